@@ -1,0 +1,23 @@
+"""Picture -> colour map, by averaging."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.layers import ColorMap
+
+#: Pixels of canvas on a side of one colour cell, as T2I-Adapter's colour adapter has it.
+CELL = 64
+
+
+def average_colors(picture: NDArray[np.uint8], cell: int = CELL) -> ColorMap:
+    """Average the picture over square cells.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB at canvas size.
+        cell: side of a cell, in canvas pixels.
+    """
+    height, width = picture.shape[:2]
+    size = (max(1, round(width / cell)), max(1, round(height / cell)))
+    colors = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return ColorMap(np.asarray(colors, np.uint8), (width, height))

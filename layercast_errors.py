@@ -1,0 +1,164 @@
+"""Every error that layercast raises on purpose, in one tree that knows none of the rooms.
+
+LayercastError
+├── UsageError                 the caller asked for something that does not make sense
+├── CodecError
+│   ├── PictureError           a picture cannot be read, or is too large to be
+│   ├── PromptError            no prompt where one was promised, or none that can be read
+│   ├── BitstreamError         the bytes are not a layercast stream, or are damaged
+│   │   └── TruncatedError     the bytes stop early; what came before may still decode with `partial=True`
+│   └── BudgetError            the budget cannot hold even the least that was asked for
+├── ProtocolError
+│   ├── LocalProtocolError     we tried to do what the protocol does not allow
+│   ├── RemoteProtocolError    the peer did; carries the code that tells it so
+│   └── PacketError            a packet is malformed, too large, or fails its check
+├── TransportError
+│   ├── ConnectError           no connection to the far side
+│   ├── ListenError            the address cannot be listened on
+│   └── DisconnectedError      the connection ended before the work was done
+├── AuthenticationError        the far side refused the token, or we refused theirs
+├── RenderError
+│   ├── UnknownModelError      no model of that name, hub id or folder
+│   ├── MissingModelError      a known model whose files are not on this machine
+│   └── ModelFilesError        a model folder that lacks a part or holds a broken one
+└── MissingExtraError          an optional dependency is needed; names the extra that brings it
+"""
+
+__all__ = [
+    "AuthenticationError",
+    "BitstreamError",
+    "BudgetError",
+    "CodecError",
+    "ConnectError",
+    "DisconnectedError",
+    "LayercastError",
+    "ListenError",
+    "LocalProtocolError",
+    "MissingExtraError",
+    "MissingModelError",
+    "ModelFilesError",
+    "PacketError",
+    "PictureError",
+    "PromptError",
+    "ProtocolError",
+    "RemoteProtocolError",
+    "RenderError",
+    "TransportError",
+    "TruncatedError",
+    "UnknownModelError",
+    "UsageError",
+]
+
+
+class LayercastError(Exception):
+    """Root of all errors; its text is one line fit for a person, with the way out where there is one."""
+
+
+class UsageError(LayercastError, ValueError):
+    """The caller asked for something that does not make sense."""
+
+
+class CodecError(LayercastError):
+    """A picture, prior or stream could not be coded or decoded."""
+
+
+class PictureError(CodecError):
+    """A picture cannot be read, or is too large to be."""
+
+
+class PromptError(CodecError):
+    """No prompt where one was promised, or none that can be read."""
+
+
+class BitstreamError(CodecError):
+    """The bytes are not a layercast stream, or are damaged."""
+
+
+class TruncatedError(BitstreamError):
+    """The bytes stop early; what came before may still decode with `partial=True`."""
+
+
+class BudgetError(CodecError):
+    """The budget cannot hold even the least that was asked for.
+
+    Attributes:
+        budget: what was allowed, in bytes.
+        needed: the least that would do, in bytes.
+    """
+
+    def __init__(self, budget: int, needed: int, what: str) -> None:
+        super().__init__(f"a budget of {budget} bytes cannot hold {what}, which needs {needed}; raise --budget")
+        self.budget = budget
+        self.needed = needed
+
+
+class ProtocolError(LayercastError):
+    """The conversation with a peer broke a rule."""
+
+
+class LocalProtocolError(ProtocolError):
+    """We tried to do what the protocol does not allow."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer did what the protocol does not allow.
+
+    Attributes:
+        code: the protocol's error code that tells the peer so.
+    """
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class PacketError(ProtocolError):
+    """A packet is malformed, too large, or fails its check."""
+
+
+class TransportError(LayercastError):
+    """A link could not be opened, or did not last."""
+
+
+class ConnectError(TransportError):
+    """No connection to the far side."""
+
+
+class ListenError(TransportError):
+    """The address cannot be listened on."""
+
+
+class DisconnectedError(TransportError):
+    """The connection ended before the work was done."""
+
+
+class AuthenticationError(LayercastError):
+    """The far side refused the token, or we refused theirs."""
+
+
+class RenderError(LayercastError):
+    """A picture could not be rendered."""
+
+
+class UnknownModelError(RenderError):
+    """No model of that name, hub id or folder."""
+
+
+class MissingModelError(RenderError):
+    """A known model whose files are not on this machine."""
+
+
+class ModelFilesError(RenderError):
+    """A model folder that lacks a part or holds a broken one."""
+
+
+class MissingExtraError(LayercastError):
+    """An optional dependency is needed.
+
+    Attributes:
+        extra: the extra of this distribution that brings it.
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs the '{extra}' extra: pip install 'layercast[{extra}]'")
+        self.extra = extra

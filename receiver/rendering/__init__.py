@@ -1,0 +1,1 @@
+"""Priors -> pictures, by a diffusion model. Importing this loads no torch."""
