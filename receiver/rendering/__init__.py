@@ -1,1 +1,49 @@
-"""Priors -> pictures, by a diffusion model. Importing this loads no torch."""
+"""Priors -> pictures, by a diffusion model. Importing this loads no torch; its names load what they need."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from receiver.rendering.counters import EngineCounters
+    from receiver.rendering.direct import render
+    from receiver.rendering.engine import Engine
+    from receiver.rendering.fetching import fetch_model
+    from receiver.rendering.files import ModelInfo, list_models
+    from receiver.rendering.frames import Frame
+    from receiver.rendering.models import Model, load_model
+    from receiver.rendering.settings import Condition, RenderSettings
+
+__all__ = [
+    "Condition",
+    "Engine",
+    "EngineCounters",
+    "Frame",
+    "Model",
+    "ModelInfo",
+    "RenderSettings",
+    "fetch_model",
+    "list_models",
+    "load_model",
+    "render",
+]
+
+#: Where each name lives. Only `Model` and `load_model` load torch when named; `Engine` and `render` when used.
+_HOMES = {
+    "Condition": "settings",
+    "Engine": "engine",
+    "EngineCounters": "counters",
+    "Frame": "frames",
+    "Model": "models",
+    "ModelInfo": "files",
+    "RenderSettings": "settings",
+    "fetch_model": "fetching",
+    "list_models": "files",
+    "load_model": "models",
+    "render": "direct",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,283 @@
+"""The engine: one thread that owns the model and draws many pictures at once, a step at a time.
+
+    submit, cancel --> pending, one per key --+
+                                              v
+                       take in --> choose a batch --> one UNet pass --> frames --> on_frame, result
+                          ^                                               |
+                          +-----------------------------------------------+
+
+Between any two steps new pictures start, new layers join, and what nobody wants any more stops.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from codec.layers import Priors
+from layercast_errors import RenderError, UsageError
+from receiver.rendering.counters import EngineCounters
+from receiver.rendering.frames import Frame
+from receiver.rendering.plan import Action
+from receiver.rendering.turns import choose_batch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from receiver.rendering.job import Job
+    from receiver.rendering.models import Model
+
+logger = logging.getLogger(__name__)
+
+#: Pictures in one UNet pass. A CPU gains nothing from more than one, and the first frame would come later.
+GPU_BATCH = 4
+CPU_BATCH = 1
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class _Request:
+    key: Hashable
+    priors: Priors
+    seed: int
+    steps: int | None
+    on_frame: Callable[[Frame], None]
+    result: Future[Frame]
+
+    def continues(self, other: "_Request") -> bool:
+        """Whether it is the same picture, only with other layers."""
+        return (self.seed, self.steps, self.priors.canvas) == (other.seed, other.steps, other.priors.canvas)
+
+
+@dataclass(eq=False, slots=True)
+class _Active:
+    request: _Request
+    job: "Job"
+    last_turn: int = -1
+
+    @property
+    def shown(self) -> bool:
+        return self.job.shown
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.job.run.shape
+
+
+class Engine:
+    """Draws pictures with one model, in a thread of its own. All methods are thread-safe and return at once.
+
+    Use as a context manager, or `close` it.
+    """
+
+    def __init__(
+        self, model: "Model", *, batch: int | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            model: from `load_model`; belongs to the engine from now on.
+            batch: most pictures in one UNet pass; 4 on a GPU and 1 on a CPU if None.
+            clock: seconds, for the times in frames.
+        """
+        from receiver.rendering.conditioning import Conditioner
+
+        if batch is not None and batch < 1:
+            raise UsageError(f"a batch holds at least one picture, not {batch}")
+        self._model = model
+        self._conditioner = Conditioner(model)
+        self._batch = batch or (CPU_BATCH if model.device.type == "cpu" else GPU_BATCH)
+        self._clock = clock
+        self._counters = EngineCounters()
+        self._wake = threading.Condition()
+        self._pending: dict[Hashable, _Request] = {}
+        self._cancelled: set[Hashable] = set()
+        self._closing = False
+        self._draining = False
+        self._active: dict[Hashable, _Active] = {}
+        self._turn = 0
+        self._thread = threading.Thread(target=self._work, name="layercast-engine", daemon=True)
+        self._thread.start()
+
+    @property
+    def counters(self) -> EngineCounters:
+        """What was done so far."""
+        return self._counters
+
+    def submit(
+        self,
+        key: Hashable,
+        priors: Priors,
+        seed: int,
+        on_frame: Callable[[Frame], None],
+        steps: int | None = None,
+    ) -> Future[Frame]:
+        """Ask for a picture, or tell what is known of it now.
+
+        If `key` is being drawn with the same seed, steps and canvas, the new layers join, rewind or restart it;
+        otherwise it is drawn anew and a picture of that key is dropped. Only the newest state of a key counts.
+
+        Args:
+            key: the picture's name.
+            priors: all layers that are known of it.
+            seed: of the starting noise.
+            on_frame: called in the engine's thread with each frame; must return soon.
+            steps: denoising steps; the model's own number if None.
+
+        Returns:
+            The final frame to come, or the picture's error; cancelled once a newer call for the key takes its
+            place, or by `cancel` or `close`. Cancelling it drops the picture.
+
+        Raises:
+            RenderError: the engine is closed.
+        """
+        request = _Request(key=key, priors=priors, seed=seed, steps=steps, on_frame=on_frame, result=Future())
+        with self._wake:
+            if self._closing:
+                raise RenderError("the rendering engine is closed")
+            older = self._pending.pop(key, None)
+            self._pending[key] = request
+            self._wake.notify()
+        if older:
+            older.result.cancel()
+        return request.result
+
+    def cancel(self, key: Hashable) -> None:
+        """Stop drawing a picture after the step in progress; nothing happens if it is not being drawn."""
+        with self._wake:
+            waiting = self._pending.pop(key, None)
+            self._cancelled.add(key)
+            self._wake.notify()
+        if waiting:
+            waiting.result.cancel()
+
+    def close(self, *, drain: bool = False, timeout: float | None = None) -> None:
+        """End the thread.
+
+        Args:
+            drain: finish all pictures first; otherwise stop after the step in progress.
+            timeout: longest to wait for the end, in seconds.
+        """
+        with self._wake:
+            self._closing = True
+            self._draining = drain
+            self._wake.notify()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout)
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _work(self) -> None:
+        while self._take_in():
+            chosen = choose_batch(self._active.values(), self._batch)
+            if chosen:
+                self._step(chosen)
+        for active in list(self._active.values()):
+            self._drop(active)
+
+    def _take_in(self) -> bool:
+        """Wait for something to do and take in what was asked since the last step; false at the end."""
+        with self._wake:
+            while not (self._pending or self._cancelled or self._active or self._closing):
+                self._wake.wait()
+            pending, self._pending = self._pending, {}
+            cancelled, self._cancelled = self._cancelled, set()
+            stop = self._closing and not (self._draining and (pending or self._active))
+        for active in [*self._active.values()]:
+            if active.request.key in cancelled or active.request.result.cancelled():
+                self._drop(active)
+        for request in pending.values():
+            if stop:
+                request.result.cancel()
+            elif not request.result.cancelled():
+                self._admit(request)
+        return not stop
+
+    def _admit(self, request: _Request) -> None:
+        from receiver.rendering.job import Job
+
+        active = self._active.get(request.key)
+        try:
+            if active and request.continues(active.request):
+                active.request.result.cancel()
+                active.request = request
+                self._update(active.job, request.priors)
+                return
+            if active:
+                self._drop(active)
+            job = Job(
+                self._model,
+                self._conditioner,
+                request.priors,
+                seed=request.seed,
+                steps=request.steps,
+                clock=self._clock,
+            )
+            self._active[request.key] = _Active(request, job)
+        # Whatever is wrong with one picture must not end the thread that draws all the others.
+        except Exception as error:
+            self._fail(request, error)
+
+    def _update(self, job: "Job", priors: Priors) -> None:
+        done = job.run.done
+        decision = job.take_layers(priors)
+        kept = 0 if decision.action is Action.RESTART else decision.step
+        self._count(saved=kept, thrown_away=done - kept)
+
+    def _step(self, chosen: list[_Active]) -> None:
+        from receiver.rendering.sampler import predict
+
+        self._turn += 1
+        try:
+            predictions = predict(self._model, [active.job.run for active in chosen])
+        except Exception as error:
+            if len(chosen) == 1:
+                self._fail(chosen[0].request, error)
+                return
+            # One of them broke the pass, or all together are too much for the device: each on its own tells.
+            for active in chosen:
+                self._step([active])
+            return
+        self._count(passes=1)
+        for active, prediction in zip(chosen, predictions, strict=True):
+            active.last_turn = self._turn
+            try:
+                self._finish_step(active, prediction)
+            except Exception as error:
+                self._fail(active.request, error)
+
+    def _finish_step(self, active: _Active, prediction: "Tensor") -> None:
+        active.job.run.take(prediction)
+        self._count(steps=1)
+        frame = active.job.draw_frame()
+        if frame is None:
+            return
+        self._count(frames=1)
+        active.request.on_frame(frame)
+        if frame.final:
+            del self._active[active.request.key]
+            self._count(finished=1)
+            if active.request.result.set_running_or_notify_cancel():
+                active.request.result.set_result(frame)
+
+    def _drop(self, active: _Active) -> None:
+        del self._active[active.request.key]
+        self._count(thrown_away=active.job.run.done)
+        active.request.result.cancel()
+
+    def _fail(self, request: _Request, error: Exception) -> None:
+        active = self._active.pop(request.key, None)
+        self._count(failed=1, thrown_away=active.job.run.done if active else 0)
+        logger.warning("drawing %r failed: %s", request.key, error)
+        if request.result.set_running_or_notify_cancel():
+            request.result.set_exception(error)
+
+    def _count(self, **more: int) -> None:
+        # Only this thread writes them, and one assignment at a time: readers always get a whole set.
+        self._counters = self._counters.plus(**more)

@@ -1,0 +1,59 @@
+"""Bringing a model to this machine: the only place that asks the network."""
+
+import logging
+from pathlib import Path
+
+from layercast_errors import MissingExtraError, MissingModelError, ModelFilesError, UnknownModelError
+from receiver.rendering.files import ADAPTER_NAMES, PARTS, find_files
+from receiver.rendering.hub import TRUSTED_PICKLES, choose_files
+from receiver.rendering.registry import find_entry
+
+logger = logging.getLogger(__name__)
+
+
+def fetch_model(name: str | Path) -> Path:
+    """Download what a model needs into the hub's cache; progress goes to stderr.
+
+    Args:
+        name: a registered name or a hub id; for a local folder its completeness is checked.
+
+    Returns:
+        The folder of the model's own files.
+
+    Raises:
+        UnknownModelError: no model of that name, here or on the hub.
+        MissingModelError: the hub cannot be reached.
+        ModelFilesError: what came is not a model that layercast can use.
+    """
+    entry = find_entry(name)
+    if isinstance(entry.base, str):
+        adapters = [f"t2iadapter_{kind}" for kinds in ADAPTER_NAMES.values() for kind in kinds]
+        _fetch(entry.base, ["", *PARTS, *adapters])
+    for hub_ids in entry.adapters.values():
+        _fetch(hub_ids[0], [""])
+    for hub_id in (entry.vae, entry.preview_vae, entry.lora):
+        if hub_id:
+            _fetch(hub_id, [""])
+    try:
+        return find_files(name).parts["unet"].parent
+    except MissingModelError as error:
+        raise ModelFilesError(f"{name} has no complete Stable Diffusion model in safetensors form") from error
+
+
+def _fetch(hub_id: str, parts: list[str]) -> None:
+    try:
+        import httpx
+        from huggingface_hub import HfApi, snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    except ImportError as error:
+        raise MissingExtraError("fetching a model", "render") from error
+    try:
+        names = HfApi().list_repo_files(hub_id)
+        wanted = choose_files(names, parts, pickle=hub_id in TRUSTED_PICKLES)
+        logger.info("fetching %s", hub_id)
+        snapshot_download(hub_id, allow_patterns=wanted)
+    except RepositoryNotFoundError as error:
+        raise UnknownModelError(f"the hub has no model {hub_id}, or does not show it without a login") from error
+    except (HfHubHTTPError, LocalEntryNotFoundError, httpx.HTTPError, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise MissingModelError(f"cannot fetch {hub_id} from the hub: {reason}; is there a connection?") from error

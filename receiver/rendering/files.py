@@ -1,0 +1,181 @@
+"""Where on this machine the parts of a model lie. Loads no torch.
+
+A model is a folder in the hub's layout, here or in the hub's cache:
+
+    model_index.json  unet/  vae/  text_encoder/  tokenizer/  scheduler/  t2iadapter_*/
+
+A registered model may take parts from several hub repositories.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from layercast_errors import MissingModelError, ModelFilesError
+from receiver.rendering.hub import TRUSTED_PICKLES, cached_folder, converted_folder, has_pickle, has_weights
+from receiver.rendering.registry import REGISTRY, Entry, find_entry
+from receiver.rendering.settings import Condition, RenderSettings
+
+#: Parts that every model has: subfolder -> its config; the first three have weights, too.
+PARTS: Mapping[str, str] = {
+    "unet": "config.json",
+    "vae": "config.json",
+    "text_encoder": "config.json",
+    "tokenizer": "tokenizer_config.json",
+    "scheduler": "scheduler_config.json",
+}
+
+_WITH_WEIGHTS = ("unet", "vae", "text_encoder")
+
+#: What an adapter subfolder `t2iadapter_NAME` is for, by NAME, best first.
+ADAPTER_NAMES: Mapping[Condition, tuple[str, ...]] = {
+    Condition.EDGES: ("structure", "canny", "edges", "sketch"),
+    Condition.COLORS: ("color", "colors", "texture"),
+    Condition.SKELETON: ("openpose", "skeleton", "pose"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterFiles:
+    """Where one adapter lies.
+
+    Attributes:
+        folder: its config and weights.
+        convert_to: set if the weights are a trusted pickle: the folder that they are to be kept in as safetensors.
+    """
+
+    folder: Path
+    convert_to: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFiles:
+    """Where the parts of one model lie on this machine.
+
+    Attributes:
+        name: what the model was asked for as.
+        parts: folder of each part of `PARTS`.
+        adapters: the adapters that are there.
+        preview_vae: folder of a faster autoencoder, if there is one.
+        lora: folder of a LoRA to fuse, if the model has one.
+        settings: how the model is used; None to infer it.
+    """
+
+    name: str
+    parts: Mapping[str, Path]
+    adapters: Mapping[Condition, AdapterFiles]
+    preview_vae: Path | None
+    lora: Path | None
+    settings: RenderSettings | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """What a person wants to know of a registered model.
+
+    Attributes:
+        name: what to ask for it as.
+        about: what it is.
+        native: the long side that it draws best at, in pixels.
+        folder: where its files are, or None.
+        present: whether every part that it needs is on this machine.
+    """
+
+    name: str
+    about: str
+    native: int
+    folder: Path | None
+    present: bool
+
+
+def list_models() -> list[ModelInfo]:
+    """The registered models, and which of them are on this machine."""
+    return [_info(name, entry) for name, entry in REGISTRY.items()]
+
+
+def _info(name: str, entry: Entry) -> ModelInfo:
+    try:
+        folder = find_files(name).parts["unet"].parent
+    except (MissingModelError, ModelFilesError):
+        folder = None
+    native = entry.settings.native if entry.settings else 0
+    return ModelInfo(name=name, about=entry.about, native=native, folder=folder, present=folder is not None)
+
+
+def find_files(name: str | Path) -> ModelFiles:
+    """Find every part of a model on this machine; never asks the network.
+
+    Args:
+        name: a registered name, a local folder in the hub's layout, or a hub id.
+
+    Raises:
+        UnknownModelError: the name is none of these.
+        MissingModelError: a registered model or a hub id that has not been fetched.
+        ModelFilesError: a local folder that lacks a part.
+    """
+    entry = find_entry(name)
+    base = entry.base if isinstance(entry.base, Path) else cached_folder(entry.base)
+    if base is None:
+        raise _not_fetched(name)
+    lacking = _lacking(base)
+    if lacking and isinstance(entry.base, Path):
+        raise ModelFilesError(f"the model folder {base} lacks {', '.join(lacking)}")
+    if lacking:
+        raise _not_fetched(name)
+    parts = {part: base / part for part in PARTS}
+    if entry.vae:
+        parts["vae"] = _needed(name, entry.vae)
+    adapters = _own_adapters(base)
+    for condition, hub_ids in entry.adapters.items():
+        found = [files for hub_id in hub_ids if (files := _hub_adapter(hub_id))]
+        if not found:
+            raise _not_fetched(name)
+        adapters[condition] = found[0]
+    return ModelFiles(
+        name=str(name),
+        parts=parts,
+        adapters=adapters,
+        preview_vae=cached_folder(entry.preview_vae) if entry.preview_vae else None,
+        lora=_needed(name, entry.lora) if entry.lora else None,
+        settings=entry.settings,
+    )
+
+
+def _lacking(base: Path) -> list[str]:
+    configs = [f"{part}/{config}" for part, config in PARTS.items() if not (base / part / config).is_file()]
+    weights = [f"{part}/*.safetensors" for part in _WITH_WEIGHTS if not has_weights(base / part)]
+    return configs + weights
+
+
+def _own_adapters(base: Path) -> dict[Condition, AdapterFiles]:
+    found = {}
+    for condition, names in ADAPTER_NAMES.items():
+        folders = [base / f"t2iadapter_{name}" for name in names]
+        present = [folder for folder in folders if (folder / "config.json").is_file()]
+        if present:
+            found[condition] = AdapterFiles(present[0])
+    return found
+
+
+def _hub_adapter(hub_id: str) -> AdapterFiles | None:
+    converted = converted_folder(hub_id)
+    if has_weights(converted):
+        return AdapterFiles(converted)
+    folder = cached_folder(hub_id)
+    if folder is None:
+        return None
+    if has_weights(folder):
+        return AdapterFiles(folder)
+    trusted = hub_id in TRUSTED_PICKLES and has_pickle(folder)
+    return AdapterFiles(folder, converted) if trusted else None
+
+
+def _needed(name: str | Path, hub_id: str) -> Path:
+    folder = cached_folder(hub_id)
+    if folder is None:
+        raise _not_fetched(name)
+    return folder
+
+
+def _not_fetched(name: str | Path) -> MissingModelError:
+    return MissingModelError(f"the model {name} is not on this machine; get it with: layercast models fetch {name}")

@@ -1,0 +1,95 @@
+"""One picture's job: its run, what was shown of it, and the frames it gives."""
+
+from collections.abc import Callable
+
+from codec.layers import Priors
+from layercast_errors import UsageError
+from receiver.rendering.conditioning import Conditioner
+from receiver.rendering.frames import Frame
+from receiver.rendering.models import Model
+from receiver.rendering.plan import Action, Decision, changed_layers, decide
+from receiver.rendering.previews import decode_latents, preview_due
+from receiver.rendering.sampler import Run
+
+#: More denoising steps than this only waste time with any solver here.
+MAX_STEPS = 1000
+
+
+class Job:
+    """A run with frames.
+
+    Attributes:
+        run: the denoising itself.
+        priors: what it is drawn from now.
+        shown: whether it gave a frame yet.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        conditioner: Conditioner,
+        priors: Priors,
+        *,
+        seed: int,
+        steps: int | None,
+        clock: Callable[[], float],
+    ) -> None:
+        """Make ready to run; encodes text and conditions.
+
+        Args:
+            seed: of the starting noise.
+            steps: denoising steps, up to `MAX_STEPS`; the model's own number if None.
+            clock: seconds.
+
+        Raises:
+            UsageError: a number of steps that cannot be.
+        """
+        steps = model.settings.steps if steps is None else steps
+        if not 1 <= steps <= MAX_STEPS:
+            raise UsageError(f"a picture takes 1 to {MAX_STEPS} steps, not {steps}")
+        self.priors = priors
+        self.shown = False
+        self._model = model
+        self._conditioner = conditioner
+        self._clock = clock
+        self._began = clock()
+        self._news = False
+        self.run = Run(
+            model,
+            conditioner.prepare(priors),
+            size=conditioner.size(priors.canvas),
+            seed=seed,
+            steps=steps,
+        )
+
+    def take_layers(self, priors: Priors) -> Decision:
+        """Take in what is known now: join, rewind or restart, as the plan says."""
+        changed = changed_layers(self.priors, priors)
+        decision = decide(self.run.done, self.run.steps, changed, self._model.settings.arrivals)
+        self.run.conditions = self._conditioner.prepare(priors)
+        self.priors = priors
+        self._news = self._news or bool(changed)
+        match decision.action:
+            case Action.REWIND:
+                self.run.rewind(decision.step)
+            case Action.RESTART:
+                self.run.restart()
+        return decision
+
+    def draw_frame(self) -> Frame | None:
+        """The frame that is due after the last step, if one is."""
+        run, settings = self.run, self._model.settings
+        final = run.finished
+        if not final and not preview_due(run.done, run.steps, settings.previews, news=self._news):
+            return None
+        latents = run.sample if final or run.clean is None else run.clean
+        image = decode_latents(self._model, latents, self.priors.canvas, final=final)
+        self.shown, self._news = True, False
+        return Frame(
+            image=image,
+            layers=run.conditions.layers,
+            step=run.done,
+            steps=run.steps,
+            final=final,
+            seconds=self._clock() - self._began,
+        )

@@ -1,0 +1,99 @@
+"""What to do with a running render when layers arrive: join, rewind or restart. Pure.
+
+A condition only shapes what the denoiser has not settled yet, and structure is settled first: T2I-Adapter itself
+trains with most of its samples at high noise for that reason (arXiv 2302.08453, section 3.4). So
+
+    join      while little is settled, the new condition simply takes part in the steps left;
+    rewind    later, the clean estimate is mixed with noise again and only the tail is redone;
+    restart   later still, or where a run is so short that nothing is saved, from the first step.
+"""
+
+import enum
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from codec.layers import Layer, Priors
+
+
+class Action(enum.Enum):
+    """What happens to a run."""
+
+    JOIN = "join"
+    REWIND = "rewind"
+    RESTART = "restart"
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalLimits:
+    """How late one layer may come, in shares of the run's steps from 0 to 1.
+
+    Attributes:
+        join: up to here the layer joins.
+        rewind: up to here the run is rewound; beyond, it starts again.
+        rewind_to: where a rewound run goes on from.
+    """
+
+    join: float
+    rewind: float = 0.0
+    rewind_to: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do, and the step that the run goes on from (0 for a restart)."""
+
+    action: Action
+    step: int
+
+
+#: Runs of four or eight steps: a rewind would save next to nothing, and a restart looks best.
+FEW_STEPS: Mapping[Layer, ArrivalLimits] = {
+    Layer.SEMANTIC: ArrivalLimits(join=0.0),
+    Layer.STRUCTURE: ArrivalLimits(join=0.125),
+    Layer.TEXTURE: ArrivalLimits(join=0.25),
+}
+
+#: Runs of twenty steps and more. Colours are settled later than lines, and so may come later.
+MANY_STEPS: Mapping[Layer, ArrivalLimits] = {
+    Layer.SEMANTIC: ArrivalLimits(join=0.05),
+    Layer.STRUCTURE: ArrivalLimits(join=0.2, rewind=0.5, rewind_to=0.15),
+    Layer.TEXTURE: ArrivalLimits(join=0.35, rewind=0.75, rewind_to=0.25),
+}
+
+_NEVER = ArrivalLimits(join=0.0)
+
+
+def changed_layers(before: Priors, after: Priors) -> frozenset[Layer]:
+    """The layers that came, went or got better between two states of one picture."""
+    changed = {
+        Layer.SEMANTIC: before.semantic != after.semantic,
+        Layer.STRUCTURE: before.structure != after.structure or before.skeleton != after.skeleton,
+        Layer.TEXTURE: before.texture != after.texture,
+    }
+    return frozenset(layer for layer, differs in changed.items() if differs)
+
+
+def decide(done: int, steps: int, changed: Collection[Layer], limits: Mapping[Layer, ArrivalLimits]) -> Decision:
+    """Decide what to do with a run.
+
+    Args:
+        done: steps that the run has behind it.
+        steps: steps of the whole run.
+        changed: the layers that differ from those the run was started with.
+        limits: the model's limits; a layer without any can only join a run that has not begun.
+
+    Returns:
+        The gentlest action that suits every changed layer.
+    """
+    progress = done / steps
+    decisions = [_decide_one(progress, done, steps, limits.get(layer, _NEVER)) for layer in changed]
+    return min(decisions, key=lambda decision: decision.step, default=Decision(Action.JOIN, done))
+
+
+def _decide_one(progress: float, done: int, steps: int, limits: ArrivalLimits) -> Decision:
+    if progress <= limits.join:
+        return Decision(Action.JOIN, done)
+    step = int(limits.rewind_to * steps)
+    if progress <= limits.rewind and 0 < step < done:
+        return Decision(Action.REWIND, step)
+    return Decision(Action.RESTART, 0)

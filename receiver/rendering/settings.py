@@ -1,0 +1,78 @@
+"""How a model is used: the numbers that belong to it and not to its files."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from codec.layers import Layer
+from receiver.rendering.plan import FEW_STEPS, MANY_STEPS, ArrivalLimits
+
+#: Which scheduler drives a model: the one in its own folder, or one made from that one's config.
+Solver = Literal["own", "dpm++", "lcm"]
+
+
+class Condition(enum.Enum):
+    """What a picture adapter can be given beside the text."""
+
+    EDGES = "edges"
+    COLORS = "colors"
+    SKELETON = "skeleton"
+
+
+def _weights() -> Mapping[Condition, float]:
+    return dict.fromkeys(Condition, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderSettings:
+    """One model's settings.
+
+    Attributes:
+        native: the long side that the model draws best at, in pixels.
+        steps: denoising steps of a run.
+        previews: steps after which the clean estimate is shown, counted from 1.
+        guidance: classifier-free guidance (arXiv 2207.12598); at 1 or below the second UNet pass is left out.
+        negative_prompt: what guidance leads away from.
+        weights: the share of each adapter's features that goes into the UNet.
+        solver: which scheduler drives the model.
+        arrivals: how late a layer may still join a running job.
+    """
+
+    native: int
+    steps: int
+    previews: tuple[int, ...]
+    guidance: float = 1.0
+    negative_prompt: str = ""
+    weights: Mapping[Condition, float] = field(default_factory=_weights)
+    solver: Solver = "own"
+    arrivals: Mapping[Layer, ArrivalLimits] = field(default_factory=lambda: FEW_STEPS)
+
+
+def flow_settings(native: int) -> RenderSettings:
+    """Settings of a small flow-matching model such as the embedded one."""
+    return RenderSettings(native=native, steps=8, previews=(2, 4))
+
+
+def diffusion_settings(native: int) -> RenderSettings:
+    """Settings of a Stable Diffusion 1 model with its usual adapters."""
+    return RenderSettings(
+        native=native,
+        steps=20,
+        previews=(2, 5, 10, 15),
+        guidance=7.5,
+        weights={Condition.EDGES: 0.9, Condition.COLORS: 0.8, Condition.SKELETON: 0.9},
+        solver="dpm++",
+        arrivals=MANY_STEPS,
+    )
+
+
+def consistency_settings(native: int) -> RenderSettings:
+    """Settings of a latent consistency model (arXiv 2310.04378): four steps, no guidance pass."""
+    return RenderSettings(
+        native=native,
+        steps=4,
+        previews=(1, 2),
+        weights={Condition.EDGES: 0.9, Condition.COLORS: 0.8, Condition.SKELETON: 0.9},
+        solver="lcm",
+    )

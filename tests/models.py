@@ -1,0 +1,161 @@
+"""Tiny models in the hub's layout: the real diffusers classes, random weights, a few thousand parameters."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    AutoencoderTiny,
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    T2IAdapter,
+    UNet2DConditionModel,
+)
+from tokenizers import ByteLevelBPETokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+WORDS = ("a red house by the lake", "a portrait of an old man", "mountains at night, oil painting")
+
+#: Tokens that a tiny prompt is padded to.
+TOKENS = 16
+
+_TEXT_WIDTH = 16
+
+
+def build_tiny_model(folder: Path, kind: Literal["mini", "sd15"] = "mini", *, seed: int = 0) -> Path:
+    """Write a tiny model into `folder` and return it.
+
+    Args:
+        kind: "mini" has the embedded model's parts (flow matching, 3 UNet levels, AutoencoderTiny);
+            "sd15" has Stable Diffusion 1.5's block order, scheduler family and KL autoencoder, and a pose adapter.
+            Both draw 64 pixels on the long side.
+    """
+    torch.manual_seed(seed)
+    parts = build_parts(kind)
+    for name, part in parts.items():
+        part.save_pretrained(folder / name)
+    for name, adapter in build_adapters(kind).items():
+        adapter.save_pretrained(folder / f"t2iadapter_{name}")
+    index: dict[str, object] = {name: [_library(part), type(part).__name__] for name, part in parts.items()}
+    index |= {"_class_name": "StableDiffusionPipeline", "safety_checker": [None, None]}
+    (folder / "model_index.json").write_text(json.dumps(index | {"feature_extractor": [None, None]}))
+    return folder
+
+
+def build_parts(kind: Literal["mini", "sd15"]) -> dict[str, Any]:
+    """The parts of a tiny model but for its adapters, by name."""
+    mini = kind == "mini"
+    tokenizer = _build_tokenizer()
+    return {
+        "unet": _spread(_build_unet(mini=mini)),
+        "vae": _build_tiny_vae() if mini else _build_kl_vae(),
+        "text_encoder": _build_text_encoder(tokenizer),
+        "tokenizer": tokenizer,
+        "scheduler": _build_scheduler(mini=mini),
+    }
+
+
+def _library(part: Any) -> str:
+    return "transformers" if type(part).__module__.startswith("transformers") else "diffusers"
+
+
+def build_adapters(kind: Literal["mini", "sd15"]) -> dict[str, Any]:
+    """The tiny model's adapters, by name."""
+    if kind == "mini":
+        return {
+            "structure": _spread(_build_adapter("full_adapter", 1, (8, 16, 16))),
+            "color": _spread(_build_adapter("light_adapter", 3, (8, 16))),
+        }
+    return {
+        "canny": _spread(_build_adapter("full_adapter", 1, (8, 16, 16, 16))),
+        "color": _spread(_build_adapter("light_adapter", 3, (8, 16, 16))),
+        "openpose": _spread(_build_adapter("full_adapter", 3, (8, 16, 16, 16))),
+    }
+
+
+def _build_unet(*, mini: bool) -> Any:
+    levels = 3 if mini else 4
+    return UNet2DConditionModel(
+        sample_size=8,
+        block_out_channels=(8, 16, 16, 16)[:levels],
+        layers_per_block=1,
+        down_block_types=("CrossAttnDownBlock2D",) * (levels - 1) + ("DownBlock2D",),
+        up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * (levels - 1),
+        transformer_layers_per_block=(0, 1, 1) if mini else 1,
+        cross_attention_dim=_TEXT_WIDTH,
+        attention_head_dim=2,
+        norm_num_groups=4,
+    )
+
+
+def _build_adapter(kind: str, channels_in: int, channels: tuple[int, ...]) -> Any:
+    return T2IAdapter(
+        in_channels=channels_in, channels=channels, num_res_blocks=1, downscale_factor=8, adapter_type=kind
+    )
+
+
+def _build_tiny_vae() -> Any:
+    return AutoencoderTiny(
+        encoder_block_out_channels=(4,) * 4,
+        decoder_block_out_channels=(4,) * 4,
+        num_encoder_blocks=(1, 1, 1, 1),
+        num_decoder_blocks=(1, 1, 1, 1),
+    )
+
+
+def _build_kl_vae() -> Any:
+    return AutoencoderKL(
+        block_out_channels=(4,) * 4,
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        latent_channels=4,
+        norm_num_groups=2,
+        sample_size=64,
+    )
+
+
+def _build_scheduler(*, mini: bool) -> Any:
+    if mini:
+        return DPMSolverMultistepScheduler(use_flow_sigmas=True, prediction_type="flow_prediction")
+    return DDIMScheduler(
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+    )
+
+
+def _build_tokenizer() -> Any:
+    trained = ByteLevelBPETokenizer(end_of_word_suffix="</w>")
+    trained.train_from_iterator(WORDS, vocab_size=300, min_frequency=1, show_progress=False)
+    words = sorted(trained.get_vocab())
+    vocab = {word: number for number, word in enumerate([*words, "<|startoftext|>", "<|endoftext|>"])}
+    return CLIPTokenizer(vocab=vocab, merges=[], model_max_length=TOKENS)
+
+
+def _build_text_encoder(tokenizer: Any) -> Any:
+    config = CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=_TEXT_WIDTH,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=TOKENS,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return CLIPTextModel(config)
+
+
+def _spread(module: Any) -> Any:
+    """Make random weights larger: fresh layers are so timid that conditions would hardly show in a picture."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(2)
+    return module
