@@ -1,0 +1,82 @@
+// The layers beside the picture: text as text, lines and colours as drawings, each waiting until it is here.
+
+import { LAYERS, secondsText, sizeText } from "./words.js";
+
+const ALWAYS = ["semantic", "structure", "texture"];
+
+export const make = (tag, className, parent) => {
+  const element = document.createElement(tag);
+  element.className = className;
+  parent?.append(element);
+  return element;
+};
+
+/** A picture's address, relative to the page: it may live below a path of a proxy. */
+export const address = (path) => new URL(`.${path}`, document.baseURI).href;
+
+export class LayerCards {
+  #box;
+  #cards = new Map();
+
+  constructor(box) {
+    this.#box = box;
+    ALWAYS.forEach((name) => this.#card(name));
+  }
+
+  update(picture) {
+    const layers = new Map(picture.layers.map((layer) => [layer.name, layer]));
+    for (const name of new Set([...ALWAYS, ...layers.keys()])) this.#show(this.#card(name), picture, layers.get(name));
+    for (const [name, card] of this.#cards) card.root.hidden = !ALWAYS.includes(name) && !layers.has(name);
+  }
+
+  #card(name) {
+    if (!this.#cards.has(name)) {
+      const root = make("article", "layer", this.#box);
+      root.dataset.layer = name;
+      const head = make("header", "layer-head", root);
+      make("h3", "layer-name", head).textContent = LAYERS[name].title;
+      const note = make("p", "layer-note", head);
+      this.#cards.set(name, { name, root, note, body: make("div", "layer-body", root), picture: null });
+    }
+    return this.#cards.get(name);
+  }
+
+  #show(card, picture, layer) {
+    const state = !layer ? "absent" : layer.arrived_sections === 0 ? "waiting" : "here";
+    const lost = state === "waiting" && picture.status !== "receiving";
+    card.root.dataset.state = lost ? "absent" : state;
+    card.note.textContent = note(layer, state, lost);
+    if (card.name === "semantic") {
+      if (!card.text) card.text = make("p", "prompt", card.body);
+      card.text.textContent = picture.prompt ?? "";
+    } else {
+      this.#draw(card, picture, layer);
+    }
+  }
+
+  #draw(card, picture, layer) {
+    if (!layer?.image) {
+      card.image?.remove();
+      card.image = null;
+      return;
+    }
+    if (card.image && card.picture !== picture.id) {
+      card.image.remove();
+      card.image = null;
+    }
+    card.picture = picture.id;
+    card.image ??= make("img", "drawing", card.body);
+    card.image.alt =
+      card.name === "structure" ? "The lines of the picture, drawn" : "The colours of the picture, as tiles";
+    const url = address(layer.image);
+    if (card.image.src !== url) card.image.src = url;
+  }
+}
+
+function note(layer, state, lost) {
+  if (state === "absent") return "not sent";
+  if (lost) return "did not come";
+  if (state === "waiting") return `waiting for ${sizeText(layer.size)}`;
+  const parts = layer.arrived_sections < layer.sections ? ` of ${sizeText(layer.size)}` : "";
+  return `${sizeText(layer.arrived_size)}${parts}, at ${secondsText(layer.last_at)}`;
+}

@@ -1,0 +1,97 @@
+// Rows of small pictures: the levels of the picture that is shown, and the pictures so far.
+
+import { address, make } from "./layers.js";
+import { LAYERS, layersText, sizeText } from "./words.js";
+
+/** Keep a row of buttons in step with a list, without touching those that stay. */
+function sync(row, items, keyOf, create, update) {
+  const present = new Map([...row.children].map((element) => [element.dataset.key, element]));
+  const elements = items.map((item) => {
+    const key = keyOf(item);
+    const element = present.get(key) ?? create(item);
+    present.delete(key);
+    element.dataset.key = key;
+    update(element, item);
+    return element;
+  });
+  present.forEach((element) => element.remove());
+  elements.forEach((element, index) => {
+    if (row.children[index] !== element) row.insertBefore(element, row.children[index] ?? null);
+  });
+}
+
+function setThumb(image, url) {
+  image.hidden = !url;
+  if (url && image.src !== url) image.src = url;
+}
+
+export const levelKey = (level) => level.layers.join(",");
+
+/**
+ * Draw the levels of a picture.
+ * chosen: key of the level that the watcher picked, or null; ready(frame): whether its frame is worth loading small.
+ */
+export function drawLevels(row, picture, chosen, ready, onChoose) {
+  sync(
+    row,
+    picture.levels,
+    (level) => `${picture.id}/${levelKey(level)}`,
+    (level) => {
+      const button = make("button", "level");
+      button.type = "button";
+      button.dataset.layer = level.adds.at(-1) ?? level.layers.at(-1);
+      make("span", "thumb", button).append(make("img", ""));
+      const words = make("span", "level-words", button);
+      make("b", "", words);
+      make("small", "", words);
+      button.querySelector("img").alt = "";
+      button.addEventListener("click", () => onChoose(levelKey(level)));
+      return button;
+    },
+    (button, level) => {
+      const adds = level.adds.map((name) => LAYERS[name].short).join(" + ");
+      const first = level.layers.length === level.adds.length;
+      button.querySelector("b").textContent = first ? `${adds[0].toUpperCase()}${adds.slice(1)} only` : `+ ${adds}`;
+      button.querySelector("small").textContent = level.frame ? sizeText(level.size) : "not drawn yet";
+      button.disabled = !level.frame;
+      button.ariaPressed = String(levelKey(level) === chosen);
+      button.ariaLabel = `The picture drawn from ${layersText(level.layers)}`;
+      button.dataset.current = String(!!level.frame && level.frame.url === picture.frame?.url);
+      if (!level.frame) setThumb(button.querySelector("img"), null);
+      else if (ready(level.frame)) setThumb(button.querySelector("img"), address(level.frame.url));
+    },
+  );
+}
+
+/** Draw the pictures so far, oldest first; shown: the id of the one on the stage. */
+export function drawHistory(row, pictures, shown, ready, onChoose) {
+  const count = row.children.length;
+  sync(
+    row,
+    pictures,
+    (picture) => picture.id,
+    (picture) => {
+      const item = make("li", "");
+      const button = make("button", "past", item);
+      button.type = "button";
+      make("span", "thumb", button).append(make("img", ""));
+      button.querySelector("img").loading = "lazy";
+      button.addEventListener("click", () => onChoose(picture.id));
+      return item;
+    },
+    (item, picture) => {
+      const button = item.firstChild;
+      const prompt = picture.prompt ?? "a picture without text yet";
+      button.title = prompt;
+      button.ariaLabel = `Show: ${prompt}`;
+      button.dataset.status = picture.status;
+      if (picture.id === shown) button.setAttribute("aria-current", "true");
+      else button.removeAttribute("aria-current");
+      const image = button.querySelector("img");
+      image.alt = "";
+      if (!picture.frame) setThumb(image, null);
+      else if (ready(picture.frame, picture)) setThumb(image, address(picture.frame.url));
+    },
+  );
+  if (row.children.length !== count) row.scrollLeft = row.scrollWidth;
+}

@@ -1,0 +1,42 @@
+// Numbers and names as people read them.
+
+export const LAYERS = {
+  semantic: { title: "Text", short: "text" },
+  structure: { title: "Lines", short: "lines" },
+  texture: { title: "Colours", short: "colours" },
+  detail: { title: "Detail", short: "detail" },
+};
+
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const tenths = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+
+export const count = (number) => whole.format(number);
+
+/** [figure, unit] of a size in bytes. */
+export function size(bytes) {
+  if (bytes < 10_000) return [count(bytes), bytes === 1 ? "byte" : "bytes"];
+  if (bytes < 1e6) return [tenths.format(bytes / 1e3), "kB"];
+  return [tenths.format(bytes / 1e6), "MB"];
+}
+
+export const sizeText = (bytes) => size(bytes).join(" ");
+
+export const secondsFigure = (seconds) => (seconds < 99.95 ? tenths.format(seconds) : count(seconds));
+
+export const secondsText = (seconds) =>
+  seconds < 600 ? `${secondsFigure(seconds)} s` : `${count(seconds / 60)} min`;
+
+/** A share of 1, with as many digits as one can use; never "100 %" before it is. */
+export function percentText(share) {
+  const percent = share * 100;
+  if (percent >= 100) return "100 %";
+  if (percent >= 10) return `${Math.floor(percent)} %`;
+  if (percent >= 0.1) return `${tenths.format(Math.floor(percent * 10) / 10)} %`;
+  return `${percent.toFixed(2)} %`;
+}
+
+/** "text, lines and colours" */
+export function layersText(names) {
+  const short = names.map((name) => LAYERS[name].short);
+  return short.length < 2 ? short.join("") : `${short.slice(0, -1).join(", ")} and ${short.at(-1)}`;
+}
