@@ -1,0 +1,121 @@
+"""Captions written by a model: BLIP (arXiv 2201.12086) and BLIP-2 (arXiv 2301.12597), through transformers."""
+
+import enum
+import functools
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from layercast_errors import MissingExtraError, MissingModelError, ModelFilesError
+
+#: Tokens of a caption at most.
+MAX_TOKENS = 60
+
+#: How long the hub may take to answer before only what is on this machine counts, in seconds.
+HUB_TIMEOUT = 10.0
+
+#: Files of which a model repository has one, in the order they are looked for.
+_WEIGHT_FILES = (
+    "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
+)  # fmt: skip
+
+
+class Captioner(enum.StrEnum):
+    """A kind of captioning model."""
+
+    BLIP = "blip"
+    BLIP2 = "blip2"
+
+
+#: The hub ids that are taken where no weights are named.
+DEFAULT_WEIGHTS = {
+    Captioner.BLIP: "Salesforce/blip-image-captioning-base",
+    Captioner.BLIP2: "Salesforce/blip2-opt-2.7b",
+}
+
+
+def caption(
+    image: Image.Image,
+    captioner: Captioner = Captioner.BLIP,
+    *,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    fetch: bool = True,
+) -> str:
+    """Have a model describe a picture in one sentence; the same picture always gets the same one.
+
+    Args:
+        image: PIL RGB of any size.
+        captioner: which kind of model.
+        weights: a local folder or a hub id; the kind's usual ones if not given.
+        device: "cpu", "cuda" or "auto".
+        fetch: whether weights that are not on this machine may be downloaded.
+
+    Raises:
+        MissingExtraError: transformers or torch is not installed.
+        MissingModelError: the weights are not on this machine and cannot be fetched.
+        ModelFilesError: the weights are damaged or of another kind of model.
+    """
+    name = str(weights or DEFAULT_WEIGHTS[captioner])
+    processor, model = _load(captioner, name, device, fetch)
+    import torch
+
+    inputs = processor(images=image, return_tensors="pt").to(model.device, model.dtype)
+    with torch.inference_mode():
+        tokens = model.generate(**inputs, max_new_tokens=MAX_TOKENS, do_sample=False)
+    return str(processor.batch_decode(tokens, skip_special_tokens=True)[0]).strip()
+
+
+def is_ready(captioner: Captioner) -> bool:
+    """Whether a captioner can be used at once: all it needs is installed, and its weights lie in the hub's cache."""
+    if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers", "huggingface_hub")):
+        return False
+    from huggingface_hub import try_to_load_from_cache
+
+    weights = DEFAULT_WEIGHTS[captioner]
+    return any(isinstance(try_to_load_from_cache(weights, name), str) for name in _WEIGHT_FILES)
+
+
+@functools.lru_cache(maxsize=1)
+def _load(captioner: Captioner, weights: str, device: str, fetch: bool) -> tuple[Any, Any]:
+    """The processor and the model; the last one used stays in memory."""
+    try:
+        import torch
+        import transformers
+
+        if captioner is Captioner.BLIP:
+            classes = (transformers.BlipProcessor, transformers.BlipForConditionalGeneration)
+        else:
+            classes = (transformers.Blip2Processor, transformers.Blip2ForConditionalGeneration)
+    except ImportError as error:
+        raise MissingExtraError(f"captioning with {captioner}", "render") from error
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    # BLIP-2's 2.7 billion weights and more fit on common accelerators only at half precision.
+    dtype = torch.float16 if device.startswith("cuda") and captioner is Captioner.BLIP2 else torch.float32
+    try:
+        local = not fetch or Path(weights).is_dir() or not _hub_answers(weights)
+        processor = classes[0].from_pretrained(weights, local_files_only=local)
+        model = classes[1].from_pretrained(weights, local_files_only=local, dtype=dtype)
+    except OSError as error:
+        raise MissingModelError(
+            f"the captioner's weights {weights} are not on this machine: run 'hf download {weights}' where there is a "
+            "network, name a local folder, or use --captioner none"
+        ) from error
+    except Exception as error:  # the loaders name no closed set of errors for damaged files
+        reason = " ".join(str(error).split())[:200]
+        raise ModelFilesError(f"{weights} holds no {captioner} model that can be loaded: {reason}") from error
+    return processor, model.to(device).eval()
+
+
+def _hub_answers(weights: str) -> bool:
+    """Whether the hub has weights of that id; without this, the loaders retry for minutes where there is no network."""
+    import huggingface_hub
+
+    try:
+        huggingface_hub.model_info(weights, timeout=HUB_TIMEOUT)
+    except Exception:  # the hub's client lets errors of whatever HTTP library it uses through
+        return False
+    return True
