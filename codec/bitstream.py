@@ -1,0 +1,269 @@
+"""The .lcast container: a header, then sections from the most needed to the least, then a check.
+
+    header       see codec.header
+    section      1 byte: layer (3 bits), coder (5 bits)
+                 1 to 3 bytes: length of the payload, LEB128
+                 payload
+    ...
+    end          0xFF and the CRC-16/XMODEM of all bytes before it, big-endian
+
+A prefix is a stream too, of lower quality: it decodes with `partial=True`.
+"""
+
+import binascii
+import enum
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+from codec.header import Header, read_varint, write_varint
+from codec.layers import EdgeMap, Layer, Priors, Skeleton
+from layercast_errors import BitstreamError, TruncatedError, UsageError
+
+__all__ = ["Bitstream", "Coder", "Header", "Section"]
+
+#: Longest payload of one section, in bytes.
+MAX_PAYLOAD = 1 << 20
+
+#: Most sections in one stream.
+MAX_SECTIONS = 64
+
+_Number = TypeVar("_Number", bound=enum.IntEnum)
+
+_END = 0xFF
+_END_SIZE = 3
+
+
+class Coder(enum.IntEnum):
+    """A payload format's number: it stands in files and packets and never changes."""
+
+    TEXT = 0
+    EDGES = 1
+    COLORS = 2
+    SKELETON = 3
+
+
+#: The layer that each coder belongs to.
+LAYER_OF = {
+    Coder.TEXT: Layer.SEMANTIC,
+    Coder.EDGES: Layer.STRUCTURE,
+    Coder.COLORS: Layer.TEXTURE,
+    Coder.SKELETON: Layer.STRUCTURE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A run of bytes of one layer that decodes on top of the sections before it.
+
+    Attributes:
+        layer: the layer; a plain number where it is not known to this version.
+        coder: the payload's format; a plain number where it is not known to this version.
+        payload: the bytes.
+        missing: how many bytes of the payload did not come.
+    """
+
+    layer: Layer | int
+    coder: Coder | int
+    payload: bytes
+    missing: int = 0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.layer < 8 and 0 <= self.coder < 32) or (self.layer == 7 and self.coder == 31):
+            raise UsageError(f"no section can be of layer {self.layer} and coder {self.coder}")
+        if self.missing < 0 or len(self.payload) + self.missing > MAX_PAYLOAD:
+            raise UsageError(f"a section has up to {MAX_PAYLOAD} bytes, not {len(self.payload) + self.missing}")
+
+    def to_bytes(self) -> bytes:
+        """The section as it stands in the stream."""
+        size = len(self.payload) + self.missing
+        return bytes([self.layer << 5 | self.coder]) + write_varint(size) + self.payload
+
+
+@dataclass(frozen=True)
+class Bitstream:
+    """A picture as a header and sections.
+
+    Attributes:
+        header: canvas, seed and model.
+        sections: from the most needed to the least; only the last may have bytes missing.
+        notes: what a person should know of how it was made; not part of the bytes.
+    """
+
+    header: Header
+    sections: tuple[Section, ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        if len(self.sections) > MAX_SECTIONS:
+            raise UsageError(f"a stream has at most {MAX_SECTIONS} sections, not {len(self.sections)}")
+        if any(section.missing for section in self.sections[:-1]):
+            raise UsageError("only the last section of a stream may have bytes missing")
+
+    @property
+    def complete(self) -> bool:
+        """Whether no section has bytes missing."""
+        return not (self.sections and self.sections[-1].missing)
+
+    def to_bytes(self) -> bytes:
+        """The whole stream; without its end where bytes of the last section are missing."""
+        body = self.header.to_bytes() + b"".join(section.to_bytes() for section in self.sections)
+        return body + _end_of(body) if self.complete else body
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, partial: bool = False) -> "Bitstream":
+        """Read a stream.
+
+        Args:
+            data: the bytes.
+            partial: whether a prefix will do; its last section may then have bytes missing.
+
+        Raises:
+            TruncatedError: the bytes stop early, and `partial` does not allow it or not even the header is whole.
+            BitstreamError: this is not a layercast stream, or it is damaged.
+        """
+        data = bytes(data)
+        header, start = Header.read(data)
+        sections, place, ended = _read_sections(data, start)
+        end = place + _END_SIZE if ended else place
+        if not partial and (not ended or len(data) < end):
+            raise TruncatedError(f"the stream stops after {len(data)} bytes, before its end; partial=True decodes it")
+        if len(data) > end:
+            raise BitstreamError(f"{len(data) - end} bytes follow the stream's end")
+        if ended and len(data) == end and data[place:] != _end_of(data[:place]):
+            raise BitstreamError("the stream is damaged: its check does not match")
+        return cls(header, tuple(sections))
+
+    @classmethod
+    def load(cls, path: Path | str, *, partial: bool = False) -> "Bitstream":
+        """Read a stream from a file.
+
+        Raises:
+            BitstreamError: as `from_bytes`, naming the file; the file is missing, unreadable or too large.
+        """
+        path = Path(path)
+        try:
+            if path.stat().st_size > MAX_SECTIONS * MAX_PAYLOAD:
+                raise BitstreamError(f"{path}: too large for a layercast file")
+            data = path.read_bytes()
+        except OSError as error:
+            raise BitstreamError(f"{path}: {error.strerror or error}") from error
+        try:
+            return cls.from_bytes(data, partial=partial)
+        except BitstreamError as error:
+            raise type(error)(f"{path}: {error}") from error
+
+    def save(self, path: Path | str) -> None:
+        """Write the stream to a file, which other programs see either as it was or whole.
+
+        Raises:
+            UsageError: the file cannot be written.
+        """
+        path = Path(path)
+        # The process's number keeps apart programs that write the same file at the same time.
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            temporary.write_bytes(self.to_bytes())
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise UsageError(f"{path}: {error.strerror or error}") from error
+
+    def size_of(self, layer: Layer | int | None) -> int:
+        """Bytes that a layer takes, framing included; of None, those of no layer: the header and the end."""
+        if layer is None:
+            return len(self.header.to_bytes()) + (_END_SIZE if self.complete else 0)
+        return sum(len(section.to_bytes()) for section in self.sections if section.layer == layer)
+
+    def decode(self) -> Priors:
+        """What the sections tell; those of a layer or coder that is not known to this version are left out.
+
+        Raises:
+            BitstreamError: a section's payload is broken.
+        """
+        priors = Priors(self.header.canvas)
+        for section in self.sections:
+            priors = _decode_section(section, priors)
+        return priors
+
+
+def _end_of(body: bytes) -> bytes:
+    return bytes([_END]) + binascii.crc_hqx(body, 0).to_bytes(2, "big")
+
+
+def _read_sections(data: bytes, place: int) -> tuple[list[Section], int, bool]:
+    """Read sections; return them, where they end, and whether the end mark (its check unread) was met there."""
+    sections: list[Section] = []
+    while place < len(data):
+        tag = data[place]
+        if tag == _END:
+            return sections, place, True
+        if len(sections) == MAX_SECTIONS:
+            raise BitstreamError(f"the stream has more than {MAX_SECTIONS} sections")
+        try:
+            size, start = read_varint(data, place + 1)
+        except TruncatedError:
+            return sections, len(data), False
+        if size > MAX_PAYLOAD:
+            raise BitstreamError(f"a section claims {size} bytes, over the limit of {MAX_PAYLOAD}")
+        payload = data[start : start + size]
+        place = start + len(payload)
+        sections.append(Section(_known(Layer, tag >> 5), _known(Coder, tag & 31), payload, size - len(payload)))
+    return sections, place, False
+
+
+def _known(kind: type[_Number], number: int) -> _Number | int:
+    return kind(number) if number in frozenset(kind) else number
+
+
+def _decode_section(section: Section, priors: Priors) -> Priors:
+    """What is known once `section` came, too."""
+    if not isinstance(section.coder, Coder) or LAYER_OF[section.coder] != section.layer:
+        return priors
+    try:
+        return _DECODERS[section.coder](section.payload, section.missing > 0, priors)
+    except BitstreamError:
+        if section.missing:
+            return priors
+        raise
+
+
+# The coders are imported when they are first needed, since they bring the compiler.
+
+
+def _decode_text(payload: bytes, cut: bool, priors: Priors) -> Priors:
+    from codec.coders.text import decode_text
+
+    return replace(priors, semantic=decode_text(payload, cut=cut))
+
+
+def _decode_edges(payload: bytes, cut: bool, priors: Priors) -> Priors:
+    from codec.coders.edges import decode_edges
+
+    edges = decode_edges(payload, priors.canvas, cut=cut)
+    skeleton = priors.structure if isinstance(priors.structure, Skeleton) else priors.skeleton
+    return replace(priors, structure=edges, skeleton=skeleton)
+
+
+def _decode_colors(payload: bytes, cut: bool, priors: Priors) -> Priors:
+    from codec.coders.colors import decode_colors
+
+    return replace(priors, texture=decode_colors(payload, priors.canvas, cut=cut))
+
+
+def _decode_skeleton(payload: bytes, cut: bool, priors: Priors) -> Priors:
+    from codec.coders.skeleton import decode_skeleton
+
+    skeleton = decode_skeleton(payload, priors.canvas, cut=cut)
+    beside = isinstance(priors.structure, EdgeMap)
+    return replace(priors, skeleton=skeleton) if beside else replace(priors, structure=skeleton)
+
+
+_DECODERS: dict[Coder, Callable[[bytes, bool, Priors], Priors]] = {
+    Coder.TEXT: _decode_text,
+    Coder.EDGES: _decode_edges,
+    Coder.COLORS: _decode_colors,
+    Coder.SKELETON: _decode_skeleton,
+}

@@ -1,0 +1,63 @@
+"""How different colours look. Floats: nothing that is coded may depend on it, only what is chosen to be coded."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+_TO_XYZ = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+) / np.array([[0.95047], [1.0], [1.08883]])
+
+
+def to_lab(colors: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """CIELAB (D65) of sRGB colours: (..., 3) uint8 RGB to (..., 3) float64, lightness 0..100."""
+    part = colors / 255.0
+    linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
+    xyz = linear @ _TO_XYZ.T
+    bent = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz * (29 / 6) ** 2 / 3 + 4 / 29)
+    x, y, z = bent[..., 0], bent[..., 1], bent[..., 2]
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+def ciede2000(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Difference of colours as it is seen; 1 is just noticeable side by side.
+
+    Source: G. Sharma, W. Wu, E. N. Dalal, "The CIEDE2000 Color-Difference Formula", 2005, equations 2 to 22.
+
+    Args:
+        first: (..., 3) float64 CIELAB.
+        second: (..., 3) float64 CIELAB, of a shape that broadcasts with the first.
+    """
+    mean_chroma = (np.hypot(first[..., 1], first[..., 2]) + np.hypot(second[..., 1], second[..., 2])) / 2
+    stretch = 1.5 - 0.5 * np.sqrt(_seventh(mean_chroma))
+    chroma1, hue1 = _polar(first[..., 1] * stretch, first[..., 2])
+    chroma2, hue2 = _polar(second[..., 1] * stretch, second[..., 2])
+    gray = chroma1 * chroma2 == 0
+
+    turn = np.where(gray, 0.0, (hue2 - hue1 + 180) % 360 - 180)
+    d_lightness = second[..., 0] - first[..., 0]
+    d_chroma = chroma2 - chroma1
+    d_hue = 2 * np.sqrt(chroma1 * chroma2) * np.sin(np.radians(turn / 2))
+
+    lightness = (first[..., 0] + second[..., 0]) / 2
+    chroma = (chroma1 + chroma2) / 2
+    hue = np.where(gray, hue1 + hue2, hue1 + turn / 2)
+    weight = 1 - 0.17 * _cos(hue - 30) + 0.24 * _cos(2 * hue) + 0.32 * _cos(3 * hue + 6) - 0.20 * _cos(4 * hue - 63)
+    by_lightness = d_lightness / (1 + 0.015 * (lightness - 50) ** 2 / np.sqrt(20 + (lightness - 50) ** 2))
+    by_chroma = d_chroma / (1 + 0.045 * chroma)
+    by_hue = d_hue / (1 + 0.015 * chroma * weight)
+    blue = 60 * np.exp(-((((hue % 360) - 275) / 25) ** 2))
+    rotation = -2 * np.sqrt(_seventh(chroma)) * np.sin(np.radians(blue))
+    squares = by_lightness**2 + by_chroma**2 + by_hue**2 + rotation * by_chroma * by_hue
+    return np.asarray(np.sqrt(np.maximum(squares, 0)))
+
+
+def _seventh(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(chroma**7 / (chroma**7 + 25.0**7))
+
+
+def _polar(red: NDArray[np.float64], yellow: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return np.hypot(red, yellow), np.degrees(np.arctan2(yellow, red)) % 360
+
+
+def _cos(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.cos(np.radians(degrees)))

@@ -1,0 +1,1 @@
+"""Links, simulators, metrics and baselines: how well it all works."""

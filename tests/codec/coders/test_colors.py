@@ -1,0 +1,80 @@
+"""The colour coder: near the true colours in few bytes, the same on every machine."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codec.analysis.colors import average_colors
+from codec.coders.colors import MAX_SIDE, decode_colors, encode_colors
+from codec.layers import ColorMap
+from codec.perception import ciede2000, to_lab
+from layercast_errors import BitstreamError, UsageError
+from tests.codec.golden import golden
+from tests.codec.pictures import draw_picture
+
+
+@pytest.mark.parametrize("cell", [64, 128])
+def test_colors_look_alike(cell: int) -> None:
+    colors = average_colors(draw_picture(), cell)
+    payload = encode_colors(colors)
+    decoded = decode_colors(payload, (512, 512))
+    assert ciede2000(to_lab(colors.colors), to_lab(decoded.colors)).mean() < 4
+    assert len(payload) < colors.colors.size / 2 + 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32))
+def test_any_map_decodes_near(rows: int, columns: int, seed: int) -> None:
+    colors = np.random.default_rng(seed).integers(0, 256, (rows, columns, 3), dtype=np.uint8)
+    decoded = decode_colors(encode_colors(ColorMap(colors, (512, 512))), (512, 512)).colors
+    assert decoded.shape == colors.shape
+    assert np.abs(decoded.astype(int) - colors).max() < 64
+
+
+def test_decoding_is_a_fixed_point() -> None:
+    once = decode_colors(encode_colors(average_colors(draw_picture())), (512, 512))
+    assert decode_colors(encode_colors(once), (512, 512)) == once
+
+
+def test_every_cut_gives_the_rows_that_came() -> None:
+    colors = average_colors(draw_picture())
+    payload = encode_colors(colors)
+    whole = decode_colors(payload, (512, 512)).colors
+    came = []
+    for size in range(len(payload)):
+        try:
+            part = decode_colors(payload[:size], (512, 512), cut=True).colors
+        except BitstreamError:
+            came.append(0)
+            continue
+        same = (part == whole).all(axis=(1, 2))
+        came.append(int(np.argmin(same)) if not same.all() else len(same))
+        assert (part[came[-1] :] == part[came[-1] - 1]).all()
+    assert came[0] == 0
+    assert came[-1] >= 6
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=40), st.booleans())
+def test_any_bytes_decode_or_raise(payload: bytes, cut: bool) -> None:
+    try:
+        colors = decode_colors(payload, (512, 384), cut=cut).colors
+    except BitstreamError:
+        return
+    assert max(colors.shape[:2]) <= MAX_SIDE
+
+
+def test_bounds() -> None:
+    with pytest.raises(UsageError, match="at most"):
+        encode_colors(ColorMap(np.zeros((1, MAX_SIDE + 1, 3), np.uint8), (512, 512)))
+    with pytest.raises(BitstreamError):
+        decode_colors(b"\7", (512, 512))
+
+
+@pytest.mark.parametrize("cell", [64, 128])
+def test_golden(cell: int) -> None:
+    payload = encode_colors(average_colors(draw_picture(), cell))
+    assert golden(f"colors-{512 // cell}.bin", payload) == payload
+    decoded = decode_colors(payload, (512, 512)).colors.tobytes()
+    assert golden(f"colors-{512 // cell}.rgb", decoded) == decoded

@@ -1,0 +1,76 @@
+"""The text coder: any Unicode comes back, nothing grows much, a cut gives whole characters."""
+
+import brotli
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from codec.coders.text import ESCAPE, MAX_TEXT, decode_text, encode_text
+from codec.layers import Semantic
+from layercast_errors import BitstreamError, UsageError
+from tests.codec.golden import golden
+
+PROMPTS = {
+    "plain": "a red fox jumping over a frozen lake at dawn",
+    "tags": "portrait of a knight, oil painting, highly detailed, 8 k, trending on artstation",
+    "empty": "",
+    "foreign": "雪の中の赤い狐、水彩画",
+    "controls": "\0\1 \x7f\r\n\t\0",
+    "emoji": "🦊" * 40,
+    "long": "one two three " * 500,
+}
+
+
+@pytest.mark.parametrize("prompt", PROMPTS.values(), ids=PROMPTS.keys())
+def test_comes_back_and_is_never_much_longer_than_brotli(prompt: str) -> None:
+    payload = encode_text(Semantic(prompt))
+    assert decode_text(payload).prompt == prompt
+    assert len(payload) <= len(brotli.compress(prompt.encode(), mode=brotli.MODE_TEXT)) + 2
+
+
+@given(st.text(max_size=200))
+def test_any_text_comes_back(prompt: str) -> None:
+    assert decode_text(encode_text(Semantic(prompt))).prompt == prompt
+
+
+def test_text_of_noise_is_escaped() -> None:
+    prompt = "".join(chr(0x4E00 + index * 7919 % 20000) for index in range(300))
+    payload = encode_text(Semantic(prompt))
+    assert decode_text(payload).prompt == prompt
+    assert len(payload) <= len(brotli.compress(prompt.encode(), mode=brotli.MODE_TEXT)) + 2
+
+
+@pytest.mark.parametrize("prompt", [PROMPTS["tags"], PROMPTS["foreign"], PROMPTS["long"]])
+def test_every_cut_gives_the_beginning(prompt: str) -> None:
+    payload = encode_text(Semantic(prompt))
+    came = [decode_text(payload[:size], cut=True).prompt for size in range(len(payload))]
+    assert all(prompt.startswith(text) for text in came)
+    assert [len(text) for text in came] == sorted(len(text) for text in came)
+    assert len(came[-1]) >= len(prompt) // 2
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=60), st.booleans())
+@example(bytes([ESCAPE]) + brotli.compress(b"a" * 1_000_000), False)
+@example(bytes([ESCAPE]) + brotli.compress(b"a" * 1_000_000), True)
+@example(b"\0" * 30, False)
+def test_any_bytes_decode_or_raise(payload: bytes, cut: bool) -> None:
+    try:
+        text = decode_text(payload, cut=cut).prompt
+    except BitstreamError:
+        return
+    assert len(text.encode()) <= MAX_TEXT
+
+
+def test_bounds() -> None:
+    assert decode_text(encode_text(Semantic("\1" * MAX_TEXT))).prompt == "\1" * MAX_TEXT
+    with pytest.raises(UsageError, match="at most"):
+        encode_text(Semantic("x" * (MAX_TEXT + 1)))
+    with pytest.raises(UsageError, match="surrogate"):
+        encode_text(Semantic("\ud800"))
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_golden(name: str) -> None:
+    payload = encode_text(Semantic(PROMPTS[name]))
+    assert golden(f"text-{name}.bin", payload) == payload

@@ -1,0 +1,118 @@
+"""Encoding: never over the budget, and as much as it holds."""
+
+import numpy as np
+import pytest
+
+from codec.bitstream import Bitstream, Coder
+from codec.coders.text import encode_text
+from codec.encoding import encode
+from codec.layers import EdgeMap, Layer, Semantic, Skeleton
+from layercast_errors import BudgetError, UsageError
+from tests.codec.coders.test_skeleton import STANDING
+from tests.codec.pictures import draw_edges, draw_picture
+
+PROMPT = "a red house on a green hill, watercolor"
+LONG = ", ".join(f"{word} {index}" for index in range(40) for word in ("sharp", "detailed", "cinematic"))
+
+
+@pytest.mark.parametrize("budget", [60, 100, 150, 200, 300, 655, 2000])
+def test_never_over_budget(budget: int) -> None:
+    stream = encode(draw_picture(), PROMPT, budget=budget, seed=3)
+    assert len(stream.to_bytes()) <= budget
+    priors = Bitstream.from_bytes(stream.to_bytes()).decode()
+    assert priors.semantic is not None
+    assert PROMPT.startswith(priors.semantic.prompt)
+
+
+def test_noise_never_over_budget() -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (320, 192, 3), dtype=np.uint8)
+    for budget in (80, 150, 400):
+        assert len(encode(picture, PROMPT, budget=budget).to_bytes()) <= budget
+
+
+def test_default_budget_holds_all_layers() -> None:
+    stream = encode(draw_picture(), PROMPT)
+    assert len(stream.to_bytes()) <= 655
+    assert stream.decode().layers == {Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE}
+    assert not stream.notes
+
+
+def test_larger_budget_gives_finer_lines() -> None:
+    grids = []
+    for budget in (150, 300, 655):
+        structure = encode(draw_picture(), PROMPT, budget=budget).decode().structure
+        assert isinstance(structure, EdgeMap)
+        grids.append(structure.grid.shape[0])
+    assert grids == sorted(grids)
+    assert grids[0] < grids[-1]
+
+
+def test_bits_per_pixel_scale_with_the_canvas() -> None:
+    picture = draw_picture(768, 512)
+    stream = encode(picture, PROMPT, bpp=0.005)
+    assert len(stream.to_bytes()) <= 768 * 512 * 0.005 / 8
+    assert (stream.header.width, stream.header.height) == (768, 512)
+
+
+def test_long_prompt_is_shortened_to_whole_clauses() -> None:
+    stream = encode(draw_picture(), LONG, budget=250)
+    semantic = stream.decode().semantic
+    assert semantic is not None
+    assert LONG.startswith(semantic.prompt + ", ")
+    assert stream.size_of(Layer.SEMANTIC) <= 100
+    assert len(stream.notes) == 1
+    assert "shortened" in stream.notes[0]
+
+
+def test_prompt_without_clauses_is_shortened_to_whole_words() -> None:
+    prompt = " ".join(f"word{index * 7919 % 1000}" for index in range(100))
+    semantic = encode(draw_picture(), prompt, budget=200).decode().semantic
+    assert semantic is not None
+    assert prompt.startswith(semantic.prompt + " ")
+
+
+def test_absurd_budgets_are_told() -> None:
+    with pytest.raises(BudgetError, match="10 bytes"):
+        encode(draw_picture(), PROMPT, budget=10)
+    with pytest.raises(UsageError, match="positive"):
+        encode(draw_picture(), PROMPT, budget=0)
+    with pytest.raises(UsageError, match="not both"):
+        encode(draw_picture(), PROMPT, budget=100, bpp=0.1)
+
+
+def test_given_lines_are_used() -> None:
+    edges = draw_edges(96)
+    stream = encode(draw_picture(), PROMPT, structure=edges)
+    assert stream.decode().structure == edges
+
+
+def test_given_lines_that_do_not_fit_are_coarsened() -> None:
+    stream = encode(draw_picture(), PROMPT, structure=draw_edges(256), budget=150)
+    assert len(stream.to_bytes()) <= 150
+    structure = stream.decode().structure
+    assert isinstance(structure, EdgeMap)
+    assert max(structure.grid.shape) < 256
+
+
+def test_people_and_no_structure() -> None:
+    people = encode(draw_picture(), PROMPT, structure=Skeleton((STANDING,), (512, 512)))
+    assert people.sections[1].coder == Coder.SKELETON
+    assert isinstance(people.decode().structure, Skeleton)
+    assert encode(draw_picture(), PROMPT, structure=None).decode().structure is None
+
+
+def test_seed_and_model_travel() -> None:
+    header = Bitstream.from_bytes(encode(draw_picture(), PROMPT, seed=77, model="me/mine").to_bytes()).header
+    assert (header.seed, header.model) == (77, "me/mine")
+
+
+def test_empty_prompt_is_a_prompt() -> None:
+    stream = encode(draw_picture(), "")
+    assert stream.decode().semantic == Semantic("")
+    assert stream.sections[0].payload == encode_text(Semantic(""))
+
+
+@pytest.mark.parametrize("shape", [(512, 512), (512, 512, 4), (0, 64, 3)])
+def test_bad_pictures_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(UsageError):
+        encode(np.zeros(shape, np.uint8), PROMPT)

@@ -1,0 +1,31 @@
+"""CIEDE2000 against the reference pairs of Sharma, Wu and Dalal, table 1."""
+
+import numpy as np
+import pytest
+
+from codec.perception import ciede2000, to_lab
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "difference"),
+    [
+        ((50, 2.6772, -79.7751), (50, 0, -82.7485), 2.0425),
+        ((50, 3.1571, -77.2803), (50, 0, -82.7485), 2.8615),
+        ((50, -1.3802, -84.2814), (50, 0, -82.7485), 1.0000),
+        ((50, 0, 0), (50, -1, 2), 2.3669),
+        ((50, 2.49, -0.001), (50, -2.49, 0.0009), 7.1792),
+        ((50, 2.5, 0), (73, 25, -18), 27.1492),
+        ((60.2574, -34.0099, 36.2677), (60.4626, -34.1751, 39.4387), 1.2644),
+        ((22.7233, 20.0904, -46.694), (23.0331, 14.973, -42.5619), 2.0373),
+        ((2.0776, 0.0795, -1.135), (0.9033, -0.0636, -0.5514), 0.9082),
+    ],
+)
+def test_reference_pairs(first: tuple[float, ...], second: tuple[float, ...], difference: float) -> None:
+    found = ciede2000(np.array(first), np.array(second))
+    assert found == pytest.approx(difference, abs=1e-4)
+    assert ciede2000(np.array(second), np.array(first)) == pytest.approx(difference, abs=1e-4)
+
+
+def test_lab_of_known_colors() -> None:
+    lab = to_lab(np.array([[0, 0, 0], [255, 255, 255], [255, 0, 0]], np.uint8))
+    assert lab == pytest.approx(np.array([[0, 0, 0], [100, 0, 0], [53.24, 80.09, 67.20]]), abs=0.02)
