@@ -1,0 +1,184 @@
+"""What both ends of a connection share: no socket, no clock, no await.
+
+bytes in   receive(packet, now)            raises RemoteProtocolError when the peer broke a rule; the reason is queued
+bytes out  next_packet(now) -> bytes|None  the packet to send at this very moment
+time       tick(now), next_wakeup()        what happens though nothing arrives
+news       take_events()
+"""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterator
+
+from layercast_errors import PacketError, RemoteProtocolError
+from protocol.codes import Code
+from protocol.events import Event
+from protocol.limits import MAX_PACKET, Limits
+from protocol.packets import Bye, Err, Packet, Ping, Pong, decode_packet, encode_packet, kind_of
+from protocol.states import Machine, Rules, State
+
+#: Control packets that may wait to be sent; a peer that asks faster than it reads is not answered.
+MAX_CONTROL = 32
+
+
+class Connection(ABC):
+    """One end of a conversation. Times are seconds of any steady clock, passed in.
+
+    Args:
+        rules: the role's conversation.
+        limits: what the peer may make us hold or wait for.
+        now: the present.
+    """
+
+    def __init__(self, *, rules: Rules, limits: Limits, now: float) -> None:
+        self._machine = Machine(rules)
+        self._limits = limits
+        self._born = now
+        self._heard = now
+        self._control: deque[bytes] = deque()
+        self._events: deque[Event] = deque()
+        self._bad: deque[float] = deque(maxlen=limits.bad_packets)
+        self.bad_packets = 0
+        #: Why the connection closed; None while it is open.
+        self.ended: Code | None = None
+
+    @property
+    def state(self) -> State:
+        """Where the connection stands."""
+        return self._machine.state
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is closed and has nothing left to send."""
+        return self.state is State.CLOSED and not self._control
+
+    def take_events(self) -> list[Event]:
+        """What happened since the last call, in order."""
+        events = list(self._events)
+        self._events.clear()
+        return events
+
+    def receive(self, data: bytes, now: float) -> None:
+        """Take one packet from the peer.
+
+        Raises:
+            RemoteProtocolError: the peer broke a rule; the connection is closed, and `next_packet` tells the peer why.
+        """
+        if self.state is State.CLOSED:
+            return
+        try:
+            packet = decode_packet(data)
+        except PacketError:
+            self._count_bad(now)
+            return
+        self._heard = now
+        if packet is None:
+            return
+        try:
+            self._machine.receive(kind_of(packet))
+            self._take(packet, len(data), now)
+        except RemoteProtocolError as error:
+            self._fail(Code.of(error.code))
+            raise
+
+    def tick(self, now: float) -> None:
+        """Let time pass.
+
+        Raises:
+            RemoteProtocolError: the peer was silent for too long; as in `receive`.
+        """
+        if self.state is State.CLOSED:
+            return
+        if now - self._heard >= self._limits.silence_seconds:
+            self._fail(Code.SILENT)
+            raise RemoteProtocolError("the peer fell silent", Code.SILENT)
+        self._pass_time(now)
+
+    def next_packet(self, now: float) -> bytes | None:
+        """The packet to send now, or None if none may leave at this moment."""
+        if self._control:
+            return self._control.popleft()
+        return None if self.state is State.CLOSED else self._choose_packet(now)
+
+    def next_wakeup(self) -> float | None:
+        """When `tick` or `next_packet` should be called again though nothing arrives; None for never."""
+        if self.state is State.CLOSED:
+            return None
+        return min([self._heard + self._limits.silence_seconds, *self._timers()])
+
+    def close(self, code: Code = Code.DONE, retry: int = 0) -> None:
+        """End the conversation in order; queues BYE where the peer is there to hear it."""
+        if self.state is State.CLOSED:
+            return
+        if self.state is State.NEW:
+            self._machine.fail()
+        else:
+            self._queue(Bye(code=code, retry=retry))
+        self._end(code)
+
+    def disconnect(self) -> None:
+        """Note that the transport is gone: nothing can be sent any more."""
+        self._machine.fail()
+        self._control.clear()
+        self._end(Code.DISCONNECTED)
+
+    def refuse(self, code: Code) -> None:
+        """Turn the peer away with an error, whatever the state."""
+        self._fail(code)
+
+    @abstractmethod
+    def _take(self, packet: Packet, size: int, now: float) -> None:
+        """Handle a packet that the state allows."""
+
+    @abstractmethod
+    def _choose_packet(self, now: float) -> bytes | None:
+        """The packet to send now, control apart."""
+
+    @abstractmethod
+    def _pass_time(self, now: float) -> None:
+        """Do what time brings."""
+
+    @abstractmethod
+    def _timers(self) -> Iterator[float]:
+        """When time brings something."""
+
+    @abstractmethod
+    def _closed(self, code: Code) -> None:
+        """Clean up; called once."""
+
+    def _queue(self, packet: Packet, limit: int = MAX_PACKET) -> None:
+        self._machine.send(kind_of(packet))
+        if len(self._control) < MAX_CONTROL:
+            self._control.append(encode_packet(packet, limit=limit))
+
+    def _answer(self, packet: Packet) -> bool:
+        """Handle the packets that mean the same to both roles; false if it is none of them."""
+        if isinstance(packet, Ping):
+            self._queue(Pong(value=packet.value))
+        elif isinstance(packet, Bye):
+            self._end(Code.of(packet.code))
+        elif isinstance(packet, Err) and packet.image == 0:
+            self._machine.fail()
+            self._end(Code.of(packet.code))
+        else:
+            return isinstance(packet, Pong)
+        return True
+
+    def _count_bad(self, now: float) -> None:
+        self.bad_packets += 1
+        self._bad.append(now)
+        if len(self._bad) == self._limits.bad_packets and now - self._bad[0] < self._limits.bad_seconds:
+            self._fail(Code.BAD_PACKETS)
+            raise RemoteProtocolError("the peer sent too many damaged packets", Code.BAD_PACKETS)
+
+    def _fail(self, code: Code) -> None:
+        if self.state is State.CLOSED and self.ended is not None:
+            return
+        self._machine.fail()
+        self._control.append(encode_packet(Err(code=code, image=0)))
+        self._end(code)
+
+    def _end(self, code: Code) -> None:
+        if self.ended is None:
+            self.ended = code
+            self._closed(code)

@@ -1,0 +1,81 @@
+"""Which packet goes next, and whether one may: pure functions.
+
+Priority on a slow link exists only while the queue is ours. What a socket or a modem has taken cannot be overtaken, so
+at most one bandwidth-delay product and a little is ever unacknowledged, and a packet is chosen when it can leave.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from protocol.limits import MIN_PACKET
+
+#: A packet occupies the link for at most this long, in seconds: what an urgent one may find in its way.
+PACKET_SECONDS = 0.2
+
+#: How much more than the measured rate may be unacknowledged, so that a faster link is discovered.
+HEADROOM = 1.25
+
+#: The section number of a picture's OFFER among its candidates.
+OFFER = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A packet that could be sent next.
+
+    Attributes:
+        urgency: 0 first, 7 last (RFC 9218).
+        image: the picture's number; higher is newer.
+        retransmit: whether it was sent before and lost.
+        incremental: whether its section shares the link with others of its urgency (RFC 9218).
+        section: the section's index, or `OFFER`.
+        fragment: the fragment's index.
+    """
+
+    urgency: int
+    image: int
+    retransmit: bool
+    incremental: bool
+    section: int
+    fragment: int
+
+
+def choose(candidates: Iterable[Candidate]) -> Candidate | None:
+    """The candidate to send: most urgent, of the newest picture, lost before new, then in order.
+
+    Incremental sections of one urgency take turns; the others go one after the other, and before them.
+    """
+    return min(candidates, key=_rank, default=None)
+
+
+def packet_size(rate: float, mtu: int) -> int:
+    """How large a packet should be on a link, in bytes: short in time, but not drowned in framing.
+
+    Args:
+        rate: the link's rate, in bit/s.
+        mtu: the largest packet that it takes, in bytes.
+    """
+    return min(mtu, max(MIN_PACKET, int(rate / 8 * PACKET_SECONDS)))
+
+
+def window(rate: float, round_trip: float, packet: int) -> int:
+    """How many bytes may be unacknowledged.
+
+    Args:
+        rate: the link's rate, in bit/s.
+        round_trip: the least round trip seen, in seconds.
+        packet: the size of a packet, in bytes.
+    """
+    return max(2 * packet, int(HEADROOM * rate / 8 * round_trip) + packet)
+
+
+def admits(unacknowledged: int, size: int, limit: int) -> bool:
+    """Whether a packet of `size` bytes may leave; one always may, or nothing would ever be learnt of the link."""
+    return unacknowledged == 0 or unacknowledged + size <= limit
+
+
+def _rank(candidate: Candidate) -> tuple[int, int, bool, bool, int, int]:
+    place = (candidate.section, candidate.fragment)
+    if candidate.incremental:
+        place = (candidate.fragment, candidate.section)
+    return (candidate.urgency, -candidate.image, not candidate.retransmit, candidate.incremental, *place)

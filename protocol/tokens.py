@@ -1,0 +1,25 @@
+"""The shared secret that a sender shows to a receiver."""
+
+import hmac
+
+from layercast_errors import UsageError
+from protocol.limits import MAX_TOKEN
+
+
+def check_token(token: str) -> None:
+    """Refuse a token that could never be sent.
+
+    Raises:
+        UsageError: it is too long, or not text.
+    """
+    if len(token) > MAX_TOKEN:
+        raise UsageError(f"a token is at most {MAX_TOKEN} characters, not {len(token)}")
+    try:
+        token.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError("a token must be text; this one holds bytes that are not") from error
+
+
+def same_token(given: str, expected: str) -> bool:
+    """Whether two tokens are equal, in a time that does not tell where they differ."""
+    return hmac.compare_digest(given.encode(), expected.encode())

@@ -1,0 +1,62 @@
+"""Two ends of a link inside one process, as good or as bad as wanted: for tests, ours and those of users."""
+
+import random
+
+from layercast_errors import DisconnectedError
+from protocol.links import LINKS, LinkProfile
+from protocol.transports.base import Transport
+from protocol.transports.emulation import EmulatedPath, LinkClock
+
+
+class MemoryTransport(Transport):
+    """One end; made in pairs by `memory_pair`."""
+
+    def __init__(self, *, out: EmulatedPath, into: EmulatedPath, link: LinkProfile, ordered: bool) -> None:
+        self.mtu = link.mtu
+        self.reliable = link.loss == 0
+        self.ordered = ordered
+        self.rate_hint = link.rate
+        self.peer = "memory"
+        self._out = out
+        self._in = into
+        self._closed = False
+
+    async def send(self, packet: bytes) -> None:
+        """See `Transport.send`."""
+        if self._closed:
+            raise DisconnectedError("the link is closed")
+        await self._out.put(packet)
+
+    async def recv(self) -> bytes:
+        """See `Transport.recv`."""
+        packet = None if self._closed else await self._in.get()
+        if packet is None:
+            raise DisconnectedError("the link is closed")
+        return packet
+
+    async def close(self, code: int = 0) -> None:
+        """See `Transport.close`; the far side reads what still travels, and then learns of it."""
+        del code
+        self._closed = True
+        self._out.close()
+        self._in.close()
+
+
+def memory_pair(
+    link: LinkProfile = LINKS["fast"], *, seed: int = 0, duplicate: float = 0.0, jitter: float = 0.0
+) -> tuple[MemoryTransport, MemoryTransport]:
+    """Two connected transports in the running event loop.
+
+    Args:
+        link: rate, delay, packet size and loss of both directions.
+        seed: decides which packets are lost, repeated and late.
+        duplicate: the share of packets that arrive twice, 0 to 1.
+        jitter: how much longer a packet may travel at random, in seconds; lets packets overtake each other.
+    """
+    rng = random.Random(seed)
+    there, back = (EmulatedPath(LinkClock(link, rng=rng, duplicate=duplicate, jitter=jitter)) for _ in range(2))
+    ordered = jitter == 0
+    return (
+        MemoryTransport(out=there, into=back, link=link, ordered=ordered),
+        MemoryTransport(out=back, into=there, link=link, ordered=ordered),
+    )
