@@ -27,7 +27,7 @@ MAX_WATCHERS = 256
 #: How long a browser may keep a picture whose address names its very bytes, in seconds.
 MAX_AGE = 86_400
 
-_STATIC = Path(__file__).parent / "static"
+STATIC = Path(__file__).parent / "static"
 
 _PICTURE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
 
@@ -55,14 +55,14 @@ def build_app(setting: Setting) -> Starlette:
             Route("/api/pictures/{picture}/frame.jpg", _frame(setting)),
             Route("/api/pictures/{picture}/structure.png", _layer(setting, Layer.STRUCTURE)),
             Route("/api/pictures/{picture}/texture.png", _layer(setting, Layer.TEXTURE)),
-            Mount("/static", StaticFiles(directory=_STATIC)),
+            Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(_Headers)],
     )
 
 
 async def _page(_: Request) -> Response:
-    return FileResponse(_STATIC / "index.html")
+    return FileResponse(STATIC / "index.html")
 
 
 def _health(setting: Setting) -> _Endpoint:

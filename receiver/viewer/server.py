@@ -130,7 +130,8 @@ async def _listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
+        # The port as asked for: look-ups take it modulo 65,536.
+        listener.bind((address[0], port, *address[2:]))
         listener.listen()
     except (OSError, OverflowError) as error:
         if listener is not None:

@@ -1,0 +1,101 @@
+"""Events of a small picture, made of real priors and synthetic frames."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+from codec.layers import ColorMap, EdgeMap, Layer, Priors, Semantic, Size
+from receiver.events import (
+    Event,
+    FrameRendered,
+    LayerArrived,
+    PictureCompleted,
+    PictureFailed,
+    PictureOpened,
+    SectionSize,
+)
+from receiver.rendering.frames import Frame
+
+SIZES = {Layer.SEMANTIC: 60, Layer.STRUCTURE: 300, Layer.TEXTURE: 80}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture of one size, prompt and link, and the events that tell of it; times count from `at`."""
+
+    name: str = "p1"
+    prompt: str = "a red barn under a wide sky"
+    canvas: Size = (96, 64)
+    rate: float = 2400.0
+    jpeg_size: int = 38_200
+    at: float = 100.0
+    sections: tuple[SectionSize, ...] = field(
+        default=tuple(SectionSize(layer=layer, size=size) for layer, size in SIZES.items())
+    )
+
+    @property
+    def priors(self) -> Priors:
+        rows, columns = self.canvas[1] // 8, self.canvas[0] // 8
+        grid = np.zeros((rows, columns), np.bool_)
+        grid[rows // 2] = True
+        colors = np.zeros((2, 3, 3), np.uint8)
+        colors[0] = (120, 160, 220)
+        colors[1] = (160, 40, 30)
+        return Priors(
+            self.canvas,
+            semantic=Semantic(self.prompt),
+            structure=EdgeMap(grid, self.canvas),
+            texture=ColorMap(colors, self.canvas),
+        )
+
+    def opened(self) -> PictureOpened:
+        return PictureOpened(
+            picture=self.name,
+            canvas=self.canvas,
+            model="mini",
+            seed=7,
+            sections=self.sections,
+            rate=self.rate,
+            jpeg_size=self.jpeg_size,
+            at=self.at,
+        )
+
+    def layer(self, layer: Layer, after: float = 0.0, received: int = 75) -> LayerArrived:
+        priors = self.priors.only(known for known in Layer if known <= layer)
+        return LayerArrived(picture=self.name, layer=layer, priors=priors, received=received, at=self.at + after)
+
+    def frame(
+        self, *layers: Layer, after: float = 1.0, step: int = 4, steps: int = 4, shade: int | None = None
+    ) -> FrameRendered:
+        """A plain frame; its shade of grey tells frames apart."""
+        grey = step * 10 if shade is None else shade
+        frame = Frame(
+            image=Image.new("RGB", self.canvas, (grey, grey, grey)),
+            layers=frozenset(layers or (Layer.SEMANTIC,)),
+            step=step,
+            steps=steps,
+            final=step == steps,
+            seconds=after,
+        )
+        return FrameRendered(picture=self.name, frame=frame, at=self.at + after)
+
+    def completed(self, after: float = 3.0, received: int = 480) -> PictureCompleted:
+        return PictureCompleted(picture=self.name, received=received, at=self.at + after)
+
+    def failed(self, reason: str = "the sender went away", after: float = 3.0) -> PictureFailed:
+        return PictureFailed(picture=self.name, reason=reason, at=self.at + after)
+
+    def whole(self) -> list[Event]:
+        """Everything that happens to a picture that arrives well."""
+        text, lines, colours = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE
+        return [
+            self.opened(),
+            self.layer(text, 0.0, 75),
+            self.frame(text, after=0.5, shade=10),
+            self.layer(lines, 1.0, 390),
+            self.frame(text, lines, after=1.5, shade=20),
+            self.layer(colours, 1.3, 480),
+            self.frame(text, lines, colours, after=2.5, shade=30),
+            self.completed(),
+        ]

@@ -1,0 +1,291 @@
+"""The page in a real browser: headless Chromium, driven by Selenium."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from codec.layers import Layer
+from receiver.viewer import Viewer
+from tests.receiver.viewer.scenes import Scene
+
+TEXT, LINES, COLOURS = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE
+
+#: Looks at the page this often and so long, in seconds, before a state that never comes fails a test.
+GLANCE, PATIENCE = 0.03, 20.0
+
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--force-prefers-reduced-motion",
+    "--window-size=1280,800",
+)
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+
+pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver")
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield browser
+    browser.quit()
+
+
+class Page:
+    """The page as a person meets it. Selenium blocks, and the viewer needs the loop: so every look is in a thread."""
+
+    def __init__(self, driver: Any, viewer: Viewer) -> None:
+        self._driver = driver
+        self.viewer = viewer
+
+    async def open(self, url: str) -> None:
+        await asyncio.to_thread(self._driver.get, url)
+
+    async def run(self, script: str, *arguments: object) -> Any:
+        return await asyncio.to_thread(self._driver.execute_script, script, *arguments)
+
+    async def text(self, selector: str) -> str:
+        """The visible text of an element."""
+        return str(await self.run("return document.querySelector(arguments[0]).innerText.trim()", selector))
+
+    async def click(self, selector: str) -> None:
+        await self.run("document.querySelector(arguments[0]).click()", selector)
+
+    async def press(self, key: str) -> None:
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        await asyncio.to_thread(ActionChains(self._driver).send_keys(key).perform)
+
+    async def sees(self, expected: object, script: str, *arguments: object) -> None:
+        """Wait until a script returns what is expected."""
+        seen = None
+        for _ in range(int(PATIENCE / GLANCE)):
+            seen = await self.run(script, *arguments)
+            if seen == expected:
+                return
+            await asyncio.sleep(GLANCE)
+        assert seen == expected
+
+    async def reads(self, selector: str, expected: str) -> None:
+        """Wait until an element's visible text is what is expected."""
+        await self.sees(expected, "return document.querySelector(arguments[0]).innerText.trim()", selector)
+
+    async def shade(self) -> Any:
+        """The grey of the one frame on the stage; None while there is none, or two cross-fade."""
+        return await self.run(SHADE)
+
+    async def shows_shade(self, expected: int) -> None:
+        await self.sees(
+            True, f"const shade = (() => {{ {SHADE} }})(); return Math.abs(shade - arguments[0]) <= 2", expected
+        )
+
+    async def console(self) -> list[dict[str, Any]]:
+        return list(await asyncio.to_thread(self._driver.get_log, "browser"))
+
+
+SHADE = """
+    const images = document.querySelectorAll("#canvas img");
+    if (images.length !== 1 || !images[0].naturalWidth) return -99;
+    const canvas = document.createElement("canvas");
+    canvas.width = canvas.height = 1;
+    canvas.getContext("2d").drawImage(images[0], 0, 0, 1, 1);
+    return canvas.getContext("2d").getImageData(0, 0, 1, 1).data[0];
+"""
+
+
+@pytest_asyncio.fixture
+async def page(driver: Any) -> AsyncIterator[Page]:
+    """The page of a fresh viewer, connected; at the end the browser's console must be empty."""
+    now = asyncio.get_running_loop().time()
+    viewer = Viewer(address="ws://192.0.2.7:8765", clock=lambda: asyncio.get_running_loop().time() - now + 100.0)
+    async with viewer.serve("127.0.0.1", 0) as url:
+        page = Page(driver, viewer)
+        await page.open(url)
+        await page.reads("#connection", "live")
+        yield page
+        assert await page.console() == []
+        await page.open("about:blank")
+
+
+def publish(page: Page, *events: Any) -> None:
+    for event in events:
+        page.viewer.publish(event)
+
+
+async def test_nothing_there_yet(page: Page) -> None:
+    await page.reads("#empty-title", "Waiting for a picture")
+    assert await page.text("#command") == "layercast send photo.jpg --to ws://192.0.2.7:8765"
+    assert await page.run("return getComputedStyle(document.getElementById('show')).display") == "none"
+
+
+async def test_a_picture_arrives_layer_by_layer(page: Page) -> None:
+    scene = Scene()
+    publish(page, scene.opened())
+    await page.reads("#drawn-from", "The picture is about to be drawn")
+    await page.reads('.layer[data-layer="semantic"] .layer-note', "waiting for 60 bytes")
+
+    publish(page, scene.layer(TEXT, 0.0, 75))
+    await page.reads(".prompt", scene.prompt)
+    await page.reads("#words", scene.prompt)
+    await page.reads("#received", "75")
+    assert await page.text('.layer[data-layer="semantic"] .layer-note') == "60 bytes, at 0.0 s"
+    assert await page.text('.layer[data-layer="structure"] .layer-note') == "waiting for 300 bytes"
+    assert (await page.text("#announcer")).startswith("Text arrived: 60 bytes")
+
+    publish(page, scene.frame(TEXT, step=1, steps=4, shade=60))
+    await page.shows_shade(60)
+    assert await page.text("#step") == "step 1 of 4"
+    publish(page, scene.frame(TEXT, step=4, steps=4, shade=80))
+    await page.shows_shade(80)
+    assert await page.text("#step") == "4 steps"
+    assert await page.text("#drawn-from") == "Drawn from text"
+
+    publish(page, scene.layer(LINES, 1.0, 390), scene.frame(TEXT, LINES, shade=120))
+    await page.shows_shade(120)
+    assert await page.run("return document.querySelector('.layer[data-layer=structure] img').naturalWidth") == 512
+    publish(page, scene.layer(COLOURS, 1.3, 480), scene.frame(TEXT, LINES, COLOURS, shade=160), scene.completed())
+    await page.shows_shade(160)
+    await page.reads("#clock-label", "until complete")
+    assert await page.text("#clock") == "3.0"
+    assert await page.text("#bpp") == "0.6250"
+    assert await page.text("#ours-share") == "100 %"
+    assert await page.text("#announcer") == "The picture is complete, after 3.0 s."
+    alt = await page.run("return document.querySelector('#canvas img').alt")
+    assert alt == f"{scene.prompt} (drawn from text, lines and colours)"
+
+
+async def test_the_comparison_moves(page: Page) -> None:
+    publish(page, Scene(rate=24_000.0).opened(), Scene().layer(TEXT))
+    await page.sees(True, "return document.getElementById('comparison').innerText.length > 0")
+    sentence = await page.text("#comparison")
+    assert sentence.startswith("A JPEG of this picture (38.2 kB) would need 12.7 s on this 24,000 bit/s link; by now ")
+    share = "return parseFloat(document.getElementById('theirs-share').innerText)"
+    before = await page.run(share)
+    await page.sees(True, f"{share} > arguments[0]", before)
+
+
+async def test_no_comparison_without_rate_or_size(page: Page) -> None:
+    publish(page, *Scene(rate=0.0).whole())
+    await page.reads("#clock-label", "until complete")
+    assert await page.run("return document.getElementById('jpeg-lane').hidden")
+    assert await page.text("#comparison") == ""
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "<img src=x onerror=\"document.title='owned'\">",
+        "</p><script>document.title='owned'</script>",
+        "&lt;b&gt; \"quoted\" 'and' `ticked` ${document.title='owned'}",
+        "zażółć 画像 🏞 \u202eright to left",
+    ],
+)
+async def test_prompts_are_text(page: Page, prompt: str) -> None:
+    publish(page, *Scene(prompt=prompt).whole())
+    await page.reads("#clock-label", "until complete")
+    shown = "return document.querySelector('.prompt').textContent"
+    assert await page.run(shown) == prompt
+    assert await page.run("return document.querySelector('.prompt').childElementCount") == 0
+    assert await page.run("return document.querySelectorAll('[onerror], main script').length") == 0
+    assert await page.run("return document.title") == "layercast"
+
+
+async def test_levels_can_be_compared(page: Page) -> None:
+    publish(page, *Scene().whole())
+    await page.shows_shade(30)
+    levels = "return [...document.querySelectorAll('.level b')].map((one) => one.innerText)"
+    assert await page.run(levels) == ["Text only", "+ lines", "+ colours"]
+    await page.click(".level:nth-child(1)")
+    await page.shows_shade(10)
+    assert await page.text("#drawn-from") == "Drawn from text"
+    await page.click(".level:nth-child(2)")
+    await page.shows_shade(20)
+    assert await page.run("return document.querySelector('.level:nth-child(2)').ariaPressed") == "true"
+    await page.click(".level:nth-child(2)")
+    await page.shows_shade(30)
+
+
+async def test_looking_back_and_returning_to_live(page: Page) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    for name, prompt in [("one", "first"), ("two", "second"), ("three", "third")]:
+        publish(page, *Scene(name=name, prompt=prompt).whole())
+    await page.reads(".prompt", "third")
+    assert await page.run("return document.getElementById('live').hidden")
+    await page.click("#history li:nth-child(1) button")
+    await page.reads(".prompt", "first")
+    # What comes now does not take the picture away from somebody who looks back.
+    publish(page, *Scene(name="four", prompt="fourth").whole())
+    await page.sees(4, "return document.querySelectorAll('#history li').length")
+    assert await page.text(".prompt") == "first"
+    await page.press(Keys.ARROW_RIGHT)
+    await page.reads(".prompt", "second")
+    await page.press(Keys.ARROW_LEFT)
+    await page.reads(".prompt", "first")
+    await page.click("#live")
+    await page.reads(".prompt", "fourth")
+    await page.press(Keys.ARROW_LEFT)
+    await page.reads(".prompt", "third")
+    await page.press(Keys.ESCAPE)
+    await page.reads(".prompt", "fourth")
+
+
+async def test_failure_is_told(page: Page) -> None:
+    scene = Scene()
+    publish(page, *scene.whole()[:3], scene.failed("the sender <b>went</b> away"))
+    await page.reads("#drawn-from", "Broke off: the sender <b>went</b> away")
+    await page.reads('.layer[data-layer="structure"] .layer-note', "did not come")
+
+
+@pytest.mark.parametrize("canvas", [(96, 64), (64, 96), (200, 24), (64, 64)])
+async def test_nothing_overflows_and_the_stage_keeps_its_shape(page: Page, canvas: tuple[int, int]) -> None:
+    scene = Scene(canvas=canvas, prompt="word " * 100 + "x" * 300)
+    publish(page, scene.opened())
+    await page.sees("picture", "return document.body.dataset.view")
+    box = """
+        const box = document.getElementById("canvas").getBoundingClientRect();
+        return [box.x, box.y, box.width, box.height];
+    """
+    before = await page.run(box)
+    publish(page, *scene.whole()[1:])
+    await page.shows_shade(30)
+    assert await page.run(box) == before
+    assert before[2] / before[3] == pytest.approx(canvas[0] / canvas[1], rel=0.02)
+    assert await page.run("return document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_connection_returns_by_itself(driver: Any) -> None:
+    viewer = Viewer(clock=lambda: 104.0)
+    page = Page(driver, viewer)
+    async with viewer.serve("127.0.0.1", 0) as url:
+        await page.open(url)
+        publish(page, *Scene(prompt="before").whole())
+        await page.reads(".prompt", "before")
+    await page.reads("#connection", "connection lost, trying again")
+    assert await page.text(".prompt") == "before"
+    publish(page, *Scene(name="p2", prompt="after").whole())
+    port = int(url.rstrip("/").rpartition(":")[2])
+    async with viewer.serve("127.0.0.1", port):
+        await page.reads("#connection", "live")
+        await page.reads(".prompt", "after")
+    await page.open("about:blank")
+    await page.console()
