@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.analysis.edges import edges_from_drawing
+from codec.analysis.hub import is_local, missing_weights
 from codec.layers import SKELETON_POINTS, EdgeMap, Size, Skeleton
-from layercast_errors import MissingExtraError, MissingModelError, ModelFilesError
+from layercast_errors import MissingExtraError, ModelFilesError
 
 #: The hub id under which controlnet-aux's authors keep all weights.
 DEFAULT_WEIGHTS = "lllyasviel/Annotators"
@@ -107,15 +108,14 @@ def _xy(point: Any) -> tuple[float, float] | None:
 def _load(annotator: Annotator, weights: str, device: str) -> Any:
     try:
         import controlnet_aux
+        from huggingface_hub.errors import HFValidationError
     except ImportError as error:
         raise MissingExtraError(f"structure by {annotator}", "annotators") from error
+    detector = getattr(controlnet_aux, _CLASSES[annotator])
     try:
-        return getattr(controlnet_aux, _CLASSES[annotator]).from_pretrained(weights).to(device)
-    except OSError as error:
-        raise MissingModelError(
-            f"the {annotator} weights {weights} are not on this machine: run 'hf download {weights}' where there is a "
-            "network, or use --structure canny"
-        ) from error
+        return detector.from_pretrained(weights, local_files_only=is_local(weights)).to(device)
+    except (OSError, HFValidationError) as error:
+        raise missing_weights(f"the annotator {annotator}", weights, "use --structure canny") from error
     except Exception as error:  # torch and controlnet-aux name no closed set of errors for damaged files
         reason = " ".join(str(error).split())[:200]
         raise ModelFilesError(f"the {annotator} weights {weights} cannot be loaded: {reason}") from error

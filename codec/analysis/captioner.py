@@ -8,13 +8,11 @@ from typing import Any
 
 from PIL import Image
 
-from layercast_errors import MissingExtraError, MissingModelError, ModelFilesError
+from codec.analysis.hub import is_local, missing_weights
+from layercast_errors import MissingExtraError, ModelFilesError
 
 #: Tokens of a caption at most.
 MAX_TOKENS = 60
-
-#: How long the hub may take to answer before only what is on this machine counts, in seconds.
-HUB_TIMEOUT = 10.0
 
 #: Files of which a model repository has one, in the order they are looked for.
 _WEIGHT_FILES = (
@@ -84,6 +82,7 @@ def _load(captioner: Captioner, weights: str, device: str, fetch: bool) -> tuple
     try:
         import torch
         import transformers
+        from huggingface_hub.errors import HFValidationError
 
         if captioner is Captioner.BLIP:
             classes = (transformers.BlipProcessor, transformers.BlipForConditionalGeneration)
@@ -96,26 +95,12 @@ def _load(captioner: Captioner, weights: str, device: str, fetch: bool) -> tuple
     # BLIP-2's 2.7 billion weights and more fit on common accelerators only at half precision.
     dtype = torch.float16 if device.startswith("cuda") and captioner is Captioner.BLIP2 else torch.float32
     try:
-        local = not fetch or Path(weights).is_dir() or not _hub_answers(weights)
+        local = not fetch or is_local(weights)
         processor = classes[0].from_pretrained(weights, local_files_only=local)
         model = classes[1].from_pretrained(weights, local_files_only=local, dtype=dtype)
-    except OSError as error:
-        raise MissingModelError(
-            f"the captioner's weights {weights} are not on this machine: run 'hf download {weights}' where there is a "
-            "network, name a local folder, or use --captioner none"
-        ) from error
+    except (OSError, HFValidationError) as error:
+        raise missing_weights(f"the captioner {captioner}", weights, "use --captioner none") from error
     except Exception as error:  # the loaders name no closed set of errors for damaged files
         reason = " ".join(str(error).split())[:200]
         raise ModelFilesError(f"{weights} holds no {captioner} model that can be loaded: {reason}") from error
     return processor, model.to(device).eval()
-
-
-def _hub_answers(weights: str) -> bool:
-    """Whether the hub has weights of that id; without this, the loaders retry for minutes where there is no network."""
-    import huggingface_hub
-
-    try:
-        huggingface_hub.model_info(weights, timeout=HUB_TIMEOUT)
-    except Exception:  # the hub's client lets errors of whatever HTTP library it uses through
-        return False
-    return True

@@ -1,7 +1,8 @@
-"""codec.analysis.captioner: a real BLIP of toy size, with random weights, from a folder to a sentence."""
+"""codec.analysis.captioner: a real BLIP and BLIP-2 of toy size, with random weights, from a folder to a sentence."""
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -12,7 +13,9 @@ from layercast_errors import MissingExtraError, MissingModelError, ModelFilesErr
 transformers = pytest.importorskip("transformers")
 torch = pytest.importorskip("torch")
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "a", "cat", "dog", "on", "grass"]
+WORDS = ["a", "cat", "dog", "on", "grass"]
+MARKS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]"]
+SIZES = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
 PICTURE = Image.new("RGB", (50, 40), (200, 30, 30))
 
 
@@ -21,25 +24,68 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
     path: Path = tmp_path_factory.mktemp("blip")
-    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    text = {"vocab_size": len(WORDS), "bos_token_id": 5, "eos_token_id": 3, "pad_token_id": 0, "sep_token_id": 3}
+    text = {
+        "vocab_size": len(MARKS + WORDS),
+        "bos_token_id": 5,
+        "eos_token_id": 3,
+        "pad_token_id": 0,
+        "sep_token_id": 3,
+    }
     config = transformers.BlipConfig(
-        text_config=sizes | text | {"encoder_hidden_size": 16, "projection_dim": 16, "max_position_embeddings": 80},
-        vision_config=sizes | {"image_size": 32, "patch_size": 16, "projection_dim": 16},
+        text_config=SIZES | text | {"encoder_hidden_size": 16, "projection_dim": 16, "max_position_embeddings": 80},
+        vision_config=SIZES | {"image_size": 32, "patch_size": 16, "projection_dim": 16},
     )
-    torch.manual_seed(7)
-    transformers.BlipForConditionalGeneration(config).save_pretrained(path)
-    tokenizer = transformers.BertTokenizerFast({word: at for at, word in enumerate(WORDS)})
-    images = BlipImageProcessorPil(size={"height": 32, "width": 32})
-    transformers.BlipProcessor(images, tokenizer).save_pretrained(path)
+    tokenizer = transformers.BertTokenizerFast({word: at for at, word in enumerate(MARKS + WORDS)}, bos_token="[DEC]")
+    processor = transformers.BlipProcessor(BlipImageProcessorPil(size={"height": 32, "width": 32}), tokenizer)
+    save(path, transformers.BlipForConditionalGeneration, config, processor, list(range(len(MARKS))))
     return path
 
 
-def test_a_caption_is_words_of_the_model_and_always_the_same(folder: Path) -> None:
-    text = caption(PICTURE, weights=folder, device="cpu")
+@pytest.fixture(scope="module")
+def folder2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tokenizers import Tokenizer, models
+    from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
+
+    path: Path = tmp_path_factory.mktemp("blip2")
+    vocabulary = ["<pad>", "<s>", "</s>", "<unk>", *WORDS, "<image>"]
+    text = {"model_type": "opt", "vocab_size": 10, "hidden_size": 16, "ffn_dim": 32, "num_hidden_layers": 1}
+    ids = {"num_attention_heads": 2, "word_embed_proj_dim": 16, "max_position_embeddings": 128, "pad_token_id": 0}
+    config = transformers.Blip2Config(
+        vision_config=SIZES | {"image_size": 32, "patch_size": 16},
+        qformer_config=SIZES | {"encoder_hidden_size": 16, "vocab_size": 10, "cross_attention_frequency": 1},
+        text_config=text | ids | {"bos_token_id": 1, "eos_token_id": 2},
+        num_query_tokens=4,
+        image_token_index=9,
+    )
+    words = Tokenizer(models.WordLevel({word: at for at, word in enumerate(vocabulary)}, unk_token="<unk>"))
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=words, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
+    images = BlipImageProcessorPil(size={"height": 32, "width": 32})
+    processor = transformers.Blip2Processor(images, tokenizer, num_query_tokens=4)
+    save(path, transformers.Blip2ForConditionalGeneration, config, processor, [0, 1, 2, 3, 9])
+    return path
+
+
+def save(path: Path, kind: Any, config: Any, processor: Any, marks: list[int]) -> None:
+    torch.manual_seed(7)
+    model = kind(config)
+    # Random weights would mostly repeat the marks; without weight in the (tied) embedding these never win over words.
+    with torch.no_grad():
+        model.get_input_embeddings().weight[marks] = 0
+    model.save_pretrained(path)
+    processor.save_pretrained(path)
+
+
+@pytest.mark.parametrize(("captioner", "name"), [(Captioner.BLIP, "folder"), (Captioner.BLIP2, "folder2")])
+def test_a_caption_is_words_of_the_model_and_always_the_same(
+    captioner: Captioner, name: str, request: pytest.FixtureRequest
+) -> None:
+    weights = request.getfixturevalue(name)
+    text = caption(PICTURE, captioner, weights=weights, device="cpu")
     assert 1 <= len(text.split()) <= MAX_TOKENS
     assert set(text.split()) <= set(WORDS)
-    assert text == caption(PICTURE, weights=folder, device="cpu")
+    assert text == caption(PICTURE, captioner, weights=weights, device="cpu")
 
 
 def test_a_damaged_folder_is_a_model_files_error(folder: Path, tmp_path: Path) -> None:
@@ -50,11 +96,22 @@ def test_a_damaged_folder_is_a_model_files_error(folder: Path, tmp_path: Path) -
         caption(PICTURE, weights=tmp_path, device="cpu")
 
 
-def test_absent_weights_name_the_way_out(tmp_path: Path) -> None:
-    for weights in (tmp_path, "nobody/has-this-model"):
-        with pytest.raises(MissingModelError, match=r"run 'hf download .*--captioner none") as caught:
-            caption(PICTURE, weights=weights, device="cpu", fetch=False)
-        assert "\n" not in str(caught.value)
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nobody/has-this-model", r"run 'hf download nobody/has-this-model' .*--captioner none"),
+        ("/no/such/folder", r"there is no folder /no/such/folder .*--captioner none"),
+    ],
+)
+def test_absent_weights_name_the_way_out(name: str, message: str) -> None:
+    with pytest.raises(MissingModelError, match=message) as caught:
+        caption(PICTURE, weights=name, device="cpu", fetch=False)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_folder_is_said_to_be_one(tmp_path: Path) -> None:
+    with pytest.raises(MissingModelError, match=r"lacks files of the captioner blip; .*--captioner none"):
+        caption(PICTURE, weights=tmp_path, device="cpu")
 
 
 def test_readiness_looks_into_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
