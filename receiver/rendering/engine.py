@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codec.layers import Priors
-from layercast_errors import RenderError, UsageError
+from layercast_errors import UsageError
 from receiver.rendering.counters import EngineCounters
 from receiver.rendering.frames import Frame
+from receiver.rendering.inbox import Inbox, Request
 from receiver.rendering.plan import Action
 from receiver.rendering.turns import choose_batch
 
@@ -37,23 +38,9 @@ GPU_BATCH = 4
 CPU_BATCH = 1
 
 
-@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
-class _Request:
-    key: Hashable
-    priors: Priors
-    seed: int
-    steps: int | None
-    on_frame: Callable[[Frame], None]
-    result: Future[Frame]
-
-    def continues(self, other: "_Request") -> bool:
-        """Whether it is the same picture, only with other layers."""
-        return (self.seed, self.steps, self.priors.canvas) == (other.seed, other.steps, other.priors.canvas)
-
-
 @dataclass(eq=False, slots=True)
 class _Active:
-    request: _Request
+    request: Request
     job: "Job"
     last_turn: int = -1
 
@@ -91,11 +78,7 @@ class Engine:
         self._batch = batch or (CPU_BATCH if model.device.type == "cpu" else GPU_BATCH)
         self._clock = clock
         self._counters = EngineCounters()
-        self._wake = threading.Condition()
-        self._pending: dict[Hashable, _Request] = {}
-        self._cancelled: set[Hashable] = set()
-        self._closing = False
-        self._draining = False
+        self._inbox = Inbox()
         self._active: dict[Hashable, _Active] = {}
         self._turn = 0
         self._thread = threading.Thread(target=self._work, name="layercast-engine", daemon=True)
@@ -133,25 +116,13 @@ class Engine:
         Raises:
             RenderError: the engine is closed.
         """
-        request = _Request(key=key, priors=priors, seed=seed, steps=steps, on_frame=on_frame, result=Future())
-        with self._wake:
-            if self._closing:
-                raise RenderError("the rendering engine is closed")
-            older = self._pending.pop(key, None)
-            self._pending[key] = request
-            self._wake.notify()
-        if older:
-            older.result.cancel()
+        request = Request(key=key, priors=priors, seed=seed, steps=steps, on_frame=on_frame, result=Future())
+        self._inbox.put(request)
         return request.result
 
     def cancel(self, key: Hashable) -> None:
         """Stop drawing a picture after the step in progress; nothing happens if it is not being drawn."""
-        with self._wake:
-            waiting = self._pending.pop(key, None)
-            self._cancelled.add(key)
-            self._wake.notify()
-        if waiting:
-            waiting.result.cancel()
+        self._inbox.cancel(key)
 
     def close(self, *, drain: bool = False, timeout: float | None = None) -> None:
         """End the thread.
@@ -160,10 +131,7 @@ class Engine:
             drain: finish all pictures first; otherwise stop after the step in progress.
             timeout: longest to wait for the end, in seconds.
         """
-        with self._wake:
-            self._closing = True
-            self._draining = drain
-            self._wake.notify()
+        self._inbox.close(drain=drain)
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout)
 
@@ -183,23 +151,16 @@ class Engine:
 
     def _take_in(self) -> bool:
         """Wait for something to do and take in what was asked since the last step; false at the end."""
-        with self._wake:
-            while not (self._pending or self._cancelled or self._active or self._closing):
-                self._wake.wait()
-            pending, self._pending = self._pending, {}
-            cancelled, self._cancelled = self._cancelled, set()
-            stop = self._closing and not (self._draining and (pending or self._active))
-        for active in [*self._active.values()]:
-            if active.request.key in cancelled or active.request.result.cancelled():
+        mail = self._inbox.take(wait=not self._active)
+        for active in list(self._active.values()):
+            if active.request.key in mail.cancelled or active.request.result.cancelled():
                 self._drop(active)
-        for request in pending.values():
-            if stop:
-                request.result.cancel()
-            elif not request.result.cancelled():
+        for request in mail.requests:
+            if not request.result.cancelled():
                 self._admit(request)
-        return not stop
+        return not mail.closed or (mail.draining and bool(self._active))
 
-    def _admit(self, request: _Request) -> None:
+    def _admit(self, request: Request) -> None:
         from receiver.rendering.job import Job
 
         active = self._active.get(request.key)
@@ -271,7 +232,7 @@ class Engine:
         self._count(thrown_away=active.job.run.done)
         active.request.result.cancel()
 
-    def _fail(self, request: _Request, error: Exception) -> None:
+    def _fail(self, request: Request, error: Exception) -> None:
         active = self._active.pop(request.key, None)
         self._count(failed=1, thrown_away=active.job.run.done if active else 0)
         logger.warning("drawing %r failed: %s", request.key, error)

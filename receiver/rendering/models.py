@@ -17,15 +17,14 @@ from diffusers.utils import logging as diffusers_logging
 from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
-from layercast_errors import MissingExtraError, ModelFilesError, UsageError
+from layercast_errors import MissingExtraError, ModelFilesError
+from receiver.rendering.devices import choose_device, choose_dtype
 from receiver.rendering.files import AdapterFiles, ModelFiles, find_files
 from receiver.rendering.hub import has_weights
 from receiver.rendering.schedules import choose_scheduler, infer_settings
 from receiver.rendering.settings import Condition, RenderSettings
 
 logger = logging.getLogger(__name__)
-
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -78,7 +77,8 @@ def load_model(
     Args:
         name: a registered name, a local folder in the hub's layout, or a hub id in the hub's cache.
         device: "auto" (CUDA, else Apple's GPU, else the CPU) or a torch device.
-        dtype: "float32", "bfloat16", "float16", or "auto": float16 on a GPU, float32 on a CPU.
+        dtype: "float32", "bfloat16", "float16", or "auto": float16 on a GPU; on a CPU float32,
+            but bfloat16 for a large model where the CPU has it.
         settings: in place of the registry's or the inferred ones.
 
     Raises:
@@ -89,7 +89,7 @@ def load_model(
     """
     files = find_files(name)
     place = choose_device(device)
-    numbers = _choose_dtype(dtype, place)
+    numbers = choose_dtype(dtype, place, files.parts["unet"])
     with _quiet_libraries():
         model = _load_parts(files, place, numbers, settings)
     _check_fit(model)
@@ -124,28 +124,6 @@ def _load_parts(files: ModelFiles, place: torch.device, numbers: torch.dtype, se
             for condition, adapter in files.adapters.items()
         },
     )
-
-
-def choose_device(device: str) -> torch.device:
-    """Turn "auto" or a torch device's name into a device that is there."""
-    if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        place = torch.device(device)
-        torch.empty(0, device=place)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UsageError(f"no device {device!r} here; use --device auto or cpu") from error
-    return place
-
-
-def _choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
-    if dtype == "auto":
-        return torch.float32 if device.type == "cpu" else torch.float16
-    if dtype not in _DTYPES:
-        raise UsageError(f"no number format {dtype!r}; there are {', '.join(_DTYPES)}")
-    return _DTYPES[dtype]
 
 
 @contextmanager
