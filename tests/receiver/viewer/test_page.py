@@ -156,7 +156,7 @@ async def test_a_picture_arrives_layer_by_layer(page: Page) -> None:
     assert await page.text("#step") == "step 1 of 4"
     publish(page, scene.frame(TEXT, step=4, steps=4, shade=80))
     await page.shows_shade(80)
-    assert await page.text("#step") == "4 steps"
+    assert await page.text("#step") == "finished, 4 steps"
     assert await page.text("#drawn-from") == "Drawn from text"
 
     publish(page, scene.layer(LINES, 1.0, 390), scene.frame(TEXT, LINES, shade=120))
