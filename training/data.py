@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,21 +48,12 @@ class View:
 def read_tiles(data: Path) -> list[Tile]:
     """Read the picture list of the data set in folder `data`."""
     lines = (data / "tiles.jsonl").read_text(encoding="utf-8").splitlines()
-    return [_tile(json.loads(line)) for line in lines if line.strip()]
+    return [tile_from_row(json.loads(line)) for line in lines if line.strip()]
 
 
-def _tile(row: dict[str, object]) -> Tile:
-    box = row["box"]
-    categories = row.get("categories") or []
-    assert isinstance(box, list) and isinstance(categories, list)
-    subject = row["subject"]
-    return Tile(
-        sheet=str(row["sheet"]),
-        box=(box[0], box[1], box[2], box[3]),
-        subject=None if subject is None else str(subject),
-        style=str(row["style"]),
-        categories=tuple(str(name) for name in categories),
-    )
+def tile_from_row(row: dict[str, Any]) -> Tile:
+    """A tile from its JSON form, in the data set's list or in a packed split."""
+    return Tile(row["sheet"], tuple(row["box"]), row["subject"], row["style"], tuple(row["categories"]))
 
 
 def load_tile(data: Path, tile: Tile) -> Image.Image:

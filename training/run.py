@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -59,7 +58,7 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.checkpoint.with_suffix(".tmp")
         torch.save({"step": self.step, "elapsed_s": self.elapsed_s, "state": state}, temporary)
-        os.replace(temporary, self.checkpoint)
+        temporary.replace(self.checkpoint)
 
     def ticks(self) -> Iterator[bool]:
         """Yield once per step until the budget is spent; the value says whether to save a checkpoint after it."""

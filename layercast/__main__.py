@@ -1,0 +1,5 @@
+"""`python -m layercast`."""
+
+from layercast.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,75 @@
+"""The `layercast` command: arguments in, exit code out. Each subcommand is a module of `layercast.commands`.
+
+Only argparse is imported before the arguments are understood, so that `--help` answers at once.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from layercast import __version__
+from layercast.commands import decode, demo, encode, info, models, receive, send
+from layercast_errors import LayercastError, UsageError
+
+#: Exit codes: done, a clear error on stderr, wrong usage, stopped by Ctrl-C.
+DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+
+_DESCRIPTION = """\
+Send pictures over links that can hardly carry text: as words, then lines, then colours,
+drawn by a diffusion model on the far side and improved as each layer arrives."""
+
+_EXAMPLES = """\
+examples:
+  layercast demo                                   watch pictures arrive over a 2,400 bit/s link
+  layercast encode photo.jpg -o photo.lcast        a picture in a few hundred bytes
+  layercast info photo.lcast                       what each layer costs
+  layercast decode photo.lcast -o out/             the picture at each level
+  layercast receive                                wait for pictures, show them at http://127.0.0.1:8080
+  layercast send photo.jpg --to ws://127.0.0.1:8765 --link iridium
+"""
+
+_COMMANDS = (demo, encode, decode, info, send, receive, models)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="layercast",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"layercast {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        subparser = command.add_parser(subparsers)
+        loudness = subparser.add_mutually_exclusive_group()
+        loudness.add_argument("-v", "--verbose", action="store_true", help="log what happens inside")
+        loudness.add_argument("-q", "--quiet", action="store_true", help="errors only")
+        subparser.set_defaults(run=command.run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    options = build_parser().parse_args(arguments)
+    level = logging.DEBUG if options.verbose else logging.ERROR if options.quiet else logging.WARNING
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    for name in ("codec", "layercast", "protocol", "receiver", "sender"):
+        logging.getLogger(name).setLevel(level)
+    try:
+        options.run(options)
+    except LayercastError as error:
+        if options.verbose:
+            logging.getLogger(__name__).exception("this is where it happened")
+        print(f"layercast: {error}", file=sys.stderr)  # noqa: T201
+        return WRONG_USAGE if isinstance(error, UsageError) else FAILED
+    except KeyboardInterrupt:
+        print("layercast: stopped", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has seen enough; Python would complain at exit about what is left to flush.
+        sys.stdout = None
+        return FAILED
+    return DONE

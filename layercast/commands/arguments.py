@@ -1,0 +1,119 @@
+"""Arguments that several subcommands take."""
+
+import argparse
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from layercast_errors import UsageError
+
+if TYPE_CHECKING:
+    from codec.composing import Recipe
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse gives it no public name
+else:
+    Subparsers = Any
+
+
+def add_command(subparsers: Subparsers, name: str, about: str, example: str) -> argparse.ArgumentParser:
+    """A subcommand with its purpose and an example."""
+    return subparsers.add_parser(
+        name,
+        help=about[0].lower() + about[1:],
+        description=about + ".",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """`--json`."""
+    parser.add_argument("--json", action="store_true", help="report as one JSON object on stdout")
+
+
+def add_encoding(parser: argparse.ArgumentParser) -> None:
+    """How a picture is turned into a stream."""
+    group = parser.add_argument_group("encoding")
+    prompt = group.add_mutually_exclusive_group()
+    prompt.add_argument("--prompt", metavar="TEXT", help="what the picture shows; else found beside or in it")
+    prompt.add_argument("--prompts", type=Path, metavar="DIR_OR_JSON", help="prompts by picture name")
+    group.add_argument("--prompt-level", metavar="NAME", help="level of detail, where a prompt has several")
+    group.add_argument(
+        "--captioner",
+        choices=("blip", "blip2", "none"),
+        help="write a prompt where none is found (default: what is installed)",
+    )
+    structure = group.add_mutually_exclusive_group()
+    structure.add_argument(
+        "--structure",
+        choices=("canny", "pidinet", "hed", "openpose", "none"),
+        default="canny",
+        help="how lines are found (default: %(default)s)",
+    )
+    structure.add_argument("--edges", type=Path, metavar="PATH", help="use this drawing of the edges")
+    structure.add_argument("--keypoints", type=Path, metavar="PATH", help="use people's poses from this OpenPose JSON")
+    size = group.add_mutually_exclusive_group()
+    size.add_argument("--budget", type=int, metavar="BYTES", help="bytes in all (default: 0.02 bit per pixel)")
+    size.add_argument("--bpp", type=float, metavar="X", help="bits per pixel in all")
+    group.add_argument("--canvas", metavar="WxH", help="size to draw at, multiples of 64 (default: long side 512)")
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="of the starting noise (default: %(default)s)")
+    group.add_argument("--model", default="mini", metavar="NAME", help="model meant to draw it (default: %(default)s)")
+
+
+def recipe_of(options: argparse.Namespace) -> "Recipe":
+    """The recipe that the encoding arguments describe."""
+    from codec.composing import Recipe
+    from codec.pictures import parse_canvas
+
+    return Recipe(
+        prompt=options.prompt,
+        prompts=options.prompts,
+        prompt_level=options.prompt_level,
+        captioner=options.captioner,
+        structure=options.structure,
+        edges=options.edges,
+        keypoints=options.keypoints,
+        canvas=None if options.canvas is None else parse_canvas(options.canvas),
+        budget=options.budget,
+        bpp=options.bpp,
+        seed=options.seed,
+        model=options.model,
+    )
+
+
+def add_rendering(parser: argparse.ArgumentParser) -> None:
+    """What a picture is drawn with."""
+    group = parser.add_argument_group("rendering")
+    group.add_argument(
+        "--model",
+        metavar="NAME",
+        help="mini, sd15, sd15-lcm, a local folder or a hub id (see: layercast models list)",
+    )
+    group.add_argument("--steps", type=int, metavar="N", help="denoising steps (default: the model's own)")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
+
+
+def add_link(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """How the link is emulated."""
+    group = parser.add_argument_group("link")
+    group.add_argument(
+        "--link",
+        metavar="PROFILE",
+        default=default,
+        help="emulate a link: gsm, lora-sf7, lora-sf9, iridium, nb-iot, acoustic, lte-m or fast"
+        + (" (default: %(default)s)" if default else ""),
+    )
+    group.add_argument("--rate", type=float, metavar="BIT/S", help="emulate a link of this rate")
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Read "HOST:PORT", as in 127.0.0.1:8080 or [::1]:8080.
+
+    Raises:
+        UsageError: it is not of that form.
+    """
+    host, colon, port = address.rpartition(":")
+    with contextlib.suppress(ValueError):
+        if colon and host and 0 <= int(port) <= 65535:
+            return host.removeprefix("[").removesuffix("]"), int(port)
+    raise UsageError(f"an address is HOST:PORT, such as 127.0.0.1:8080, not {address!r}")

@@ -1,0 +1,108 @@
+"""`layercast decode`: streams -> the picture at each level."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from layercast.commands.arguments import Subparsers, add_command, add_json, add_rendering
+from layercast.console import progress, report, say
+from layercast_errors import UsageError
+
+if TYPE_CHECKING:
+    from codec.layers import Layer, Priors
+
+
+def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
+    """The subcommand's arguments."""
+    parser = add_command(
+        subparsers,
+        "decode",
+        "Draw streams: the picture at each level, NAME.semantic.png, NAME.structure.png, NAME.texture.png",
+        "layercast decode photo.lcast -o out/ --levels texture",
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to write to")
+    parser.add_argument(
+        "--levels",
+        default="semantic,structure,texture",
+        help="levels to draw, each from its own layer and those below (default: %(default)s)",
+    )
+    parser.add_argument("--partial", action="store_true", help="accept streams that were cut short")
+    parser.add_argument("--save-priors", action="store_true", help="also write the prompt, the edges and the colours")
+    add_rendering(parser)
+    add_json(parser)
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    """Draw every level of every stream with one loaded model."""
+    from codec.bitstream import Bitstream
+    from layercast.reports import check_decodable, layer_name
+    from receiver.archive import make_folder, save_whole
+    from receiver.rendering import load_model, render
+
+    levels = parse_levels(options.levels)
+    streams = [(path, Bitstream.load(path, partial=options.partial)) for path in options.files]
+    if len({path.stem for path, _ in streams}) < len(streams):
+        raise UsageError("two of the files have the same name; decode them into different folders")
+    for path, stream in streams:
+        check_decodable(stream, path)
+    name = options.model or streams[0][1].header.model
+    model = load_model(name, options.device)
+    make_folder(options.output)
+    rows = []
+    with progress(quiet=options.quiet) as bars:
+        for path, stream in streams:
+            priors = stream.decode()
+            written: dict[str, str] = {}
+            for level, known in levels_of(priors, levels):
+                task = bars.add_task(f"{path.stem} {layer_name(level)}", total=None, note="")
+                for frame in render(known, stream.header.seed, model=model, steps=options.steps):
+                    bars.update(task, completed=frame.step, total=frame.steps, note=f"step {frame.step}/{frame.steps}")
+                target = options.output / f"{path.stem}.{layer_name(level)}.png"
+                save_whole(frame.image, target)
+                written[layer_name(level)] = str(target)
+            if options.save_priors:
+                save_priors(priors, options.output, path.stem)
+            rows.append({"file": str(path), "bytes": len(stream.to_bytes()), "model": name, "levels": written})
+            if not options.json:
+                say(f"{path}: {', '.join(written.values())}", quiet=options.quiet)
+    if options.json:
+        report({"pictures": rows})
+
+
+def parse_levels(text: str) -> frozenset["Layer"]:
+    """Read "semantic,texture".
+
+    Raises:
+        UsageError: a name is none of a layer's.
+    """
+    from codec.layers import Layer
+
+    known = {layer.name.lower(): layer for layer in Layer if layer is not Layer.DETAIL}
+    names = [name.strip().lower() for name in text.split(",") if name.strip()]
+    if not names or not set(names) <= set(known):
+        raise UsageError(f"levels are {', '.join(known)}, not {text!r}")
+    return frozenset(known[name] for name in names)
+
+
+def levels_of(priors: "Priors", wanted: frozenset["Layer"]) -> list[tuple["Layer", "Priors"]]:
+    """Each wanted level that the picture has, with all that is known at it: its own layer and those below."""
+    return [
+        (level, priors.only(layer for layer in priors.layers if layer <= level))
+        for level in sorted(priors.layers & wanted)
+    ]
+
+
+def save_priors(priors: "Priors", folder: Path, stem: str) -> None:
+    """Write what the layers tell, for a person to look at: STEM.prompt.txt, STEM.edges.png, STEM.colors.png."""
+    from PIL import Image
+
+    from receiver.archive import save_whole
+
+    if priors.semantic:
+        (folder / f"{stem}.prompt.txt").write_text(priors.semantic.prompt + "\n", encoding="utf-8")
+    if structure := priors.structure or priors.skeleton:
+        save_whole(Image.fromarray(structure.to_image()), folder / f"{stem}.edges.png")
+    if priors.texture:
+        save_whole(Image.fromarray(priors.texture.to_image()), folder / f"{stem}.colors.png")

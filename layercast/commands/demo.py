@@ -1,0 +1,61 @@
+"""`layercast demo`: the whole way on one machine, over a slow link."""
+
+import argparse
+from pathlib import Path
+
+from layercast.commands.arguments import Subparsers, add_command, add_json, add_link, add_rendering
+from layercast.console import report, say
+from layercast_errors import UsageError
+
+#: 2,400 bit/s and nearly a second away.
+DEFAULT_LINK = "iridium"
+
+
+def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
+    """The subcommand's arguments."""
+    parser = add_command(
+        subparsers,
+        "demo",
+        "Watch pictures arrive in layers: sender, slow link, receiver and viewer on this machine",
+        "layercast demo --image photo.jpg --link gsm\n  layercast demo --headless --out out/ --json",
+    )
+    parser.add_argument("--image", type=Path, metavar="PATH", help="your picture (default: the samples in turn)")
+    parser.add_argument("--prompt", metavar="TEXT", help="what it shows; else found beside or in it")
+    parser.add_argument("--viewer", default="127.0.0.1:8080", metavar="HOST:PORT", help="(default: %(default)s)")
+    parser.add_argument("--open", action="store_true", help="open the page in a browser")
+    parser.add_argument("--headless", action="store_true", help="send one picture without a page, and write to --out")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="with --headless: where pictures and sheet are written")
+    add_link(parser, DEFAULT_LINK)
+    add_rendering(parser)
+    add_json(parser)
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    """Show the demo, or run it without a page."""
+    import asyncio
+
+    from layercast.demonstration import Setting, run_headless, show
+    from protocol.links import parse_link
+
+    if options.headless != (options.out is not None):
+        raise UsageError("--headless and --out DIR go together")
+    link = parse_link(options.link, options.rate)
+    assert link is not None
+    setting = Setting(
+        link=link,
+        image=options.image,
+        prompt=options.prompt,
+        model=options.model or "mini",
+        device=options.device,
+        steps=options.steps,
+        quiet=options.quiet or options.json,
+    )
+    if not options.headless:
+        asyncio.run(show(setting, options.viewer, open_browser=options.open))
+        return
+    outcome = asyncio.run(run_headless(setting, options.out))
+    if options.json:
+        report(outcome)
+    else:
+        say(f"written: {', '.join([*outcome['levels'].values(), outcome['sheet']])}", quiet=options.quiet)

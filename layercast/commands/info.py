@@ -1,0 +1,38 @@
+"""`layercast info`: what is in a stream."""
+
+import argparse
+from pathlib import Path
+
+from layercast.commands.arguments import Subparsers, add_command, add_json
+from layercast.console import report, show_table
+
+
+def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
+    """The subcommand's arguments."""
+    parser = add_command(
+        subparsers, "info", "Show a stream's header and what each layer costs", "layercast info photo.lcast"
+    )
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("--partial", action="store_true", help="accept a stream that was cut short")
+    add_json(parser)
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    """Read the stream and report."""
+    from codec.bitstream import Bitstream
+    from layercast.reports import describe
+
+    facts = describe(Bitstream.load(options.file, partial=options.partial), options.file)
+    if options.json:
+        report(facts)
+        return
+    rows = [(f"{s['layer']} ({s['coder']})", str(s["bytes"]), f"{s['bpp']:.5f}") for s in facts["sections"]]
+    pixels = facts["width"] * facts["height"]
+    rows.append(("header and end", str(facts["container_bytes"]), f"{8 * facts['container_bytes'] / pixels:.5f}"))
+    rows.append(("total", str(facts["bytes"]), f"{facts['bpp']:.5f}"))
+    title = f"{options.file}: {facts['width']}x{facts['height']}, seed {facts['seed']}, for {facts['model']}"
+    show_table(title, ("section", "bytes", "bit/pixel"), rows)
+    for name in ("prompt", "structure", "texture"):
+        if facts[name]:
+            show_table("", (name,), [(facts[name],)])

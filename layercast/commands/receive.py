@@ -1,0 +1,136 @@
+"""`layercast receive`: wait for pictures, draw them, show them."""
+
+import argparse
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from layercast.commands.arguments import Subparsers, add_command, add_rendering, host_and_port
+from layercast.console import report, say
+
+if TYPE_CHECKING:
+    from receiver.events import Event
+
+
+def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
+    """The subcommand's arguments."""
+    parser = add_command(
+        subparsers,
+        "receive",
+        "Take pictures from senders, draw them as their layers arrive, and show them in a browser",
+        "layercast receive --listen ws://0.0.0.0:8765 --viewer 0.0.0.0:8080 --archive pictures/",
+    )
+    parser.add_argument("--listen", default="ws://127.0.0.1:8765", metavar="URL", help="(default: %(default)s)")
+    parser.add_argument(
+        "--viewer",
+        default="127.0.0.1:8080",
+        metavar="HOST:PORT",
+        help="where the page is, or none (default: %(default)s)",
+    )
+    parser.add_argument("--archive", type=Path, metavar="DIR", help="keep streams and pictures here")
+    parser.add_argument(
+        "--token",
+        default=os.environ.get("LAYERCAST_TOKEN"),
+        help="what senders must know (default: the variable LAYERCAST_TOKEN; else anyone may send)",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object per event on stdout")
+    add_rendering(parser)
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    """Serve until Ctrl-C or SIGTERM."""
+    import asyncio
+
+    asyncio.run(_serve(options))
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    import asyncio
+    import signal
+
+    from receiver.session import Receiver
+    from receiver.viewer import Viewer
+
+    viewer = None if options.viewer == "none" else Viewer(address=options.listen)
+    quiet = options.quiet or options.json
+
+    def on_event(event: "Event") -> None:
+        if viewer:
+            viewer.publish(event)
+        if options.json:
+            report(event_row(event))
+        elif line := event_line(event):
+            say(line, quiet=options.quiet)
+
+    stopped = asyncio.Event()
+    with contextlib.suppress(NotImplementedError):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    async with contextlib.AsyncExitStack() as stack:
+        page = "nowhere"
+        if viewer:
+            # Before the model, which takes seconds to load: a taken port should be told at once.
+            page = await stack.enter_async_context(viewer.serve(*host_and_port(options.viewer)))
+        say(f"loading {options.model or 'mini'} ...", quiet=quiet)
+        receiver = await stack.enter_async_context(
+            Receiver(
+                options.listen,
+                token=options.token,
+                model=options.model or "mini",
+                device=options.device,
+                steps=options.steps,
+                archive=options.archive,
+                on_event=on_event,
+            )
+        )
+        say(f"listening at {receiver.url}, showing at {page}; Ctrl-C ends it", quiet=quiet)
+        say(f"send a picture: layercast send photo.jpg --to {receiver.url}", quiet=quiet)
+        await stopped.wait()
+
+
+def event_line(event: "Event") -> str | None:
+    """An event in a line for a person; None for what happens too often."""
+    from layercast.reports import layer_name
+    from receiver.events import FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
+
+    match event:
+        case PictureOpened():
+            sizes = ", ".join(f"{layer_name(s.layer)} {s.size}" for s in event.sections)
+            return f"{event.picture}: {event.canvas[0]}x{event.canvas[1]}, coming: {sizes} bytes"
+        case LayerArrived():
+            return f"{event.picture}: {layer_name(event.layer)} after {event.received} bytes"
+        case FrameRendered(frame=frame) if frame.final:
+            return f"{event.picture}: drawn up to {layer_name(frame.level)} in {frame.seconds:.2f} s"
+        case PictureCompleted():
+            return f"{event.picture}: complete, {event.received} bytes"
+        case PictureFailed():
+            return f"{event.picture}: {event.reason}"
+    return None
+
+
+def event_row(event: "Event") -> dict[str, Any]:
+    """An event as JSON, without the pictures in it."""
+    from layercast.reports import layer_name
+    from receiver.events import FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
+
+    row: dict[str, Any] = {"event": type(event).__name__, "picture": event.picture, "at": event.at}
+    match event:
+        case PictureOpened():
+            sections = [{"layer": layer_name(section.layer), "bytes": section.size} for section in event.sections]
+            row |= {"canvas": event.canvas, "model": event.model, "seed": event.seed, "sections": sections}
+        case LayerArrived():
+            row |= {"layer": layer_name(event.layer), "received": event.received}
+        case FrameRendered(frame=frame):
+            row |= {
+                "level": layer_name(frame.level),
+                "step": frame.step,
+                "steps": frame.steps,
+                "final": frame.final,
+                "seconds": frame.seconds,
+            }
+        case PictureCompleted():
+            row |= {"received": event.received}
+        case PictureFailed():
+            row |= {"reason": event.reason}
+    return row

@@ -1,0 +1,127 @@
+"""`layercast send`: pictures or streams -> a receiver."""
+
+import argparse
+import dataclasses
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from layercast.commands.arguments import Subparsers, add_command, add_encoding, add_json, add_link, recipe_of
+from layercast.console import progress, report, say
+
+if TYPE_CHECKING:
+    from codec.bitstream import Bitstream
+    from codec.composing import Recipe
+    from sender.delivery import Delivery
+    from sender.sources import Item
+
+
+def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
+    """The subcommand's arguments."""
+    parser = add_command(
+        subparsers,
+        "send",
+        "Send pictures or streams to a receiver, the most needed layers first",
+        "layercast send photo.jpg --to ws://127.0.0.1:8765 --link iridium",
+    )
+    parser.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="pictures, .lcast files, or folders of them"
+    )
+    parser.add_argument("--to", required=True, metavar="URL", help="the receiver, such as ws://127.0.0.1:8765")
+    parser.add_argument(
+        "--token",
+        default=os.environ.get("LAYERCAST_TOKEN"),
+        help="what the receiver wants to hear (default: the variable LAYERCAST_TOKEN)",
+    )
+    parser.add_argument("--order", choices=("paper", "cheapest"), default="paper", help="order of the layers")
+    parser.add_argument("--loop", action="store_true", help="begin again after the last picture, until Ctrl-C")
+    add_link(parser)
+    add_encoding(parser)
+    add_json(parser)
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    """Send everything, then report."""
+    import asyncio
+
+    asyncio.run(_send_all(options))
+
+
+async def _send_all(options: argparse.Namespace) -> None:
+    import asyncio
+
+    from protocol.links import parse_link
+    from sender.session import Sender
+    from sender.sources import find_items
+
+    items = list(find_items(options.paths))
+    recipe = recipe_of(options)
+    link = parse_link(options.link, options.rate)
+    rows = []
+    async with Sender(options.to, token=options.token, link=link, order=options.order) as sender:
+        while True:
+            for item in items:
+                stream, jpeg_size = await asyncio.to_thread(_load, item, recipe)
+                delivery = await _send_one(sender, item, stream, jpeg_size, quiet=options.quiet)
+                rows.append(_row(item, stream, delivery))
+                if not options.json:
+                    _tell(rows[-1], quiet=options.quiet)
+            if not options.loop:
+                break
+            # Without an end there is nothing to report, and the rows would grow for ever.
+            rows.clear()
+    if options.json:
+        report({"pictures": rows})
+
+
+def _load(item: "Item", recipe: "Recipe") -> tuple["Bitstream", int]:
+    """The stream to send, and the size of the picture as a JPEG; 0 where only the stream is left of it."""
+    from codec.bitstream import Bitstream
+    from codec.composing import compose
+    from sender.sources import Kind
+
+    if item.kind is Kind.STREAM:
+        return Bitstream.load(item.path), 0
+    composed = compose(item.path, recipe)
+    return composed.stream, composed.jpeg_size
+
+
+async def _send_one(sender: Any, item: "Item", stream: "Bitstream", jpeg_size: int, *, quiet: bool) -> "Delivery":
+    with progress(quiet=quiet) as bars:
+        task = bars.add_task(item.path.name, total=len(stream.sections), note="")
+
+        def advance(step: Any) -> None:
+            bars.update(task, completed=step.done, note=f"{step.seconds:.1f} s")
+
+        delivery: Delivery = await sender.send(stream, jpeg_size=jpeg_size, on_progress=advance)
+    return delivery
+
+
+def _row(item: "Item", stream: "Bitstream", delivery: "Delivery") -> dict[str, Any]:
+    from codec.layers import Layer
+    from layercast.reports import layer_name
+
+    return {
+        "file": str(item.path),
+        "bytes": len(stream.to_bytes()),
+        "sent": delivery.sent,
+        "packets": delivery.packets,
+        "complete": delivery.complete,
+        "seconds": delivery.seconds,
+        "layers": [
+            dataclasses.asdict(section) | {"layer": layer_name(Layer(section.layer))} for section in delivery.sections
+        ],
+    }
+
+
+def _tell(row: dict[str, Any], *, quiet: bool) -> None:
+    times = ", ".join(
+        f"{layer['layer']} {layer['acknowledged']:.2f} s"
+        for layer in row["layers"]
+        if layer["acknowledged"] is not None
+    )
+    say(
+        f"{row['file']}: {row['bytes']} bytes as {row['packets']} packets of {row['sent']} bytes; arrived: {times}",
+        quiet=quiet,
+    )

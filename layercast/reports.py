@@ -1,0 +1,66 @@
+"""What is said of a stream: the same figures for people and for scripts."""
+
+from pathlib import Path
+from typing import Any
+
+from codec.bitstream import Bitstream
+from codec.layers import EdgeMap, Layer, Skeleton
+from layercast_errors import BitstreamError
+
+
+def layer_name(layer: Layer | int) -> str:
+    """A layer's name, lower case; its number if it is not known."""
+    return layer.name.lower() if isinstance(layer, Layer) else str(layer)
+
+
+def describe(stream: Bitstream, path: Path | None = None) -> dict[str, Any]:
+    """Header, sections and sizes of a stream; sizes count framing, and add up to `bytes`."""
+    pixels = stream.header.width * stream.header.height
+    total = len(stream.to_bytes())
+    layers = sorted({section.layer for section in stream.sections})
+    priors = stream.decode()
+    return {
+        "file": None if path is None else str(path),
+        "bytes": total,
+        "bpp": 8 * total / pixels,
+        "width": stream.header.width,
+        "height": stream.header.height,
+        "seed": stream.header.seed,
+        "model": stream.header.model,
+        "prompt": priors.semantic.prompt if priors.semantic else None,
+        "structure": _structure(priors.structure or priors.skeleton),
+        "texture": None
+        if priors.texture is None
+        else "x".join(str(side) for side in priors.texture.colors.shape[1::-1]),
+        "container_bytes": stream.size_of(None),
+        "layers": {layer_name(layer): _sized(stream.size_of(layer), pixels) for layer in layers},
+        "sections": [
+            {"layer": layer_name(section.layer), "coder": _coder(section.coder)}
+            | _sized(len(section.to_bytes()), pixels)
+            for section in stream.sections
+        ],
+    }
+
+
+def check_decodable(stream: Bitstream, path: Path) -> None:
+    """Raise BitstreamError naming the file if there is nothing in the stream to draw from."""
+    if not stream.decode().layers:
+        raise BitstreamError(f"{path}: holds no layer that this version can draw from")
+
+
+def _sized(size: int, pixels: int) -> dict[str, Any]:
+    return {"bytes": size, "bpp": 8 * size / pixels}
+
+
+def _coder(coder: int) -> str:
+    name = getattr(coder, "name", None)
+    return str(coder) if name is None else str(name).lower()
+
+
+def _structure(structure: EdgeMap | Skeleton | None) -> str | None:
+    match structure:
+        case EdgeMap():
+            return "edges {1}x{0}".format(*structure.grid.shape)
+        case Skeleton():
+            return f"skeleton of {len(structure.people)}"
+    return None

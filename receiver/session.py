@@ -1,0 +1,290 @@
+"""The receiver as a whole: takes pictures in, draws them, tells what happens.
+
+Intake --> sections so far --> priors --> Engine --> frames
+                                 |                     |
+                                 +-----> events <------+----> archive
+"""
+
+import asyncio
+import contextlib
+import logging
+import ssl as tls
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Union
+
+import numpy as np
+
+from codec.bitstream import Bitstream, Header, Section
+from codec.encoding import encode
+from codec.layers import Layer, Priors, Semantic
+from layercast_errors import BitstreamError
+from protocol.limits import Limits
+from receiver.archive import Archive
+from receiver.events import (
+    Event,
+    FrameRendered,
+    LayerArrived,
+    PictureCompleted,
+    PictureFailed,
+    PictureOpened,
+    SectionSize,
+)
+from receiver.intake import ImageDone, ImageFailed, Intake, OfferReceived, ReceiverEvent, SectionReceived
+from receiver.rendering.frames import Frame
+
+if TYPE_CHECKING:
+    from receiver.rendering.engine import Engine
+    from receiver.rendering.models import Model
+
+_log = logging.getLogger("receiver.session")
+
+#: Pictures that may be under way at once; beyond, the oldest is given up.
+MAX_OPEN_PICTURES = 64
+
+#: Canvas side of the picture that is drawn once before anything arrives, in pixels.
+WARM_UP_SIDE = 256
+
+_KNOWN_LAYERS = frozenset(map(int, Layer))
+
+
+@dataclass(eq=False, slots=True)
+class _Arriving:
+    """A picture under way."""
+
+    name: str
+    header: Header
+    began: datetime
+    sections: dict[int, Section] = field(default_factory=dict)
+    received: int = 0
+    drawing: "Future[Frame] | None" = None
+    delivered: bool = False
+
+    @property
+    def stem(self) -> str:
+        """Its name among files."""
+        return f"{self.began:%Y%m%d-%H%M%S}-{self.name}"
+
+    @property
+    def stream(self) -> Bitstream:
+        return Bitstream(self.header, tuple(self.sections[index] for index in sorted(self.sections)))
+
+
+class Receiver:
+    """Takes pictures from senders and draws them as their layers arrive. Use it as `async with`.
+
+    Args:
+        listen: the address to listen on, `ws://host:port` or `wss://host:port`; port 0 takes a free one.
+        token: what senders must know; None takes anyone.
+        model: a registered name, a hub id, a local folder, or a loaded model.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        steps: denoising steps; the model's own number if None.
+        archive: a folder to keep streams and pictures in.
+        on_frame: called in the event loop with every frame.
+        on_event: called in the event loop with everything that happens, frames included.
+        ssl: for `wss://`, the certificate to show.
+        origins: the web pages that may send from a browser.
+        limits: what senders may make us hold or wait for.
+    """
+
+    def __init__(
+        self,
+        listen: str = "ws://127.0.0.1:8765",
+        *,
+        token: str | None = None,
+        model: Union[str, Path, "Model"] = "mini",
+        device: str = "auto",
+        steps: int | None = None,
+        archive: Path | str | None = None,
+        on_frame: Callable[[FrameRendered], None] | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        ssl: tls.SSLContext | None = None,
+        origins: Sequence[str] = (),
+        limits: Limits | None = None,
+    ) -> None:
+        self._intake = Intake(listen, on_event=self._take, token=token, ssl=ssl, origins=origins, limits=limits)
+        self._model = model
+        self._device = device
+        self._steps = steps
+        self._archive = None if archive is None else Archive(Path(archive))
+        self._on_frame = on_frame
+        self._on_event = on_event
+        self._pictures: dict[tuple[str, int], _Arriving] = {}
+        self._engine: Engine | None = None
+        self._saving: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> "Receiver":
+        """Load the model, draw one picture to warm up, then listen.
+
+        Raises:
+            RenderError: the model cannot be had.
+            ListenError: the address cannot be listened on.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._engine = await asyncio.to_thread(self._start_engine)
+        try:
+            await self._intake.__aenter__()
+        except BaseException:
+            await asyncio.to_thread(self._engine.close)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop listening, stop drawing, and wait for files that are being written."""
+        assert self._engine is not None
+        try:
+            await self._intake.__aexit__(kind, error, trace)
+        finally:
+            await asyncio.to_thread(self._engine.close)
+            if self._saving:
+                await asyncio.wait(self._saving)
+
+    @property
+    def url(self) -> str:
+        """Where senders reach us, with the port that was really bound."""
+        return self._intake.url
+
+    def _start_engine(self) -> "Engine":
+        """Everything slow that a first picture would otherwise wait for: weights, compiled coders, first kernels."""
+        from receiver.rendering import Engine, load_model
+
+        model = load_model(self._model, self._device) if isinstance(self._model, str | Path) else self._model
+        blank = np.zeros((WARM_UP_SIDE, WARM_UP_SIDE, 3), np.uint8)
+        encode(blank, "warm up").decode()
+        engine = Engine(model)
+        canvas = (WARM_UP_SIDE, WARM_UP_SIDE)
+        engine.submit("warm up", Priors(canvas, Semantic("warm up")), 0, lambda _: None).result()
+        return engine
+
+    async def _take(self, event: ReceiverEvent) -> None:
+        match event:
+            case OfferReceived():
+                self._open(event)
+            case SectionReceived():
+                await self._add(event)
+            case ImageDone(session=session, image=image):
+                if picture := self._pictures.get((session, image)):
+                    picture.delivered = True
+                    picture.received = event.received
+                    self._finish_if_drawn((session, image), picture)
+            case ImageFailed(session=session, image=image):
+                if (session, image) in self._pictures:
+                    self._give_up((session, image), event.reason)
+
+    def _open(self, offer: OfferReceived) -> None:
+        key = (offer.session, offer.image)
+        name = f"{offer.session}-{offer.image}"
+        try:
+            header = Header.parse(offer.head)
+        except BitstreamError as error:
+            _log.warning("picture %s: %s", name, error)
+            return
+        if len(self._pictures) >= MAX_OPEN_PICTURES:
+            self._give_up(next(iter(self._pictures)), "too many pictures are under way")
+        self._pictures[key] = _Arriving(name, header, datetime.now(UTC))
+        self._tell(
+            PictureOpened(
+                picture=name,
+                canvas=header.canvas,
+                model=header.model,
+                seed=header.seed,
+                sections=tuple(
+                    SectionSize(layer=Layer(section.layer), size=section.size)
+                    for section in offer.sections
+                    if section.layer in _KNOWN_LAYERS
+                ),
+                rate=offer.rate,
+                jpeg_size=offer.jpeg_size,
+                at=self._loop.time(),
+            )
+        )
+
+    async def _add(self, event: SectionReceived) -> None:
+        key = (event.session, event.image)
+        picture = self._pictures.get(key)
+        if picture is None:
+            return
+        picture.received = event.received
+        if event.layer not in _KNOWN_LAYERS:
+            return
+        picture.sections[event.index] = Section(Layer(event.layer), event.coder, event.payload)
+        try:
+            # Tens of milliseconds of arithmetic, during which other senders and watchers shall not wait.
+            priors = await asyncio.to_thread(picture.stream.decode)
+        except BitstreamError as error:
+            self._give_up(key, f"a section cannot be decoded: {error}")
+            return
+        if self._pictures.get(key) is not picture:
+            return
+        self._tell(
+            LayerArrived(
+                picture=picture.name,
+                layer=Layer(event.layer),
+                priors=priors,
+                received=event.received,
+                at=self._loop.time(),
+            )
+        )
+        self._draw(key, picture, priors)
+
+    def _draw(self, key: tuple[str, int], picture: _Arriving, priors: Priors) -> None:
+        assert self._engine is not None
+
+        def on_frame(frame: Frame) -> None:
+            self._in_loop(lambda: self._show(picture, frame))
+
+        picture.drawing = self._engine.submit(picture.name, priors, picture.header.seed, on_frame, self._steps)
+        picture.drawing.add_done_callback(lambda drawing: self._in_loop(lambda: self._drawn(key, picture, drawing)))
+
+    def _in_loop(self, call: Callable[[], None]) -> None:
+        """Run `call` in the event loop; from the engine's thread, which may outlive the loop by a moment."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call)
+
+    def _show(self, picture: _Arriving, frame: Frame) -> None:
+        event = FrameRendered(picture=picture.name, frame=frame, at=self._loop.time())
+        self._tell(event)
+        if self._on_frame:
+            self._on_frame(event)
+        if frame.final and self._archive:
+            self._save(asyncio.to_thread(self._archive.save_level, picture.stem, frame.level, frame.image))
+
+    def _drawn(self, key: tuple[str, int], picture: _Arriving, drawing: "Future[Frame]") -> None:
+        if drawing is not picture.drawing or drawing.cancelled() or self._pictures.get(key) is not picture:
+            return
+        if error := drawing.exception():
+            self._give_up(key, f"it cannot be drawn: {error}")
+        else:
+            self._finish_if_drawn(key, picture)
+
+    def _finish_if_drawn(self, key: tuple[str, int], picture: _Arriving) -> None:
+        if not (picture.delivered and picture.drawing and picture.drawing.done() and not picture.drawing.cancelled()):
+            return
+        del self._pictures[key]
+        self._tell(PictureCompleted(picture=picture.name, received=picture.received, at=self._loop.time()))
+        self._keep(picture)
+
+    def _give_up(self, key: tuple[str, int], reason: str) -> None:
+        """Wait for nothing more of a picture; what is drawn of it stays, and what came of it is kept."""
+        picture = self._pictures.pop(key)
+        self._tell(PictureFailed(picture=picture.name, reason=reason, at=self._loop.time()))
+        self._keep(picture)
+
+    def _keep(self, picture: _Arriving) -> None:
+        if self._archive and picture.sections:
+            self._save(asyncio.to_thread(self._archive.save_stream, picture.stem, picture.stream))
+
+    def _save(self, saving: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(saving)
+        self._saving.add(task)
+        task.add_done_callback(self._saving.discard)
+
+    def _tell(self, event: Event) -> None:
+        if self._on_event:
+            self._on_event(event)

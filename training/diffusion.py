@@ -1,0 +1,167 @@
+"""Stage 4: train text encoder, UNet and adapters together, by flow matching on the autoencoder's latents.
+
+python -m training.diffusion --work build/training --minutes 90
+"""
+
+import argparse
+import copy
+import logging
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderTiny
+from torch import Tensor
+from tqdm import tqdm
+from transformers import CLIPTokenizer
+
+from training.captions import MAX_TOKENS, save_tokenizer, train_tokenizer
+from training.network import Known, Network
+from training.run import Run, cosine
+from training.samples import Batch, Samples, shuffled_rows
+from training.vae import load_vae, to_tensor
+
+LEARNING_RATE = 5e-4
+EMA_DECAY = 0.999
+
+
+def cache_latents(vae: AutoencoderTiny, work: Path, split: str, device: torch.device) -> Tensor:
+    """The latents of every picture of `split`, (N, C, 32, 32) half precision, made once and kept in `work`."""
+    path = work / f"{split}.latents.pt"
+    if not path.exists():
+        pictures = np.load(work / f"{split}.npy", mmap_mode="r")
+        vae = vae.to(device, memory_format=torch.channels_last)
+        chunks = []
+        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+            for start in tqdm(range(0, len(pictures), 16), desc=f"{split} latents", mininterval=5):
+                chunk = to_tensor(np.array(pictures[start : start + 16])).to(device)
+                chunks.append(vae.encoder(chunk).half().cpu())
+        torch.save(torch.cat(chunks), path)
+    latents: Tensor = torch.load(path, weights_only=True)
+    return latents
+
+
+def load_tokenizer(work: Path, samples_of: Samples | None = None) -> CLIPTokenizer:
+    """The tokenizer of `work`; trained on captions of `samples_of` if there is none yet."""
+    folder = work / "tokenizer"
+    if not folder.exists():
+        assert samples_of is not None
+        dice = random.Random(0)
+        corpus = [samples_of.words(row, dice) for row in range(len(samples_of)) for _ in range(4)]
+        save_tokenizer(train_tokenizer(corpus), folder)
+    tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder, model_max_length=MAX_TOKENS)
+    return tokenizer
+
+
+def noise_times(count: int, generator: torch.Generator) -> Tensor:
+    """Draw (count,) times in (0, 1]: half uniform, half leaning to much noise, where structure and colour are set."""
+    uniform = torch.rand(count, generator=generator)
+    leaning = 1 - torch.rand(count, generator=generator) ** 2
+    return torch.where(torch.arange(count) % 2 == 0, uniform, leaning).clamp(1e-3, 1)
+
+
+def flow_loss(network: torch.nn.Module, batch: Batch, time: Tensor, noise: Tensor) -> Tensor:
+    """Mean squared error of the predicted flow, per sample (B,)."""
+    weight = time[:, None, None, None]
+    noised = (1 - weight) * batch.latents + weight * noise
+    known = Known(batch.tokens, batch.edges, batch.colors, batch.has_edges, batch.has_colors)
+    with torch.autocast(noised.device.type, torch.bfloat16):
+        flow = network(noised.contiguous(memory_format=torch.channels_last), time, known)
+    return (flow.float() - (noise - batch.latents)).square().mean((1, 2, 3))
+
+
+def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
+    """Train until the budget of `run` is spent, from its checkpoint if there is one."""
+    torch.manual_seed(seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    vae = load_vae(work)
+    train_latents = cache_latents(vae, work, "train", device)
+    scale = 1 / train_latents.float().std()
+    samples = Samples(work, "train", train_latents * scale, CLIPTokenizer, seed)
+    samples.tokenizer = load_tokenizer(work, samples)
+    held_out = Samples(work, "held_out", cache_latents(vae, work, "held_out", device) * scale, samples.tokenizer, 1)
+
+    network = Network(samples.tokenizer).to(device, memory_format=torch.channels_last)
+    average = copy.deepcopy(network).requires_grad_(False)
+    optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=0.01, fused=True)
+    if state := run.resume():
+        network.load_state_dict(state["network"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+    logging.getLogger("training").info("%.1f M parameters", sum(p.numel() for p in network.parameters()) / 1e6)
+
+    generator = torch.Generator().manual_seed(seed + run.step)
+    rows = shuffled_rows(len(samples), batch, seed, run.step)
+    losses: list[float] = []
+    for save in run.ticks():
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * cosine(run.progress)
+        turn, chosen = next(rows)
+        shown = to_device(samples.batch(chosen, turn), device)
+        time = noise_times(len(chosen), generator).to(device)
+        noise = torch.randn(shown.latents.shape, generator=generator).to(device)
+        loss = flow_loss(network, shown, time, noise).mean()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        decay = min(EMA_DECAY, (1 + run.step) / (10 + run.step))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+        losses.append(loss.item())
+        if run.step % 50 == 0:
+            run.log(loss=float(np.mean(losses)))
+            losses.clear()
+        if run.step % 500 == 499:
+            run.log(held_out=measure(average, held_out, device))
+        if save:
+            run.save(checkpoint(network, average, optimizer, scale))
+    run.save(checkpoint(network, average, optimizer, scale))
+
+
+def measure(network: torch.nn.Module, held_out: Samples, device: torch.device) -> float:
+    """Mean loss of held-out pictures under fixed noise, times and conditions."""
+    generator = torch.Generator().manual_seed(0)
+    shown = to_device(held_out.batch(list(range(0, len(held_out), 4)), 0), device)
+    time = noise_times(len(shown.latents), generator).to(device)
+    noise = torch.randn(shown.latents.shape, generator=generator).to(device)
+    with torch.no_grad():
+        return float(flow_loss(network, shown, time, noise).mean())
+
+
+def checkpoint(
+    network: torch.nn.Module, average: torch.nn.Module, optimizer: torch.optim.Optimizer, scale: Tensor
+) -> dict[str, object]:
+    """What a restart and the export need."""
+    return {
+        "network": network.state_dict(),
+        "average": average.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "scale": scale,
+    }
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """The batch on `device`."""
+    return Batch(*(getattr(batch, name).to(device) for name in Batch.__dataclass_fields__))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("build/training"))
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--steps", type=int, help="budget in steps")
+    budget.add_argument("--minutes", type=float, help="budget in minutes, over all restarts")
+    parser.add_argument("--batch", type=int, default=8, help="pictures a step; more on a GPU")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--smoke", action="store_true", help="3 steps")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    steps = 3 if options.smoke else options.steps or (None if options.minutes else 40_000)
+    run = Run(options.work, "diffusion", steps=steps, minutes=options.minutes)
+    train(run, options.work, batch=options.batch, seed=options.seed)
+
+
+if __name__ == "__main__":
+    main()

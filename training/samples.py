@@ -1,0 +1,120 @@
+"""What the diffusion model is shown: one picture's latents with a random part of what a receiver may hold of it."""
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from transformers import CLIPTokenizer
+
+from training.captions import MAX_TOKENS, caption
+from training.conditions import GRIDS, Conditions
+from training.data import tile_from_row
+
+#: How often each set of layers is shown: (edges, colours) -> share.
+LEVELS = {(False, False): 0.22, (True, False): 0.22, (True, True): 0.42, (False, True): 0.14}
+
+#: How often each edge grid is shown; the codec's usual budget lands on the middle ones.
+GRID_SHARES = (0.2, 0.2, 0.3, 0.15, 0.15)
+
+#: Share of samples without text, for guidance and for links that lost it.
+NO_TEXT = 0.12
+
+#: Largest change of a colour cell's channel, as the colour coder's quantisation makes it.
+COLOR_JITTER = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One training batch; every tensor starts with the batch dimension.
+
+    Attributes:
+        latents: (B, C, 32, 32) float, scaled to unit variance.
+        tokens: (B, 32) int64.
+        edges: (B, 1, 256, 256) float, 0 or 1.
+        colors: (B, 3, 8, 8) float in [0, 1].
+        has_edges, has_colors: (B, 1, 1, 1) float, 0 or 1.
+    """
+
+    latents: Tensor
+    tokens: Tensor
+    edges: Tensor
+    colors: Tensor
+    has_edges: Tensor
+    has_colors: Tensor
+
+
+class Samples(Dataset[Batch]):
+    """Every view of a split, each drawn with fresh captions, edges, colours and gaps at every look."""
+
+    def __init__(self, work: Path, split: str, latents: Tensor, tokenizer: CLIPTokenizer, seed: int) -> None:
+        rows = json.loads((work / f"{split}.json").read_text(encoding="utf-8"))
+        self.tiles = [tile_from_row(row) for row in rows["tiles"]]
+        self.views: list[int] = [row["tile"] for row in rows["views"]]
+        self.conditions = Conditions.load(work, split)
+        self.latents = latents
+        self.tokenizer = tokenizer
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    def words(self, row: int, dice: random.Random) -> str:
+        """A caption of view `row`."""
+        names, plain = self.conditions.color_names[row], self.conditions.plain[row]
+        return caption(self.tiles[self.views[row]], names, plain, dice)
+
+    def batch(self, rows: list[int], turn: int) -> Batch:
+        """Draw the samples of `rows`; `turn` makes every look at a view another one."""
+        picked = [self._sample(row, random.Random(f"{self.seed}/{turn}/{row}")) for row in rows]
+        latents, texts, edges, colors, levels = zip(*picked, strict=True)
+        tokens = self.tokenizer(
+            list(texts), padding="max_length", truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
+        ).input_ids
+        present = torch.tensor(levels, dtype=torch.float32)[:, :, None, None, None]
+        return Batch(
+            latents=torch.stack(latents),
+            tokens=tokens,
+            edges=torch.from_numpy(np.stack(edges)).unsqueeze(1).float().div_(255),
+            colors=torch.from_numpy(np.stack(colors)).permute(0, 3, 1, 2).float().div_(255),
+            has_edges=present[:, 0],
+            has_colors=present[:, 1],
+        )
+
+    def _sample(self, row: int, dice: random.Random) -> tuple[Any, ...]:
+        level = dice.choices(list(LEVELS), list(LEVELS.values()))[0]
+        text = "" if dice.random() < NO_TEXT else self.words(row, dice)
+        latents = self.latents[row].float()
+        edges = np.zeros((256, 256), np.uint8)
+        if level[0]:
+            shortest = dice.choice((1, 1, 4, 8, 16, 24))
+            edges = self.conditions.edge_image(row, dice.choices(GRIDS, GRID_SHARES)[0], shortest)
+        colors = self._colors(row, dice)
+        if dice.random() < 0.5:
+            latents, edges, colors = latents.flip(-1), edges[:, ::-1].copy(), colors[:, ::-1].copy()
+        return latents, text, edges, colors, level
+
+    def _colors(self, row: int, dice: random.Random) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        colors = self.conditions.colors[row].astype(np.int16)
+        if dice.random() < 0.2:
+            halved = colors.reshape(4, 2, 4, 2, 3).mean((1, 3)).astype(np.int16)
+            colors = halved.repeat(2, 0).repeat(2, 1)
+        noise = np.random.default_rng(dice.getrandbits(32)).integers(-COLOR_JITTER, COLOR_JITTER + 1, colors.shape)
+        return np.clip(colors + noise, 0, 255).astype(np.uint8)
+
+
+def shuffled_rows(count: int, batch: int, seed: int, start: int) -> Iterator[tuple[int, list[int]]]:
+    """Yield (turn, rows) for ever, every row once a turn, from batch number `start` on, the same after a restart."""
+    per_turn = max(1, count // batch)
+    number = start
+    while True:
+        turn, offset = divmod(number, per_turn)
+        order = np.random.default_rng((seed, turn)).permutation(count)
+        yield turn, [int(row) for row in order[offset * batch : (offset + 1) * batch]]
+        number += 1
