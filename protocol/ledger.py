@@ -22,8 +22,11 @@ REORDER_ROUND_TRIPS = 1.25
 #: How long a receiver may hold back an ACK, in seconds.
 ACK_DELAY = 0.025
 
-#: The longest wait before asking a silent link again, in seconds.
-LONGEST_WAIT = 60.0
+#: The longest wait before asking a silent link again, in seconds; a fraction of the silence that ends a connection.
+LONGEST_WAIT = 20.0
+
+#: A delivery that took so many round trips was held up by the link's rate, not by its length.
+QUEUED_ROUND_TRIPS = 3
 
 #: Lost packets that are still recognised when they turn out to be only late.
 LATE_PACKETS = 256
@@ -39,7 +42,8 @@ class Sent:
         at: when it left, in seconds.
         image, section, fragment: what it carried; section `scheduler.OFFER` or `CANCEL` for those packets.
         delivered, delivered_at: bytes acknowledged before it left, and when the last of them was.
-        saturated: whether the link was kept busy around it, so that it measures the link and not us.
+        behind: whether others waited behind it; if not, its delivery measures us and not the link.
+        answered: whether the link was full of packets when it left: the first of an idle link's had come back.
     """
 
     number: int
@@ -50,7 +54,8 @@ class Sent:
     fragment: int
     delivered: int
     delivered_at: float
-    saturated: bool
+    behind: bool
+    answered: bool
 
 
 class Ledger:
@@ -93,7 +98,8 @@ class Ledger:
             fragment,
             self._delivered,
             self._delivered_at,
-            more and self._answered,
+            more,
+            self._answered,
         )
 
     def acknowledge(self, ack: Ack, now: float) -> list[Sent]:
@@ -118,9 +124,12 @@ class Ledger:
                 self.in_flight -= sent.size
             self._late.pop(sent.number, None)
             self._delivered += sent.size
-        if now > newest.delivered_at:
-            rate = 8 * (self._delivered - newest.delivered) / (now - newest.delivered_at)
-            self._pace.sample(rate, now, self._round_trip.smoothed, saturated=newest.saturated)
+        elapsed = now - newest.delivered_at
+        if elapsed > 0:
+            queued = elapsed >= QUEUED_ROUND_TRIPS * self._round_trip.least
+            rate = 8 * (self._delivered - newest.delivered) / elapsed
+            saturated = newest.behind and (newest.answered or queued)
+            self._pace.sample(rate, now, self._round_trip.smoothed, saturated=saturated)
         self._delivered_at = now
         self._largest = max(self._largest, ack.largest)
         self._waits = 0

@@ -1,6 +1,7 @@
 """Pictures in, packets out."""
 
+from sender.delivery import Delivery, Progress, SectionDelivery
 from sender.orders import ORDERS
-from sender.session import Delivery, Progress, SectionDelivery, Sender
+from sender.session import Sender
 
 __all__ = ["ORDERS", "Delivery", "Progress", "SectionDelivery", "Sender"]

@@ -1,0 +1,131 @@
+"""Two connections and the link between them, without an event loop: time leaps from one happening to the next."""
+
+import heapq
+import itertools
+import random
+from collections.abc import Callable, Sequence
+
+from protocol.connection import Connection
+from protocol.events import Event
+from protocol.limits import Limits
+from protocol.links import LinkProfile
+from protocol.outgoing import OutgoingSection
+from protocol.receiving import ReceiverConnection
+from protocol.sending import SenderConnection
+from protocol.transports.emulation import LinkClock
+
+#: Turns without progress that tell of a connection that never sleeps.
+SPIN_LIMIT = 100
+
+
+def section(payload: bytes, *, urgency: int = 3, layer: int = 1, incremental: bool = False) -> OutgoingSection:
+    """A section to send of which only what matters is told."""
+    return OutgoingSection(layer=layer, coder=layer, payload=payload, urgency=urgency, incremental=incremental)
+
+
+class End:
+    """One connection with what it told and the packets it sent."""
+
+    def __init__(self, connection: Connection, clock: LinkClock) -> None:
+        self.connection = connection
+        self.clock = clock
+        self.events: list[tuple[float, Event]] = []
+        self.sent: list[tuple[float, bytes]] = []
+
+
+class Pair:
+    """A sender and a receiver over a link.
+
+    Args:
+        link: both directions.
+        drop: tells which packets vanish besides those that chance takes: (from the sender?, its place in the row).
+    """
+
+    def __init__(
+        self,
+        link: LinkProfile,
+        *,
+        seed: int = 0,
+        duplicate: float = 0.0,
+        jitter: float = 0.0,
+        token: str | None = None,
+        shown_token: str = "",
+        limits: Limits | None = None,
+        rate: float | None = None,
+        reliable: bool | None = None,
+        drop: Callable[[bool, int], bool] = lambda _from_sender, _place: False,
+    ) -> None:
+        rng = random.Random(seed)
+        limits = limits or Limits()
+        self.now = 0.0
+        self.sender = SenderConnection(
+            now=0.0,
+            token=shown_token,
+            rate=link.rate if rate is None else rate,
+            mtu=link.mtu,
+            reliable=link.loss == 0 if reliable is None else reliable,
+            limits=Limits(silence_seconds=limits.silence_seconds),
+        )
+        self.receiver = ReceiverConnection(session="test", token=token, limits=limits, mtu=link.mtu, now=0.0)
+        clocks = [LinkClock(link, rng=rng, duplicate=duplicate, jitter=jitter) for _ in range(2)]
+        self.sending = End(self.sender, clocks[0])
+        self.receiving = End(self.receiver, clocks[1])
+        self._drop = drop
+        self._travelling: list[tuple[float, int, End, bytes]] = []
+        self._tie = itertools.count()
+
+    def run(self, until: float = 1e6, *, done: Callable[[], bool] = lambda: False) -> None:
+        """Let time pass until `done`, until nothing happens any more, or until a moment."""
+        spins = 0
+        while not done():
+            self._turn(self.sending, self.receiving)
+            self._turn(self.receiving, self.sending)
+            if done():
+                return
+            upcoming = [t for end in self._ends() if (t := end.connection.next_wakeup()) is not None]
+            if self._travelling:
+                upcoming.append(self._travelling[0][0])
+            if not upcoming or min(upcoming) > until:
+                return
+            spins = spins + 1 if min(upcoming) <= self.now else 0
+            assert spins < SPIN_LIMIT, "a connection wants to be woken again and again"
+            self.now = max(self.now, min(upcoming))
+            while self._travelling and self._travelling[0][0] <= self.now:
+                _, _, end, data = heapq.heappop(self._travelling)
+                end.connection.receive(data, self.now)
+
+    def greet(self) -> None:
+        """Run until pictures may be offered."""
+        self.run(60.0, done=lambda: any(type(event).__name__ == "Welcomed" for _, event in self.sending.events))
+        assert self.sender.state.name == "READY"
+
+    def offer(self, *sections: OutgoingSection, head: bytes = b"head") -> int:
+        """Offer a picture."""
+        return self.sender.offer(head, sections)
+
+    def events(self, kind: type) -> list[Event]:
+        """What either end told, of one kind, in order."""
+        return [event for end in self._ends() for _, event in end.events if isinstance(event, kind)]
+
+    def when(self, kind: type, image: int) -> float:
+        """When an event of a picture happened."""
+        return next(
+            at
+            for end in self._ends()
+            for at, event in end.events
+            if isinstance(event, kind) and getattr(event, "image", None) == image
+        )
+
+    def _ends(self) -> Sequence[End]:
+        return (self.sending, self.receiving)
+
+    def _turn(self, end: End, other: End) -> None:
+        end.connection.tick(self.now)
+        while (packet := end.connection.next_packet(self.now)) is not None:
+            place = len(end.sent)
+            end.sent.append((self.now, packet))
+            arrivals = end.clock.arrivals(len(packet), self.now)
+            if not self._drop(end is self.sending, place):
+                for arrival in arrivals:
+                    heapq.heappush(self._travelling, (arrival, next(self._tie), other, packet))
+        end.events.extend((self.now, event) for event in end.connection.take_events())
