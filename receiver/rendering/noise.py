@@ -27,7 +27,7 @@ def draw_noise(shape: tuple[int, ...], seed: int, stream: int = 0) -> NDArray[np
         stream: which of the seed's independent streams: 0 is the starting noise, n what step n adds.
 
     Returns:
-        float32 of `shape`; mean 0, variance 1, all values within 4.2.
+        float32 of `shape`; mean 0, variance 1, all values within 4.4.
     """
     count = prod(shape)
     words = np.random.Philox(key=np.array([seed, stream], np.uint64)).random_raw((count + 3) // 4)

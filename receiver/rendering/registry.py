@@ -83,7 +83,7 @@ def find_entry(name: str | Path) -> Entry:
     if isinstance(name, str) and name in REGISTRY:
         return REGISTRY[name]
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if name and folder.is_dir():
         return Entry(about="local folder", settings=None, base=folder)
     if isinstance(name, str) and _HUB_ID.fullmatch(name):
         return Entry(about="hub model", settings=None, base=name)

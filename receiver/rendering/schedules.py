@@ -54,7 +54,9 @@ def fresh(scheduler: Any, steps: int, begin: int = 0) -> Any:
         copy.set_timesteps(steps)
     except ValueError as error:
         raise UsageError(f"this model cannot be run in {steps} steps: {str(error).splitlines()[0]}") from error
-    copy.set_begin_index(begin)
+    # DDIM keeps no count of its own: it goes by the timestep.
+    if hasattr(copy, "set_begin_index"):
+        copy.set_begin_index(begin)
     return copy
 
 

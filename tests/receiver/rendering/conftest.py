@@ -1,0 +1,76 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# Before torch: what this package sets must not come too late.
+import receiver.rendering  # noqa: F401  isort: skip
+import torch
+
+from codec.layers import ColorMap, EdgeMap, Priors, Semantic, Skeleton
+from receiver.rendering.models import Model, load_model
+from tests.models import build_tiny_model
+from tests.receiver.rendering.hubs import write_repositories
+
+CANVAS = (64, 64)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def mini_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_model(tmp_path_factory.mktemp("models") / "tiny-mini", "mini")
+
+
+@pytest.fixture(scope="session")
+def sd15_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_model(tmp_path_factory.mktemp("models") / "tiny-sd15", "sd15")
+
+
+@pytest.fixture(scope="session")
+def mini(mini_folder: Path) -> Model:
+    return load_model(mini_folder, "cpu", dtype="float32")
+
+
+@pytest.fixture(scope="session")
+def sd15(sd15_folder: Path) -> Model:
+    return load_model(sd15_folder, "cpu", dtype="float32")
+
+
+@pytest.fixture(scope="session")
+def priors() -> Priors:
+    """A small picture with words, lines and colours."""
+    random = np.random.default_rng(5)
+    return Priors(
+        CANVAS,
+        Semantic("a red house by the lake"),
+        EdgeMap(random.random((16, 16)) < 0.2, CANVAS),
+        ColorMap(random.integers(0, 256, (2, 2, 3), dtype=np.uint8), CANVAS),
+    )
+
+
+@pytest.fixture(scope="session")
+def skeleton() -> Skeleton:
+    return Skeleton((tuple((4.0 + 3 * point, 60.0 - 3 * point) for point in range(18)),), CANVAS)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty hub's cache, and an empty cache of layercast's own, in place of this machine's."""
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder))
+    monkeypatch.setenv("LAYERCAST_CACHE", str(tmp_path / "layercast"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def repositories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return write_repositories(tmp_path_factory.mktemp("repositories"))

@@ -1,0 +1,61 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from layercast_errors import MissingModelError, ModelFilesError, UnknownModelError
+from receiver.rendering.fetching import fetch_model
+from receiver.rendering.files import list_models
+from receiver.rendering.models import load_model
+from tests.receiver.rendering.hubs import BASE, COMMIT, serve
+
+
+@pytest.fixture(autouse=True)
+def hub(cache: Path, repositories: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A hub on loopback; gives the files that were asked for."""
+    with serve(repositories) as (address, asked):
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+        template = address + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+        yield asked
+
+
+def test_fetched_models_load(hub: list[str]) -> None:
+    folder = fetch_model("sd15")
+    assert folder.name == COMMIT
+    assert load_model("sd15", "cpu", dtype="float32").adapters
+    assert f"{BASE}/unet/config.json" in hub
+    assert "madebyollin/taesd/config.json" in hub
+    assert {info.name for info in list_models() if info.present} >= {"sd15"}
+
+
+def test_what_is_here_already_is_not_fetched_again(hub: list[str]) -> None:
+    fetch_model("sd15")
+    count = len(hub)
+    fetch_model("sd15-lcm")
+    assert hub[count:] == ["latent-consistency/lcm-lora-sdv1-5/pytorch_lora_weights.safetensors"]
+
+
+def test_names_that_the_hub_does_not_know() -> None:
+    with pytest.raises(UnknownModelError, match="someone/nothing"):
+        fetch_model("someone/nothing")
+    with pytest.raises(UnknownModelError, match="known are mini"):
+        fetch_model("sd16")
+
+
+def test_a_repository_that_is_no_model(repositories: dict[str, Path]) -> None:
+    with pytest.raises(ModelFilesError, match="safetensors"):
+        fetch_model("madebyollin/taesd")
+
+
+def test_local_folders_are_checked(mini_folder: Path, tmp_path: Path) -> None:
+    assert fetch_model(mini_folder) == mini_folder
+    with pytest.raises(ModelFilesError, match=r"unet/config\.json"):
+        fetch_model(tmp_path)
+
+
+def test_without_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(MissingModelError, match="connection"):
+        fetch_model("sd15")
