@@ -4,6 +4,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from receiver.rendering.extras import require_render_extra
+
 if TYPE_CHECKING:
     from receiver.rendering.counters import EngineCounters
     from receiver.rendering.direct import render
@@ -51,4 +53,6 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if _HOMES[name] == "models":
+        require_render_extra()
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
 from codec.layers import Priors
+from receiver.rendering.extras import require_render_extra
 from receiver.rendering.frames import Frame
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ def render(
 
     Raises:
         RenderError: the model cannot be had, as `load_model` says.
+        MissingExtraError: the diffusion libraries are not installed.
         UsageError: a number of steps or a device that cannot be.
     """
+    require_render_extra()
     from receiver.rendering.conditioning import Conditioner
     from receiver.rendering.job import Job
     from receiver.rendering.models import load_model

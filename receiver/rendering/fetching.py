@@ -4,9 +4,9 @@ import logging
 from pathlib import Path
 
 from layercast_errors import MissingExtraError, MissingModelError, ModelFilesError, UnknownModelError
-from receiver.rendering.files import ADAPTER_NAMES, PARTS, find_files
-from receiver.rendering.hub import TRUSTED_PICKLES, choose_files
-from receiver.rendering.registry import find_entry
+from receiver.rendering.files import ADAPTER_NAMES, PARTS, borrows_adapters, find_files
+from receiver.rendering.hub import TRUSTED_PICKLES, cached_folder, choose_files
+from receiver.rendering.registry import SD15_ADAPTERS, find_entry
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ def fetch_model(name: str | Path) -> Path:
     """Download what a model needs into the hub's cache; progress goes to stderr.
 
     Args:
-        name: a registered name or a hub id; for a local folder its completeness is checked.
+        name: a registered name or a hub id; for a local folder only adapters that it may lack.
 
     Returns:
         The folder of the model's own files.
@@ -32,7 +32,11 @@ def fetch_model(name: str | Path) -> Path:
     if isinstance(entry.base, str):
         adapters = [f"t2iadapter_{kind}" for kinds in ADAPTER_NAMES.values() for kind in kinds]
         _fetch(entry.base, ["", *PARTS, *adapters])
-    for hub_ids in entry.adapters.values():
+    wanted = entry.adapters
+    base = entry.base if isinstance(entry.base, Path) else cached_folder(entry.base)
+    if base and not wanted and borrows_adapters(base):
+        wanted = SD15_ADAPTERS
+    for hub_ids in wanted.values():
         _fetch(hub_ids[0], [""])
     for hub_id in (entry.vae, entry.preview_vae, entry.lora):
         if hub_id:

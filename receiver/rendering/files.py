@@ -7,13 +7,14 @@ A model is a folder in the hub's layout, here or in the hub's cache:
 A registered model may take parts from several hub repositories.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from layercast_errors import MissingModelError, ModelFilesError
 from receiver.rendering.hub import TRUSTED_PICKLES, cached_folder, converted_folder, has_pickle, has_weights
-from receiver.rendering.registry import REGISTRY, Entry, find_entry
+from receiver.rendering.registry import REGISTRY, SD15_ADAPTERS, Entry, find_entry
 from receiver.rendering.settings import Condition, RenderSettings
 
 #: Parts that every model has: subfolder -> its config; the first three have weights, too.
@@ -125,12 +126,12 @@ def find_files(name: str | Path) -> ModelFiles:
     parts = {part: base / part for part in PARTS}
     if entry.vae:
         parts["vae"] = _needed(name, entry.vae)
-    adapters = _own_adapters(base)
+    adapters = _own_adapters(base) or _borrowed_adapters(base)
     for condition, hub_ids in entry.adapters.items():
-        found = [files for hub_id in hub_ids if (files := _hub_adapter(hub_id))]
-        if not found:
+        found = _first_adapter(hub_ids)
+        if found is None:
             raise _not_fetched(name)
-        adapters[condition] = found[0]
+        adapters[condition] = found
     return ModelFiles(
         name=str(name),
         parts=parts,
@@ -155,6 +156,27 @@ def _own_adapters(base: Path) -> dict[Condition, AdapterFiles]:
         if present:
             found[condition] = AdapterFiles(present[0])
     return found
+
+
+def borrows_adapters(base: Path) -> bool:
+    """Whether a model has no adapters of its own, but a UNet like Stable Diffusion 1.5's, whose adapters fit it."""
+    try:
+        unet = json.loads((base / "unet" / "config.json").read_bytes())
+        widths = (unet["block_out_channels"], unet["cross_attention_dim"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+    return widths == ([320, 640, 1280, 1280], 768) and not _own_adapters(base)
+
+
+def _borrowed_adapters(base: Path) -> dict[Condition, AdapterFiles]:
+    if not borrows_adapters(base):
+        return {}
+    found = {condition: _first_adapter(hub_ids) for condition, hub_ids in SD15_ADAPTERS.items()}
+    return {condition: files for condition, files in found.items() if files}
+
+
+def _first_adapter(hub_ids: Iterable[str]) -> AdapterFiles | None:
+    return next((files for hub_id in hub_ids if (files := _hub_adapter(hub_id))), None)
 
 
 def _hub_adapter(hub_id: str) -> AdapterFiles | None:

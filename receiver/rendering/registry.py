@@ -44,7 +44,9 @@ class Entry:
 
 
 _SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
-_SD15_ADAPTERS = {
+
+#: T2I-Adapters that fit Stable Diffusion 1.5 and the many models made from it.
+SD15_ADAPTERS: Mapping[Condition, tuple[str, ...]] = {
     Condition.EDGES: ("TencentARC/t2iadapter_canny_sd15v2", "TencentARC/t2iadapter_sketch_sd15v2"),
     Condition.COLORS: ("TencentARC/t2iadapter_color_sd14v1",),
     Condition.SKELETON: ("TencentARC/t2iadapter_openpose_sd14v1",),
@@ -60,14 +62,14 @@ REGISTRY: Mapping[str, Entry] = {
         about="Stable Diffusion 1.5 with T2I-Adapters, 20 steps",
         settings=diffusion_settings(512),
         base=_SD15,
-        adapters=_SD15_ADAPTERS,
+        adapters=SD15_ADAPTERS,
         preview_vae="madebyollin/taesd",
     ),
     "sd15-lcm": Entry(
         about="Stable Diffusion 1.5 with LCM-LoRA, T2I-Adapters and TAESD, 4 steps",
         settings=consistency_settings(512),
         base=_SD15,
-        adapters=_SD15_ADAPTERS,
+        adapters=SD15_ADAPTERS,
         vae="madebyollin/taesd",
         lora="latent-consistency/lcm-lora-sdv1-5",
     ),

@@ -7,7 +7,7 @@ import pytest
 
 import receiver.rendering
 from codec.layers import Layer, Priors
-from layercast_errors import UnknownModelError, UsageError
+from layercast_errors import MissingExtraError, UnknownModelError, UsageError
 from receiver.rendering.direct import render
 from receiver.rendering.models import Model
 
@@ -37,6 +37,14 @@ def test_errors_come_at_once(priors: Priors, mini: Model) -> None:
     for steps in (0, -1, 1001):
         with pytest.raises(UsageError, match="steps"):
             render(priors, 1, model=mini, steps=steps)
+
+
+def test_without_the_libraries_the_extra_is_named(priors: Priors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    with pytest.raises(MissingExtraError, match=r"layercast\[render\]"):
+        render(priors, 1)
+    with pytest.raises(MissingExtraError):
+        receiver.rendering.load_model  # noqa: B018
 
 
 def test_importing_loads_no_torch() -> None:

@@ -162,6 +162,26 @@ def test_registered_models_come_from_several_repositories(cache: Path, repositor
     assert not listed["sd15-lcm"].present
 
 
+def test_adapters_are_borrowed_by_models_made_from_stable_diffusion(
+    cache: Path, repositories: dict[str, Path], tmp_path: Path
+) -> None:
+    bare = Path(shutil.copytree(repositories[BASE], tmp_path / "bare"))
+    fill_cache(cache, repositories)
+    assert find_files(bare).adapters == {}
+    edit_json(
+        bare / "unet" / "config.json",
+        lambda config: config.update(block_out_channels=[320, 640, 1280, 1280], cross_attention_dim=768),
+    )
+    assert set(find_files(bare).adapters) == set(Condition)
+
+
+def test_a_model_without_adapters_says_so(copy: Path, priors: Priors, caplog: pytest.LogCaptureFixture) -> None:
+    shutil.rmtree(copy / "t2iadapter_color")
+    model = load_model(copy, "cpu", dtype="float32")
+    assert "no adapter for colors" in caplog.text
+    assert list(render(priors, 1, model=model, steps=1))[-1].final
+
+
 def test_trusted_pickles_are_converted_once(cache: Path, repositories: dict[str, Path], tmp_path: Path) -> None:
     fill_cache(cache, repositories)
     first = load_model("sd15", "cpu", dtype="float32")
