@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from protocol.scheduler import HEADROOM
 
-#: The rate assumed of a link that nobody told us anything of, in bit/s. Low, because what a slow link was given too much
-#: of at first stands in the way for long, and a fast one is found out within a few round trips.
+#: The rate assumed of a link that nobody told us anything of, in bit/s. Low, because what a slow link was given too
+#: much of at first stands in the way for long, and a fast one is found out within a few round trips.
 ASSUMED_RATE = 16_000.0
 
 #: No link is taken to be slower than this, in bit/s, so that no wait becomes endless.

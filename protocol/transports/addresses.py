@@ -2,7 +2,6 @@
 
 import ssl as tls
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from layercast_errors import UsageError
 from protocol.transports.base import Handler, Listener, Transport
@@ -50,7 +49,7 @@ async def open_listener(
 
 
 def _check_scheme(url: str) -> None:
-    scheme = urlsplit(url).scheme
+    scheme, _, _ = url.partition("://")
     if scheme not in SCHEMES:
         known = ", ".join(f"{known}://" for known in SCHEMES)
         raise UsageError(f"'{url}' is not an address that layercast knows; it speaks {known}")

@@ -1,8 +1,9 @@
 """One direction of an emulated link: packets leave one after the other, travel, and sometimes do not arrive."""
 
 import asyncio
+import heapq
+import itertools
 import random
-from collections.abc import Callable
 
 from protocol.links import LinkProfile
 
@@ -45,19 +46,22 @@ class EmulatedPath:
         self._loop = asyncio.get_running_loop()
         self._arrived: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._room = asyncio.Event()
-        self._travelling = 0
+        # Timers of one moment fire in any order; the heap keeps packets of one moment in theirs.
+        self._travelling: list[tuple[float, int, bytes | None]] = []
+        self._turn = itertools.count()
+        self._held = 0
         self._last_arrival = 0.0
-        self._closed = False
+        self.closed = False
 
     async def put(self, packet: bytes) -> None:
         """Hand a packet to the link; waits while the link's buffer is full."""
-        while self._travelling + len(packet) > LINK_BUFFER:
+        while self._held + len(packet) > LINK_BUFFER:
             self._room.clear()
             await self._room.wait()
         for arrival in self._clock.arrivals(len(packet), self._loop.time()):
-            self._travelling += len(packet)
+            self._held += len(packet)
             self._last_arrival = max(self._last_arrival, arrival)
-            self._loop.call_at(arrival, self._arrive, packet)
+            self._travel(arrival, packet)
 
     async def get(self) -> bytes | None:
         """The next packet that arrives; None once the path is closed and empty."""
@@ -68,12 +72,16 @@ class EmulatedPath:
 
     def close(self) -> None:
         """Nothing more is put in; what travels still arrives."""
-        if not self._closed:
-            self._closed = True
-            end: Callable[[bytes | None], None] = self._arrived.put_nowait
-            self._loop.call_at(max(self._last_arrival, self._loop.time()), end, None)
+        if not self.closed:
+            self.closed = True
+            self._travel(max(self._last_arrival, self._loop.time()), None)
 
-    def _arrive(self, packet: bytes) -> None:
-        self._travelling -= len(packet)
+    def _travel(self, arrival: float, packet: bytes | None) -> None:
+        heapq.heappush(self._travelling, (arrival, next(self._turn), packet))
+        self._loop.call_at(arrival, self._arrive)
+
+    def _arrive(self) -> None:
+        _, _, packet = heapq.heappop(self._travelling)
+        self._held -= len(packet or b"")
         self._room.set()
         self._arrived.put_nowait(packet)

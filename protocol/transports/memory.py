@@ -19,17 +19,16 @@ class MemoryTransport(Transport):
         self.peer = "memory"
         self._out = out
         self._in = into
-        self._closed = False
 
     async def send(self, packet: bytes) -> None:
         """See `Transport.send`."""
-        if self._closed:
+        if self._out.closed:
             raise DisconnectedError("the link is closed")
         await self._out.put(packet)
 
     async def recv(self) -> bytes:
         """See `Transport.recv`."""
-        packet = None if self._closed else await self._in.get()
+        packet = await self._in.get()
         if packet is None:
             raise DisconnectedError("the link is closed")
         return packet
@@ -37,7 +36,6 @@ class MemoryTransport(Transport):
     async def close(self, code: int = 0) -> None:
         """See `Transport.close`; the far side reads what still travels, and then learns of it."""
         del code
-        self._closed = True
         self._out.close()
         self._in.close()
 

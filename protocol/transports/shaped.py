@@ -44,7 +44,7 @@ class ShapedTransport(Transport):
 
     async def send(self, packet: bytes) -> None:
         """See `Transport.send`."""
-        if self._sending.done():
+        if self._out.closed or self._sending.done() or self._receiving.done():
             raise DisconnectedError(f"the link to {self.peer} is gone")
         await self._out.put(packet)
 

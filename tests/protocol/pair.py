@@ -4,6 +4,7 @@ import heapq
 import itertools
 import random
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from protocol.connection import Connection
 from protocol.events import Event
@@ -13,6 +14,8 @@ from protocol.outgoing import OutgoingSection
 from protocol.receiving import ReceiverConnection
 from protocol.sending import SenderConnection
 from protocol.transports.emulation import LinkClock
+
+Kind = TypeVar("Kind")
 
 #: Turns without progress that tell of a connection that never sleeps.
 SPIN_LIMIT = 100
@@ -96,14 +99,14 @@ class Pair:
 
     def greet(self) -> None:
         """Run until pictures may be offered."""
-        self.run(60.0, done=lambda: any(type(event).__name__ == "Welcomed" for _, event in self.sending.events))
+        self.run(done=lambda: any(type(event).__name__ == "Welcomed" for _, event in self.sending.events))
         assert self.sender.state.name == "READY"
 
     def offer(self, *sections: OutgoingSection, head: bytes = b"head") -> int:
         """Offer a picture."""
         return self.sender.offer(head, sections)
 
-    def events(self, kind: type) -> list[Event]:
+    def events(self, kind: type[Kind]) -> list[Kind]:
         """What either end told, of one kind, in order."""
         return [event for end in self._ends() for _, event in end.events if isinstance(event, kind)]
 

@@ -46,6 +46,7 @@ def test_one_later_packet_and_time_tell_of_a_loss() -> None:
     made = ledger(sent=2)
     made.acknowledge(ack(2, missing=0b1), 1.02)
     due = made.next_timer()
+    assert due is not None
     assert due == pytest.approx(0.01 + 1.25)
     assert made.lost(due - 0.001) == []
     assert [sent.fragment for sent in made.lost(due)] == [1]
@@ -53,7 +54,7 @@ def test_one_later_packet_and_time_tell_of_a_loss() -> None:
 
 def test_silence_asks_again_ever_more_slowly() -> None:
     made = ledger(sent=20)
-    asked = []
+    asked: list[float] = []
     for _ in range(8):
         due = made.next_timer()
         assert due is not None

@@ -3,7 +3,7 @@
 import zlib
 from pathlib import Path
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 import msgspec
 import pytest
 from hypothesis import given

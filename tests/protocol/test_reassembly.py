@@ -16,7 +16,7 @@ TEXT, LINES = b"a red cat", bytes(range(100))
 
 def reassembly(**limits: int) -> Reassembly:
     """One with limits of its own."""
-    return Reassembly(session="s", rate=2400, limits=Limits(**limits))  # type: ignore[arg-type]
+    return Reassembly(session="s", rate=2400, limits=Limits(**limits))
 
 
 def entry(payload: bytes, crc32: int | None = None, length: int | None = None) -> SectionEntry:

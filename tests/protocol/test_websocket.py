@@ -1,0 +1,169 @@
+"""What is special about WebSockets: who may connect, and what a person is told when it fails."""
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from layercast_errors import ConnectError, DisconnectedError, ListenError, UsageError
+from protocol.transports.addresses import open_listener, open_transport
+from protocol.transports.base import Listener, Transport
+
+
+async def echo(transport: Transport) -> None:
+    """Send back what comes; nine bytes of it close with a code."""
+    while True:
+        try:
+            packet = await transport.recv()
+        except DisconnectedError:
+            return
+        if len(packet) == 9:
+            await transport.close(3)
+            return
+        await transport.send(packet)
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[Listener]:
+    """An echo on a free port."""
+    made = await open_listener("ws://127.0.0.1:0", echo, origins=["https://pictures.example"])
+    yield made
+    await made.close()
+
+
+async def test_the_bound_port_is_told(listener: Listener) -> None:
+    assert listener.url.startswith("ws://127.0.0.1:")
+    assert not listener.url.endswith(":0")
+
+
+async def test_a_taken_port(listener: Listener) -> None:
+    port = listener.url.rsplit(":", 1)[1]
+    with pytest.raises(ListenError, match=f"cannot listen on port {port} of 127.0.0.1.*take another.*ws://127.0.0.1:0"):
+        await open_listener(listener.url, echo)
+
+
+async def test_nobody_listens(listener: Listener) -> None:
+    await listener.close()
+    with pytest.raises(ConnectError) as caught:
+        await open_transport(listener.url)
+    assert str(caught.value) == (
+        f"nobody listens at {listener.url}; start a receiver there: layercast receive --listen {listener.url}"
+    )
+
+
+async def test_something_else_listens() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    with pytest.raises(ConnectError, match="answers, but is no layercast receiver"):
+        await open_transport(f"ws://127.0.0.1:{port}")
+    server.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1", "127.0.0.1:8765", "ws://", "ws://127.0.0.1:x", "ws://127.0.0.1:99999", "ws://[", ""]
+)
+async def test_no_addresses(url: str) -> None:
+    with pytest.raises(UsageError, match="is not an address"):
+        await open_transport(url)
+    with pytest.raises(UsageError, match="is not an address"):
+        await open_listener(url, echo)
+
+
+async def test_a_certificate_belongs_to_wss() -> None:
+    with pytest.raises(UsageError, match="wss:// needs a certificate"):
+        await open_listener("wss://127.0.0.1:0", echo)
+    with pytest.raises(UsageError, match="ws:// takes none"):
+        await open_listener("ws://127.0.0.1:0", echo, ssl=ssl.create_default_context())
+
+
+@pytest.mark.parametrize("subprotocols", [None, ["layercast.v9"]])
+async def test_another_subprotocol_is_refused(listener: Listener, subprotocols: list[str] | None) -> None:
+    with pytest.raises(InvalidStatus) as caught:
+        await connect(listener.url, subprotocols=subprotocols, proxy=None)  # type: ignore[arg-type]
+    assert caught.value.response.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"), [(None, True), ("https://pictures.example", True), ("https://evil.example", False)]
+)
+async def test_pages_must_be_known(listener: Listener, origin: str | None, allowed: bool) -> None:
+    options: dict[str, Any] = {"subprotocols": ["layercast.v1"], "proxy": None, "origin": origin}
+    if not allowed:
+        with pytest.raises(InvalidStatus) as caught:
+            await connect(listener.url, **options)
+        assert caught.value.response.status_code == 403
+        return
+    async with connect(listener.url, **options) as connection:
+        await connection.send(b"hello")
+        assert await connection.recv() == b"hello"
+        assert not connection.protocol.extensions
+
+
+async def test_a_huge_message_ends_the_connection(listener: Listener) -> None:
+    async with connect(listener.url, subprotocols=["layercast.v1"], proxy=None) as connection:  # type: ignore[list-item]
+        sending = asyncio.create_task(connection.send(bytes(1_000_000)))
+        with pytest.raises(ConnectionClosed) as caught:
+            await connection.recv()
+        await asyncio.gather(sending, return_exceptions=True)
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 1009
+
+
+async def test_text_is_only_bytes(listener: Listener) -> None:
+    async with connect(listener.url, subprotocols=["layercast.v1"], proxy=None) as connection:  # type: ignore[list-item]
+        await connection.send("text")
+        assert await connection.recv() == b"text"
+
+
+async def test_the_code_stands_in_the_close_frame(listener: Listener) -> None:
+    async with connect(listener.url, subprotocols=["layercast.v1"], proxy=None) as connection:  # type: ignore[list-item]
+        await connection.send(bytes(9))
+        with pytest.raises(ConnectionClosed) as caught:
+            await connection.recv()
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 4003
+
+
+async def test_a_cut_connection(listener: Listener) -> None:
+    transport = await open_transport(listener.url)
+    transport._connection.transport.abort()  # type: ignore[attr-defined]
+    with pytest.raises(DisconnectedError, match="the connection to"):
+        await transport.recv()
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """A new key and a certificate that it signed for 127.0.0.1."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-days", "2", "-subj", "/CN=loopback", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    return key, certificate
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate with openssl")
+async def test_wss(tmp_path: Path) -> None:
+    key, certificate = make_certificate(tmp_path)
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(certificate, key)
+    listener = await open_listener("wss://127.0.0.1:0", echo, ssl=server)
+    assert listener.url.startswith("wss://")
+    with pytest.raises(ConnectError, match="no secure connection to wss://"):
+        await open_transport(listener.url)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    transport = await open_transport(listener.url, ssl=trusting)
+    await transport.send(b"hello")
+    assert await transport.recv() == b"hello"
+    await transport.close()
+    await listener.close()
