@@ -295,15 +295,18 @@ def test_cancelling_tells_the_receiver() -> None:
 
 
 def test_a_lost_cancel_is_repeated() -> None:
-    pair = Pair(FAST, reliable=False)
+    pair = Pair(LINKS["iridium"], reliable=False)
     pair.greet()
     pair.offer(section(bytes(5000)))
-    places = len(pair.sending.sent)
-    pair._drop = lambda from_sender, place: from_sender and place in (places + 1, places + 2)
-    pair.sender.next_packet(0.0)
+    pair.run(pair.now + 4.0)
     pair.sender.cancel(1)
-    pair.run(30.0)
-    assert [type(event) for _, event in pair.receiving.events] in ([OfferReceived, ImageFailed], [])
+    cancel = len(pair.sending.sent)
+    pair._drop = lambda from_sender, place: from_sender and place == cancel
+    pair.run(pair.now + 30.0)
+    (failed,) = pair.events(ImageFailed)
+    assert failed.code is Code.CANCELLED
+    cancels = [data for _, data in pair.sending.sent if isinstance(decode_packet(data), Cancel)]
+    assert len(cancels) == 2
     assert pair.sender.unacknowledged == 0
 
 
