@@ -1,5 +1,6 @@
 """From a picture as a person has it to a stream: loading, canvas, prompt, lines, colours, bytes."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,8 @@ class Recipe:
             raise UsageError("edges and keypoints both say what the structure is; give one of them")
         if self.budget is not None and self.bpp is not None:
             raise UsageError("a budget in bytes and one in bits per pixel contradict each other; give one of them")
+        if self.bpp is not None and not 0 < self.bpp < math.inf:
+            raise UsageError(f"a budget is a positive number of bits per pixel, not {self.bpp:g}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

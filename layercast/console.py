@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def report(figures: dict[str, Any]) -> None:
-    """Write one JSON object to stdout."""
-    sys.stdout.write(json.dumps(figures, ensure_ascii=False) + "\n")
+    """Write one JSON object to stdout, in ASCII, since it may hold file names that no encoding takes."""
+    sys.stdout.write(json.dumps(figures) + "\n")
     sys.stdout.flush()
 
 
@@ -23,13 +23,18 @@ def say(text: str, *, quiet: bool = False) -> None:
         sys.stderr.flush()
 
 
-def show_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def show_line(text: str) -> None:
+    """Write a line for a person to stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Write a table to stdout: the first column to the left, figures to the right."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for number, name in enumerate(head):
         table.add_column(name, justify="right" if number else "left")
     for row in rows:

@@ -1,9 +1,7 @@
 """The demo: receiver, viewer and sender on one machine, joined by a real loopback WebSocket shaped to a slow link."""
 
 import asyncio
-import contextlib
 import itertools
-import signal
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from layercast.console import progress, say
 from layercast.reports import describe, layer_name
 from layercast.samples import sample_paths
 from layercast.sheet import Panel, draw_sheet
+from layercast_errors import RenderError
 from protocol.links import LinkProfile
 from receiver.archive import make_folder, save_whole
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
@@ -66,7 +65,7 @@ class Setting:
 
 
 async def show(setting: Setting, viewer_address: str, *, open_browser: bool) -> None:
-    """Send the pictures in turn and show them in the browser, until Ctrl-C.
+    """Send the pictures in turn and show them in the browser, until cancelled.
 
     Raises:
         ListenError: the viewer's address is taken.
@@ -76,9 +75,6 @@ async def show(setting: Setting, viewer_address: str, *, open_browser: bool) -> 
     host, port = host_and_port(viewer_address)
     # Before anything is started, so that a wrong path is told at once.
     first = await asyncio.to_thread(setting.compose, setting.images[0])
-    stopped = asyncio.Event()
-    with contextlib.suppress(NotImplementedError):
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     viewer = Viewer()
     async with viewer.serve(host, port) as page:
         say(f"loading {setting.model} ...", quiet=setting.quiet)
@@ -101,10 +97,7 @@ async def show(setting: Setting, viewer_address: str, *, open_browser: bool) -> 
                     composed = first if image == setting.images[0] else await asyncio.to_thread(setting.compose, image)
                     await _send(sender, image, composed, quiet=setting.quiet)
                     await done.wait()
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(stopped.wait(), PAUSE_SECONDS)
-                    if stopped.is_set():
-                        return
+                    await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def run_headless(setting: Setting, folder: Path) -> dict[str, Any]:
@@ -114,7 +107,9 @@ async def run_headless(setting: Setting, folder: Path) -> dict[str, Any]:
         What was sent, and when each layer came and each frame was drawn, in seconds since the first packet.
 
     Raises:
-        as `show`, and UsageError: the folder cannot be written to.
+        CodecError: the picture cannot be read.
+        RenderError: the model cannot be had, or the picture could not be drawn.
+        UsageError: the folder cannot be written to.
     """
     image = setting.images[0]
     composed = await asyncio.to_thread(setting.compose, image)
@@ -135,6 +130,9 @@ async def run_headless(setting: Setting, folder: Path) -> dict[str, Any]:
     ):
         delivery = await _send(sender, image, composed, quiet=setting.quiet)
         await done.wait()
+    for event in events:
+        if isinstance(event, PictureFailed):
+            raise RenderError(f"{image}: {event.reason}")
     stem = image.stem
     composed.stream.save(folder / f"{stem}.lcast")
     priors = composed.stream.decode()
@@ -184,9 +182,7 @@ def _draw_levels(priors: Priors, model: "Model", seed: int, steps: int | None) -
 
 def _facts(events: list[Event]) -> dict[str, Any]:
     began = next(event.at for event in events if isinstance(event, PictureOpened))
-    failed = [event.reason for event in events if isinstance(event, PictureFailed)]
     return {
-        "failed": failed[0] if failed else None,
         "layers_seconds": {layer_name(e.layer): e.at - began for e in events if isinstance(e, LayerArrived)},
         "received_bytes": max(event.received for event in events if isinstance(event, LayerArrived)),
         "frames": [

@@ -5,7 +5,7 @@ from typing import Any
 
 from codec.bitstream import Bitstream
 from codec.layers import EdgeMap, Layer, Skeleton
-from layercast_errors import BitstreamError
+from layercast_errors import TruncatedError
 
 
 def layer_name(layer: Layer | int) -> str:
@@ -42,10 +42,20 @@ def describe(stream: Bitstream, path: Path | None = None) -> dict[str, Any]:
     }
 
 
-def check_decodable(stream: Bitstream, path: Path) -> None:
-    """Raise BitstreamError naming the file if there is nothing in the stream to draw from."""
-    if not stream.decode().layers:
-        raise BitstreamError(f"{path}: holds no layer that this version can draw from")
+def load_stream(path: Path, *, partial: bool) -> Bitstream:
+    """Read a stream from a file, for a command that has `--partial`.
+
+    Raises:
+        BitstreamError: as `Bitstream.load`.
+    """
+    try:
+        return Bitstream.load(path, partial=partial)
+    except TruncatedError as error:
+        if partial:
+            raise
+        # Where not even the header is whole, this tells so.
+        Bitstream.load(path, partial=True)
+        raise TruncatedError(f"{path}: cut short; --partial takes what came of it") from error
 
 
 def _sized(size: int, pixels: int) -> dict[str, Any]:

@@ -20,15 +20,18 @@ from layercast_errors import LayercastError, UsageError
 _log = logging.getLogger("receiver.archive")
 
 
-def save_whole(image: Image.Image, path: Path) -> None:
-    """Write a PNG that other programs see either as it was or whole.
+def save_whole(content: Image.Image | str, path: Path) -> None:
+    """Write a picture as PNG, or a text as UTF-8; other programs see the file either as it was or whole.
 
     Raises:
         UsageError: the file cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        image.save(temporary, "PNG")
+        if isinstance(content, str):
+            temporary.write_text(content, encoding="utf-8")
+        else:
+            content.save(temporary, "PNG")
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
@@ -43,8 +46,10 @@ def make_folder(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UsageError(f"{folder} is a file, and a folder is needed there") from error
     except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror or error}") from error
+        raise UsageError(f"the folder {folder} cannot be made: {error.strerror or error}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,22 +9,23 @@ import asyncio
 import contextlib
 import logging
 import ssl as tls
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Union
 
 import numpy as np
 
-from codec.bitstream import Bitstream, Header, Section
+from codec.bitstream import Header
 from codec.encoding import encode
 from codec.layers import Layer, Priors, Semantic
-from layercast_errors import BitstreamError
+from layercast_errors import BitstreamError, UsageError
 from protocol.limits import Limits
 from receiver.archive import Archive
+from receiver.arrival import KNOWN_LAYERS, Arrival
 from receiver.events import (
     Event,
     FrameRendered,
@@ -49,30 +50,6 @@ MAX_OPEN_PICTURES = 64
 #: Canvas side of the picture that is drawn once before anything arrives, in pixels.
 WARM_UP_SIDE = 256
 
-_KNOWN_LAYERS = frozenset(map(int, Layer))
-
-
-@dataclass(eq=False, slots=True)
-class _Arriving:
-    """A picture under way."""
-
-    name: str
-    header: Header
-    began: datetime
-    sections: dict[int, Section] = field(default_factory=dict)
-    received: int = 0
-    drawing: "Future[Frame] | None" = None
-    delivered: bool = False
-
-    @property
-    def stem(self) -> str:
-        """Its name among files."""
-        return f"{self.began:%Y%m%d-%H%M%S}-{self.name}"
-
-    @property
-    def stream(self) -> Bitstream:
-        return Bitstream(self.header, tuple(self.sections[index] for index in sorted(self.sections)))
-
 
 class Receiver:
     """Takes pictures from senders and draws them as their layers arrive. Use it as `async with`.
@@ -89,6 +66,9 @@ class Receiver:
         ssl: for `wss://`, the certificate to show.
         origins: the web pages that may send from a browser.
         limits: what senders may make us hold or wait for.
+
+    Raises:
+        UsageError: the token could never be sent, the number of steps makes no sense, or there can be no such archive.
     """
 
     def __init__(
@@ -106,6 +86,8 @@ class Receiver:
         origins: Sequence[str] = (),
         limits: Limits | None = None,
     ) -> None:
+        if steps is not None and steps < 1:
+            raise UsageError(f"a picture takes at least one step, not {steps}")
         self._intake = Intake(listen, on_event=self._take, token=token, ssl=ssl, origins=origins, limits=limits)
         self._model = model
         self._device = device
@@ -113,24 +95,30 @@ class Receiver:
         self._archive = None if archive is None else Archive(Path(archive))
         self._on_frame = on_frame
         self._on_event = on_event
-        self._pictures: dict[tuple[str, int], _Arriving] = {}
+        self._pictures: dict[tuple[str, int], Arrival] = {}
         self._engine: Engine | None = None
+        self._ready = asyncio.Event()
+        self._disk = asyncio.Lock()
         self._saving: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "Receiver":
-        """Load the model, draw one picture to warm up, then listen.
+        """Listen, load the model, and draw one picture to warm up; senders that come meanwhile wait.
 
         Raises:
             RenderError: the model cannot be had.
             ListenError: the address cannot be listened on.
+            UsageError: it is no address.
         """
         self._loop = asyncio.get_running_loop()
-        self._engine = await asyncio.to_thread(self._start_engine)
+        # Before the model, which takes seconds to load: a taken port should be told at once.
+        await self._intake.__aenter__()
         try:
-            await self._intake.__aenter__()
-        except BaseException:
-            await asyncio.to_thread(self._engine.close)
+            self._engine = await asyncio.to_thread(self._start_engine)
+        except BaseException as error:
+            self._ready.set()
+            await self._intake.__aexit__(type(error), error, error.__traceback__)
             raise
+        self._ready.set()
         return self
 
     async def __aexit__(
@@ -159,10 +147,17 @@ class Receiver:
         encode(blank, "warm up").decode()
         engine = Engine(model)
         canvas = (WARM_UP_SIDE, WARM_UP_SIDE)
-        engine.submit("warm up", Priors(canvas, Semantic("warm up")), 0, lambda _: None).result()
+        try:
+            engine.submit("warm up", Priors(canvas, Semantic("warm up")), 0, lambda _: None, self._steps).result()
+        except BaseException:
+            engine.close()
+            raise
         return engine
 
     async def _take(self, event: ReceiverEvent) -> None:
+        await self._ready.wait()
+        if self._engine is None:
+            return
         match event:
             case OfferReceived():
                 self._open(event)
@@ -172,7 +167,10 @@ class Receiver:
                 if picture := self._pictures.get((session, image)):
                     picture.delivered = True
                     picture.received = event.received
-                    self._finish_if_drawn((session, image), picture)
+                    if picture.drawing is None:
+                        self._give_up((session, image), "nothing in it can be drawn by this version")
+                    else:
+                        self._finish_if_drawn((session, image), picture)
             case ImageFailed(session=session, image=image):
                 if (session, image) in self._pictures:
                     self._give_up((session, image), event.reason)
@@ -186,8 +184,8 @@ class Receiver:
             _log.warning("picture %s: %s", name, error)
             return
         if len(self._pictures) >= MAX_OPEN_PICTURES:
-            self._give_up(next(iter(self._pictures)), "too many pictures are under way")
-        self._pictures[key] = _Arriving(name, header, datetime.now(UTC))
+            self._stop_oldest()
+        self._pictures[key] = Arrival(name, header, datetime.now(UTC))
         self._tell(
             PictureOpened(
                 picture=name,
@@ -197,7 +195,7 @@ class Receiver:
                 sections=tuple(
                     SectionSize(layer=Layer(section.layer), size=section.size)
                     for section in offer.sections
-                    if section.layer in _KNOWN_LAYERS
+                    if section.layer in KNOWN_LAYERS
                 ),
                 rate=offer.rate,
                 jpeg_size=offer.jpeg_size,
@@ -210,10 +208,8 @@ class Receiver:
         picture = self._pictures.get(key)
         if picture is None:
             return
-        picture.received = event.received
-        if event.layer not in _KNOWN_LAYERS:
+        if not picture.add(event):
             return
-        picture.sections[event.index] = Section(Layer(event.layer), event.coder, event.payload)
         try:
             # Tens of milliseconds of arithmetic, during which other senders and watchers shall not wait.
             priors = await asyncio.to_thread(picture.stream.decode)
@@ -233,7 +229,7 @@ class Receiver:
         )
         self._draw(key, picture, priors)
 
-    def _draw(self, key: tuple[str, int], picture: _Arriving, priors: Priors) -> None:
+    def _draw(self, key: tuple[str, int], picture: Arrival, priors: Priors) -> None:
         assert self._engine is not None
 
         def on_frame(frame: Frame) -> None:
@@ -247,15 +243,18 @@ class Receiver:
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(call)
 
-    def _show(self, picture: _Arriving, frame: Frame) -> None:
+    def _show(self, picture: Arrival, frame: Frame) -> None:
+        if not picture.wants(frame):
+            return
+        picture.shown = True
         event = FrameRendered(picture=picture.name, frame=frame, at=self._loop.time())
         self._tell(event)
         if self._on_frame:
             self._on_frame(event)
         if frame.final and self._archive:
-            self._save(asyncio.to_thread(self._archive.save_level, picture.stem, frame.level, frame.image))
+            self._save(partial(self._archive.save_level, picture.stem, frame.level, frame.image))
 
-    def _drawn(self, key: tuple[str, int], picture: _Arriving, drawing: "Future[Frame]") -> None:
+    def _drawn(self, key: tuple[str, int], picture: Arrival, drawing: "Future[Frame]") -> None:
         if drawing is not picture.drawing or drawing.cancelled() or self._pictures.get(key) is not picture:
             return
         if error := drawing.exception():
@@ -263,12 +262,18 @@ class Receiver:
         else:
             self._finish_if_drawn(key, picture)
 
-    def _finish_if_drawn(self, key: tuple[str, int], picture: _Arriving) -> None:
+    def _finish_if_drawn(self, key: tuple[str, int], picture: Arrival) -> None:
         if not (picture.delivered and picture.drawing and picture.drawing.done() and not picture.drawing.cancelled()):
             return
         del self._pictures[key]
         self._tell(PictureCompleted(picture=picture.name, received=picture.received, at=self._loop.time()))
         self._keep(picture)
+
+    def _stop_oldest(self) -> None:
+        assert self._engine is not None
+        key, picture = next(iter(self._pictures.items()))
+        self._give_up(key, "too many pictures are under way")
+        self._engine.cancel(picture.name)
 
     def _give_up(self, key: tuple[str, int], reason: str) -> None:
         """Wait for nothing more of a picture; what is drawn of it stays, and what came of it is kept."""
@@ -276,12 +281,17 @@ class Receiver:
         self._tell(PictureFailed(picture=picture.name, reason=reason, at=self._loop.time()))
         self._keep(picture)
 
-    def _keep(self, picture: _Arriving) -> None:
+    def _keep(self, picture: Arrival) -> None:
         if self._archive and picture.sections:
-            self._save(asyncio.to_thread(self._archive.save_stream, picture.stem, picture.stream))
+            self._save(partial(self._archive.save_stream, picture.stem, picture.stream))
 
-    def _save(self, saving: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(saving)
+    def _save(self, write: Callable[[], None]) -> None:
+        async def save() -> None:
+            # In turn: a later picture of the same level goes to the same file.
+            async with self._disk:
+                await asyncio.to_thread(write)
+
+        task = asyncio.create_task(save())
         self._saving.add(task)
         task.add_done_callback(self._saving.discard)
 

@@ -9,6 +9,7 @@ from layercast.console import progress, report, say
 from layercast_errors import UsageError
 
 if TYPE_CHECKING:
+    from codec.bitstream import Bitstream
     from codec.layers import Layer, Priors
 
 
@@ -36,17 +37,16 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Draw every level of every stream with one loaded model."""
-    from codec.bitstream import Bitstream
-    from layercast.reports import check_decodable, layer_name
+    from layercast.reports import layer_name, load_stream
     from receiver.archive import make_folder, save_whole
     from receiver.rendering import load_model, render
 
     levels = parse_levels(options.levels)
-    streams = [(path, Bitstream.load(path, partial=options.partial)) for path in options.files]
+    streams = [(path, load_stream(path, partial=options.partial)) for path in options.files]
     if len({path.stem for path, _ in streams}) < len(streams):
         raise UsageError("two of the files have the same name; decode them into different folders")
     for path, stream in streams:
-        check_decodable(stream, path)
+        check_drawable(stream, levels, path)
     name = options.model or streams[0][1].header.model
     model = load_model(name, options.device)
     make_folder(options.output)
@@ -86,6 +86,24 @@ def parse_levels(text: str) -> frozenset["Layer"]:
     return frozenset(known[name] for name in names)
 
 
+def check_drawable(stream: "Bitstream", levels: frozenset["Layer"], path: Path) -> None:
+    """See that a stream has at least one of the levels.
+
+    Raises:
+        BitstreamError: it has no layer at all that can be drawn from, or a broken one.
+        UsageError: it has only others.
+    """
+    from layercast.reports import layer_name
+    from layercast_errors import BitstreamError
+
+    present = stream.decode().layers
+    if not present:
+        raise BitstreamError(f"{path}: holds no layer that this version can draw from")
+    if not present & levels:
+        names = ", ".join(layer_name(layer) for layer in sorted(present))
+        raise UsageError(f"{path}: none of the levels asked for is in it; it has {names}")
+
+
 def levels_of(priors: "Priors", wanted: frozenset["Layer"]) -> list[tuple["Layer", "Priors"]]:
     """Each wanted level that the picture has, with all that is known at it: its own layer and those below."""
     return [
@@ -101,7 +119,7 @@ def save_priors(priors: "Priors", folder: Path, stem: str) -> None:
     from receiver.archive import save_whole
 
     if priors.semantic:
-        (folder / f"{stem}.prompt.txt").write_text(priors.semantic.prompt + "\n", encoding="utf-8")
+        save_whole(priors.semantic.prompt + "\n", folder / f"{stem}.prompt.txt")
     if structure := priors.structure or priors.skeleton:
         save_whole(Image.fromarray(structure.to_image()), folder / f"{stem}.edges.png")
     if priors.texture:

@@ -36,6 +36,7 @@ def run(options: argparse.Namespace) -> None:
     import asyncio
 
     from layercast.demonstration import Setting, run_headless, show
+    from layercast.signals import run_until_terminated
     from protocol.links import parse_link
 
     if options.headless != (options.out is not None):
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
         quiet=options.quiet or options.json,
     )
     if not options.headless:
-        asyncio.run(show(setting, options.viewer, open_browser=options.open))
+        asyncio.run(run_until_terminated(show(setting, options.viewer, open_browser=options.open)))
         return
     outcome = asyncio.run(run_headless(setting, options.out))
     if options.json:

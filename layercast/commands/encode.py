@@ -17,7 +17,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         'layercast encode photo.jpg -o photo.lcast --prompt "a red fox in snow" --budget 655',
     )
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="pictures in any format Pillow reads")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE_OR_DIR", help="where to write")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE_OR_DIR", help="where to write")
     add_encoding(parser)
     add_json(parser)
     return parser
@@ -27,6 +27,7 @@ def run(options: argparse.Namespace) -> None:
     """Encode every picture, then report; a picture that fails ends the run and leaves the earlier ones whole."""
     from codec.composing import compose
     from layercast.reports import describe
+    from receiver.archive import make_folder
 
     recipe = recipe_of(options)
     targets = _targets(options.images, options.output)
@@ -36,6 +37,7 @@ def run(options: argparse.Namespace) -> None:
         for image, target in zip(options.images, targets, strict=True):
             bars.update(task, note=image.name)
             composed = compose(image, recipe)
+            make_folder(target.parent)
             composed.stream.save(target)
             row = describe(composed.stream, target) | {
                 "image": str(image),
@@ -49,17 +51,16 @@ def run(options: argparse.Namespace) -> None:
         report({"pictures": rows, "mean_bytes": sum(row["bytes"] for row in rows) / len(rows)})
 
 
-def _targets(images: list[Path], output: Path) -> list[Path]:
-    """The file for each picture: `output` itself for one, files in the folder `output` for several."""
-    if len(images) == 1 and not output.is_dir() and not str(output).endswith("/") and output.suffix:
-        output.parent.mkdir(parents=True, exist_ok=True)
+def _targets(images: list[Path], wanted: str) -> list[Path]:
+    """The file for each picture: for one the wanted path itself, unless it can only be a folder; else files in it."""
+    output = Path(wanted)
+    if len(images) == 1 and output.suffix and not output.is_dir() and not wanted.endswith("/"):
         return [output]
     if output.exists() and not output.is_dir():
-        raise UsageError(f"{output} is a file; several pictures need a folder")
+        raise UsageError(f"{output} is a file, and a folder is needed there; a single stream's name ends in .lcast")
     targets = [output / f"{image.stem}.lcast" for image in images]
     if len(set(targets)) < len(targets):
         raise UsageError("two of the pictures have the same name; encode them into different folders")
-    output.mkdir(parents=True, exist_ok=True)
     return targets
 
 

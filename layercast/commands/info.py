@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from layercast.commands.arguments import Subparsers, add_command, add_json
-from layercast.console import report, show_table
+from layercast.console import report, show_line, show_table
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
@@ -20,10 +20,9 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Read the stream and report."""
-    from codec.bitstream import Bitstream
-    from layercast.reports import describe
+    from layercast.reports import describe, load_stream
 
-    facts = describe(Bitstream.load(options.file, partial=options.partial), options.file)
+    facts = describe(load_stream(options.file, partial=options.partial), options.file)
     if options.json:
         report(facts)
         return
@@ -31,8 +30,8 @@ def run(options: argparse.Namespace) -> None:
     pixels = facts["width"] * facts["height"]
     rows.append(("header and end", str(facts["container_bytes"]), f"{8 * facts['container_bytes'] / pixels:.5f}"))
     rows.append(("total", str(facts["bytes"]), f"{facts['bpp']:.5f}"))
-    title = f"{options.file}: {facts['width']}x{facts['height']}, seed {facts['seed']}, for {facts['model']}"
-    show_table(title, ("section", "bytes", "bit/pixel"), rows)
+    show_line(f"{options.file}: {facts['width']}x{facts['height']}, seed {facts['seed']}, for {facts['model']}")
+    show_table(("section", "bytes", "bit/pixel"), rows)
     for name in ("prompt", "structure", "texture"):
         if facts[name]:
-            show_table("", (name,), [(facts[name],)])
+            show_line(f"{name}: {facts[name]}")

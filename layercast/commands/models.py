@@ -41,7 +41,7 @@ def _list(options: argparse.Namespace) -> None:
         report({"models": [{k: _plain(v) for k, v in dataclasses.asdict(model).items()} for model in models]})
         return
     rows = [(m.name, f"{m.native} px", "here" if m.folder else "not here", m.about) for m in models]
-    show_table("models", ("name", "size", "files", "what it is"), rows)
+    show_table(("name", "size", "files", "what it is"), rows)
     say("bring one here: layercast models fetch NAME", quiet=options.quiet)
 
 

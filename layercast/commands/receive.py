@@ -43,12 +43,13 @@ def run(options: argparse.Namespace) -> None:
     """Serve until Ctrl-C or SIGTERM."""
     import asyncio
 
-    asyncio.run(_serve(options))
+    from layercast.signals import run_until_terminated
+
+    asyncio.run(run_until_terminated(_serve(options)))
 
 
 async def _serve(options: argparse.Namespace) -> None:
     import asyncio
-    import signal
 
     from receiver.session import Receiver
     from receiver.viewer import Viewer
@@ -56,17 +57,24 @@ async def _serve(options: argparse.Namespace) -> None:
     viewer = None if options.viewer == "none" else Viewer(address=options.listen)
     quiet = options.quiet or options.json
 
+    # Never done, unless whoever reads our output goes away.
+    unread: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def tell(row: dict[str, Any]) -> None:
+        try:
+            report(row)
+        except BrokenPipeError as error:
+            if not unread.done():
+                unread.set_exception(error)
+
     def on_event(event: "Event") -> None:
         if viewer:
             viewer.publish(event)
         if options.json:
-            report(event_row(event))
+            tell(event_row(event))
         elif line := event_line(event):
             say(line, quiet=options.quiet)
 
-    stopped = asyncio.Event()
-    with contextlib.suppress(NotImplementedError):
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     async with contextlib.AsyncExitStack() as stack:
         page = "nowhere"
         if viewer:
@@ -84,9 +92,11 @@ async def _serve(options: argparse.Namespace) -> None:
                 on_event=on_event,
             )
         )
+        if options.json:
+            tell({"event": "Listening", "url": receiver.url, "viewer": viewer.url if viewer else None})
         say(f"listening at {receiver.url}, showing at {page}; Ctrl-C ends it", quiet=quiet)
         say(f"send a picture: layercast send photo.jpg --to {receiver.url}", quiet=quiet)
-        await stopped.wait()
+        await unread
 
 
 def event_line(event: "Event") -> str | None:

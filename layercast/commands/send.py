@@ -45,7 +45,10 @@ def run(options: argparse.Namespace) -> None:
     """Send everything, then report."""
     import asyncio
 
-    asyncio.run(_send_all(options))
+    from layercast.signals import run_until_terminated
+
+    sending = _send_all(options)
+    asyncio.run(run_until_terminated(sending) if options.loop else sending)
 
 
 async def _send_all(options: argparse.Namespace) -> None:
