@@ -1,13 +1,14 @@
 """Which sections, at which quality, for so many bytes."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from codec.bitstream import Coder, Section
+from codec.contours import Contours, agreement
 from codec.layers import ColorMap, EdgeMap, Layer, Semantic, Size
 from layercast_errors import UsageError
 
@@ -20,11 +21,15 @@ TEXT_SHARE = 0.4
 #: Share of a budget that colours may take.
 COLOR_SHARE = 0.25
 
-#: Grids of edges, in cells on the canvas's long side, finest first.
-EDGE_SIDES = (256, 192, 160, 128, 96, 64)
+#: Grids of edges, in cells on the canvas's long side.
+EDGE_SIDES = (48, 56, 64, 72, 80, 88, 96, 112, 128, 144, 160, 192, 224, 256)
 
-#: Share of a grid's line cells that must fit the budget; below it, a coarser grid tells more.
-MIN_KEPT_SHARE = 0.7
+#: Length of the shortest contours that a grid should have room for, and those that are tried: pixels at 512x512.
+WANTED_LENGTH = 20
+SHORTEST_LENGTHS = (8, 12, 16, 20, 25, 30)
+
+#: A line is told where it is drawn within this share of the canvas's long side: 4 pixels at 512.
+TOLERANCE_SHARE = 128
 
 _CLAUSE_END = re.compile(r"\s*[,;.:!?|()\[\]\n。、，；：！？]+\s*")
 _WORD_END = re.compile(r"\s+")
@@ -88,63 +93,83 @@ def fit_colors(maps: Sequence[ColorMap], room: int) -> Section | None:
     return next((section for section in sections if len(section.to_bytes()) <= room), None)
 
 
-def fit_edges(maps: Iterator[EdgeMap], room: int) -> Section | None:
-    """The finest of `maps` that, less its smallest contours, takes at most `room` bytes, framing included.
+def fit_edges(contours: Contours, lines: NDArray[np.uint8], room: int) -> Section | None:
+    """The contours on the grid that tells them best in at most `room` bytes, framing included.
+
+    A grid that is too fine has room for the longest contours alone; one that is too coarse blurs them. The best is near
+    the finest that has room for all but the shortest.
 
     Args:
-        maps: the same lines on ever coarser grids.
+        contours: the lines as paths.
+        lines: (H, W) uint8, the lines as they should be drawn.
         room: bytes.
     """
-    result = None
-    for edges in maps:
-        result, share = _prune(edges, room)
-        if share >= MIN_KEPT_SHARE:
-            break
-    return result
+    drafts = _Drafts(contours, room)
+    sides = [side for side in EDGE_SIDES if side <= max(contours.canvas) // 2] or [EDGE_SIDES[0]]
+    place = min(range(len(sides)), key=lambda index: abs(drafts.guess(sides[index]) - room))
+    while place + 1 < len(sides) and drafts.fits(sides[place], WANTED_LENGTH):
+        place += 1
+    while place and not drafts.fits(sides[place], WANTED_LENGTH):
+        place -= 1
+    chosen = [drafts.fullest(side) for side in sides[max(0, place) : place + 2]]
+    found = [draft for draft in chosen if draft is not None]
+    if not found:
+        return drafts.longest(sides[0])
+    tolerance = max(contours.canvas) / TOLERANCE_SHARE
+    return max(found, key=lambda draft: agreement(draft.edges.to_image(), lines, tolerance)).section
 
 
-def _prune(edges: EdgeMap, room: int) -> tuple[Section | None, float]:
-    """Leave out as few contours as it takes, and tell which share of the line cells is left."""
-    order = contour_order(edges.grid)
-    total = int(edges.grid.sum())
-    bounds = np.unique(order[order > 0])
-    best: dict[int, Section] = {}
-
-    def fits(index: int) -> bool:
-        section = _edge_section(EdgeMap((order > 0) & (order <= bounds[index]), edges.canvas))
-        best[index] = section
-        return len(section.to_bytes()) <= room
-
-    whole = _edge_section(edges)
-    if len(whole.to_bytes()) <= room:
-        return whole, 1.0
-    count = _most(len(bounds), fits)
-    if not count:
-        return None, 0.0
-    return best[count - 1], int(((order > 0) & (order <= bounds[count - 1])).sum()) / total
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    edges: EdgeMap
+    section: Section
 
 
-def _edge_section(edges: EdgeMap) -> Section:
+class _Drafts:
+    """Codes contours on several grids, each at most once."""
+
+    def __init__(self, contours: Contours, room: int) -> None:
+        self._contours = contours
+        self._room = room
+        self._lengths = np.array([len(path) for path in contours.paths]) * (512 / max(contours.canvas))
+        self._known: dict[tuple[int, int], _Draft] = {}
+
+    def fits(self, side: int, shortest: int) -> bool:
+        return self._size(side, shortest) <= self._room
+
+    def guess(self, side: int) -> float:
+        """What a grid will take, from what another took."""
+        first = EDGE_SIDES[2]
+        return float(self._size(first, WANTED_LENGTH) * (side / first) ** 1.6)
+
+    def fullest(self, side: int) -> _Draft | None:
+        """As many contours as fit, of those counts worth trying."""
+        for shortest in SHORTEST_LENGTHS:
+            if self.fits(side, shortest):
+                return self._draft(side, shortest)
+        return None
+
+    def longest(self, side: int) -> Section | None:
+        """As many of the longest contours as fit a grid that does not have room for the usual ones."""
+
+        def make(index: int) -> Section:
+            return edge_section(self._contours.draw(side, index + 1))
+
+        count = _most(len(self._lengths), lambda index: len(make(index).to_bytes()) <= self._room)
+        return make(count - 1) if count else None
+
+    def _size(self, side: int, shortest: int) -> int:
+        return len(self._draft(side, shortest).section.to_bytes())
+
+    def _draft(self, side: int, shortest: int) -> _Draft:
+        if (side, shortest) not in self._known:
+            edges = self._contours.draw(side, int(np.count_nonzero(self._lengths >= shortest)))
+            self._known[side, shortest] = _Draft(edges, edge_section(edges))
+        return self._known[side, shortest]
+
+
+def edge_section(edges: EdgeMap) -> Section:
+    """Lines on one grid."""
     from codec.coders.edges import encode_edges
 
     return Section(Layer.STRUCTURE, Coder.EDGES, encode_edges(edges))
-
-
-def contour_order(grid: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Rank the contours of a grid by length, the longest first. Contours end where they meet others.
-
-    Args:
-        grid: (rows, columns) bool.
-
-    Returns:
-        (rows, columns) int64: the rank, from 1, of the contour that a cell is part of; 0 where there is none.
-    """
-    cells = grid.astype(np.uint8)
-    around = cv2.filter2D(cells, -1, np.ones((3, 3)), borderType=cv2.BORDER_CONSTANT)
-    # A cell with three neighbours or more is where contours meet; it goes with the longest of them.
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(cells & (around <= 3), connectivity=8)
-    ranks = np.full(count, count, np.int32)
-    ranks[1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")] = np.arange(1, count)
-    order = ranks[labels].astype(np.float32)
-    nearest = cv2.erode(order, np.ones((3, 3)))
-    return np.where(grid, np.minimum(order, nearest), 0).astype(np.int64)

@@ -1,15 +1,24 @@
 """Picture and prompt -> stream, within a budget."""
 
-from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codec.analysis.colors import CELL, average_colors
-from codec.analysis.edges import detect_edges, edges_from_drawing
 from codec.bitstream import Bitstream, Coder, Header, Section
-from codec.budget import COLOR_SHARE, EDGE_SIDES, TEXT_SHARE, budget_of, fit_colors, fit_edges, shorten, text_section
+from codec.budget import (
+    COLOR_SHARE,
+    EDGE_SIDES,
+    TEXT_SHARE,
+    budget_of,
+    edge_section,
+    fit_colors,
+    fit_edges,
+    shorten,
+    text_section,
+)
+from codec.contours import find_contours, trace
 from codec.layers import EdgeMap, Layer, Skeleton
 from layercast_errors import BudgetError, UsageError
 
@@ -82,19 +91,12 @@ def _fit_structure(picture: NDArray[np.uint8], structure: Structure, room: int) 
 
         section = Section(Layer.STRUCTURE, Coder.SKELETON, encode_skeleton(structure))
         return (section,) if len(section.to_bytes()) <= room else ()
-    edges = fit_edges(_grids(picture, structure), room)
+    if isinstance(structure, EdgeMap):
+        whole = edge_section(structure) if max(structure.grid.shape) <= EDGE_SIDES[-1] else None
+        if whole is not None and len(whole.to_bytes()) <= room:
+            return (whole,)
+        contours, lines = trace(structure.grid, structure.canvas), structure.to_image()
+    else:
+        contours, lines = find_contours(picture)
+    edges = fit_edges(contours, lines, room)
     return () if edges is None else (edges,)
-
-
-def _grids(picture: NDArray[np.uint8], structure: EdgeMap | Literal["canny"]) -> Iterator[EdgeMap]:
-    """The lines on ever coarser grids."""
-    if structure == "canny":
-        for side in EDGE_SIDES:
-            if side <= max(picture.shape[:2]):
-                yield detect_edges(picture, side)
-        return
-    yield structure
-    drawing = structure.to_image()
-    for side in EDGE_SIDES:
-        if side < max(structure.grid.shape):
-            yield edges_from_drawing(drawing, side, structure.canvas)

@@ -33,6 +33,10 @@ LOW, HIGH, CODE, NEXT, READING, CUT, SLACK, UNSURE, FIELDS = range(9)
 #: Bound of logistic values: 11 nats, where a probability is down to one step of its 16 bits.
 LOGISTIC_BOUND = 2815
 
+#: Most zeros at a payload's end that are left out. A reader that is further past the end than this, and the window of
+#: four bytes, reads no payload of ours.
+MAX_LEFT_OUT = 12
+
 _WINDOW = 0xFFFFFFFF
 
 
@@ -76,7 +80,8 @@ def finish_writing(state: NDArray[np.int64], data: NDArray[np.uint8]) -> bytes:
         value = (low + rest) & ~rest
         if value <= high:
             break
-    return (data[: state[NEXT]].tobytes() + value.to_bytes(4, "big")).rstrip(b"\0")
+    payload = data[: state[NEXT]].tobytes() + value.to_bytes(4, "big")
+    return payload[: max(len(payload.rstrip(b"\0")), len(payload) - MAX_LEFT_OUT)]
 
 
 def start_reading(payload: bytes, *, cut: bool) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:

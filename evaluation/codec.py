@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.bitstream import Bitstream
+from codec.contours import agreement
 from codec.encoding import encode
 from codec.layers import EdgeMap, Layer
 from codec.perception import ciede2000, to_lab
@@ -53,26 +54,6 @@ class Measured:
     decode_s: float
 
 
-def edge_f1(drawn: NDArray[np.uint8], reference: NDArray[np.uint8], tolerance: float = TOLERANCE) -> float:
-    """Harmonic mean of how much of `drawn` lies near `reference`, and how much of `reference` near `drawn`.
-
-    Args:
-        drawn: (H, W) uint8, lines are not 0.
-        reference: (H, W) uint8, lines are not 0.
-        tolerance: what is near, in pixels.
-    """
-    precision = _share_near(drawn, reference, tolerance)
-    recall = _share_near(reference, drawn, tolerance)
-    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-
-
-def _share_near(lines: NDArray[np.uint8], others: NDArray[np.uint8], tolerance: float) -> float:
-    if not lines.any():
-        return 1.0
-    distance = cv2.distanceTransform((others == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return float(np.mean(distance[lines > 0] <= tolerance))
-
-
 def measure(picture: NDArray[np.uint8], prompt: str, budget: int | None = None) -> Measured:
     """Encode and decode one picture.
 
@@ -104,7 +85,7 @@ def measure(picture: NDArray[np.uint8], prompt: str, budget: int | None = None) 
         text=stream.size_of(Layer.SEMANTIC),
         lines=stream.size_of(Layer.STRUCTURE),
         colors=stream.size_of(Layer.TEXTURE),
-        f1=edge_f1(lines, np.asarray(reference, np.uint8)),
+        f1=agreement(lines, np.asarray(reference, np.uint8), TOLERANCE),
         difference=difference,
         encode_s=encoded - start,
         decode_s=decoded - encoded,

@@ -8,8 +8,12 @@ import brotli
 import numpy as np
 from numpy.typing import NDArray
 
+from codec.coders.wording import CONTEXTS, ORDERS, enter_unit, find, hash_contexts, key_of, load_wording
 from codec.entropy import (
     LOGISTIC_BOUND,
+    MAX_LEFT_OUT,
+    NEXT,
+    READING,
     UNSURE,
     code_bit,
     compiled,
@@ -32,9 +36,15 @@ ESCAPE = 0xFF
 #: A text's end, and the byte that says that the next one is meant as it stands.
 _END, _LITERAL = 0, 1
 
-_ORDERS = 6
-_CONTEXTS = _ORDERS + 1
-_SLOTS = 1 << 16
+#: Contexts whose statistics within this very text are used, too: all but that of nothing.
+OWN_CONTEXTS = CONTEXTS - 1
+OWN_PLACES = 1 << 14
+OWN_LIMIT = 20
+
+#: Inputs of the mixer: training text, this text, and one that never changes.
+INPUTS = CONTEXTS + OWN_CONTEXTS + 1
+BIAS = 77
+BYTE_CONTEXTS = len(ORDERS)
 
 
 def encode_text(semantic: Semantic) -> bytes:
@@ -50,7 +60,7 @@ def encode_text(semantic: Semantic) -> bytes:
     if len(text) > MAX_TEXT:
         raise UsageError(f"a prompt has at most {MAX_TEXT} bytes, not {len(text)}")
     modelled = _write(text)
-    if len(text) > 24:
+    if 2 * len(modelled) > len(text):
         packed = bytes([ESCAPE]) + bytes(brotli.compress(text, mode=brotli.MODE_TEXT, quality=11))
         return min(modelled, packed, key=len)
     return modelled
@@ -87,8 +97,8 @@ def _read(payload: bytes, *, cut: bool) -> bytes:
     state, data = start_reading(payload, cut=cut)
     units = np.zeros(2 * MAX_TEXT + 1, np.int32)
     count = _run(state, data, units)
-    if not cut and (count == units.size and units[-1] != _END):
-        raise BitstreamError(f"a text section does not end within {MAX_TEXT} bytes")
+    if count < 0:
+        raise BitstreamError("a text section has no end")
     return _unescape(units[:count].astype(np.uint8).tobytes())
 
 
@@ -114,10 +124,38 @@ def _unpack(packed: bytes, *, cut: bool) -> bytes:
 
 
 def _run(state: NDArray[np.int64], data: NDArray[np.uint8], units: NDArray[np.int32]) -> int:
+    wording = load_wording()
     squash, stretch = logistic_tables()
-    odds = np.full((_CONTEXTS, _SLOTS), 32768, np.int32)
-    counts = np.zeros((_CONTEXTS, _SLOTS), np.uint8)
-    return _code_units(state, data, units, odds, counts, squash, stretch)
+    count = _code_units(
+        state,
+        data,
+        units,
+        wording.checks,
+        wording.states,
+        wording.values,
+        wording.by_match.copy(),
+        wording.by_node.copy(),
+        np.full((OWN_CONTEXTS, OWN_PLACES), 32768, np.int32),
+        np.zeros((OWN_CONTEXTS, OWN_PLACES), np.uint8),
+        squash,
+        stretch,
+    )
+    return int(count)
+
+
+@compiled
+def own_place(key: int) -> int:
+    """Where this text's own statistics of a key are kept."""
+    return (key >> 9) & (OWN_PLACES - 1)
+
+
+@compiled
+def learn_own(chances: NDArray[np.int32], seen: NDArray[np.uint8], place: int, bit: int) -> None:
+    """Move the chance of a one after a context of this very text: far at first, then ever less."""
+    count = seen[place]
+    chances[place] += (bit * 65535 - chances[place]) * 5 // (5 * min(count, OWN_LIMIT) + 8)
+    chances[place] = min(max(chances[place], 600), 64936)
+    seen[place] = min(count + 1, 255)
 
 
 @compiled
@@ -125,46 +163,59 @@ def _code_units(
     state: NDArray[np.int64],
     data: NDArray[np.uint8],
     units: NDArray[np.int32],
-    odds: NDArray[np.int32],
-    counts: NDArray[np.uint8],
+    checks: NDArray[np.uint16],
+    states: NDArray[np.uint8],
+    values: NDArray[np.int32],
+    by_match: NDArray[np.int32],
+    by_node: NDArray[np.int32],
+    chances: NDArray[np.int32],
+    seen: NDArray[np.uint8],
     squash: NDArray[np.int32],
     stretch: NDArray[np.int32],
 ) -> int:
-    """Code units up to the end mark; return how many came before it, or before the first unsure bit."""
-    # An even first bit of which nearly all goes to one side, so that no payload starts with the escape.
+    """Code units up to the end mark; return how many came before it, or before the first unsure bit; -1: no end."""
+    # A first bit that takes nearly all of the range, so that no payload starts with the escape.
     code_bit(state, data, 1, 65280)
-    weights = np.full((256, _CONTEXTS), 65536 // 3, np.int32)
-    inputs = np.zeros(_CONTEXTS, np.int32)
-    slots = np.zeros(_CONTEXTS, np.int64)
-    hashes = np.zeros(_CONTEXTS, np.int64)
+    inputs = np.zeros(INPUTS, np.int32)
+    inputs[INPUTS - 1] = BIAS
+    hashes = np.zeros(CONTEXTS, np.int64)
+    places = np.zeros(OWN_CONTEXTS, np.int64)
+    words = np.zeros(3, np.int64)
     literal = False
     for place in range(units.size):
+        hash_contexts(units, place, words, hashes)
         node = 1
-        for bit_place in range(7, -1, -1):
-            for index in range(_CONTEXTS):
-                mixed_hash = (hashes[index] + node * 0x9E3779B1 & 0x7FFFFFFF) * 0x2545F491 & 0xFFFFFFFF
-                slots[index] = (mixed_hash >> 15) & (_SLOTS - 1)
-                inputs[index] = stretch[odds[index, slots[index]] >> 4]
-            mixed = mix(weights[node], inputs, _CONTEXTS)
-            probability = squash[mixed + LOGISTIC_BOUND]
-            bit = code_bit(state, data, units[place] >> bit_place & 1, probability)
-            learn(weights[node], inputs, _CONTEXTS, (bit << 16) - probability, 6)
-            for index in range(_CONTEXTS):
-                seen = counts[index, slots[index]]
-                odds[index, slots[index]] += ((bit * 65535) - odds[index, slots[index]]) * 2 // (2 * int(seen) + 3)
-                counts[index, slots[index]] = min(seen + 1, 30)
+        for shift in range(7, -1, -1):
+            bytes_known = words_known = 0
+            for index in range(CONTEXTS):
+                key = key_of(hashes[index], node)
+                known = find(checks, states, key)
+                inputs[index] = values[index, known]
+                if known and index < BYTE_CONTEXTS:
+                    bytes_known = index
+                elif known:
+                    words_known |= 1 << (index - BYTE_CONTEXTS)
+                if index:
+                    own = own_place(key)
+                    places[index - 1] = own
+                    came = seen[index - 1, own]
+                    inputs[CONTEXTS + index - 1] = stretch[chances[index - 1, own] >> 4] if came else 0
+            match = by_match[bytes_known << 3 | words_known]
+            mixed = mix(match, inputs, INPUTS) + mix(by_node[node], inputs, INPUTS)
+            probability = squash[max(-LOGISTIC_BOUND, min(LOGISTIC_BOUND, mixed)) + LOGISTIC_BOUND]
+            bit = code_bit(state, data, units[place] >> shift & 1, probability)
+            error = (bit << 16) - probability
+            learn(match, inputs, INPUTS, error, 3)
+            learn(by_node[node], inputs, INPUTS, error, 2)
+            for index in range(OWN_CONTEXTS):
+                learn_own(chances[index], seen[index], places[index], bit)
             node = node << 1 | bit
-        if state[UNSURE]:
-            return place
         unit = node & 255
         units[place] = unit
-        if unit == _END and not literal:
+        if state[UNSURE] or (unit == _END and not literal):
             return place
+        if state[READING] and state[NEXT] > data.size + MAX_LEFT_OUT + 4:
+            break
         literal = unit == _LITERAL and not literal
-        total = 0
-        for order in range(1, _ORDERS):
-            total = (total + units[max(place - order + 1, 0)] + 1) * 0x2F0B4C47 & 0xFFFFFFFF
-            hashes[order] = total + order
-        letter = unit | 32
-        hashes[_ORDERS] = (hashes[_ORDERS] + letter) * 0x3D4D51CB & 0xFFFFFFFF if 97 <= letter <= 122 else 77
-    return units.size
+        enter_unit(unit, words)
+    return -1

@@ -63,6 +63,10 @@ def test_likely_bits_cost_nothing() -> None:
     assert _write([(1, 65535)] * 200) == b""
 
 
+def test_few_zeros_are_left_out() -> None:
+    assert _write([(1, 32768)] * 8 * 40) == bytes(32)
+
+
 @settings(max_examples=50)
 @given(st.binary(max_size=40))
 def test_any_bytes_read(payload: bytes) -> None:

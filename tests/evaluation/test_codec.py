@@ -3,11 +3,10 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation.codec import edge_f1, main
+from evaluation.codec import main
 from tests.codec.pictures import draw_picture
 
 
@@ -28,13 +27,3 @@ def test_command_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_command_tells_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--images", str(tmp_path), "--prompts", str(tmp_path / "none.txt")]) == 1
     assert "error" in capsys.readouterr().err
-
-
-def test_f1_counts_lines_that_are_near() -> None:
-    reference = np.zeros((64, 64), np.uint8)
-    reference[20] = 255
-    near, far = np.roll(reference, 4, axis=0), np.roll(reference, 5, axis=0)
-    assert edge_f1(near, reference) == 1
-    assert edge_f1(far, reference) == 0
-    assert edge_f1(near | far, reference) == pytest.approx(2 / 3)
-    assert edge_f1(np.zeros_like(reference), reference) == 0

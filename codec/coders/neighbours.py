@@ -1,0 +1,214 @@
+"""What is likely in a cell of an edge map, from the cells around it: a small network, in integers only.
+
+The network sees which cells of a causal neighbourhood are set, how busy the rows above are near by and everywhere,
+which border is near, how fine the grid is and, when a coarser map is refined, the cells of that map on all sides. All
+of these are yes or no, so that its first stage is a sum of rows of weights; two further stages are dense.
+
+    features -> sum of rows, clipped -> dense, clipped -> dense -> logistic value
+
+Its weights are trained by `training.tables`; ranges are chosen so that no sum leaves 32 bits.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.coders.stored import load_table
+from codec.entropy import LOGISTIC_BOUND, compiled
+
+#: The neighbourhood reaches this many rows up, and cells to the sides.
+REACH_UP, REACH_ACROSS = 7, 8
+
+#: (row, column) steps from a cell to those that were coded before it and are near it.
+CAUSAL = np.array(
+    [
+        (-up, across)
+        for up in range(1, REACH_UP + 1)
+        for across in range(-REACH_ACROSS, REACH_ACROSS + 1)
+        if up * up + across * across <= 58
+    ]
+    + [(0, -back) for back in range(1, REACH_ACROSS + 1)],
+    np.int64,
+)
+
+#: Half the side of the window of a coarser map's cells that a refined cell sees.
+REACH_COARSE = 3
+
+#: Long sides of the grid from which the next kind begins.
+_FINENESS = np.array([44, 52, 60, 68, 76, 84, 92, 104, 120, 136, 152, 176, 208, 240], np.int64)
+
+#: Window of the near business, rows up and cells across; classes of both businesses, and 1/share of one class.
+_NEAR = 16
+_CLASSES = 16
+_CLASS_SHARE = 48
+
+_COARSE_CELLS = (2 * REACH_COARSE + 1) ** 2
+_AT_NEAR = len(CAUSAL)
+_AT_OVERALL = _AT_NEAR + _CLASSES
+_AT_BORDER = _AT_OVERALL + _CLASSES
+_AT_FINENESS = _AT_BORDER + 3
+_AT_COARSE = _AT_FINENESS + len(_FINENESS) + 1
+
+#: Features of the network of whole maps, and of that of refined ones.
+FEATURES = _AT_COARSE
+FINER_FEATURES = _AT_COARSE + 4 * _COARSE_CELLS
+
+#: How many features a cell has that has nothing near, no border either.
+PLAIN = 3
+
+#: What one is in the clipped stages, and in the weights of the second and third stage.
+ONE = 1024
+WEIGHT_ONE = 4096
+_WEIGHT_BITS = 12
+_OUTPUT_BITS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network's weights.
+
+    Attributes:
+        first: (features, M) int32, 1024 is one.
+        first_bias: (M,) int32, 1024 is one.
+        second: (N, M) int32, 4096 is one.
+        second_bias: (N,) int32, 1024 is one.
+        third: (N,) int32, 4096 / 256 is one logistic unit.
+        third_bias: int, in 1 / 16384 logistic units.
+    """
+
+    first: NDArray[np.int32]
+    first_bias: NDArray[np.int32]
+    second: NDArray[np.int32]
+    second_bias: NDArray[np.int32]
+    third: NDArray[np.int32]
+    third_bias: int
+
+
+@cache
+def load_network(finer: bool) -> Network:
+    """The trained network of whole maps, or that of refined ones."""
+    table = load_table("edges")
+    kind = "finer_" if finer else ""
+
+    def weights(name: str) -> NDArray[np.int32]:
+        return np.ascontiguousarray(table[kind + name], np.int32)
+
+    return Network(
+        weights("first"),
+        weights("first_bias"),
+        weights("second"),
+        weights("second_bias"),
+        weights("third"),
+        int(weights("third_bias").item()),
+    )
+
+
+def fineness(rows: int, columns: int) -> int:
+    """The feature that tells how fine a grid is."""
+    return _AT_FINENESS + int(np.searchsorted(_FINENESS, max(rows, columns), "right"))
+
+
+def flat_steps(width: int) -> NDArray[np.int64]:
+    """`CAUSAL` as steps in the flat grid, whose rows have `width` cells with their margin."""
+    return np.asarray(CAUSAL[:, 0] * width + CAUSAL[:, 1])
+
+
+@compiled
+def close_row(cells: NDArray[np.uint8], sums: NDArray[np.int32], row: int) -> None:
+    """Enter a row that was coded into `sums`: (rows + 1, columns + 1), the set cells above and left of each corner."""
+    total = 0
+    for column in range(sums.shape[1] - 1):
+        total += cells[row + REACH_UP, column + REACH_ACROSS]
+        sums[row + 1, column + 1] = sums[row, column + 1] + total
+
+
+@compiled
+def gather(
+    cells: NDArray[np.uint8],
+    sums: NDArray[np.int32],
+    row: int,
+    column: int,
+    kind: int,
+    steps: NDArray[np.int64],
+    active: NDArray[np.int64],
+) -> int:
+    """List the features of a cell.
+
+    Args:
+        cells: the grid, with its margin.
+        sums: as `close_row` keeps it.
+        row: of the cell.
+        column: of the cell.
+        kind: from `fineness`.
+        steps: from `flat_steps`.
+        active: room for the list.
+
+    Returns:
+        How many features the cell has, at least `PLAIN`.
+    """
+    columns = sums.shape[1] - 1
+    left, right = max(0, column - _NEAR), min(columns, column + _NEAR + 1)
+    top = max(0, row - _NEAR)
+    area = (row - top) * (right - left)
+    near = sums[row, right] - sums[top, right] - sums[row, left] + sums[top, left]
+    active[0] = _AT_NEAR + (min(_CLASSES - 2, near * _CLASS_SHARE // area) if row else _CLASSES - 1)
+    overall = min(_CLASSES - 2, sums[row, columns] * _CLASS_SHARE // (row * columns)) if row else _CLASSES - 1
+    active[1] = _AT_OVERALL + overall
+    active[2] = kind
+    count = PLAIN
+    for border, reached in enumerate((row == 0, column == 0, column == columns - 1)):
+        if reached:
+            active[count] = _AT_BORDER + border
+            count += 1
+    here = (row + REACH_UP) * cells.shape[1] + column + REACH_ACROSS
+    flat = cells.reshape(-1)
+    for index in range(steps.size):
+        # Written always, counted when it holds: a branch here would be mispredicted half of the time.
+        active[count] = index
+        count += flat[here + steps[index]]
+    return count
+
+
+@compiled
+def gather_coarse(coarse: NDArray[np.uint8], row: int, column: int, active: NDArray[np.int64], count: int) -> int:
+    """Add the features that a cell has from a coarser map, which has a margin of `REACH_COARSE`."""
+    start = _AT_COARSE + (2 * (row & 1) + (column & 1)) * _COARSE_CELLS
+    for down in range(2 * REACH_COARSE + 1):
+        for across in range(2 * REACH_COARSE + 1):
+            if coarse[(row >> 1) + down, (column >> 1) + across]:
+                active[count] = start + down * (2 * REACH_COARSE + 1) + across
+                count += 1
+    return count
+
+
+@compiled
+def predict(
+    active: NDArray[np.int64],
+    count: int,
+    hidden: NDArray[np.int32],
+    first: NDArray[np.int32],
+    first_bias: NDArray[np.int32],
+    second: NDArray[np.int32],
+    second_bias: NDArray[np.int32],
+    third: NDArray[np.int32],
+    third_bias: int,
+) -> int:
+    """Logistic value of a cell being set, from its features; `hidden` is room for the first stage."""
+    for unit in range(hidden.size):
+        hidden[unit] = first_bias[unit]
+    for index in range(count):
+        weights = first[active[index]]
+        for unit in range(hidden.size):
+            hidden[unit] += weights[unit]
+    for unit in range(hidden.size):
+        hidden[unit] = min(max(hidden[unit], 0), ONE)
+    result = third_bias
+    for row in range(second_bias.size):
+        total = np.int32(0)
+        for unit in range(hidden.size):
+            # Without the cast the product is widened, and the loop takes twice as long.
+            total = np.int32(total + hidden[unit] * second[row, unit])
+        result += min(max((total >> _WEIGHT_BITS) + second_bias[row], 0), ONE) * third[row]
+    return max(-LOGISTIC_BOUND, min(LOGISTIC_BOUND, result >> _OUTPUT_BITS))
