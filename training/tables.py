@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from codec.coders.stored import VERSION
 from training.data import read_tiles
@@ -19,21 +20,35 @@ TABLES = Path(__file__).parent.parent / "codec" / "tables"
 def main() -> int:
     """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m training.tables", description=__doc__)
-    parser.add_argument("table", choices=["edges"])
+    parser.add_argument("table", choices=["edges", "text", "colors"])
     parser.add_argument("--pictures", type=Path, required=True, help="folder of sheets and tiles.jsonl")
-    parser.add_argument("--maps", type=int, default=8, help="edge maps of each picture")
-    parser.add_argument("--cells", type=int, default=500, help="cells of each map")
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--output", type=Path, default=TABLES)
+    parser.add_argument("--prompts", type=Path, nargs="*", default=[], help="text files, a prompt a line (text)")
+    parser.add_argument("--names", type=Path, nargs="*", default=[], help="text files of names to know, too (text)")
+    parser.add_argument("--maps", type=int, default=8, help="maps of each picture (edges, colors)")
+    parser.add_argument("--cells", type=int, default=500, help="cells of each map (edges)")
+    parser.add_argument("--epochs", type=int, default=10, help="rounds of training (edges, colors)")
+    parser.add_argument("--output", type=Path, default=TABLES, help="folder to write to")
     options = parser.parse_args()
+    with (options.output / f"{options.table}-{VERSION}.npz").open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **_build(options))
+    return 0
+
+
+def _build(options: argparse.Namespace) -> dict[str, NDArray[np.generic]]:
+    if options.table == "text":
+        from training import table_text
+
+        prompts = [prompt for path in options.prompts for prompt in table_text.read_prompts(path)]
+        names = [name for path in options.names for name in table_text.read_prompts(path)]
+        return table_text.build(prompts, [*table_text.style_texts(options.pictures), *names])
+    tiles = read_tiles(options.pictures)
+    if options.table == "colors":
+        from training import table_colors
+
+        return table_colors.build(options.pictures, tiles, maps=options.maps, epochs=options.epochs)
     from training import table_edges
 
-    table = table_edges.build(
-        options.pictures, read_tiles(options.pictures), maps=options.maps, cells=options.cells, epochs=options.epochs
-    )
-    with (options.output / f"{options.table}-{VERSION}.npz").open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **table)
-    return 0
+    return table_edges.build(options.pictures, tiles, maps=options.maps, cells=options.cells, epochs=options.epochs)
 
 
 if __name__ == "__main__":

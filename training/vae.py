@@ -1,9 +1,9 @@
 """Stage 3: train the autoencoder (diffusers AutoencoderTiny, 8x down, 8 channels).
 
-L1, squared error and the L1 of image gradients at three scales; no adversary, no perceptual network. Latents are held
-near zero mean and unit variance by a penalty in place of a KL term, and disturbed a little before decoding, so that
-the decoder forgives what the diffusion model leaves. Half of the batches decode mirrored latents to the mirrored
-picture, which makes mirroring a picture and mirroring its latents the same thing.
+L1, squared error, the L1 of image gradients at three scales and of coarse colour; no adversary, no perceptual network.
+Latents are held near zero mean and unit variance by a penalty in place of a KL term, and disturbed a little before
+decoding, so that the decoder forgives what the diffusion model leaves. Half of the batches decode mirrored latents to
+the mirrored picture, which makes mirroring a picture and mirroring its latents the same thing.
 
 python -m training.vae --work build/training --minutes 30
 """
@@ -22,7 +22,7 @@ from torch import Tensor
 from training.run import Run, cosine
 
 CROP = 96
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 1e-3
 WIDTH = 32
 LATENT_CHANNELS = 8
 
@@ -43,6 +43,19 @@ def gradient_loss(drawn: Tensor, wanted: Tensor, scales: int = 3) -> Tensor:
         loss = loss + difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean()
         drawn, wanted = F.avg_pool2d(drawn, 2), F.avg_pool2d(wanted, 2)
     return loss
+
+
+def chroma_loss(drawn: Tensor, wanted: Tensor) -> Tensor:
+    """Error of the two opponent colours, averaged over 4x4 pixels: absolute and squared.
+
+    Brightness and warmth make up 98 % of the variance of pictures, so that a small autoencoder leaves green for last.
+    The weight of each axis makes up for how little it varies.
+    """
+    red, green, blue = F.avg_pool2d(drawn - wanted, 4).unbind(1)
+    warmth, greenness = red - blue, green - (red + blue) / 2
+    return (
+        warmth.abs().mean() + 4 * warmth.square().mean() + 2 * greenness.abs().mean() + 40 * greenness.square().mean()
+    )
 
 
 def crops(pictures: NDArray[np.uint8], batch: int, random: np.random.Generator) -> Tensor:
@@ -77,7 +90,8 @@ def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
     optimizer = torch.optim.AdamW(vae.parameters(), LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0, fused=True)
     if state := run.resume():
         vae.load_state_dict(state["vae"])
-        optimizer.load_state_dict(state["optimizer"])
+        if "optimizer" in state:
+            optimizer.load_state_dict(state["optimizer"])
     random = np.random.default_rng((seed, run.step))
     held_out = to_tensor(np.load(work / "held_out.npy")[:, 64:192, 64:192][::4]).to(device)
     for save in run.ticks():
@@ -93,7 +107,7 @@ def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
         spread = latents.mean((0, 2, 3)).square().mean() + (latents.std((0, 2, 3)) - 1).square().mean()
         l1 = (drawn - wanted).abs().mean()
         squared = (drawn - wanted).square().mean()
-        loss = l1 + 2 * squared + 0.25 * gradient_loss(drawn, wanted) + 0.05 * spread
+        loss = l1 + 2 * squared + 0.25 * gradient_loss(drawn, wanted) + chroma_loss(drawn, wanted) + 0.05 * spread
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
