@@ -113,7 +113,6 @@ async def run_headless(setting: Setting, folder: Path) -> dict[str, Any]:
     """
     image = setting.images[0]
     composed = await asyncio.to_thread(setting.compose, image)
-    await asyncio.to_thread(make_folder, folder)
     say(f"loading {setting.model} ...", quiet=setting.quiet)
     model = await asyncio.to_thread(load_model, setting.model, setting.device)
     events: list[Event] = []
@@ -128,6 +127,8 @@ async def run_headless(setting: Setting, folder: Path) -> dict[str, Any]:
         Receiver("ws://127.0.0.1:0", model=model, steps=setting.steps, on_event=on_event) as receiver,
         Sender(receiver.url, link=setting.link) as sender,
     ):
+        # Only now that all else is well, so that a failure leaves no empty folder.
+        await asyncio.to_thread(make_folder, folder)
         delivery = await _send(sender, image, composed, quiet=setting.quiet)
         await done.wait()
     for event in events:

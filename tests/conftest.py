@@ -1,0 +1,18 @@
+"""What the tests of several packages share. Heavy libraries are imported where they are needed."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny model of random weights, which draws in no time."""
+    # Before torch: what this package sets must not come too late.
+    import receiver.rendering  # noqa: F401  isort: skip
+    import torch
+
+    from tests.models import build_tiny_model
+
+    torch.set_num_threads(1)
+    return build_tiny_model(tmp_path_factory.mktemp("models") / "tiny")

@@ -1,0 +1,79 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from layercast import Bitstream
+from tests.layercast.conftest import Run
+
+Fails = Callable[..., str]
+
+
+def test_the_report_adds_up_to_the_file(run: Run, stream_file: Path) -> None:
+    facts = json.loads(run("info", stream_file, "--json").out)
+    size = stream_file.stat().st_size
+    assert facts["bytes"] == size
+    assert facts["container_bytes"] + sum(layer["bytes"] for layer in facts["layers"].values()) == size
+    assert facts["container_bytes"] + sum(section["bytes"] for section in facts["sections"]) == size
+    assert facts["bpp"] == pytest.approx(8 * size / (128 * 128))
+    assert (facts["width"], facts["height"], facts["seed"], facts["model"]) == (128, 128, 7, "mini")
+    assert facts["prompt"] == "a house on a hill"
+    assert list(facts["layers"]) == ["semantic", "structure", "texture"]
+
+
+def test_the_table_tells_the_same(run: Run, stream_file: Path) -> None:
+    outcome = run("info", stream_file)
+    lines = outcome.out.splitlines()
+    assert lines[0] == f"{stream_file}: 128x128, seed 7, for mini"
+    figures = {line.rsplit(None, 2)[0].strip(): int(line.split()[-2]) for line in lines[2:7]}
+    assert figures.pop("total") == stream_file.stat().st_size == sum(figures.values())
+    assert lines[7] == "prompt: a house on a hill"
+
+
+def test_a_stream_cut_short_is_told_with_the_way_out(run: Run, fails: Fails, stream_file: Path) -> None:
+    data = stream_file.read_bytes()
+    stream_file.write_bytes(data[:-12])
+    assert fails(1, "info", stream_file).endswith("house.lcast: cut short; --partial takes what came of it")
+    facts = json.loads(run("info", stream_file, "--partial", "--json").out)
+    assert facts["bytes"] == len(data) - 12
+    assert facts["prompt"] == "a house on a hill"
+
+
+def test_a_stream_cut_within_its_header_is_past_help(fails: Fails, stream_file: Path) -> None:
+    stream_file.write_bytes(stream_file.read_bytes()[:3])
+    for options in ((), ("--partial",)):
+        assert "stops after 3 bytes" in fails(1, "info", stream_file, *options)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"hello, world", "not a layercast stream"),
+        (b"", "not a layercast stream"),
+        (None, "No such file or directory"),
+    ],
+)
+def test_what_is_no_stream_fails(fails: Fails, place: Path, content: bytes | None, message: str) -> None:
+    if content is not None:
+        (place / "x.lcast").write_bytes(content)
+    assert message in fails(1, "info", "x.lcast")
+
+
+def test_a_damaged_stream_fails(fails: Fails, stream_file: Path) -> None:
+    data = bytearray(stream_file.read_bytes())
+    data[40] ^= 1
+    stream_file.write_bytes(data)
+    assert "damaged" in fails(1, "info", stream_file)
+
+
+def test_a_folder_fails(fails: Fails, place: Path) -> None:
+    assert "Is a directory" in fails(1, "info", place)
+
+
+def test_a_prompt_is_shown_as_it_is(run: Run, stream: Bitstream, place: Path) -> None:
+    from layercast import encode
+    from tests.codec.pictures import draw_picture
+
+    encode(draw_picture(64, 64), prompt="[bold]a fox[/bold] " + "in snow " * 20, budget=900).save("x.lcast")
+    assert "prompt: [bold]a fox[/bold] in snow in snow" in run("info", "x.lcast").out

@@ -1,0 +1,41 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.layercast.conftest import Run
+
+Fails = Callable[..., str]
+
+
+def test_the_list_names_every_model_and_whether_it_is_here(run: Run, place: Path) -> None:
+    models = {model["name"]: model for model in json.loads(run("models", "list", "--json").out)["models"]}
+    assert {"mini", "sd15", "sd15-lcm"} <= set(models)
+    assert models["sd15"]["folder"] is None
+    assert not models["sd15"]["present"]
+    table = run("models", "list").out
+    assert all(name in table for name in models)
+
+
+def test_a_working_model_passes_the_check(run: Run, tiny_model: Path, place: Path) -> None:
+    facts = json.loads(run("models", "check", tiny_model, "--device", "cpu", "--json").out)
+    assert (facts["device"], facts["model"]) == ("cpu", str(tiny_model))
+    assert facts["steps"] > 0
+    assert f"{tiny_model} works: loaded in" in run("models", "check", tiny_model, "--device", "cpu").err
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "message"),
+    [
+        (("check",), 2, "name the model to check: layercast models check NAME"),
+        (("fetch",), 2, "name the model to fetch: layercast models fetch NAME"),
+        (("check", "sd15"), 1, "layercast models fetch sd15"),
+        (("check", "sd16"), 1, "no model is called 'sd16'"),
+        (("fetch", "sd16"), 1, "no model is called 'sd16'"),
+    ],
+)
+def test_a_model_that_cannot_be_had_fails(
+    fails: Fails, place: Path, line: tuple[str, ...], code: int, message: str
+) -> None:
+    assert message in fails(code, "models", *line)
