@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from codec import editing
     from codec.bitstream import Bitstream, Coder, Header, Section
     from codec.layers import ColorMap, EdgeMap, Layer, Priors, Semantic, Skeleton
     from layercast.api import encode, render
@@ -39,6 +40,7 @@ __all__ = [
     "Semantic",
     "Sender",
     "Skeleton",
+    "editing",
     "encode",
     "render",
 ]
@@ -64,6 +66,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "editing":
+        return import_module("codec.editing")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

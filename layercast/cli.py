@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from layercast import __version__
-from layercast.commands import decode, demo, encode, info, models, receive, send
+from layercast.commands import decode, demo, edit, encode, info, models, receive, send
 from layercast_errors import LayercastError, UsageError
 
 #: Exit codes: done, a clear error on stderr, wrong usage, stopped by Ctrl-C.
@@ -25,11 +25,12 @@ examples:
   layercast encode photo.jpg -o photo.lcast        a picture in a few hundred bytes
   layercast info photo.lcast                       what each layer costs
   layercast decode photo.lcast -o out/             the picture at each level
+  layercast edit photo.lcast -o dusk.lcast --recolor hue=+40 --erase 300,40,120,200
   layercast receive                                wait for pictures, show them at http://127.0.0.1:8080
   layercast send photo.jpg --to ws://127.0.0.1:8765 --link iridium
 """
 
-_COMMANDS = (demo, encode, decode, info, send, receive, models)
+_COMMANDS = (demo, encode, decode, info, edit, send, receive, models)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,0 +1,37 @@
+"""Edits on the layers of a stream, without rendering: a stream in, a new stream out.
+
+    stream = substitute_prompt(stream, "red fox", "grey wolf")
+    stream = replace_texture(stream, "dusk.jpg")
+    stream = erase(stream, [Rectangle(300, 40, 120, 200)])
+
+Layers that an edit does not touch keep their very bytes. These are the manipulations of the layered picture in "Stable
+Diffusion is a Natural Cross-Modal Decoder for Layered AI-generated Image Compression" (arXiv 2412.12982): of structure,
+of texture, and of both to erase an object.
+"""
+
+from codec.editing.borrowing import Donor, replace_structure, replace_texture
+from codec.editing.erasing import erase
+from codec.editing.recoloring import Adjust, Paint, Recoloring, parse_recoloring, recolor
+from codec.editing.regions import Mask, Rectangle, Region, load_mask, parse_rectangle
+from codec.editing.sections import replace_seed
+from codec.editing.wording import replace_prompt, substitute_prompt
+
+__all__ = [
+    "Adjust",
+    "Donor",
+    "Mask",
+    "Paint",
+    "Recoloring",
+    "Rectangle",
+    "Region",
+    "erase",
+    "load_mask",
+    "parse_recoloring",
+    "parse_rectangle",
+    "recolor",
+    "replace_prompt",
+    "replace_seed",
+    "replace_structure",
+    "replace_texture",
+    "substitute_prompt",
+]
