@@ -1,0 +1,35 @@
+# Built from the top of the repository: docker build -f docker/sender.Dockerfile -t layercast-sender .
+# A sender draws nothing: no torch here.
+FROM python:3.12-slim AS build
+
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python -m venv /opt/layercast
+ENV PATH=/opt/layercast/bin:$PATH
+
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE layercast_errors.py ./
+COPY codec codec
+COPY protocol protocol
+COPY sender sender
+COPY receiver receiver
+COPY evaluation evaluation
+COPY layercast layercast
+RUN pip install '.[mqtt,webrtc]'
+
+FROM python:3.12-slim
+
+RUN useradd --uid 10001 --create-home layercast \
+    && mkdir -p /data/cache \
+    && chown -R layercast:layercast /data
+COPY --from=build /opt/layercast /opt/layercast
+
+ENV PATH=/opt/layercast/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    NUMBA_CACHE_DIR=/data/cache/numba
+
+USER layercast
+WORKDIR /data
+VOLUME ["/data/cache"]
+
+ENTRYPOINT ["layercast"]
+CMD ["send", "/pictures", "--to", "ws://receiver:8765", "--loop"]
