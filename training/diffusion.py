@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import CLIPTokenizer
 
@@ -61,14 +61,15 @@ def noise_times(count: int, generator: torch.Generator) -> Tensor:
     return torch.where(torch.arange(count) % 2 == 0, uniform, leaning).clamp(1e-3, 1)
 
 
-def flow_loss(network: torch.nn.Module, batch: Batch, time: Tensor, noise: Tensor) -> Tensor:
+def flow_loss(network: nn.Module, batch: Batch, time: Tensor, noise: Tensor) -> Tensor:
     """Mean squared error of the predicted flow, per sample (B,)."""
     weight = time[:, None, None, None]
     noised = (1 - weight) * batch.latents + weight * noise
     known = Known(batch.tokens, batch.edges, batch.colors, batch.has_edges, batch.has_colors)
     with torch.autocast(noised.device.type, torch.bfloat16):
         flow = network(noised.contiguous(memory_format=torch.channels_last), time, known)
-    return (flow.float() - (noise - batch.latents)).square().mean((1, 2, 3))
+    loss: Tensor = (flow.float() - (noise - batch.latents)).square().mean((1, 2, 3))
+    return loss
 
 
 def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
@@ -82,7 +83,8 @@ def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
     samples.tokenizer = load_tokenizer(work, samples)
     held_out = Samples(work, "held_out", cache_latents(vae, work, "held_out", device) * scale, samples.tokenizer, 1)
 
-    network = Network(samples.tokenizer).to(device, memory_format=torch.channels_last)
+    network = Network(samples.tokenizer).to(device)
+    nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
     average = copy.deepcopy(network).requires_grad_(False)
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=0.01, fused=True)
     if state := run.resume():
@@ -103,8 +105,8 @@ def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
         noise = torch.randn(shown.latents.shape, generator=generator).to(device)
         loss = flow_loss(network, shown, time, noise).mean()
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         decay = min(EMA_DECAY, (1 + run.step) / (10 + run.step))
         with torch.no_grad():
@@ -120,7 +122,7 @@ def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
     run.save(checkpoint(network, average, optimizer, scale))
 
 
-def measure(network: torch.nn.Module, held_out: Samples, device: torch.device) -> float:
+def measure(network: nn.Module, held_out: Samples, device: torch.device) -> float:
     """Mean loss of held-out pictures under fixed noise, times and conditions."""
     generator = torch.Generator().manual_seed(0)
     shown = to_device(held_out.batch(list(range(0, len(held_out), 4)), 0), device)
@@ -131,7 +133,7 @@ def measure(network: torch.nn.Module, held_out: Samples, device: torch.device) -
 
 
 def checkpoint(
-    network: torch.nn.Module, average: torch.nn.Module, optimizer: torch.optim.Optimizer, scale: Tensor
+    network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, scale: Tensor
 ) -> dict[str, object]:
     """What a restart and the export need."""
     return {

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import CLIPTokenizer
@@ -100,13 +101,13 @@ class Samples(Dataset[Batch]):
             latents, edges, colors = latents.flip(-1), edges[:, ::-1].copy(), colors[:, ::-1].copy()
         return latents, text, edges, colors, level
 
-    def _colors(self, row: int, dice: random.Random) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    def _colors(self, row: int, dice: random.Random) -> NDArray[np.uint8]:
         colors = self.conditions.colors[row].astype(np.int16)
         if dice.random() < 0.2:
             halved = colors.reshape(4, 2, 4, 2, 3).mean((1, 3)).astype(np.int16)
             colors = halved.repeat(2, 0).repeat(2, 1)
         noise = np.random.default_rng(dice.getrandbits(32)).integers(-COLOR_JITTER, COLOR_JITTER + 1, colors.shape)
-        return np.clip(colors + noise, 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(colors + noise, 0, 255), np.uint8)
 
 
 def shuffled_rows(count: int, batch: int, seed: int, start: int) -> Iterator[tuple[int, list[int]]]:

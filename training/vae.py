@@ -6,6 +6,7 @@ decoding, so that the decoder forgives what the diffusion model leaves. Half of 
 the mirrored picture, which makes mirroring a picture and mirroring its latents the same thing.
 
 python -m training.vae --work build/training --minutes 30
+python -m training.vae --work build/training --minutes 30 --decoder     the decoder alone, while stage 4 runs
 """
 
 import argparse
@@ -81,17 +82,18 @@ def measure(vae: AutoencoderTiny, held_out: Tensor) -> float:
     return float(-10 * torch.log10((drawn - held_out).square().mean() / 4))
 
 
-def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
+def train(run: Run, work: Path, *, batch: int, seed: int, decoder_only: bool) -> None:
     """Train until the budget of `run` is spent, from its checkpoint if there is one."""
     torch.manual_seed(seed)
     pictures = np.load(work / "train.npy", mmap_mode="r")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    vae = build_vae().to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(vae.parameters(), LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0, fused=True)
+    vae = (load_vae(work) if decoder_only else build_vae()).train().to(device, memory_format=torch.channels_last)
+    vae.encoder.requires_grad_(not decoder_only)
+    trained = [parameter for parameter in vae.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0, fused=True)
     if state := run.resume():
         vae.load_state_dict(state["vae"])
-        if "optimizer" in state:
-            optimizer.load_state_dict(state["optimizer"])
+        optimizer.load_state_dict(state["optimizer"])
     random = np.random.default_rng((seed, run.step))
     held_out = to_tensor(np.load(work / "held_out.npy")[:, 64:192, 64:192][::4]).to(device)
     for save in run.ticks():
@@ -109,8 +111,8 @@ def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
         squared = (drawn - wanted).square().mean()
         loss = l1 + 2 * squared + 0.25 * gradient_loss(drawn, wanted) + chroma_loss(drawn, wanted) + 0.05 * spread
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         if run.step % 250 == 0:
             run.log(l1=l1.item(), loss=loss.item(), spread=spread.item(), held_out_psnr=measure(vae, held_out))
@@ -120,9 +122,10 @@ def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
 
 
 def load_vae(work: Path) -> AutoencoderTiny:
-    """The trained autoencoder from its checkpoint, in evaluation mode."""
+    """The trained autoencoder from its checkpoint, the later decoder's if there is one, in evaluation mode."""
+    checkpoint = next(path for path in (work / "decoder.pt", work / "vae.pt") if path.exists())
     vae = build_vae()
-    vae.load_state_dict(torch.load(work / "vae.pt", map_location="cpu", weights_only=True)["state"]["vae"])
+    vae.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["state"]["vae"])
     return vae.eval()
 
 
@@ -134,12 +137,13 @@ def main() -> None:
     budget.add_argument("--minutes", type=float, help="budget in minutes, over all restarts")
     parser.add_argument("--batch", type=int, default=4, help="crops a step; more on a GPU")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--decoder", action="store_true", help="go on with the decoder alone; latents stay as they are")
     parser.add_argument("--smoke", action="store_true", help="3 steps")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     steps = 3 if options.smoke else options.steps or (None if options.minutes else 20_000)
-    run = Run(options.work, "vae", steps=steps, minutes=options.minutes)
-    train(run, options.work, batch=options.batch, seed=options.seed)
+    run = Run(options.work, "decoder" if options.decoder else "vae", steps=steps, minutes=options.minutes)
+    train(run, options.work, batch=options.batch, seed=options.seed, decoder_only=options.decoder)
 
 
 if __name__ == "__main__":
