@@ -250,7 +250,7 @@ def _decode_edges(payload: bytes, cut: bool, priors: Priors) -> Priors:
 def _decode_colors(payload: bytes, cut: bool, priors: Priors) -> Priors:
     from codec.coders.colors import decode_colors
 
-    return replace(priors, texture=decode_colors(payload, priors.canvas, cut=cut))
+    return replace(priors, texture=decode_colors(payload, priors.canvas, cut=cut).to_map())
 
 
 def _decode_skeleton(payload: bytes, cut: bool, priors: Priors) -> Priors:

@@ -86,11 +86,15 @@ def _most(count: int, fits: Callable[[int], bool]) -> int:
 
 
 def fit_colors(maps: Sequence[ColorMap], room: int) -> Section | None:
-    """The first of `maps` that takes at most `room` bytes, framing included."""
-    from codec.coders.colors import encode_colors
+    """The first of `maps`, in finer or else in coarser steps, that takes at most `room` bytes, framing included."""
+    from codec.coders.colors import STEP, encode_colors
 
-    sections = (Section(Layer.TEXTURE, Coder.COLORS, encode_colors(colors)) for colors in maps)
-    return next((section for section in sections if len(section.to_bytes()) <= room), None)
+    for colors in maps:
+        for step in (STEP, STEP + 1):
+            section = Section(Layer.TEXTURE, Coder.COLORS, encode_colors(colors, step))
+            if len(section.to_bytes()) <= room:
+                return section
+    return None
 
 
 def fit_edges(contours: Contours, lines: NDArray[np.uint8], room: int) -> Section | None:

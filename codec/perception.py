@@ -7,6 +7,14 @@ _TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
 ) / np.array([[0.95047], [1.0], [1.08883]])
 
+#: CIEDE2000's weight of chroma, and its weight of lightness integrated at tabulated lightnesses.
+_CHROMA_WEIGHT = 0.045
+_LIGHTNESS = np.linspace(0, 100, 2001)
+_LIGHTNESS_WEIGHT = 1 + 0.015 * (_LIGHTNESS - 50) ** 2 / np.sqrt(20 + (_LIGHTNESS - 50) ** 2)
+_BENT_LIGHTNESS = np.concatenate(
+    [[0], np.cumsum((1 / _LIGHTNESS_WEIGHT[1:] + 1 / _LIGHTNESS_WEIGHT[:-1]) / 2 * np.diff(_LIGHTNESS))]
+)
+
 
 def to_lab(colors: NDArray[np.uint8]) -> NDArray[np.float64]:
     """CIELAB (D65) of sRGB colours: (..., 3) uint8 RGB to (..., 3) float64, lightness 0..100."""
@@ -49,6 +57,30 @@ def ciede2000(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArra
     rotation = -2 * np.sqrt(_seventh(chroma)) * np.sin(np.radians(blue))
     squares = by_lightness**2 + by_chroma**2 + by_hue**2 + rotation * by_chroma * by_hue
     return np.asarray(np.sqrt(np.maximum(squares, 0)))
+
+
+def bend(colors: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Colours in a space where equal distances look about equal: (..., 3) uint8 RGB to (..., 3) float64.
+
+    CIELAB, with lightness and chroma divided by the weights that CIEDE2000 gives them, integrated from 0.
+    """
+    lab = to_lab(colors)
+    chroma = np.hypot(lab[..., 1], lab[..., 2]) + 1e-9
+    shrink = np.log1p(_CHROMA_WEIGHT * chroma) / (_CHROMA_WEIGHT * chroma)
+    lightness = np.interp(lab[..., 0], _LIGHTNESS, _BENT_LIGHTNESS)
+    return np.stack([lightness, lab[..., 1] * shrink, lab[..., 2] * shrink], axis=-1)
+
+
+def unbend(bent: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """The nearest RGB of what `bend` gives."""
+    chroma = np.hypot(bent[..., 1], bent[..., 2]) + 1e-9
+    grow = np.expm1(np.minimum(_CHROMA_WEIGHT * chroma, 6)) / (_CHROMA_WEIGHT * chroma)
+    y = (np.interp(bent[..., 0], _BENT_LIGHTNESS, _LIGHTNESS) + 16) / 116
+    roots = np.stack([y + bent[..., 1] * grow / 500, y, y - bent[..., 2] * grow / 200], axis=-1)
+    xyz = np.where(roots > 6 / 29, roots**3, 3 * (6 / 29) ** 2 * (roots - 4 / 29))
+    linear = np.clip(xyz @ np.linalg.inv(_TO_XYZ).T, 0, 1)
+    part = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.asarray(np.round(np.clip(part, 0, 1) * 255), np.uint8)
 
 
 def _seventh(chroma: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -30,6 +30,7 @@ FINER_GRIDS = ((8, 8), (8, 8), (8, 8), (12, 8), (8, 12), (16, 16))
 UNITS = (48, 32)
 
 _Samples = tuple[NDArray[np.int16], NDArray[np.int16]]
+_Maps = list[tuple[int, NDArray[np.int32], NDArray[np.int32]]]
 
 
 def tabulate(step: int) -> dict[str, NDArray[np.generic]]:
@@ -43,9 +44,7 @@ def tabulate(step: int) -> dict[str, NDArray[np.generic]]:
     return {f"colors_{step}": unbend(bent), f"origin_{step}": (-low).astype(np.int16)}
 
 
-def draw_maps(
-    data: Path, tiles: list[Tile], maps: int, *, finer: bool, seed: int
-) -> list[tuple[int, NDArray[np.int32], NDArray[np.int32]]]:
+def draw_maps(data: Path, tiles: list[Tile], maps: int, *, finer: bool, seed: int) -> _Maps:
     """Step, levels and coarser levels of `maps` colour maps of random cuts of each picture."""
     random = np.random.default_rng(seed)
     cv2.setNumThreads(1)
@@ -94,7 +93,7 @@ def _sample(
             differences[index] = levels[row, column, plane] - guess
 
 
-def _collect(maps: list[tuple[int, NDArray[np.int32], NDArray[np.int32]]], plane: int, *, finer: bool) -> _Samples:
+def _collect(maps: _Maps, plane: int, *, finer: bool) -> _Samples:
     inputs, differences = [], []
     for step, levels, coarse in maps:
         cells = levels.shape[0] * levels.shape[1]

@@ -6,12 +6,14 @@ needs a new version of the format (`codec.header.VERSION`) once streams have bee
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codec.coders.stored import VERSION
+from training import table_colors, table_edges, table_text
 from training.data import read_tiles
 
 TABLES = Path(__file__).parent.parent / "codec" / "tables"
@@ -34,20 +36,14 @@ def main() -> int:
     return 0
 
 
-def _build(options: argparse.Namespace) -> dict[str, NDArray[np.generic]]:
+def _build(options: argparse.Namespace) -> Mapping[str, NDArray[np.generic]]:
     if options.table == "text":
-        from training import table_text
-
         prompts = [prompt for path in options.prompts for prompt in table_text.read_prompts(path)]
         names = [name for path in options.names for name in table_text.read_prompts(path)]
         return table_text.build(prompts, [*table_text.style_texts(options.pictures), *names])
     tiles = read_tiles(options.pictures)
     if options.table == "colors":
-        from training import table_colors
-
         return table_colors.build(options.pictures, tiles, maps=options.maps, epochs=options.epochs)
-    from training import table_edges
-
     return table_edges.build(options.pictures, tiles, maps=options.maps, cells=options.cells, epochs=options.epochs)
 
 

@@ -18,33 +18,34 @@ from tests.codec.pictures import draw_picture
 def test_colors_look_alike(cell: int) -> None:
     colors = average_colors(draw_picture(), cell)
     payload = encode_colors(colors)
-    decoded = decode_colors(payload, (512, 512))
-    assert ciede2000(to_lab(colors.colors), to_lab(decoded.colors)).mean() < 4
-    assert len(payload) < colors.colors.size / 2 + 4
+    decoded = decode_colors(payload, (512, 512)).to_map()
+    assert ciede2000(to_lab(colors.colors), to_lab(decoded.colors)).mean() < 2.7
+    assert len(payload) < colors.colors.size / 4 + 8
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32))
 def test_any_map_decodes_near(rows: int, columns: int, seed: int) -> None:
     colors = np.random.default_rng(seed).integers(0, 256, (rows, columns, 3), dtype=np.uint8)
-    decoded = decode_colors(encode_colors(ColorMap(colors, (512, 512))), (512, 512)).colors
+    decoded = decode_colors(encode_colors(ColorMap(colors, (512, 512))), (512, 512)).to_map().colors
     assert decoded.shape == colors.shape
-    assert np.abs(decoded.astype(int) - colors).max() < 64
+    assert np.abs(decoded.astype(int) - colors).max() < 96
 
 
-def test_decoding_is_a_fixed_point() -> None:
-    once = decode_colors(encode_colors(average_colors(draw_picture())), (512, 512))
-    assert decode_colors(encode_colors(once), (512, 512)) == once
+def test_coding_again_changes_little() -> None:
+    once = decode_colors(encode_colors(average_colors(draw_picture())), (512, 512)).to_map()
+    again = decode_colors(encode_colors(once), (512, 512)).to_map()
+    assert ciede2000(to_lab(once.colors), to_lab(again.colors)).mean() < 1
 
 
 def test_every_cut_gives_the_rows_that_came() -> None:
     colors = average_colors(draw_picture())
     payload = encode_colors(colors)
-    whole = decode_colors(payload, (512, 512)).colors
+    whole = decode_colors(payload, (512, 512)).to_map().colors
     came = []
     for size in range(len(payload)):
         try:
-            part = decode_colors(payload[:size], (512, 512), cut=True).colors
+            part = decode_colors(payload[:size], (512, 512), cut=True).to_map().colors
         except BitstreamError:
             came.append(0)
             continue
@@ -59,7 +60,7 @@ def test_every_cut_gives_the_rows_that_came() -> None:
 @given(st.binary(max_size=40), st.booleans())
 def test_any_bytes_decode_or_raise(payload: bytes, cut: bool) -> None:
     try:
-        colors = decode_colors(payload, (512, 384), cut=cut).colors
+        colors = decode_colors(payload, (512, 384), cut=cut).to_map().colors
     except BitstreamError:
         return
     assert max(colors.shape[:2]) <= MAX_SIDE
@@ -69,12 +70,12 @@ def test_bounds() -> None:
     with pytest.raises(UsageError, match="at most"):
         encode_colors(ColorMap(np.zeros((1, MAX_SIDE + 1, 3), np.uint8), (512, 512)))
     with pytest.raises(BitstreamError):
-        decode_colors(b"\7", (512, 512))
+        decode_colors(b"\x80", (512, 512))
 
 
 @pytest.mark.parametrize("cell", [64, 128])
 def test_golden(cell: int) -> None:
     payload = encode_colors(average_colors(draw_picture(), cell))
     assert golden(f"colors-{512 // cell}.bin", payload) == payload
-    decoded = decode_colors(payload, (512, 512)).colors.tobytes()
+    decoded = decode_colors(payload, (512, 512)).to_map().colors.tobytes()
     assert golden(f"colors-{512 // cell}.rgb", decoded) == decoded
