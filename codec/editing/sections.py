@@ -1,6 +1,6 @@
 """A stream with other sections: what an edit puts back, and what it must leave out."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from codec.bitstream import LAYER_OF, Bitstream, Coder, Section
@@ -88,19 +88,12 @@ def recode_structure(prior: EdgeMap | Skeleton) -> Section:
 
 def recode_colors(stream: Bitstream, colors: ColorMap) -> Section:
     """A colour map, as one section with the step that the stream's own colours have."""
-    from codec.coders.colors import STEP, encode_colors
+    from codec.coders.colors import STEP, decode_colors, encode_colors
 
     own = [section for section in stream.sections if is_known(section) and section.coder == Coder.COLORS]
-    step = _step_of(own[-1].payload, encode_colors) if own else STEP
+    # Of several the first: those that refine it do not decode alone, and have the same step.
+    step = decode_colors(own[0].payload, colors.canvas).step if own else STEP
     return Section(Layer.TEXTURE, Coder.COLORS, encode_colors(colors, step))
-
-
-def _step_of(payload: bytes, encode_colors: Callable[[ColorMap, int], bytes]) -> int:
-    """The step of a colour section: that with which its decoding is coded to the same first bytes."""
-    from codec.coders.colors import STEP, STEPS, decode_colors
-
-    colors = decode_colors(payload, (1, 1))
-    return next((step for step in STEPS if encode_colors(colors, step)[:2] == payload[:2]), STEP)
 
 
 def _coder_of(prior: EdgeMap | Skeleton) -> Coder:
