@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 FORMAT = "LCAST"
 
-#: Largest file that is opened, in bytes: thousands of times what a picture takes.
-MAX_FILE = 1 << 22
+#: Largest file that is opened, in bytes: hundreds of times what a picture takes.
+MAX_FILE = 1 << 18
 
 #: Options of `Image.save` that are passed on to the encoder.
 SAVE_OPTIONS = ("prompt", "structure", "edges", "keypoints", "captioner", "canvas", "budget", "bpp", "seed", "model")

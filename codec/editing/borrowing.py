@@ -51,10 +51,10 @@ def replace_structure(stream: Bitstream, donor: Donor) -> Bitstream:
         raise UsageError(f"{_name(donor)} has no lines to take")
     if other.header.canvas == canvas:
         return replace_layer(stream, Layer.STRUCTURE, _known_sections(other, Layer.STRUCTURE))
-    sections = [
-        recode_structure(_fit_edges(prior, canvas) if isinstance(prior, EdgeMap) else _fit_skeleton(prior, canvas))
-        for prior in found
-    ]
+    sections = []
+    for prior in found:
+        fitted = _fit_edges(prior, canvas) if isinstance(prior, EdgeMap) else _fit_skeleton(prior, canvas)
+        sections += recode_structure(fitted, other)
     return replace_layer(stream, Layer.STRUCTURE, sections)
 
 
@@ -84,7 +84,7 @@ def replace_texture(stream: Bitstream, donor: Donor) -> Bitstream:
             return replace_layer(stream, Layer.TEXTURE, _known_sections(other, Layer.TEXTURE))
         other = Image.fromarray(texture.to_image())
     colors = _average(fit_to_canvas(other, canvas), stream.decode())
-    return replace_layer(stream, Layer.TEXTURE, [recode_colors(stream, colors)])
+    return replace_layer(stream, Layer.TEXTURE, recode_colors(stream, colors))
 
 
 def _opened(donor: Donor) -> Bitstream | Image.Image:

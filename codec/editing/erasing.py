@@ -49,7 +49,7 @@ def _erase_structure(stream: Bitstream, priors: Priors, inside: NDArray[np.bool_
             continue
         left = _without(prior, inside)
         changed |= left != prior
-        sections += [recode_structure(left)] if left != prior else sections_like(stream, prior)
+        sections += sections_like(stream, prior) if left == prior else recode_structure(left, stream)
     return replace_layer(stream, Layer.STRUCTURE, sections) if changed else stream
 
 
@@ -75,8 +75,7 @@ def _erase_colors(stream: Bitstream, priors: Priors, inside: NDArray[np.bool_]) 
     filled = close_over(colors, shares_inside(inside, colors.shape[:2]))
     if np.array_equal(filled, colors):
         return stream
-    section = recode_colors(stream, replace(priors.texture, colors=filled))
-    return replace_layer(stream, Layer.TEXTURE, [section])
+    return replace_layer(stream, Layer.TEXTURE, recode_colors(stream, replace(priors.texture, colors=filled)))
 
 
 def close_over(colors: NDArray[np.uint8], covered: NDArray[np.float64]) -> NDArray[np.uint8]:

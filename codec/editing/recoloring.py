@@ -110,7 +110,7 @@ def recolor(stream: Bitstream, *changes: Recoloring) -> Bitstream:
     rounded = np.rint(colors).astype(np.uint8)
     if np.array_equal(rounded, texture.colors):
         return stream
-    return replace_layer(stream, Layer.TEXTURE, [recode_colors(stream, replace(texture, colors=rounded))])
+    return replace_layer(stream, Layer.TEXTURE, recode_colors(stream, replace(texture, colors=rounded)))
 
 
 def parse_recoloring(text: str) -> Recoloring:

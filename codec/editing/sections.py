@@ -1,11 +1,16 @@
 """A stream with other sections: what an edit puts back, and what it must leave out."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+
+import cv2
+import numpy as np
 
 from codec.bitstream import LAYER_OF, Bitstream, Coder, Section
 from codec.layers import ColorMap, EdgeMap, Layer, Skeleton
-from layercast_errors import UsageError
+from layercast_errors import BitstreamError, UsageError
 
 _DRAWN_LAYERS = (Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE)
 
@@ -13,27 +18,30 @@ _DRAWN_LAYERS = (Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE)
 def replace_layer(stream: Bitstream, layer: Layer, sections: Sequence[Section]) -> Bitstream:
     """The stream with these sections in place of all that it has of the layer.
 
-    Each stands where the first section of its coder stood. Sections that were made for the picture as it was, those of
-    the detail layer and of layers or coders not known to this version, are left out, and the stream's notes say so.
+    They take the places of sections of the same coder, one by one. Sections that were made for the picture as it was,
+    those of the detail layer and of layers or coders not known to this version, are left out, and the notes say so.
 
     Raises:
         UsageError: bytes of the stream are missing.
     """
     check_complete(stream)
-    waiting = list(sections)
+    waiting = {coder: [section for section in sections if section.coder == coder] for coder in Coder}
+    to_come = Counter(section.coder for section in stream.sections if section.layer == layer)
     result: list[Section] = []
     place = None
     for section in stream.sections:
         if section.layer == layer:
             place = len(result) if place is None else place
-            fitting = [new for new in waiting if new.coder == section.coder]
-            waiting = [new for new in waiting if new.coder != section.coder]
-            result += fitting
+            to_come[section.coder] -= 1
+            queue = waiting.get(Coder(section.coder), []) if is_known(section) else []
+            taken = queue[:1] if to_come[section.coder] else queue[:]
+            result += taken
+            del queue[: len(taken)]
         elif section.layer in _DRAWN_LAYERS:
             result.append(section)
     if place is None:
         place = next((index for index, section in enumerate(result) if section.layer > layer), len(result))
-    result[place:place] = waiting
+    result[place:place] = [section for queue in waiting.values() for section in queue]
     lost = [section for section in stream.sections if _depends(section, layer)]
     return replace(stream, sections=tuple(result), notes=stream.notes + _notes(lost))
 
@@ -74,30 +82,63 @@ def is_known(section: Section) -> bool:
 
 def sections_like(stream: Bitstream, prior: EdgeMap | Skeleton) -> list[Section]:
     """The sections that tell a prior of this kind."""
-    return [section for section in stream.sections if is_known(section) and section.coder == _coder_of(prior)]
+    return _sections_of(stream, Coder.EDGES if isinstance(prior, EdgeMap) else Coder.SKELETON)
 
 
-def recode_structure(prior: EdgeMap | Skeleton) -> Section:
-    """Lines on their own grid, or people, as one section."""
-    from codec.coders.edges import encode_edges
+def recode_structure(prior: EdgeMap | Skeleton, like: Bitstream) -> list[Section]:
+    """Lines on their own grid, or people; lines first on as many coarser grids as another stream has them on."""
+    from codec.coders.edges import decode_edges, encode_edges, halve
     from codec.coders.skeleton import encode_skeleton
 
-    payload = encode_edges(prior) if isinstance(prior, EdgeMap) else encode_skeleton(prior)
-    return Section(Layer.STRUCTURE, _coder_of(prior), payload)
+    if isinstance(prior, Skeleton):
+        return [Section(Layer.STRUCTURE, Coder.SKELETON, encode_skeleton(prior))]
+    maps = [prior]
+    for _ in range(_refinements(sections_like(like, prior), lambda payload: decode_edges(payload, prior.canvas))):
+        maps.insert(0, halve(maps[0]))
+    payloads = [
+        encode_edges(edges, base, halved=edges is not prior)
+        for edges, base in zip(maps, [None, *maps[:-1]], strict=True)
+    ]
+    return [Section(Layer.STRUCTURE, Coder.EDGES, payload) for payload in payloads]
 
 
-def recode_colors(stream: Bitstream, colors: ColorMap) -> Section:
-    """A colour map, as one section with the step that the stream's own colours have."""
+def recode_colors(stream: Bitstream, colors: ColorMap) -> list[Section]:
+    """A colour map in the steps that the stream's own colours have, and first on as many coarser grids as they are."""
     from codec.coders.colors import STEP, decode_colors, encode_colors
 
-    own = [section for section in stream.sections if is_known(section) and section.coder == Coder.COLORS]
+    own = _sections_of(stream, Coder.COLORS)
     # Of several the first: those that refine it do not decode alone, and have the same step.
     step = decode_colors(own[0].payload, colors.canvas).step if own else STEP
-    return Section(Layer.TEXTURE, Coder.COLORS, encode_colors(colors, step))
+    maps = [colors]
+    for _ in range(_refinements(own, lambda payload: decode_colors(payload, colors.canvas))):
+        maps.insert(0, _average_four(maps[0]))
+    sections: list[Section] = []
+    base = None
+    for level in maps:
+        payload = encode_colors(level, step, base)
+        base = decode_colors(payload, colors.canvas, base=base)
+        sections.append(Section(Layer.TEXTURE, Coder.COLORS, payload))
+    return sections
 
 
-def _coder_of(prior: EdgeMap | Skeleton) -> Coder:
-    return Coder.EDGES if isinstance(prior, EdgeMap) else Coder.SKELETON
+def _sections_of(stream: Bitstream, coder: Coder) -> list[Section]:
+    return [section for section in stream.sections if section.coder == coder and is_known(section)]
+
+
+def _refinements(sections: Sequence[Section], decode: Callable[[bytes], object]) -> int:
+    """How many sections double the grid of the one before; none, if not all after the first do."""
+    for section in sections[1:]:
+        with suppress(BitstreamError):
+            decode(section.payload)
+            return 0
+    return max(len(sections) - 1, 0)
+
+
+def _average_four(colors: ColorMap) -> ColorMap:
+    """The map on a grid half as fine."""
+    rows, columns = colors.colors.shape[:2]
+    size = (-(-columns // 2), -(-rows // 2))
+    return replace(colors, colors=np.asarray(cv2.resize(colors.colors, size, interpolation=cv2.INTER_AREA), np.uint8))
 
 
 def _depends(section: Section, touched: Layer) -> bool:

@@ -69,12 +69,14 @@ def run(options: argparse.Namespace) -> None:
     import time
 
     from codec.bitstream import Bitstream
+    from receiver.archive import make_folder
 
     if not _edits(options):
         raise UsageError("nothing to edit; say --prompt, --recolor, --erase or another, see layercast edit --help")
     start = time.perf_counter()
     before = Bitstream.load(options.file)
     after = edit(before, options)
+    make_folder(options.output.parent)
     after.save(options.output)
     row = _row(before, after, options) | {"seconds": time.perf_counter() - start}
     if options.json:

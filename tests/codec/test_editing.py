@@ -15,8 +15,8 @@ from PIL import Image
 
 from codec import editing
 from codec.bitstream import Bitstream, Coder, Header, Section
-from codec.coders.colors import STEP, encode_colors
-from codec.coders.edges import encode_edges
+from codec.coders.colors import STEP, decode_colors, encode_colors
+from codec.coders.edges import encode_edges, halve
 from codec.coders.skeleton import encode_skeleton
 from codec.coders.text import MAX_TEXT, encode_text
 from codec.editing.borrowing import _fit_edges, _fit_skeleton
@@ -407,6 +407,52 @@ def test_what_makes_no_sense_is_told_in_a_line(edit: Callable[[], object], messa
     with pytest.raises(UsageError, match=message) as caught:
         edit()
     assert "\n" not in str(caught.value)
+
+
+def nested() -> Bitstream:
+    """A stream whose lines and colours come coarse first, and are refined after the other layer's coarse ones."""
+    lines = draw_edges(96)
+    coarse = halve(lines)
+    small = ColorMap(np.asarray(cv2.resize(draw_picture(), (4, 4), interpolation=cv2.INTER_AREA), np.uint8), CANVAS)
+    large = ColorMap(np.asarray(cv2.resize(draw_picture(), (8, 8), interpolation=cv2.INTER_AREA), np.uint8), CANVAS)
+    base = encode_colors(small, STEP + 1)
+    return stream_of(
+        TEXT,
+        Section(Layer.STRUCTURE, Coder.EDGES, encode_edges(coarse, halved=True)),
+        Section(Layer.TEXTURE, Coder.COLORS, base),
+        Section(Layer.STRUCTURE, Coder.EDGES, encode_edges(lines, coarse)),
+        Section(Layer.TEXTURE, Coder.COLORS, encode_colors(large, STEP + 1, decode_colors(base, CANVAS))),
+    )
+
+
+def test_nested_sections_stay_nested() -> None:
+    stream = nested()
+    edited = editing.erase(stream, [editing.Rectangle(64, 64, 256, 320)])
+    assert [section.coder for section in edited.sections] == [section.coder for section in stream.sections]
+    assert all(new != old for new, old in zip(edited.sections[1:], stream.sections[1:], strict=True))
+    assert not lines_of(edited)[12:72, 12:60].any()
+    assert np.array_equal(lines_of(edited)[72:], lines_of(stream)[72:])
+    assert colors_of(edited).shape == (8, 8, 3)
+    first = replace(edited, sections=edited.sections[:3])
+    assert lines_of(first).shape == (48, 48)
+    assert not lines_of(first)[6:36, 6:30].any()
+    assert colors_of(first).shape == (4, 4, 3)
+
+
+def test_nested_colours_alone_leave_nested_lines() -> None:
+    stream = nested()
+    edited = editing.recolor(stream, editing.Paint((200, 40, 40)))
+    kept = [new is old for new, old in zip(edited.sections, stream.sections, strict=True)]
+    assert kept == [True, True, False, True, False]
+    assert np.abs(colors_of(edited) - (200, 40, 40)).max() <= TOLERANCE
+    assert editing.replace_texture(stream_of(TEXT), edited).sections == (TEXT, edited.sections[2], edited.sections[4])
+
+
+def test_sections_that_stand_alone_become_one() -> None:
+    stream = stream_of(edges_section(draw_edges(48)), TEXT, COLORS, EDGES)
+    edited = editing.erase(stream, [editing.Rectangle(0, 256, 512, 256)])
+    assert [section.coder for section in edited.sections] == [Coder.EDGES, Coder.TEXT, Coder.COLORS]
+    assert lines_of(edited).shape == lines_of(stream).shape
 
 
 def test_edits_again_and_again_do_not_drift() -> None:

@@ -64,11 +64,16 @@ def test_the_report_adds_up(run: Run, stream_file: Path, stream: Bitstream) -> N
         "structure": True,
         "texture": False,
     }
-    assert [section["unchanged"] for section in facts["sections"]] == [True, True, False]
+    assert {(section["layer"], section["unchanged"]) for section in facts["sections"]} == {
+        ("semantic", True),
+        ("structure", True),
+        ("texture", False),
+    }
     assert facts["layers"]["texture"]["bytes_before"] == stream.size_of(Layer.TEXTURE)
     assert facts["notes"] == []
     assert facts["seconds"] > 0
-    assert edited.sections[:2] == stream.sections[:2]
+    for old, new in zip(stream.sections, edited.sections, strict=True):
+        assert (old == new) == (old.layer is not Layer.TEXTURE)
 
 
 def test_a_person_reads_what_changed(run: Run, stream_file: Path, stream: Bitstream) -> None:
@@ -102,13 +107,18 @@ def test_what_is_left_out_is_told(run: Run, place: Path, stream: Bitstream) -> N
         (("--structure-from", "none.lcast"), 1, "none.lcast: No such file"),
         (("--texture-from", "."), 1, "is a folder"),
         (("--seed", "-1"), 2, "a seed is 0 to"),
-        (("--prompt", "a barn", "-o", "no/where.lcast"), 2, "No such file"),
+        (("--prompt", "a barn", "-o", "house.lcast/x.lcast"), 2, "a folder is needed there"),
     ],
 )
 def test_what_makes_no_sense_fails(
     fails: Fails, stream_file: Path, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
     assert message in fails(code, "edit", stream_file, "-o", "edited.lcast", *arguments)
+
+
+def test_a_folder_is_made_where_it_is_needed(run: Run, place: Path, stream_file: Path) -> None:
+    assert run("edit", stream_file, "-o", "new/edited.lcast", "--prompt", "a barn").code == 0
+    assert prompt_of(place / "new" / "edited.lcast") == "a barn"
 
 
 def test_only_whole_streams_are_edited(fails: Fails, stream_file: Path) -> None:
