@@ -213,16 +213,22 @@ class Process:
             stderr=subprocess.PIPE,
             text=True,
         )
+        # Whatever goes wrong, reading its output comes to an end.
+        self.watchdog = threading.Timer(120, self.process.kill)
+        self.watchdog.start()
 
     def next_event(self, name: str) -> dict[str, Any]:
+        """Read on up to an event of that name; a failed picture fails the test."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             event: dict[str, Any] = json.loads(line)
+            assert event["event"] != "PictureFailed", event
             if event["event"] == name:
                 return event
-        raise AssertionError(f"no {name}: {self.process.communicate()}")
+        raise AssertionError(f"no {name} came")
 
     def end(self, number: int) -> tuple[int, str]:
+        self.watchdog.cancel()
         self.process.send_signal(number)
         _, err = self.process.communicate(timeout=30)
         return self.process.returncode, err
