@@ -1,6 +1,5 @@
 """Lines and colours taken from another stream, or from a picture."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from codec.analysis.colors import average_colors
+from codec.analysis.edges import edges_from_drawing
 from codec.bitstream import Bitstream, Section
 from codec.budget import budget_of
 from codec.editing.sections import check_complete, is_known, recode_colors, recode_structure, replace_layer
@@ -111,8 +112,6 @@ def _known_sections(stream: Bitstream, layer: Layer) -> list[Section]:
 
 def _average(picture: NDArray[np.uint8], priors: Priors) -> ColorMap:
     """A picture's colours on the grid of those that are known, or on the usual one."""
-    from codec.analysis.colors import average_colors
-
     if priors.texture is None:
         return average_colors(picture)
     size = priors.texture.colors.shape[1::-1]
@@ -120,27 +119,24 @@ def _average(picture: NDArray[np.uint8], priors: Priors) -> ColorMap:
 
 
 def _fit_edges(edges: EdgeMap, canvas: Size) -> EdgeMap:
-    from codec.contours import Contours, trace
-
-    move = _mover(edges.canvas, canvas)
-    paths = [move(path).astype(np.float32) for path in trace(edges.grid, edges.canvas).paths]
-    return Contours(tuple(paths), canvas).draw(max(edges.grid.shape))
+    drawing = fit_to_canvas(Image.fromarray(edges.to_image()).convert("RGB"), canvas)[..., 0]
+    return edges_from_drawing(drawing, max(edges.grid.shape), canvas)
 
 
 def _fit_skeleton(skeleton: Skeleton, canvas: Size) -> Skeleton:
-    move = _mover(skeleton.canvas, canvas)
+    corner, scale = _placement(skeleton.canvas, canvas)
 
     def fit(point: tuple[float, float] | None) -> tuple[float, float] | None:
         if point is None:
             return None
-        x, y = move(np.array(point)).tolist()
+        x, y = ((np.array(point) - corner) * scale).tolist()
         return (x, y) if 0 <= x < canvas[0] and 0 <= y < canvas[1] else None
 
     return Skeleton(tuple(tuple(fit(point) for point in person) for person in skeleton.people), canvas)
 
 
-def _mover(size: Size, canvas: Size) -> Callable[[NDArray[np.floating]], NDArray[np.floating]]:
-    """Where points (x, y) of a picture lie on a canvas that it is fitted to, as `fit_to_canvas` does it."""
+def _placement(size: Size, canvas: Size) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Which corner (x, y) of a picture comes to lie on the canvas's, and the scale, as `fit_to_canvas` has them."""
     aspect = canvas[0] / canvas[1]
     kept = np.array(
         [
@@ -148,5 +144,4 @@ def _mover(size: Size, canvas: Size) -> Callable[[NDArray[np.floating]], NDArray
             min(size[1], max(size[0] / aspect, size[1] * (1 - MAX_CROP))),
         ]
     )
-    corner = (np.array(size) - kept) / 2
-    return lambda points: (points - corner) * (np.array(canvas) / kept)
+    return (np.array(size) - kept) / 2, np.array(canvas) / kept
