@@ -20,7 +20,6 @@ from layercast_errors import RenderError
 from protocol.links import LinkProfile
 from receiver.archive import make_folder, save_whole
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
-from receiver.rendering import load_model, render
 from receiver.session import Receiver
 from receiver.viewer import Viewer
 from sender.session import Sender
@@ -111,6 +110,8 @@ async def run_headless(setting: Setting, folder: Path) -> dict[str, Any]:
         RenderError: the model cannot be had, or the picture could not be drawn.
         UsageError: the folder cannot be written to.
     """
+    from receiver.rendering import load_model
+
     image = setting.images[0]
     composed = await asyncio.to_thread(setting.compose, image)
     say(f"loading {setting.model} ...", quiet=setting.quiet)
@@ -174,6 +175,8 @@ async def _send(sender: Sender, image: Path, composed: Composition, *, quiet: bo
 
 def _draw_levels(priors: Priors, model: "Model", seed: int, steps: int | None) -> dict[Layer, "Image.Image"]:
     """The final picture of each level: on a fast link the next layer cuts a level's drawing short."""
+    from receiver.rendering import render
+
     drawn = {}
     for level, known in levels_of(priors, priors.layers):
         for frame in render(known, seed, model=model, steps=steps):

@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 import layercast
-from layercast import Bitstream
+from layercast import Bitstream, cli
 from layercast.cli import build_parser, main
 from layercast_errors import LayercastError
 from sender.session import Sender
@@ -25,7 +26,7 @@ from tests.layercast.conftest import Run
 
 Fails = Callable[..., str]
 
-COMMANDS = ("demo", "encode", "decode", "info", "send", "receive", "models")
+COMMANDS = [command.__name__.rpartition(".")[2] for command in cli._COMMANDS]
 
 
 class Signalling(StringIO):
@@ -47,10 +48,8 @@ def test_every_command_has_help_with_an_example(run: Run, command: str) -> None:
     assert (outcome.code, outcome.err) == (0, "")
     example = outcome.out.partition("example:\n")[2].strip()
     assert example.startswith(f"layercast {command}")
-    for line in example.splitlines():
-        build_parser().parse_args(
-            line.split("layercast ", 1)[1].replace('"', "").replace(" red fox in snow", "").split()
-        )
+    for line in re.findall(r"^ *layercast (.+)$", example.replace("\\\n", " "), re.MULTILINE):
+        build_parser().parse_args(shlex.split(line))
 
 
 def test_the_whole_command_line_has_help_and_a_version(run: Run) -> None:
