@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from codec.analysis.colors import CELL
 from codec.composing import Recipe, compose
+from codec.contours import agreement
 from codec.layers import Layer, Priors
 from codec.perception import ciede2000, to_lab
 from codec.pictures import fit_to_canvas, load_picture
-from evaluation.codec import REFERENCE_CANNY, edge_f1
+from evaluation.codec import REFERENCE_CANNY, TOLERANCE
 from layercast_errors import LayercastError, UsageError
-from receiver.rendering import load_model, render
+from receiver.rendering.direct import render
 
 if TYPE_CHECKING:
     from receiver.rendering.models import Model
@@ -71,7 +72,7 @@ def compare(drawn: NDArray[np.uint8], original: NDArray[np.uint8]) -> tuple[floa
     cells = [to_lab(np.asarray(cv2.resize(p, grid, interpolation=cv2.INTER_AREA), np.uint8)) for p in (drawn, original)]
     error = float(np.mean((drawn.astype(np.float64) - original) ** 2))
     psnr = 10 * np.log10(255**2 / max(error, 1e-9))
-    return edge_f1(lines[0], lines[1]), float(ciede2000(cells[0], cells[1]).mean()), float(psnr)
+    return agreement(lines[0], lines[1], TOLERANCE), float(ciede2000(cells[0], cells[1]).mean()), float(psnr)
 
 
 def measure(model: "Model", known: Priors, seed: int, original: NDArray[np.uint8]) -> Quality:
@@ -90,6 +91,8 @@ def measure(model: "Model", known: Priors, seed: int, original: NDArray[np.uint8
 
 def evaluate(images: Path, model_name: str, count: int) -> dict[str, object]:
     """Mean quality of each level over the first `count` pictures of a folder, and the mean size of a stream."""
+    from receiver.rendering import load_model
+
     paths = sorted(p for p in images.iterdir() if p.suffix.lower() in (".png", ".webp", ".jpg", ".jpeg"))[:count]
     if not paths:
         raise UsageError(f"there is no picture in {images}")
@@ -141,7 +144,7 @@ def _table(outcome: dict[str, object]) -> str:
     levels = outcome["levels"]
     assert isinstance(levels, dict)
     lines = [
-        f"{outcome['pictures']} pictures of {outcome['mean_bytes']:.0f} bytes, {outcome['model']} on {outcome['device']}",
+        f"{outcome['pictures']} pictures, mean {outcome['mean_bytes']:.0f} bytes; {outcome['model']}, {outcome['device']}",
         f"{'level':<10}{'edge F1':>9}{'dE2000':>9}{'PSNR':>8}{'first s':>9}{'all s':>8}",
     ]
     for name, mean in levels.items():
