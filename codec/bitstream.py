@@ -16,11 +16,14 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from codec.header import Header, read_varint, write_varint
 from codec.layers import EdgeMap, Layer, Priors, Skeleton
 from layercast_errors import BitstreamError, TruncatedError, UsageError
+
+if TYPE_CHECKING:
+    from codec.coders.colors import Levels
 
 __all__ = ["Bitstream", "Coder", "Header", "Section"]
 
@@ -183,10 +186,25 @@ class Bitstream:
         Raises:
             BitstreamError: a section's payload is broken.
         """
-        priors = Priors(self.header.canvas)
+        known = _Known(Priors(self.header.canvas))
         for section in self.sections:
-            priors = _decode_section(section, priors)
-        return priors
+            known = _decode_section(section, known)
+        return known.priors
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the sections so far tell, and what those that refine them build on.
+
+    Attributes:
+        priors: what they tell.
+        edges: the last edge map, as it was coded.
+        levels: the last colour map, as it was coded.
+    """
+
+    priors: Priors
+    edges: EdgeMap | None = None
+    levels: "Levels | None" = None
 
 
 def _end_of(body: bytes) -> bytes:
@@ -218,50 +236,58 @@ def _known(kind: type[_Number], number: int) -> _Number | int:
     return kind(number) if number in frozenset(kind) else number
 
 
-def _decode_section(section: Section, priors: Priors) -> Priors:
+def _decode_section(section: Section, known: _Known) -> _Known:
     """What is known once `section` came, too."""
     if not isinstance(section.coder, Coder) or LAYER_OF[section.coder] != section.layer:
-        return priors
+        return known
     try:
-        return _DECODERS[section.coder](section.payload, section.missing > 0, priors)
+        return _DECODERS[section.coder](section.payload, section.missing > 0, known)
     except BitstreamError:
         if section.missing:
-            return priors
+            return known
         raise
 
 
 # The coders are imported when they are first needed, since they bring the compiler.
 
 
-def _decode_text(payload: bytes, cut: bool, priors: Priors) -> Priors:
+def _decode_text(payload: bytes, cut: bool, known: _Known) -> _Known:
     from codec.coders.text import decode_text
 
-    return replace(priors, semantic=decode_text(payload, cut=cut))
+    return replace(known, priors=replace(known.priors, semantic=decode_text(payload, cut=cut)))
 
 
-def _decode_edges(payload: bytes, cut: bool, priors: Priors) -> Priors:
-    from codec.coders.edges import decode_edges
+def _decode_edges(payload: bytes, cut: bool, known: _Known) -> _Known:
+    from codec.coders.edges import decode_edges, is_halved
+    from codec.contours import thin
 
-    edges = decode_edges(payload, priors.canvas, cut=cut)
-    skeleton = priors.structure if isinstance(priors.structure, Skeleton) else priors.skeleton
-    return replace(priors, structure=edges, skeleton=skeleton)
+    edges = decode_edges(payload, known.priors.canvas, base=known.edges, cut=cut)
+    before = known.priors.structure
+    priors = replace(
+        known.priors,
+        structure=thin(edges) if is_halved(payload) else edges,
+        skeleton=before if isinstance(before, Skeleton) else known.priors.skeleton,
+    )
+    return replace(known, priors=priors, edges=edges)
 
 
-def _decode_colors(payload: bytes, cut: bool, priors: Priors) -> Priors:
+def _decode_colors(payload: bytes, cut: bool, known: _Known) -> _Known:
     from codec.coders.colors import decode_colors
 
-    return replace(priors, texture=decode_colors(payload, priors.canvas, cut=cut).to_map())
+    levels = decode_colors(payload, known.priors.canvas, base=known.levels, cut=cut)
+    return replace(known, priors=replace(known.priors, texture=levels.to_map()), levels=levels)
 
 
-def _decode_skeleton(payload: bytes, cut: bool, priors: Priors) -> Priors:
+def _decode_skeleton(payload: bytes, cut: bool, known: _Known) -> _Known:
     from codec.coders.skeleton import decode_skeleton
 
-    skeleton = decode_skeleton(payload, priors.canvas, cut=cut)
-    beside = isinstance(priors.structure, EdgeMap)
-    return replace(priors, skeleton=skeleton) if beside else replace(priors, structure=skeleton)
+    skeleton = decode_skeleton(payload, known.priors.canvas, cut=cut)
+    if isinstance(known.priors.structure, EdgeMap):
+        return replace(known, priors=replace(known.priors, skeleton=skeleton))
+    return replace(known, priors=replace(known.priors, structure=skeleton))
 
 
-_DECODERS: dict[Coder, Callable[[bytes, bool, Priors], Priors]] = {
+_DECODERS: dict[Coder, Callable[[bytes, bool, _Known], _Known]] = {
     Coder.TEXT: _decode_text,
     Coder.EDGES: _decode_edges,
     Coder.COLORS: _decode_colors,

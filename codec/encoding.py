@@ -12,10 +12,11 @@ from codec.budget import (
     EDGE_SIDES,
     TEXT_SHARE,
     budget_of,
-    edge_section,
+    edge_sections,
     fit_colors,
     fit_edges,
     shorten,
+    size_of,
     text_section,
 )
 from codec.contours import find_contours, trace
@@ -35,6 +36,7 @@ def encode(
     bpp: float | None = None,
     seed: int = 0,
     model: str = "mini",
+    nested: bool = False,
 ) -> Bitstream:
     """Turn a picture and what is said of it into a stream of at most `budget` bytes.
 
@@ -49,6 +51,7 @@ def encode(
         bpp: bits per pixel of canvas; 0.02 if neither is given.
         seed: of the noise that the picture will be drawn from.
         model: name of the model that the picture is meant for.
+        nested: whether lines and colours come on coarse grids first and are then refined, for about 10 % more bytes.
 
     Raises:
         BudgetError: the budget does not hold the header and the first word.
@@ -61,14 +64,13 @@ def encode(
     empty = Bitstream(header).size_of(None)
     text, notes = _fit_text(prompt, budget, empty)
     room = budget - empty - len(text.to_bytes())
-    colors = fit_colors(
-        [average_colors(picture), average_colors(picture, 2 * CELL)], min(room, int(budget * COLOR_SHARE))
-    )
-    if colors is not None:
-        room -= len(colors.to_bytes())
-    lines = _fit_structure(picture, structure, room)
-    sections = tuple(section for section in (text, *lines, colors) if section is not None)
-    return Bitstream(header, sections, notes)
+    maps = [average_colors(picture), average_colors(picture, 2 * CELL)]
+    colors = fit_colors(maps, min(room, int(budget * COLOR_SHARE)), nested=nested)
+    lines = _fit_structure(picture, structure, room - size_of(colors), nested=nested)
+    if nested:
+        # The coarsest of every layer comes before what refines any.
+        return Bitstream(header, (text, *lines[:1], *colors, *lines[1:]), notes)
+    return Bitstream(header, (text, *lines, *colors), notes)
 
 
 def _fit_text(prompt: str, budget: int, empty: int) -> tuple[Section, tuple[str, ...]]:
@@ -83,20 +85,19 @@ def _fit_text(prompt: str, budget: int, empty: int) -> tuple[Section, tuple[str,
     return text_section(shorter), (note,)
 
 
-def _fit_structure(picture: NDArray[np.uint8], structure: Structure, room: int) -> tuple[Section, ...]:
+def _fit_structure(picture: NDArray[np.uint8], structure: Structure, room: int, *, nested: bool) -> tuple[Section, ...]:
     if structure is None:
         return ()
     if isinstance(structure, Skeleton):
         from codec.coders.skeleton import encode_skeleton
 
         section = Section(Layer.STRUCTURE, Coder.SKELETON, encode_skeleton(structure))
-        return (section,) if len(section.to_bytes()) <= room else ()
+        return (section,) if size_of([section]) <= room else ()
     if isinstance(structure, EdgeMap):
-        whole = edge_section(structure) if max(structure.grid.shape) <= EDGE_SIDES[-1] else None
-        if whole is not None and len(whole.to_bytes()) <= room:
-            return (whole,)
+        whole = edge_sections(structure, nested=nested) if max(structure.grid.shape) <= EDGE_SIDES[-1] else ()
+        if whole and size_of(whole) <= room:
+            return whole
         contours, lines = trace(structure.grid, structure.canvas), structure.to_image()
     else:
         contours, lines = find_contours(picture)
-    edges = fit_edges(contours, lines, room)
-    return () if edges is None else (edges,)
+    return fit_edges(contours, lines, room, nested=nested)

@@ -19,10 +19,10 @@ from codec.coders.neighbours import (
     REACH_UP,
     WEIGHT_ONE,
     close_row,
-    fineness,
     flat_steps,
     gather,
     gather_coarse,
+    kind_of,
 )
 from codec.contours import find_contours
 from codec.layers import EdgeMap
@@ -36,6 +36,10 @@ SHORTEST = (4, 8, 12, 16, 20, 25, 30, 40, 60, 100)
 #: Share of grids found by Canny on the shrunken picture instead, as a given drawing may look.
 SHRUNKEN_SHARE = 0.15
 
+#: Least grid that is halved once or twice, and share of those grids that are.
+HALVED_SIDE = 128
+HALVED_SHARE = 0.5
+
 #: Units of the two hidden stages.
 UNITS = (64, 32)
 
@@ -48,8 +52,8 @@ _NAT = 256
 _Samples = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
-def draw_maps(data: Path, tiles: list[Tile], maps: int, *, finer: bool, seed: int) -> Iterator[EdgeMap]:
-    """Draw `maps` edge maps of random cuts of each picture."""
+def draw_maps(data: Path, tiles: list[Tile], maps: int, *, finer: bool, seed: int) -> Iterator[tuple[EdgeMap, bool]]:
+    """Draw `maps` edge maps of random cuts of each picture, and tell of each whether it is halved."""
     random = np.random.default_rng(seed)
     cv2.setNumThreads(1)
     for tile in tiles:
@@ -58,11 +62,15 @@ def draw_maps(data: Path, tiles: list[Tile], maps: int, *, finer: bool, seed: in
             picture = _cut(whole, random) if index else whole
             side = int(random.choice(FINER_SIDES if finer else SIDES))
             if not finer and random.random() < SHRUNKEN_SHARE:
-                yield detect_edges(picture, side)
+                yield detect_edges(picture, side), False
                 continue
             contours, _ = find_contours(picture)
             shortest = int(random.choice(SHORTEST))
-            yield contours.draw(side, sum(len(path) >= shortest for path in contours.paths))
+            drawn = contours.draw(side, shortest)
+            halvings = int(random.integers(1, 3)) if side >= HALVED_SIDE and random.random() < HALVED_SHARE else 0
+            for _ in range(min(halvings, 1) if finer else halvings):
+                drawn = halve(drawn)
+            yield drawn, halvings > 0
 
 
 def _cut(picture: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
@@ -76,7 +84,7 @@ def _cut(picture: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.
     return np.asarray(cv2.resize(cut, (side, side), interpolation=way), np.uint8)
 
 
-def sample(edges: EdgeMap, cells: int, *, finer: bool, random: np.random.Generator) -> _Samples:
+def sample(edges: EdgeMap, cells: int, *, halved: bool, finer: bool, random: np.random.Generator) -> _Samples:
     """Features (packed to bits) and values of up to `cells` random cells that the coder would code."""
     rows, columns = edges.grid.shape
     padded = np.zeros((rows + REACH_UP, columns + 2 * REACH_ACROSS), np.uint8)
@@ -91,7 +99,7 @@ def sample(edges: EdgeMap, cells: int, *, finer: bool, random: np.random.Generat
     places = places[random.permutation(len(places))[:cells]]
     features = np.zeros((len(places), FINER_FEATURES if finer else FEATURES), np.uint8)
     active = np.zeros(FINER_FEATURES, np.int64)
-    kind, steps = fineness(rows, columns), flat_steps(padded.shape[1])
+    kind, steps = kind_of(rows, columns, halved=halved), flat_steps(padded.shape[1])
     for index, (row, column) in enumerate(places):
         count = gather(padded, sums, row, column, kind, steps, active)
         if finer:
@@ -175,7 +183,7 @@ def build(
             random = np.random.default_rng(seed)
             chosen = [tile for tile in tiles if tile.held_out == held_out]
             drawn = draw_maps(data, chosen, maps, finer=finer, seed=seed + held_out)
-            parts = [sample(edges, cells, finer=finer, random=random) for edges in drawn]
+            parts = [sample(edges, cells, halved=halved, finer=finer, random=random) for edges, halved in drawn]
             sets.append((np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])))
         print(f"{'finer' if finer else 'whole'} maps: {len(sets[0][1])} cells", flush=True)
         weights = train(sets[0], sets[1], FINER_FEATURES if finer else FEATURES, epochs, seed)

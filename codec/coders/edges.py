@@ -2,12 +2,12 @@
 
 Payload: the grid's size, then the cells in reading order. A cut payload gives the rows that came whole.
 
-    1 byte    FINER, EXPLICIT, long side / 8 - 1 (5 bits)
+    1 byte    EXPLICIT, FINER, HALVED, long side / 8 - 1 (5 bits)
     0, 2      EXPLICIT: columns - 1, rows - 1
     rest      arithmetic-coded cells
 
 A map that is FINER doubles the map before it in the stream: of that one, each cell that is set has at least one of four
-set, and a cell that is not set has none.
+set, and a cell that is not set has none. Lines of a map that is HALVED are thick: they are drawn thinned.
 """
 
 import numpy as np
@@ -20,10 +20,10 @@ from codec.coders.neighbours import (
     REACH_COARSE,
     REACH_UP,
     close_row,
-    fineness,
     flat_steps,
     gather,
     gather_coarse,
+    kind_of,
     load_network,
     predict,
 )
@@ -48,18 +48,20 @@ SIDE_STEP = 8
 
 _EXPLICIT = 0x80
 _FINER = 0x40
+_HALVED = 0x20
 _SIDE_MASK = 0x1F
 
 #: How fast the learnt corrections of the network move: for each small neighbourhood, for each larger one.
 _SMALL_RATE, _LARGE_RATE = 3, 6
 
 
-def encode_edges(edges: EdgeMap, base: EdgeMap | None = None) -> bytes:
+def encode_edges(edges: EdgeMap, base: EdgeMap | None = None, *, halved: bool = False) -> bytes:
     """Code an edge map.
 
     Args:
         edges: the map.
         base: the map that the decoder has already, which must be `halve(edges)`; None if it has none.
+        halved: whether the map was made by halving a finer one, so that its lines are thick.
 
     Raises:
         UsageError: a side of the grid is over `MAX_SIDE` cells, or `base` is another map.
@@ -72,8 +74,9 @@ def encode_edges(edges: EdgeMap, base: EdgeMap | None = None) -> bytes:
     state, data = start_writing(rows * columns)
     cells = _padded(rows, columns)
     cells[REACH_UP:, REACH_ACROSS:-REACH_ACROSS] = edges.grid
-    _run(state, data, cells, None if base is None else base.grid)
-    return _size_to_bytes((columns, rows), edges.canvas, finer=base is not None) + finish_writing(state, data)
+    flags = (_FINER if base is not None else 0) | (_HALVED if halved else 0)
+    _run(state, data, cells, None if base is None else base.grid, halved=halved)
+    return _size_to_bytes((columns, rows), edges.canvas, flags) + finish_writing(state, data)
 
 
 def decode_edges(payload: bytes, canvas: Size, *, base: EdgeMap | None = None, cut: bool = False) -> EdgeMap:
@@ -88,16 +91,17 @@ def decode_edges(payload: bytes, canvas: Size, *, base: EdgeMap | None = None, c
     Raises:
         BitstreamError: no grid size, or one out of bounds, or a finer map without the map that it refines.
     """
-    (columns, rows), finer, used = _size_from_bytes(payload, canvas)
+    (columns, rows), flags, used = _size_from_bytes(payload, canvas)
+    finer = bool(flags & _FINER)
     if finer and (base is None or base.grid.shape != (-(-rows // 2), -(-columns // 2))):
         raise BitstreamError("an edge section refines a map that did not come before it")
     coarse = base.grid if finer and base is not None else None
     state, data = start_reading(payload[used:], cut=cut)
     cells = _padded(rows, columns)
-    sound = _run(state, data, cells, coarse)
+    sound = _run(state, data, cells, coarse, halved=bool(flags & _HALVED))
     grid = cells[REACH_UP:, REACH_ACROSS:-REACH_ACROSS] > 0
     grid[sound:] = False
-    if coarse is not None:
+    if coarse is not None and sound < rows:
         sound -= sound % 2
         grid[sound:] = np.repeat(np.repeat(coarse, 2, axis=0), 2, axis=1)[sound:rows, :columns]
     return EdgeMap(np.ascontiguousarray(grid), canvas)
@@ -111,24 +115,27 @@ def halve(edges: EdgeMap) -> EdgeMap:
     return EdgeMap(halved, edges.canvas)
 
 
-def _size_to_bytes(size: Size, canvas: Size, *, finer: bool) -> bytes:
+def _size_to_bytes(size: Size, canvas: Size, flags: int) -> bytes:
     longest = max(size)
-    flags = _FINER if finer else 0
     if longest % SIDE_STEP == 0 and grid_size(canvas, longest) == size:
         return bytes([flags | longest // SIDE_STEP - 1])
     return bytes([flags | _EXPLICIT, size[0] - 1, size[1] - 1])
 
 
-def _size_from_bytes(payload: bytes, canvas: Size) -> tuple[Size, bool, int]:
+def _size_from_bytes(payload: bytes, canvas: Size) -> tuple[Size, int, int]:
     if not payload:
         raise BitstreamError("an edge section is empty")
-    flags, side = payload[0] & ~_SIDE_MASK, payload[0] & _SIDE_MASK
-    finer = bool(flags & _FINER)
-    if flags & ~_FINER == _EXPLICIT and side == 0 and len(payload) >= 3:
-        return (payload[1] + 1, payload[2] + 1), finer, 3
-    if flags & ~_FINER:
-        raise BitstreamError(f"an edge section has an unknown grid size ({payload[0]})")
-    return grid_size(canvas, (side + 1) * SIDE_STEP), finer, 1
+    side = payload[0] & _SIDE_MASK
+    if not payload[0] & _EXPLICIT:
+        return grid_size(canvas, (side + 1) * SIDE_STEP), payload[0], 1
+    if side or len(payload) < 3:
+        raise BitstreamError("an edge section does not start with the size of its grid")
+    return (payload[1] + 1, payload[2] + 1), payload[0], 3
+
+
+def is_halved(payload: bytes) -> bool:
+    """Whether the map of a payload was made by halving a finer one."""
+    return bool(payload and payload[0] & _HALVED)
 
 
 def _padded(rows: int, columns: int) -> NDArray[np.uint8]:
@@ -136,7 +143,12 @@ def _padded(rows: int, columns: int) -> NDArray[np.uint8]:
 
 
 def _run(
-    state: NDArray[np.int64], data: NDArray[np.uint8], cells: NDArray[np.uint8], coarse: NDArray[np.bool_] | None
+    state: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    cells: NDArray[np.uint8],
+    coarse: NDArray[np.bool_] | None,
+    *,
+    halved: bool,
 ) -> int:
     rows, columns = cells.shape[0] - REACH_UP, cells.shape[1] - 2 * REACH_ACROSS
     network = load_network(coarse is not None)
@@ -148,7 +160,7 @@ def _run(
         cells,
         around,
         coarse is not None,
-        fineness(rows, columns),
+        kind_of(rows, columns, halved=halved),
         flat_steps(cells.shape[1]),
         network.first,
         network.first_bias,

@@ -1,8 +1,8 @@
 """What is likely in a cell of an edge map, from the cells around it: a small network, in integers only.
 
 The network sees which cells of a causal neighbourhood are set, how busy the rows above are near by and everywhere,
-which border is near, how fine the grid is and, when a coarser map is refined, the cells of that map on all sides. All
-of these are yes or no, so that its first stage is a sum of rows of weights; two further stages are dense.
+which border is near, what kind of grid it is and, when a coarser map is refined, the cells of that map on all sides.
+All of these are yes or no, so that its first stage is a sum of rows of weights; two further stages are dense.
 
     features -> sum of rows, clipped -> dense, clipped -> dense -> logistic value
 
@@ -39,6 +39,9 @@ REACH_COARSE = 3
 #: Long sides of the grid from which the next kind begins.
 _FINENESS = np.array([44, 52, 60, 68, 76, 84, 92, 104, 120, 136, 152, 176, 208, 240], np.int64)
 
+#: Bit of a kind that tells of halving.
+_HALVED = 32
+
 #: Window of the near business, rows up and cells across; classes of both businesses, and 1/share of one class.
 _NEAR = 16
 _CLASSES = 16
@@ -49,7 +52,8 @@ _AT_NEAR = len(CAUSAL)
 _AT_OVERALL = _AT_NEAR + _CLASSES
 _AT_BORDER = _AT_OVERALL + _CLASSES
 _AT_FINENESS = _AT_BORDER + 3
-_AT_COARSE = _AT_FINENESS + len(_FINENESS) + 1
+_AT_HALVED = _AT_FINENESS + len(_FINENESS) + 1
+_AT_COARSE = _AT_HALVED + 1
 
 #: Features of the network of whole maps, and of that of refined ones.
 FEATURES = _AT_COARSE
@@ -105,9 +109,10 @@ def load_network(finer: bool) -> Network:
     )
 
 
-def fineness(rows: int, columns: int) -> int:
-    """The feature that tells how fine a grid is."""
-    return _AT_FINENESS + int(np.searchsorted(_FINENESS, max(rows, columns), "right"))
+def kind_of(rows: int, columns: int, *, halved: bool) -> int:
+    """What kind of grid this is: how fine, and whether its lines are thick from halving a finer one's."""
+    fineness = int(np.searchsorted(_FINENESS, max(rows, columns), "right"))
+    return fineness | (_HALVED if halved else 0)
 
 
 def flat_steps(width: int) -> NDArray[np.int64]:
@@ -141,7 +146,7 @@ def gather(
         sums: as `close_row` keeps it.
         row: of the cell.
         column: of the cell.
-        kind: from `fineness`.
+        kind: from `kind_of`.
         steps: from `flat_steps`.
         active: room for the list.
 
@@ -156,8 +161,11 @@ def gather(
     active[0] = _AT_NEAR + (min(_CLASSES - 2, near * _CLASS_SHARE // area) if row else _CLASSES - 1)
     overall = min(_CLASSES - 2, sums[row, columns] * _CLASS_SHARE // (row * columns)) if row else _CLASSES - 1
     active[1] = _AT_OVERALL + overall
-    active[2] = kind
+    active[2] = _AT_FINENESS + (kind & (_HALVED - 1))
     count = PLAIN
+    if kind & _HALVED:
+        active[count] = _AT_HALVED
+        count += 1
     for border, reached in enumerate((row == 0, column == 0, column == columns - 1)):
         if reached:
             active[count] = _AT_BORDER + border

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from codec.analysis.edges import thin
-from codec.contours import agreement, find_contours, trace
+from codec.analysis import edges
+from codec.contours import MIN_LENGTH, agreement, find_contours, thin, trace
+from codec.layers import EdgeMap
 from tests.codec.pictures import draw_picture
 
 
@@ -15,31 +16,33 @@ def test_drawn_contours_lie_where_the_lines_are() -> None:
 
 def test_contours_come_longest_first() -> None:
     contours, _ = find_contours(draw_picture(768, 512))
-    lengths = [len(path) for path in contours.paths]
-    assert lengths == sorted(lengths, reverse=True)
-    assert contours.draw(96, 1).grid.sum() < contours.draw(96).grid.sum()
+    assert (np.diff(contours.lengths) <= 0).all()
+    assert contours.draw(96, int(contours.lengths[0])).grid.sum() < contours.draw(96).grid.sum()
     assert contours.draw(96).grid.shape == (64, 96)
 
 
-def test_tracing_visits_every_cell_once() -> None:
+def test_tracing_visits_cells_once_and_leaves_out_grain() -> None:
     grid = np.random.default_rng(2).random((40, 60)) < 0.2
-    points = np.concatenate(trace(grid, (60, 40)).paths)
-    cells = {(int(x), int(y)) for x, y in points}
-    assert len(points) == grid.sum()
-    assert cells == {(x, y) for y, x in np.argwhere(grid)}
+    contours = trace(grid, (60, 40))
+    cells = {(int(x), int(y)) for x, y in contours.points}
+    assert len(cells) == len(contours.points) == contours.ends[-1]
+    assert cells < {(x, y) for y, x in np.argwhere(grid)}
+    assert contours.lengths.min() >= MIN_LENGTH
 
 
 def test_soft_pictures_have_contours_too() -> None:
     picture = np.tile(np.linspace(100, 110, 256).astype(np.uint8)[:, None, None], (1, 256, 3))
     picture[:128] += 12
     contours, _ = find_contours(picture)
-    assert contours.paths
-    assert not find_contours(np.full((64, 64, 3), 90, np.uint8))[0].paths
+    assert len(contours.ends)
+    assert not len(find_contours(np.full((64, 64, 3), 90, np.uint8))[0].ends)
 
 
 def test_drawn_lines_are_thin() -> None:
-    grid = find_contours(draw_picture())[0].draw(64).grid
-    assert (thin(grid) == grid).all()
+    drawn = find_contours(draw_picture())[0].draw(64)
+    assert thin(drawn) == drawn
+    thick = EdgeMap(np.random.default_rng(4).random((50, 70)) < 0.6, (70, 50))
+    assert (thin(thick).grid == edges.thin(thick.grid)).all()
 
 
 def test_f1_counts_lines_that_are_near() -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from codec.bitstream import Bitstream, Coder
 from codec.coders.text import encode_text
+from codec.contours import thin
 from codec.encoding import encode
 from codec.layers import EdgeMap, Layer, Semantic, Skeleton
 from layercast_errors import BudgetError, UsageError
@@ -92,6 +93,36 @@ def test_given_lines_that_do_not_fit_are_coarsened() -> None:
     structure = stream.decode().structure
     assert isinstance(structure, EdgeMap)
     assert max(structure.grid.shape) < 256
+
+
+def test_nested_layers_refine_coarse_ones() -> None:
+    plain, nested = (encode(draw_picture(), PROMPT, nested=nested) for nested in (False, True))
+    assert len(nested.to_bytes()) <= 655
+    coders = [section.coder for section in nested.sections]
+    assert coders[:4] == [Coder.TEXT, Coder.EDGES, Coder.COLORS, Coder.COLORS]
+    assert coders.count(Coder.EDGES) > 1
+    assert nested.size_of(Layer.STRUCTURE) < 1.3 * plain.size_of(Layer.STRUCTURE)
+    cells = []
+    for count in range(2, len(coders) + 1):
+        priors = Bitstream(nested.header, nested.sections[:count]).decode()
+        assert isinstance(priors.structure, EdgeMap)
+        assert thin(priors.structure) == priors.structure
+        cells.append((priors.structure.grid.size, 0 if priors.texture is None else priors.texture.colors.size))
+    assert cells == sorted(cells)
+
+
+def test_nested_refinement_that_is_cut_shows_both() -> None:
+    stream = encode(draw_picture(), PROMPT, nested=True)
+    data = stream.to_bytes()
+    part = Bitstream.from_bytes(data[: len(data) - 3 - len(stream.sections[-1].payload) // 2], partial=True)
+    assert part.sections[-1].missing
+    came, whole = part.decode().structure, stream.decode().structure
+    assert isinstance(came, EdgeMap)
+    assert isinstance(whole, EdgeMap)
+    assert came.grid.shape == whole.grid.shape
+    rows = len(whole.grid)
+    assert (came.grid[: rows // 4] == whole.grid[: rows // 4]).all()
+    assert came.grid[-rows // 2 :].any()
 
 
 def test_people_and_no_structure() -> None:

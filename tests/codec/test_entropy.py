@@ -32,11 +32,13 @@ def _read(payload: bytes, chances: _Chances, *, cut: bool = False) -> list[int]:
 _bits = st.lists(st.tuples(st.integers(0, 1), st.integers(1, 65535)), max_size=300)
 
 
+@settings(deadline=None)
 @given(_bits)
 def test_bits_come_back(chances: _Chances) -> None:
     assert _read(_write(chances), chances) == [bit for bit, _ in chances]
 
 
+@settings(deadline=None)
 @given(_bits, st.data())
 def test_cut_payload_gives_a_true_beginning(chances: _Chances, data: st.DataObject) -> None:
     payload = _write(chances)
@@ -67,7 +69,7 @@ def test_few_zeros_are_left_out() -> None:
     assert _write([(1, 32768)] * 8 * 40) == bytes(32)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=40))
 def test_any_bytes_read(payload: bytes) -> None:
     assert len(_read(payload, [(0, 20000)] * 400)) == 400

@@ -1,7 +1,7 @@
 """The header: small, exact, and unmoved by nonsense."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codec.header import MAGIC, MAX_AREA, MAX_MODEL, MAX_SIDE, MODELS, Header
@@ -27,6 +27,7 @@ def test_sizes(header: Header, size: int) -> None:
     assert Header.parse(header.to_bytes()) == header
 
 
+@settings(deadline=None)
 @given(_sides, _sides, st.integers(0, 2**32 - 1), _models)
 def test_any_header_comes_back(width: int, height: int, seed: int, model: str) -> None:
     try:
@@ -72,6 +73,7 @@ def test_nonsense_is_refused(data: bytes) -> None:
         Header.parse(data)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=30), st.booleans())
 def test_any_bytes_parse_or_raise(data: bytes, marked: bool) -> None:
     try:

@@ -66,6 +66,21 @@ def test_any_bytes_decode_or_raise(payload: bytes, cut: bool) -> None:
     assert max(colors.shape[:2]) <= MAX_SIDE
 
 
+def test_refining_costs_little_more_than_the_finest_alone() -> None:
+    coarse, fine = average_colors(draw_picture(), 128), average_colors(draw_picture(), 64)
+    first = encode_colors(coarse)
+    base = decode_colors(first, (512, 512))
+    second = encode_colors(fine, base=base)
+    decoded = decode_colors(second, (512, 512), base=base)
+    assert ciede2000(to_lab(fine.colors), to_lab(decoded.to_map().colors)).mean() < 2.7
+    assert len(first) + len(second) < 1.3 * len(encode_colors(fine))
+    for other in (None, decode_colors(encode_colors(coarse, 2), (512, 512)), decoded):
+        with pytest.raises(BitstreamError, match="refines"):
+            decode_colors(second, (512, 512), base=other)
+    with pytest.raises(UsageError, match="twice"):
+        encode_colors(fine, 2, base)
+
+
 def test_bounds() -> None:
     with pytest.raises(UsageError, match="at most"):
         encode_colors(ColorMap(np.zeros((1, MAX_SIDE + 1, 3), np.uint8), (512, 512)))

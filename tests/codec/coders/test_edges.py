@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec.coders.edges import MAX_SIDE, decode_edges, encode_edges
+from codec.coders.edges import MAX_SIDE, decode_edges, encode_edges, halve
 from codec.layers import EdgeMap
 from layercast_errors import BitstreamError, UsageError
 from tests.codec.golden import golden
@@ -20,7 +20,7 @@ def test_lines_come_back_in_few_bytes(side: int) -> None:
     assert len(payload) < edges.grid.sum() / 2
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32), st.floats(0, 1), st.sampled_from([64, 512, 768]))
 def test_any_grid_comes_back(rows: int, columns: int, seed: int, density: float, width: int) -> None:
     grid = np.random.default_rng(seed).random((rows, columns)) < density
@@ -46,6 +46,31 @@ def test_every_cut_gives_the_rows_that_came() -> None:
         assert rows >= last
         last = rows
     assert last >= int(np.flatnonzero(edges.grid.any(axis=1)).max()) - 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32), st.floats(0, 1))
+def test_any_refinement_comes_back(rows: int, columns: int, seed: int, density: float) -> None:
+    fine = EdgeMap(np.random.default_rng(seed).random((rows, columns)) < density, (512, 512))
+    base = halve(fine)
+    assert decode_edges(encode_edges(fine, base), (512, 512), base=base) == fine
+
+
+def test_refining_costs_little_more_than_the_finest_alone() -> None:
+    fine = draw_edges(128)
+    base = halve(fine)
+    both = len(encode_edges(base, halved=True)) + len(encode_edges(fine, base))
+    assert both < 1.25 * len(encode_edges(fine))
+
+
+def test_refining_something_else_is_refused() -> None:
+    fine = draw_edges(128)
+    payload = encode_edges(fine, halve(fine))
+    for base in (None, draw_edges(96)):
+        with pytest.raises(BitstreamError, match="refines"):
+            decode_edges(payload, (512, 512), base=base)
+    with pytest.raises(UsageError, match="halve"):
+        encode_edges(fine, draw_edges(64))
 
 
 @settings(max_examples=60, deadline=None)

@@ -23,7 +23,7 @@ def test_standing_person_is_small() -> None:
     assert len(encode_skeleton(skeleton)) <= 30
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(_people)
 def test_any_people_come_back(people: tuple[tuple[tuple[float, float] | None, ...], ...]) -> None:
     payload = encode_skeleton(Skeleton(people, (512, 320)))
