@@ -144,7 +144,7 @@ def _table(outcome: dict[str, object]) -> str:
     levels = outcome["levels"]
     assert isinstance(levels, dict)
     lines = [
-        f"{outcome['pictures']} pictures, mean {outcome['mean_bytes']:.0f} bytes; {outcome['model']}, {outcome['device']}",
+        f"{outcome['pictures']} pictures, {outcome['mean_bytes']:.0f} bytes; {outcome['model']}, {outcome['device']}",
         f"{'level':<10}{'edge F1':>9}{'dE2000':>9}{'PSNR':>8}{'first s':>9}{'all s':>8}",
     ]
     for name, mean in levels.items():

@@ -22,7 +22,7 @@ from training.run import Run, cosine
 from training.samples import Batch, Samples, shuffled_rows
 from training.vae import load_vae, to_tensor
 
-LEARNING_RATE = 5e-4
+LEARNING_RATE = 7e-4
 EMA_DECAY = 0.999
 
 
