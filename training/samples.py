@@ -19,7 +19,7 @@ from training.conditions import GRIDS, Conditions
 from training.data import tile_from_row
 
 #: How often each set of layers is shown: (edges, colours) -> share.
-LEVELS = {(False, False): 0.22, (True, False): 0.22, (True, True): 0.42, (False, True): 0.14}
+LEVELS = {(False, False): 0.15, (True, False): 0.25, (True, True): 0.45, (False, True): 0.15}
 
 #: How often each edge grid is shown; the codec's usual budget lands on the middle ones.
 GRID_SHARES = (0.2, 0.2, 0.3, 0.15, 0.15)
