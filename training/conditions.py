@@ -8,6 +8,7 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -90,7 +91,7 @@ def extract(data: Path, work: Path) -> None:
             image = Image.fromarray(cut)
             words["colors"].append([color.name for color in dominant_colors(image) if color.share > MAIN_SHARE])
             words["plain"].append(plain_caption(image))
-        packed = {name: np.stack(value) for name, value in edges.items()}
+        packed: dict[str, Any] = {name: np.stack(value) for name, value in edges.items()}
         np.savez_compressed(work / f"{split}.conditions.npz", colors=np.stack(colors), **packed)
         (work / f"{split}.words.json").write_text(json.dumps(words), encoding="utf-8")
 
