@@ -31,8 +31,9 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=10, help="rounds of training (edges, colors)")
     parser.add_argument("--output", type=Path, default=TABLES, help="folder to write to")
     options = parser.parse_args()
+    table = _build(options)
     with (options.output / f"{options.table}-{VERSION}.npz").open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **_build(options))
+        np.savez_compressed(file, allow_pickle=False, **table)
     return 0
 
 
