@@ -51,7 +51,7 @@ class RenderSettings:
 
 def flow_settings(native: int) -> RenderSettings:
     """Settings of a small flow-matching model such as the embedded one."""
-    return RenderSettings(native=native, steps=8, previews=(2, 4))
+    return RenderSettings(native=native, steps=6, previews=(1, 3))
 
 
 def diffusion_settings(native: int) -> RenderSettings:
