@@ -33,10 +33,10 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
-def test_a_local_folder_is_understood(mini: Model, sd15: Model) -> None:
+def test_a_local_folder_is_understood(mini: Model, mini_folder: Path, sd15: Model) -> None:
     assert set(mini.adapters) == {Condition.EDGES, Condition.COLORS}
     assert set(sd15.adapters) == {Condition.EDGES, Condition.COLORS, Condition.SKELETON}
-    assert mini.settings == flow_settings(64)
+    assert load_model(mini_folder, "cpu").settings == flow_settings(64)
     assert sd15.settings == diffusion_settings(64)
     assert (mini.pixels_per_latent, mini.size_multiple) == (8, 32)
     assert (sd15.pixels_per_latent, sd15.size_multiple) == (8, 64)
