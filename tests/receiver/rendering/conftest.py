@@ -38,7 +38,7 @@ def sd15_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def mini(mini_folder: Path) -> Model:
-    """A tiny model of `mini`'s kind; its steps are its own, so that tuning the real one leaves the counts here alone."""
+    """A tiny model of `mini`'s kind with steps of its own, whatever the real one is tuned to."""
     settings = replace(flow_settings(CANVAS[0]), steps=8, previews=(2, 4))
     return load_model(mini_folder, "cpu", dtype="float32", settings=settings)
 
