@@ -68,6 +68,7 @@ class Page:
         return str(await self.run("return document.querySelector(arguments[0]).innerText.trim()", selector))
 
     async def click(self, selector: str) -> None:
+        await self.sees(True, "return document.querySelector(arguments[0]) !== null", selector)
         await self.run("document.querySelector(arguments[0]).click()", selector)
 
     async def press(self, key: str) -> None:
@@ -87,7 +88,7 @@ class Page:
 
     async def reads(self, selector: str, expected: str) -> None:
         """Wait until an element's visible text is what is expected."""
-        await self.sees(expected, "return document.querySelector(arguments[0]).innerText.trim()", selector)
+        await self.sees(expected, "return document.querySelector(arguments[0])?.innerText.trim()", selector)
 
     async def shade(self) -> Any:
         """The grey of the one frame on the stage; None while there is none, or two cross-fade."""
@@ -230,6 +231,7 @@ async def test_looking_back_and_returning_to_live(page: Page) -> None:
     for name, prompt in [("one", "first"), ("two", "second"), ("three", "third")]:
         publish(page, *Scene(name=name, prompt=prompt).whole())
     await page.reads(".prompt", "third")
+    await page.sees(3, "return document.querySelectorAll('#history li button').length")
     assert await page.run("return document.getElementById('live').hidden")
     await page.click("#history li:nth-child(1) button")
     await page.reads(".prompt", "first")
