@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     options = parser.parse_args(arguments)
     try:
-        results = _measure_folder(options.images, options.prompts, options.budget, options.limit)
+        results = measure_folder(options.images, options.prompts, options.budget, options.limit)
     except (LayercastError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1
@@ -119,7 +119,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _measure_folder(images: Path, prompts: Path, budget: int | None, limit: int) -> list[Measured]:
+def measure_folder(images: Path, prompts: Path, budget: int | None, limit: int) -> list[Measured]:
+    """Measure every picture of a folder, each with one of the prompts.
+
+    Raises:
+        UsageError: there is no picture, or no prompt.
+    """
     lines = [line for line in prompts.read_text(encoding="utf-8").splitlines() if line.strip()]
     paths = sorted(path for path in images.iterdir() if path.suffix.lower() in (".png", ".webp", ".jpg", ".jpeg"))
     if not lines or not paths:

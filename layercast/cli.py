@@ -9,7 +9,8 @@ import sys
 from collections.abc import Sequence
 
 from layercast import __version__
-from layercast.commands import decode, demo, edit, encode, info, models, receive, send
+from layercast.commands import bench, decode, demo, edit, encode, info, models, receive, send
+from layercast.commands.arguments import add_loudness
 from layercast_errors import LayercastError, UsageError
 
 #: Exit codes: done, a clear error on stderr, wrong usage, stopped by Ctrl-C.
@@ -30,7 +31,7 @@ examples:
   layercast send photo.jpg --to ws://127.0.0.1:8765 --link iridium
 """
 
-_COMMANDS = (demo, encode, decode, info, edit, send, receive, models)
+_COMMANDS = (demo, encode, decode, info, edit, send, receive, models, bench)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -45,9 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in _COMMANDS:
         subparser = command.add_parser(subparsers)
-        loudness = subparser.add_mutually_exclusive_group()
-        loudness.add_argument("-v", "--verbose", action="store_true", help="log what happens inside")
-        loudness.add_argument("-q", "--quiet", action="store_true", help="errors only")
+        add_loudness(subparser)
         subparser.set_defaults(run=command.run)
     return parser
 

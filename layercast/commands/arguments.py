@@ -31,6 +31,14 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="report as one JSON object on stdout")
 
 
+def add_loudness(parser: argparse.ArgumentParser, *, inner: bool = False) -> None:
+    """`--verbose` and `--quiet`; those of an `inner` subcommand leave alone what was said before its name."""
+    default = argparse.SUPPRESS if inner else False
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("-v", "--verbose", action="store_true", default=default, help="log what happens inside")
+    group.add_argument("-q", "--quiet", action="store_true", default=default, help="errors only")
+
+
 def add_encoding(parser: argparse.ArgumentParser) -> None:
     """How a picture is turned into a stream."""
     group = parser.add_argument_group("encoding")

@@ -1,0 +1,29 @@
+"""`layercast bench`: measure what layercast promises. Each subject is a module `bench_SUBJECT` beside this one."""
+
+import argparse
+
+from layercast.commands import bench_codec
+from layercast.commands.arguments import Subparsers, add_command, add_loudness
+
+_SUBJECTS = (bench_codec,)
+
+
+def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
+    """The subcommand's arguments: those of each subject."""
+    parser = add_command(
+        subparsers,
+        "bench",
+        "Measure bytes, fidelity and time, beside what else there is, and hold them against the bars",
+        "layercast bench codec --images pictures/ --prompts prompts.txt",
+    )
+    subjects = parser.add_subparsers(title="subjects", metavar="SUBJECT", required=True)
+    for subject in _SUBJECTS:
+        subparser = subject.add_parser(subjects)
+        add_loudness(subparser, inner=True)
+        subparser.set_defaults(measure=subject.run)
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure the subject that was named."""
+    options.measure(options)
