@@ -17,6 +17,8 @@ LayercastError
 │   ├── ListenError            the address cannot be listened on
 │   └── DisconnectedError      the connection ended before the work was done
 ├── AuthenticationError        the far side refused the token, or we refused theirs
+├── OutboxError                an outbox is in use elsewhere, is none, or cannot be read or written
+│   └── OutboxFullError        it holds as much as it may
 ├── RenderError
 │   ├── UnknownModelError      no model of that name, hub id or folder
 │   ├── MissingModelError      a known model whose files are not on this machine
@@ -37,6 +39,8 @@ __all__ = [
     "MissingExtraError",
     "MissingModelError",
     "ModelFilesError",
+    "OutboxError",
+    "OutboxFullError",
     "PacketError",
     "PictureError",
     "PromptError",
@@ -134,6 +138,14 @@ class DisconnectedError(TransportError):
 
 class AuthenticationError(LayercastError):
     """The far side refused the token, or we refused theirs."""
+
+
+class OutboxError(LayercastError):
+    """An outbox is in use by another process, is none, or cannot be read or written."""
+
+
+class OutboxFullError(OutboxError):
+    """The outbox holds as much as it may; what was refused was not accepted."""
 
 
 class RenderError(LayercastError):
