@@ -42,6 +42,7 @@ class Pair:
     Args:
         link: both directions.
         drop: tells which packets vanish besides those that chance takes: (from the sender?, its place in the row).
+        mangle: what becomes of a packet on its way: (from the sender?, its bytes).
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Pair:
         rate: float | None = None,
         reliable: bool | None = None,
         drop: Callable[[bool, int], bool] = lambda _from_sender, _place: False,
+        mangle: Callable[[bool, bytes], bytes] = lambda _from_sender, packet: packet,
     ) -> None:
         rng = random.Random(seed)
         limits = limits or Limits()
@@ -74,6 +76,7 @@ class Pair:
         self.sending = End(self.sender, clocks[0])
         self.receiving = End(self.receiver, clocks[1])
         self._drop = drop
+        self._mangle = mangle
         self._travelling: list[tuple[float, int, End, bytes]] = []
         self._tie = itertools.count()
 
@@ -129,6 +132,7 @@ class Pair:
             end.sent.append((self.now, packet))
             arrivals = end.clock.arrivals(len(packet), self.now)
             if not self._drop(end is self.sending, place):
+                mangled = self._mangle(end is self.sending, packet)
                 for arrival in arrivals:
-                    heapq.heappush(self._travelling, (arrival, next(self._tie), other, packet))
+                    heapq.heappush(self._travelling, (arrival, next(self._tie), other, mangled))
         end.events.extend((self.now, event) for event in end.connection.take_events())

@@ -82,30 +82,6 @@ def test_two_runs_are_the_same() -> None:
     assert runs[0] == runs[1]
 
 
-@pytest.mark.parametrize("every", range(2, 11))
-def test_every_nth_packet_lost(every: int) -> None:
-    pair = Pair(LINKS["gsm"], reliable=False)
-    pair.greet()
-    pair._drop = lambda from_sender, place: from_sender and place % every == 0
-    pair.offer(*PICTURE, section(bytes(3000), urgency=6, layer=3))
-    pair.run(600.0, done=lambda: bool(pair.events(ImageAcknowledged)))
-    (told,) = pair.events(ImageAcknowledged)
-    unharmed = 3400 * 1.1
-    assert told.cost.total <= unharmed * every / (every - 1) * 1.25
-
-
-def test_a_lost_text_is_repaired_before_new_detail() -> None:
-    pair = Pair(LINKS["iridium"], reliable=False)
-    pair.greet()
-    first = len(pair.sending.sent)
-    pair._drop = lambda from_sender, place: from_sender and place == first
-    pair.offer(TEXT, section(bytes(3000), urgency=6, layer=3))
-    began = pair.now
-    pair.run(600.0, done=lambda: bool(pair.events(OfferReceived)))
-    # A round trip with three later packets that tell of the loss, and the way there again.
-    assert pair.now - began < (2 * 0.9 + 0.5) + 4 * 0.22 + (0.9 + 0.35) + 0.25
-
-
 def test_the_window_bounds_what_is_in_flight() -> None:
     pair = Pair(LINKS["iridium"])
     pair.greet()
