@@ -12,15 +12,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import cast
 
-from layercast_errors import ProtocolError, TransportError
+from layercast_errors import ProtocolError, TransportError, UsageError
 from protocol.codes import Code
 from protocol.driver import Driver
 from protocol.events import ImageDone, ImageFailed, OfferReceived, ReceiverEvent, SectionInfo, SectionReceived
 from protocol.limits import Limits
 from protocol.receiving import ReceiverConnection
-from protocol.tokens import check_token
+from protocol.tokens import check_token, same_token
 from protocol.transports.addresses import open_listener
-from protocol.transports.base import Listener, Transport
+from protocol.transports.base import Listener, ListenOptions, Transport
 
 __all__ = ["ImageDone", "ImageFailed", "Intake", "OfferReceived", "ReceiverEvent", "SectionInfo", "SectionReceived"]
 
@@ -36,37 +36,45 @@ class Intake:
     """Takes pictures from any number of senders. Use it as `async with`.
 
     Args:
-        listen: the address to listen on, `ws://host:port` or `wss://host:port`; port 0 takes a free one.
+        listen: the address to listen on, or several: `ws://`, `wss://`, `webrtc+http://`, `webrtc+https://`, `mqtt://`
+            or `mqtts://`; port 0 takes a free one.
         token: what senders must know; None takes anyone.
         on_event: told of what comes, in order for each sender; may be a coroutine function, and while it runs its
             sender is not read from.
-        ssl: for `wss://`, the certificate to show.
+        ssl: for secure addresses of this machine, the certificate to show.
+        trust: towards a broker, which certificates to trust; the system's by default.
         origins: the web pages that may send from a browser.
+        ice_servers: STUN and TURN servers for WebRTC, as URLs; none are needed within one network.
         limits: what senders may make us hold or wait for.
 
     Raises:
-        UsageError: the token could never be sent.
+        UsageError: the token could never be sent, or there is no address.
     """
 
     def __init__(
         self,
-        listen: str = "ws://127.0.0.1:8765",
+        listen: str | Sequence[str] = "ws://127.0.0.1:8765",
         *,
         on_event: OnEvent,
         token: str | None = None,
         ssl: tls.SSLContext | None = None,
+        trust: tls.SSLContext | None = None,
         origins: Sequence[str] = (),
+        ice_servers: Sequence[str] = (),
         limits: Limits | None = None,
     ) -> None:
         if token is not None:
             check_token(token)
-        self._address = listen
+        self._wanted = (listen,) if isinstance(listen, str) else tuple(listen)
+        if not self._wanted:
+            raise UsageError("a receiver listens on at least one address")
         self._token = token
         self._on_event = on_event
-        self._ssl = ssl
-        self._origins = origins
+        self._options = ListenOptions(
+            ssl=ssl, trust=trust, origins=tuple(origins), admits=self._admits, ice_servers=tuple(ice_servers)
+        )
         self._limits = limits or Limits()
-        self._listener: Listener | None = None
+        self._listeners: list[Listener] = []
         self._peers: dict[asyncio.Task[None], tuple[ReceiverConnection, Driver]] = {}
         self._addresses: Counter[str] = Counter()
 
@@ -77,14 +85,18 @@ class Intake:
             ListenError: the address cannot be listened on.
             UsageError: it is not an address, or `wss://` lacks its certificate.
         """
-        self._listener = await open_listener(self._address, self._take_in, ssl=self._ssl, origins=self._origins)
+        try:
+            for address in self._wanted:
+                self._listeners.append(await open_listener(address, self._take_in, self._options))
+        except BaseException:
+            await self._stop_listening()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Say goodbye to the senders, and stop listening. Pictures that are not complete fail."""
-        assert self._listener is not None
         try:
             for connection, driver in self._peers.values():
                 connection.close(Code.GOING_AWAY)
@@ -94,13 +106,18 @@ class Intake:
         finally:
             for task in self._peers:
                 task.cancel()
-            await self._listener.close()
+            await self._stop_listening()
 
     @property
     def url(self) -> str:
-        """Where senders reach us, with the port that was really bound."""
-        assert self._listener is not None, "an Intake listens inside its `async with`"
-        return self._listener.url
+        """Where senders reach us, with the port that was really bound; the first of several addresses."""
+        assert self._listeners, "an Intake listens inside its `async with`"
+        return self._listeners[0].url
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """All addresses where senders reach us."""
+        return tuple(listener.url for listener in self._listeners)
 
     @property
     def sessions(self) -> tuple[str, ...]:
@@ -132,6 +149,12 @@ class Intake:
             self._addresses[transport.peer] -= 1
             # A peer that left keeps no entry, or every address that ever came would.
             self._addresses += Counter()
+
+    def _admits(self, token: str) -> bool:
+        return self._token is None or same_token(token, self._token)
+
+    async def _stop_listening(self) -> None:
+        await asyncio.gather(*(listener.close() for listener in self._listeners))
 
     def _is_full(self, address: str) -> bool:
         return (

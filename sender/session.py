@@ -21,8 +21,9 @@ from protocol.sending import SenderConnection
 from protocol.states import State
 from protocol.tokens import check_token
 from protocol.transports.addresses import open_transport
-from protocol.transports.base import Transport
+from protocol.transports.base import DialOptions, Transport
 from protocol.transports.shaped import ShapedTransport
+from protocol.transports.urls import public_url
 from sender.delivery import Delivery, Progress, SectionDelivery
 from sender.orders import INCREMENTAL_LAYERS, urgency_of
 
@@ -48,12 +49,13 @@ class Sender:
     """A connection to one receiver. Use it as `async with`; pictures may be sent one after the other or together.
 
     Args:
-        url: the receiver's address, `ws://host:port` or `wss://host:port`.
+        url: the receiver's address: `ws://`, `wss://`, `webrtc+http://`, `webrtc+https://`, `mqtt://` or `mqtts://`.
         token: what the receiver wants to hear, if it wants to hear anything.
         link: a link to emulate around the connection in real time, by name (`protocol.LINKS`) or as a profile.
         rate: the most that may be sent, in bit/s; what is sent is paced to it. With `link` it replaces the link's rate.
         order: in which order the layers travel: a name of `sender.ORDERS`.
-        ssl: for `wss://`, which certificates to trust; the system's by default.
+        ssl: for secure addresses, which certificates to trust; the system's by default.
+        ice_servers: STUN and TURN servers for WebRTC, as URLs; none are needed within one network.
         transport: an open transport to use instead of connecting to `url`.
 
     Raises:
@@ -69,16 +71,19 @@ class Sender:
         rate: float | None = None,
         order: str = "paper",
         ssl: tls.SSLContext | None = None,
+        ice_servers: Sequence[str] = (),
         transport: Transport | None = None,
     ) -> None:
         check_token(token or "")
         urgency_of(order, 0)
         self._url = url
+        #: The address as it may be shown: without a broker's password.
+        self._shown = public_url(url)
         self._token = token or ""
         self._profile = _profile_of(link, rate)
         self._emulate = link is not None
         self._order = order
-        self._ssl = ssl
+        self._dial = DialOptions(ssl=ssl, token=self._token, ice_servers=tuple(ice_servers))
         self._given = transport
         self._slots = asyncio.Semaphore(Limits().open_images)
         self._sending: dict[int, _Sending] = {}
@@ -94,7 +99,7 @@ class Sender:
             RemoteProtocolError: the receiver refuses us for another reason, or is none.
         """
         loop = asyncio.get_running_loop()
-        transport = self._given or await open_transport(self._url, ssl=self._ssl)
+        transport = self._given or await open_transport(self._url, self._dial)
         if self._emulate and self._profile is not None:
             transport = ShapedTransport(transport, self._profile)
         self._connection = SenderConnection(
@@ -107,13 +112,13 @@ class Sender:
         )
         self._driver = Driver(self._connection, transport, self._on_event, stall_seconds=Limits().stall_seconds)
         self._welcome = loop.create_future()
-        self._running = asyncio.create_task(self._run(), name=f"sender to {self._url}")
+        self._running = asyncio.create_task(self._run(), name=f"sender to {self._shown}")
         try:
             async with asyncio.timeout(WELCOME_SECONDS):
                 self._session = await asyncio.shield(self._welcome)
         except TimeoutError as error:
             await self._abandon()
-            raise ConnectError(f"{self._url} accepts connections, but no receiver answers there") from error
+            raise ConnectError(f"{self._shown} accepts connections, but no receiver answers there") from error
         except BaseException:
             await self._abandon()
             raise
@@ -270,7 +275,7 @@ class Sender:
             error = failure
         if self._welcome is not None and not self._welcome.done():
             if isinstance(error, DisconnectedError):
-                error = ConnectError(f"{self._url} ended the connection without a greeting: {error}")
+                error = ConnectError(f"{self._shown} ended the connection without a greeting: {error}")
             self._welcome.set_exception(error)
             # Nobody may be waiting any more; then nobody needs to hear of it.
             self._welcome.exception()

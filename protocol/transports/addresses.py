@@ -1,55 +1,74 @@
-"""From an address to a transport, by its scheme. A new kind of link is one file and one row in each function here."""
+"""From an address to a transport, by its scheme. A new kind of link is one file with `connect` and `listen`, and its
+rows in the table here."""
 
-import ssl as tls
-from collections.abc import Sequence
+import importlib
+from typing import Protocol, cast
 
-from layercast_errors import UsageError
-from protocol.transports.base import Handler, Listener, Transport
+from layercast_errors import MissingExtraError, UsageError
+from protocol.transports.base import DialOptions, Handler, Listener, ListenOptions, Transport
+from protocol.transports.urls import public_url
+
+
+class _Carrier(Protocol):
+    """What the module of a kind of link offers."""
+
+    async def connect(self, url: str, options: DialOptions) -> Transport: ...
+
+    async def listen(self, url: str, handler: Handler, options: ListenOptions) -> Listener: ...
+
+
+#: Which module speaks a scheme, and the extra of this distribution that it needs besides.
+_CARRIERS: dict[str, tuple[str, str | None]] = {
+    "ws": ("protocol.transports.websocket", None),
+    "wss": ("protocol.transports.websocket", None),
+}
 
 #: The schemes that can be connected to and listened on.
-SCHEMES = ("ws", "wss")
+SCHEMES = tuple(_CARRIERS)
 
 
-async def open_transport(url: str, *, ssl: tls.SSLContext | None = None) -> Transport:
+async def open_transport(url: str, options: DialOptions | None = None) -> Transport:
     """Connect to a receiver.
 
     Args:
         url: its address.
-        ssl: for secure schemes, which certificates to trust; the system's by default.
+        options: how to connect.
 
     Raises:
+        AuthenticationError: the far side refuses our token, or our user and password.
         ConnectError: nobody answers there, or it is no receiver.
+        MissingExtraError: a library for this kind of link is not installed.
         UsageError: the address is not one that we can connect to.
     """
-    _check_scheme(url)
-    from protocol.transports.websocket import connect_websocket
-
-    return await connect_websocket(url, ssl=ssl)
+    return await _carrier_of(url).connect(url, options or DialOptions())
 
 
-async def open_listener(
-    url: str, handler: Handler, *, ssl: tls.SSLContext | None = None, origins: Sequence[str] = ()
-) -> Listener:
+async def open_listener(url: str, handler: Handler, options: ListenOptions | None = None) -> Listener:
     """Wait for senders.
 
     Args:
         url: the address to listen on.
         handler: what to do with each sender.
-        ssl: for secure schemes, the certificate to show.
-        origins: the web pages that may connect from a browser.
+        options: how to wait.
 
     Raises:
+        AuthenticationError: a broker refuses our user and password.
         ListenError: the address cannot be listened on.
+        MissingExtraError: a library for this kind of link is not installed.
         UsageError: the address is not one that we can listen on.
     """
-    _check_scheme(url)
-    from protocol.transports.websocket import listen_websocket
-
-    return await listen_websocket(url, handler, ssl=ssl, origins=origins)
+    return await _carrier_of(url).listen(url, handler, options or ListenOptions())
 
 
-def _check_scheme(url: str) -> None:
-    scheme, _, _ = url.partition("://")
-    if scheme not in SCHEMES:
+def _carrier_of(url: str) -> _Carrier:
+    scheme, mark, _ = url.partition("://")
+    if not mark or scheme not in _CARRIERS:
         known = ", ".join(f"{known}://" for known in SCHEMES)
-        raise UsageError(f"'{url}' is not an address that layercast knows; it speaks {known}")
+        raise UsageError(f"'{public_url(url)}' is not an address that layercast knows; it speaks {known}")
+    module, extra = _CARRIERS[scheme]
+    try:
+        return cast(_Carrier, importlib.import_module(module))
+    except ModuleNotFoundError as error:
+        if extra is None:
+            raise
+        raise MissingExtraError(f"{scheme}://", extra) from error

@@ -7,27 +7,29 @@ own: a ping of WebSockets waits behind data, and its timeout kills healthy slow 
 """
 
 import contextlib
-import ipaddress
 import logging
 import socket
 import ssl as tls
-from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as dial
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.typing import Origin, Subprotocol
 
 from layercast_errors import ConnectError, DisconnectedError, ListenError, UsageError
 from protocol.limits import MAX_PACKET
-from protocol.transports.base import Handler, Listener, Transport
+from protocol.transports.base import DialOptions, Handler, Listener, ListenOptions, Transport
+from protocol.transports.urls import bracketed, parse_address, public_url
 
 SUBPROTOCOL = Subprotocol("layercast.v1")
 
 #: How long opening may take, in seconds.
 OPEN_SECONDS = 10.0
+
+#: How long a new peer may take for its handshake, in seconds.
+HANDSHAKE_SECONDS = 5.0
 
 #: How long the far side may take to close, in seconds.
 CLOSE_SECONDS = 2.0
@@ -38,14 +40,19 @@ CLOSE_CODES = 4000
 #: Bytes that the kernel may hold unsent.
 UNSENT_BYTES = 4096
 
+#: The largest message that is read at all, in bytes; what is larger than a packet is refused later, and in words.
+MAX_MESSAGE = 16 * 1024
+
+_PORTS = {"ws": 80, "wss": 443}
+_EXAMPLE = "ws://127.0.0.1:8765"
+
 _OPTIONS: dict[str, Any] = {
     "subprotocols": [SUBPROTOCOL],
     "compression": None,
     "ping_interval": None,
     "ping_timeout": None,
-    "open_timeout": OPEN_SECONDS,
     "close_timeout": CLOSE_SECONDS,
-    "max_size": 4 * MAX_PACKET,
+    "max_size": MAX_MESSAGE,
     "max_queue": (8, 2),
     "write_limit": (2048, 512),
     "logger": logging.getLogger("layercast.websocket"),
@@ -67,6 +74,7 @@ class WebSocketTransport(Transport):
 
     async def send(self, packet: bytes) -> None:
         """See `Transport.send`."""
+        self.check_size(packet)
         try:
             await self._connection.send(packet)
         except ConnectionClosed as error:
@@ -99,57 +107,35 @@ class WebSocketListener(Listener):
         await self._server.wait_closed()
 
 
-async def connect_websocket(url: str, *, ssl: tls.SSLContext | None = None) -> WebSocketTransport:
-    """Open a WebSocket to a receiver.
-
-    Args:
-        url: `ws://host:port` or `wss://host:port`.
-        ssl: for `wss://`, which certificates to trust; the system's by default.
-
-    Raises:
-        ConnectError: nobody answers there, or it is no receiver.
-        UsageError: the address is not one.
-    """
-    host, _ = _host_and_port(url)
+async def connect(url: str, options: DialOptions) -> WebSocketTransport:
+    """Open a WebSocket to a receiver at `ws://host:port` or `wss://host:port`; see `addresses.open_transport`."""
+    address = parse_address(url, _PORTS, _EXAMPLE)
+    shown = public_url(url)
     # A proxy is for the outside world; on this machine it only gets in the way.
-    options = _OPTIONS | ({"proxy": None} if _is_loopback(host) else {}) | ({"ssl": ssl} if ssl is not None else {})
+    extra: dict[str, Any] = {"proxy": None} if address.is_loopback else {}
+    if options.ssl is not None:
+        extra["ssl"] = options.ssl
     try:
-        return WebSocketTransport(await connect(url, **options))
+        return WebSocketTransport(await dial(url, open_timeout=OPEN_SECONDS, **_OPTIONS, **extra))
     except InvalidURI as error:
-        raise UsageError(f"'{url}' is not an address; give one like ws://127.0.0.1:8765") from error
+        raise UsageError(f"'{shown}' is not an address; give one like {_EXAMPLE}") from error
     except InvalidHandshake as error:
-        raise ConnectError(f"{url} answers, but is no layercast receiver: {error}") from error
+        raise ConnectError(f"{shown} answers, but is no layercast receiver: {error}") from error
     except tls.SSLError as error:
-        raise ConnectError(f"no secure connection to {url}: {error.reason or error}") from error
+        raise ConnectError(f"no secure connection to {shown}: {error.reason or error}") from error
     except (OSError, TimeoutError) as error:
         raise ConnectError(
-            f"nobody listens at {url}; start a receiver there: layercast receive --listen {url}"
+            f"nobody listens at {shown}; start a receiver there: layercast receive --listen {shown}"
         ) from error
 
 
-async def listen_websocket(
-    url: str,
-    handler: Handler,
-    *,
-    ssl: tls.SSLContext | None = None,
-    origins: Sequence[str] = (),
-) -> WebSocketListener:
-    """Wait for senders.
+async def listen(url: str, handler: Handler, options: ListenOptions) -> WebSocketListener:
+    """Wait for senders at `ws://host:port` or `wss://host:port`, port 0 for a free one; see `addresses.open_listener`.
 
-    Args:
-        url: `ws://host:port` or `wss://host:port`; port 0 takes a free one.
-        handler: what to do with each sender; its WebSocket is closed when this returns.
-        ssl: for `wss://`, the certificate to show.
-        origins: the web pages that may connect from a browser, like `https://example.org`. Programs that are no
-            browsers always may: only a browser acts on behalf of a page that its user did not choose.
-
-    Raises:
-        ListenError: the address cannot be listened on.
-        UsageError: the address is not one, or `wss://` lacks its certificate.
+    A peer that does not finish its handshake in time is dropped, like one that never greets.
     """
-    host, port = _host_and_port(url)
-    scheme = urlsplit(url).scheme
-    if (scheme == "wss") != (ssl is not None):
+    address = parse_address(url, _PORTS, _EXAMPLE)
+    if (address.scheme == "wss") != (options.ssl is not None):
         raise UsageError(f"{url}: wss:// needs a certificate, and ws:// takes none")
 
     async def handle(connection: ServerConnection) -> None:
@@ -159,37 +145,26 @@ async def listen_websocket(
         finally:
             await transport.close()
 
-    allowed = [None, *(Origin(origin) for origin in origins)]
+    allowed = [None, *(Origin(origin) for origin in options.origins)]
     try:
-        server = await serve(handle, host, port, origins=allowed, ssl=ssl, server_header=None, **_OPTIONS)
+        server = await serve(
+            handle,
+            address.host,
+            address.port,
+            origins=allowed,
+            ssl=options.ssl,
+            server_header=None,
+            open_timeout=HANDSHAKE_SECONDS,
+            **_OPTIONS,
+        )
     except OSError as error:
-        free = f"{scheme}://{_bracketed(host)}:0"
+        free = f"{address.scheme}://{bracketed(address.host)}:0"
         raise ListenError(
-            f"cannot listen on port {port} of {host} ({error.strerror or error}); take another, or any free one: {free}"
+            f"cannot listen on port {address.port} of {address.host} ({error.strerror or error}); "
+            f"take another, or any free one: {free}"
         ) from error
     bound = server.sockets[0].getsockname()[1]
-    return WebSocketListener(server, f"{scheme}://{_bracketed(host)}:{bound}")
-
-
-def _host_and_port(url: str) -> tuple[str, int]:
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise UsageError(f"'{url}' is not an address; give one like ws://127.0.0.1:8765") from error
-    if parts.scheme not in ("ws", "wss") or not host:
-        raise UsageError(f"'{url}' is not an address; give one like ws://127.0.0.1:8765")
-    return host, port if port is not None else {"ws": 80, "wss": 443}[parts.scheme]
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-def _is_loopback(host: str) -> bool:
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
+    return WebSocketListener(server, f"{address.scheme}://{bracketed(address.host)}:{bound}")
 
 
 def _bound_kernel_buffer(connection: ClientConnection | ServerConnection) -> None:

@@ -14,10 +14,10 @@ from protocol.limits import MAX_PACKET, Limits
 from protocol.links import LinkProfile
 from protocol.receiving import ReceiverConnection
 from protocol.sending import SenderConnection
+from protocol.transports.addresses import open_listener, open_transport
 from protocol.transports.base import Transport
 from protocol.transports.memory import memory_pair
 from protocol.transports.shaped import ShapedTransport
-from protocol.transports.websocket import connect_websocket, listen_websocket
 from tests.protocol.pair import section
 
 Pipe = AbstractAsyncContextManager[tuple[Transport, Transport]]
@@ -42,8 +42,8 @@ async def websocket() -> AsyncIterator[tuple[Transport, Transport]]:
         accepted.put_nowait(transport)
         await leave.wait()
 
-    listener = await listen_websocket("ws://127.0.0.1:0", handle)
-    ours = await connect_websocket(listener.url)
+    listener = await open_listener("ws://127.0.0.1:0", handle)
+    ours = await open_transport(listener.url)
     theirs = await accepted.get()
     yield ours, theirs
     leave.set()

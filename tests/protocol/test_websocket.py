@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from layercast_errors import ConnectError, DisconnectedError, ListenError, UsageError
 from protocol.transports.addresses import open_listener, open_transport
-from protocol.transports.base import Listener, Transport
+from protocol.transports.base import DialOptions, Listener, ListenOptions, Transport
 
 
 async def echo(transport: Transport) -> None:
@@ -33,7 +33,7 @@ async def echo(transport: Transport) -> None:
 @pytest.fixture
 async def listener() -> AsyncIterator[Listener]:
     """An echo on a free port."""
-    made = await open_listener("ws://127.0.0.1:0", echo, origins=["https://pictures.example"])
+    made = await open_listener("ws://127.0.0.1:0", echo, ListenOptions(origins=("https://pictures.example",)))
     yield made
     await made.close()
 
@@ -72,7 +72,8 @@ async def test_something_else_listens() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:1", "127.0.0.1:8765", "ws://", "ws://127.0.0.1:x", "ws://127.0.0.1:99999", "ws://[", ""]
+    "url",
+    ["http://127.0.0.1:1", "127.0.0.1:8765", "ws://", "ws:", "ws://127.0.0.1:x", "ws://127.0.0.1:99999", "ws://[", ""],
 )
 async def test_no_addresses(url: str) -> None:
     with pytest.raises(UsageError, match="is not an address"):
@@ -85,7 +86,7 @@ async def test_a_certificate_belongs_to_wss() -> None:
     with pytest.raises(UsageError, match="wss:// needs a certificate"):
         await open_listener("wss://127.0.0.1:0", echo)
     with pytest.raises(UsageError, match="ws:// takes none"):
-        await open_listener("ws://127.0.0.1:0", echo, ssl=ssl.create_default_context())
+        await open_listener("ws://127.0.0.1:0", echo, ListenOptions(ssl=ssl.create_default_context()))
 
 
 @pytest.mark.parametrize("subprotocols", [None, ["layercast.v9"]])
@@ -157,12 +158,12 @@ async def test_wss(tmp_path: Path) -> None:
     key, certificate = make_certificate(tmp_path)
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server.load_cert_chain(certificate, key)
-    listener = await open_listener("wss://127.0.0.1:0", echo, ssl=server)
+    listener = await open_listener("wss://127.0.0.1:0", echo, ListenOptions(ssl=server))
     assert listener.url.startswith("wss://")
     with pytest.raises(ConnectError, match="no secure connection to wss://"):
         await open_transport(listener.url)
     trusting = ssl.create_default_context(cafile=str(certificate))
-    transport = await open_transport(listener.url, ssl=trusting)
+    transport = await open_transport(listener.url, DialOptions(ssl=trusting))
     await transport.send(b"hello")
     assert await transport.recv() == b"hello"
     await transport.close()

@@ -20,9 +20,9 @@ from protocol.codes import Code
 from protocol.events import ImageDone, ImageFailed, OfferReceived, SectionReceived
 from protocol.limits import Limits
 from protocol.links import LINKS
+from protocol.transports.addresses import open_listener
 from protocol.transports.base import Transport
 from protocol.transports.memory import memory_pair
-from protocol.transports.websocket import listen_websocket
 from sender import Delivery, Progress, Sender
 from tests.protocol.pair import section
 from tests.sender.helpers import connected
@@ -207,7 +207,7 @@ async def test_a_receiver_that_hangs_up() -> None:
     async def hang_up(transport: Transport) -> None:
         await transport.recv()
 
-    listener = await listen_websocket("ws://127.0.0.1:0", hang_up)
+    listener = await open_listener("ws://127.0.0.1:0", hang_up)
     with pytest.raises(ConnectError, match="ended the connection without a greeting"):
         await Sender(listener.url).__aenter__()
     await listener.close()
