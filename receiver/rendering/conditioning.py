@@ -10,7 +10,7 @@ Each is worked out once per prior, not per step (T2I-Adapter, arXiv 2302.08453, 
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import zip_longest
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from codec.layers import EdgeMap, Layer, Priors, Size, Skeleton
+from receiver.rendering.guidance import color_latents
 from receiver.rendering.models import Model
 from receiver.rendering.poses import draw_pose
 from receiver.rendering.settings import Condition
@@ -39,12 +40,14 @@ class Conditions:
         text: (1, tokens, width) embeddings of the prompt.
         negative: the same of the negative prompt, or None if the model runs without guidance.
         features: the adapters' summed features, one (1, C, h, w) tensor per level; None without any.
+        colors: (1, C, rows, columns) the low band that the picture is pulled to; None where it is not.
     """
 
     layers: frozenset[Layer]
     text: Tensor
     negative: Tensor | None
     features: tuple[Tensor, ...] | None
+    colors: Tensor | None = None
 
 
 def render_size(canvas: Size, native: int, multiple: int) -> Size:
@@ -60,7 +63,12 @@ class Conditioner:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._encode_text = lru_cache(TEXT_CACHE)(self._encode_text_anew)
+        self._encode_colors = lru_cache(FEATURE_CACHE)(partial(color_latents, model))
         self._run_adapter = lru_cache(FEATURE_CACHE)(self._run_adapter_anew)
+
+    @property
+    def _pulls_colors(self) -> bool:
+        return self._model.settings.color_pull > 0 and Condition.COLORS not in self._model.adapters
 
     def size(self, canvas: Size) -> Size:
         """(width, height) that a canvas is rendered at."""
@@ -80,6 +88,7 @@ class Conditioner:
             text=self._encode_text(priors.semantic.prompt if priors.semantic else ""),
             negative=self._encode_text(settings.negative_prompt) if settings.guidance > 1 else None,
             features=features,
+            colors=self._encode_colors(priors.texture, size) if priors.texture and self._pulls_colors else None,
         )
 
     def _choose_priors(self, priors: Priors) -> list[tuple[Condition, Hashable]]:

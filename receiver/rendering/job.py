@@ -83,7 +83,8 @@ class Job:
         if not final and not preview_due(run.done, run.steps, settings.previews, news=self._news):
             return None
         latents = run.sample if final or run.clean is None else run.clean
-        image = decode_latents(self._model, latents, self.priors.canvas, final=final)
+        colors = self.priors.texture if settings.color_fit else None
+        image = decode_latents(self._model, latents, self.priors.canvas, final=final, colors=colors)
         self.shown, self._news = True, False
         return Frame(
             image=image,

@@ -93,9 +93,10 @@ def load_model(
     with _quiet_libraries():
         model = _load_parts(files, place, numbers, settings)
     _check_fit(model)
-    for condition in (Condition.EDGES, Condition.COLORS):
-        if condition not in model.adapters:
-            logger.warning("%s has no adapter for %s: that layer will not show", model.name, condition.value)
+    if Condition.EDGES not in model.adapters:
+        logger.warning("%s has no adapter for edges: that layer will not show", model.name)
+    if Condition.COLORS not in model.adapters:
+        logger.info("%s has no adapter for colours: they are followed roughly", model.name)
     return model
 
 

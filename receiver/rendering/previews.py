@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from codec.layers import Size
+from codec.layers import ColorMap, Size
+from receiver.rendering.colorfit import fit_colors
 from receiver.rendering.models import Model
 
 
@@ -24,13 +25,16 @@ def preview_due(done: int, steps: int, previews: Collection[int], *, news: bool)
 
 
 @torch.inference_mode()
-def decode_latents(model: Model, latents: Tensor, canvas: Size, *, final: bool) -> Image.Image:
+def decode_latents(
+    model: Model, latents: Tensor, canvas: Size, *, final: bool, colors: ColorMap | None = None
+) -> Image.Image:
     """Decode latents to a picture at canvas size.
 
     Args:
         latents: (1, C, h, w) float32, as the UNet knows them.
         canvas: (width, height) in pixels.
         final: whether to take the model's own autoencoder and not the faster one for previews.
+        colors: the average colours that the picture is to have.
     """
     vae = model.vae if final else model.preview_vae
     plain = latents / float(vae.config.scaling_factor) + float(vae.config.shift_factor or 0.0)
@@ -38,4 +42,6 @@ def decode_latents(model: Model, latents: Tensor, canvas: Size, *, final: bool) 
     decoded = vae.decode(plain, return_dict=False)[0][0].float()
     pixels = ((decoded / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     picture = Image.fromarray(np.ascontiguousarray(pixels))
-    return picture if picture.size == canvas else picture.resize(canvas, Image.Resampling.LANCZOS)
+    if picture.size != canvas:
+        picture = picture.resize(canvas, Image.Resampling.LANCZOS)
+    return picture if colors is None else Image.fromarray(fit_colors(np.asarray(picture, np.uint8), colors))

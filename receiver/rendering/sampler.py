@@ -12,9 +12,10 @@ from torch import Tensor
 
 from codec.layers import Size
 from receiver.rendering.conditioning import Conditions
+from receiver.rendering.guidance import pull_low_band
 from receiver.rendering.models import Model
 from receiver.rendering.noise import draw_noise
-from receiver.rendering.schedules import clean_estimate, fresh, is_stochastic, mix_noise, take_step
+from receiver.rendering.schedules import clean_estimate, fresh, is_stochastic, mix_noise, prediction_of, take_step
 
 
 class Run:
@@ -91,6 +92,9 @@ class Run:
         """Do the next step with the UNet's prediction for it, (1, C, h, w) float32."""
         added = self._noise(self.done + 1) if is_stochastic(self._scheduler) else None
         self.clean = clean_estimate(self._scheduler, self.done, self._sample, prediction)
+        if self.conditions.colors is not None:
+            self.clean = pull_low_band(self.clean, self.conditions.colors, self._model.settings.color_pull)
+            prediction = prediction_of(self._scheduler, self.done, self._sample, self.clean)
         self._sample = take_step(self._scheduler, self.done, self._sample, prediction, added)
         self.done += 1
 

@@ -87,6 +87,20 @@ def clean_estimate(scheduler: Any, index: int, sample: Tensor, prediction: Tenso
             return prediction
 
 
+def prediction_of(scheduler: Any, index: int, sample: Tensor, clean: Tensor) -> Tensor:
+    """What the UNet would have predicted before step `index`, had its clean estimate been this: the way back."""
+    picture, noise = noise_level(scheduler, index)
+    match scheduler.config.prediction_type:
+        case "epsilon":
+            return (sample - picture * clean) / noise
+        case "v_prediction":
+            return (picture * sample - clean) / noise
+        case "flow_prediction":
+            return (sample - clean) / noise
+        case _:
+            return clean
+
+
 def mix_noise(scheduler: Any, index: int, clean: Tensor, noise: Tensor) -> Tensor:
     """The sample that step `index` expects of this clean picture and this noise."""
     if index >= len(scheduler.timesteps):
