@@ -259,7 +259,7 @@ def _decode_text(payload: bytes, cut: bool, known: _Known) -> _Known:
 
 def _decode_edges(payload: bytes, cut: bool, known: _Known) -> _Known:
     from codec.coders.edges import decode_edges, is_halved
-    from codec.contours import thin
+    from codec.thinning import thin
 
     edges = decode_edges(payload, known.priors.canvas, base=known.edges, cut=cut)
     before = known.priors.structure

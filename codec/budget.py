@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.analysis.edges import grid_size
 from codec.bitstream import Coder, Section
 from codec.contours import Contours, agreement, draw_lines
-from codec.layers import ColorMap, EdgeMap, Layer, Semantic, Size
+from codec.layers import ColorMap, EdgeMap, Layer, Semantic, Size, grid_size
 from layercast_errors import UsageError
 
 #: Bits per pixel of canvas that a picture may take unless told otherwise: 655 bytes at 512x512.

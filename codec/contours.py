@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.analysis.edges import grid_size
 from codec.entropy import compiled
-from codec.layers import EdgeMap, Size
+from codec.layers import EdgeMap, Size, grid_size
+from codec.thinning import thin
 
 #: Canny's upper thresholds, from that of busy pictures to that of soft ones.
 HIGH_THRESHOLDS = (200, 120, 70, 40)
@@ -28,6 +28,13 @@ MIN_LENGTH = 4
 
 #: How far a drawn line may leave its path, in grid cells.
 STRAIGHTEN = 0.3
+
+#: A path is clutter where less than this share of its points lies clear of all longer ones, and how far is clear, in
+#: quarters of a grid cell. Chosen on the training pictures: so drawn, a grid of the same agreement takes a sixth less.
+CLEAR_SHARE = 0.3
+CLEAR_REACH = 3
+
+_QUARTERS = 4
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -49,6 +56,15 @@ class Contours:
         """(paths,) int64: points of each path, which is about its length in pixels."""
         return np.diff(self.ends, prepend=0)
 
+    def uncluttered(self, side: int) -> "Contours":
+        """The paths that can be told apart on a grid with `side` cells on its long side."""
+        columns, rows = (_QUARTERS * cells for cells in grid_size(self.canvas, side))
+        scale = np.array([columns / self.canvas[0], rows / self.canvas[1]], np.float32)
+        places = np.floor(self.points * scale).astype(np.int32)
+        kept = _find_clear(places, self.ends, np.zeros((rows, columns), np.bool_))
+        points = self.points[np.repeat(kept, self.lengths)]
+        return Contours(points, np.cumsum(self.lengths[kept]), self.canvas)
+
     def lines(self, side: int) -> list[NDArray[np.int32]]:
         """The paths as straight lines between cells of a grid with `side` cells on its long side."""
         columns, rows = grid_size(self.canvas, side)
@@ -60,9 +76,15 @@ class Contours:
         return _parts(cells, list(accumulate(map(len, lines))))
 
     def draw(self, side: int, shortest: int = 0) -> EdgeMap:
-        """Draw the paths of at least `shortest` points on a grid with `side` cells on its long side."""
-        count = int(np.count_nonzero(self.lengths >= shortest))
-        return draw_lines(self.lines(side)[:count], grid_size(self.canvas, side), self.canvas)
+        """Draw the paths on a grid with `side` cells on its long side, less clutter and what is short.
+
+        Args:
+            side: cells on the grid's long side.
+            shortest: points of the shortest path to draw.
+        """
+        clear = self.uncluttered(side)
+        count = int(np.count_nonzero(clear.lengths >= shortest))
+        return draw_lines(clear.lines(side)[:count], grid_size(self.canvas, side), self.canvas)
 
 
 _Number = TypeVar("_Number", bound=np.generic)
@@ -84,13 +106,6 @@ def draw_lines(lines: Sequence[NDArray[np.int32]], size: Size, canvas: Size) -> 
     drawn = np.zeros((size[1], size[0]), np.uint8)
     cv2.polylines(drawn, list(lines), False, 1)
     return thin(EdgeMap(drawn > 0, canvas))
-
-
-def thin(edges: EdgeMap) -> EdgeMap:
-    """The same map with lines of one cell's width."""
-    grid = np.pad(edges.grid.astype(np.uint8), 1)
-    _thin(grid)
-    return EdgeMap(grid[1:-1, 1:-1] > 0, edges.canvas)
 
 
 def find_contours(picture: NDArray[np.uint8]) -> tuple[Contours, NDArray[np.uint8]]:
@@ -149,6 +164,27 @@ def _share_near(lines: NDArray[np.uint8], others: NDArray[np.uint8], tolerance: 
 
 
 @compiled
+def _find_clear(places: NDArray[np.int32], ends: NDArray[np.int64], covered: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which paths, taken in turn, are not clutter beside those taken before; `covered` is used up."""
+    kept = np.zeros(ends.size, np.bool_)
+    start = 0
+    for path in range(ends.size):
+        clear = 0
+        for index in range(start, ends[path]):
+            clear += not covered[places[index, 1], places[index, 0]]
+        if clear >= CLEAR_SHARE * (ends[path] - start):
+            kept[path] = True
+            for index in range(start, ends[path]):
+                x, y = places[index]
+                for down in range(max(-CLEAR_REACH, -y), min(CLEAR_REACH, covered.shape[0] - 1 - y) + 1):
+                    for across in range(max(-CLEAR_REACH, -x), min(CLEAR_REACH, covered.shape[1] - 1 - x) + 1):
+                        if down * down + across * across <= CLEAR_REACH * CLEAR_REACH:
+                            covered[y + down, x + across] = True
+        start = ends[path]
+    return kept
+
+
+@compiled
 def _follow(left: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Walk every line from its end, then what is left (loops) from anywhere; `left` has a border and is used up."""
     steps = ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
@@ -186,40 +222,3 @@ def _follow(left: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int6
                 ends[walks] = placed
                 walks += 1
     return points, ends[:walks]
-
-
-@compiled
-def _thin(grid: NDArray[np.uint8]) -> None:
-    """Thin lines to one cell, in place (T. Y. Zhang and C. Y. Suen, CACM 27(3), 1984); `grid` has a border."""
-    ring = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
-    doomed = np.zeros(grid.size, np.int64)
-    columns = grid.shape[1]
-    idle = 0
-    first = True
-    while idle < 2:
-        count = 0
-        for row in range(1, grid.shape[0] - 1):
-            for column in range(1, columns - 1):
-                if not grid[row, column]:
-                    continue
-                set_cells = turns = 0
-                before = grid[row - 1, column - 1]
-                for down, across in ring:
-                    cell = grid[row + down, column + across]
-                    set_cells += cell
-                    turns += 1 if cell and not before else 0
-                    before = cell
-                if not 2 <= set_cells <= 6 or turns != 1:
-                    continue
-                north, east = grid[row - 1, column], grid[row, column + 1]
-                south, west = grid[row + 1, column], grid[row, column - 1]
-                if first and ((north and east and south) or (east and south and west)):
-                    continue
-                if not first and ((north and east and west) or (north and south and west)):
-                    continue
-                doomed[count] = row * columns + column
-                count += 1
-        for index in range(count):
-            grid[doomed[index] // columns, doomed[index] % columns] = 0
-        idle = 0 if count else idle + 1
-        first = not first

@@ -23,6 +23,12 @@ from layercast_errors import UsageError
 Size = tuple[int, int]
 
 
+def grid_size(canvas: Size, long_side: int) -> Size:
+    """(columns, rows) of a grid with `long_side` cells on the canvas's long side."""
+    longest = max(canvas)
+    return (max(1, round(canvas[0] * long_side / longest)), max(1, round(canvas[1] * long_side / longest)))
+
+
 class Layer(enum.IntEnum):
     """A layer's number: it stands in files and packets and never changes."""
 

@@ -173,7 +173,7 @@ def build(data: Path, tiles: list[Tile], *, maps: int, epochs: int, seed: int = 
     table: dict[str, NDArray[np.generic]] = {}
     for step in range(len(STEPS)):
         table.update(tabulate(step))
-    kept, held = [[tile for tile in tiles if tile.held_out == wanted] for wanted in (False, True)]
+    kept, held = [[tile for tile in tiles if tile.held_out_of_tables == wanted] for wanted in (False, True)]
     for finer in (False, True):
         drawn = draw_maps(data, kept, maps, finer=finer, seed=seed)
         measured = draw_maps(data, held, maps, finer=finer, seed=seed + 1)

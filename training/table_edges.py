@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from codec.analysis.edges import detect_edges
+from codec.analysis.drawings import edges_from_drawing
 from codec.coders.edges import halve
 from codec.coders.neighbours import (
     FEATURES,
@@ -29,16 +29,16 @@ from codec.layers import EdgeMap
 from training.data import Tile, load_tile
 
 #: Grids, and the shortest contours left in them, that are drawn from the pictures.
-SIDES = (40, 48, 56, 64, 72, 80, 88, 96, 112, 128, 144, 160, 192, 224, 256)
+SIDES = (40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120, 128, 144, 160, 176, 192, 224, 256)
 FINER_SIDES = (96, 112, 128, 160, 192, 224, 256)
-SHORTEST = (4, 8, 12, 16, 20, 25, 30, 40, 60, 100)
+SHORTEST = (4, 8, 8, 8, 12, 12, 16, 20, 30, 60)
 
-#: Share of grids found by Canny on the shrunken picture instead, as a given drawing may look.
-SHRUNKEN_SHARE = 0.15
+#: Share of grids that look as a given drawing may, with all that is in it.
+DRAWING_SHARE = 0.15
 
-#: Least grid that is halved once or twice, and share of those grids that are.
-HALVED_SIDE = 128
-HALVED_SHARE = 0.5
+#: Share of grids that are coarse maps of nested ones, and the least grid that is halved once more.
+HALVED_SHARE = 0.4
+HALVED_SIDE = 96
 
 #: Units of the two hidden stages.
 UNITS = (64, 32)
@@ -59,18 +59,20 @@ def draw_maps(data: Path, tiles: list[Tile], maps: int, *, finer: bool, seed: in
     for tile in tiles:
         whole = np.asarray(load_tile(data, tile))
         for index in range(maps):
-            picture = _cut(whole, random) if index else whole
-            side = int(random.choice(FINER_SIDES if finer else SIDES))
-            if not finer and random.random() < SHRUNKEN_SHARE:
-                yield detect_edges(picture, side), False
-                continue
-            contours, _ = find_contours(picture)
-            shortest = int(random.choice(SHORTEST))
-            drawn = contours.draw(side, shortest)
-            halvings = int(random.integers(1, 3)) if side >= HALVED_SIDE and random.random() < HALVED_SHARE else 0
-            for _ in range(min(halvings, 1) if finer else halvings):
+            contours, lines = find_contours(_cut(whole, random) if index else whole)
+            halved = random.random() < HALVED_SHARE
+            # A map that refines is of a fine grid, and halves one of a grid twice as fine if it is refined itself.
+            sides = [side for side in FINER_SIDES if side >= HALVED_SIDE * (1 + (finer and halved))]
+            side = int(random.choice(sides if finer or halved else SIDES))
+            if random.random() < DRAWING_SHARE:
+                drawn = edges_from_drawing(lines, side, contours.canvas)
+            else:
+                drawn = contours.draw(side, int(random.choice(SHORTEST)))
+            if halved:
                 drawn = halve(drawn)
-            yield drawn, halvings > 0
+            while halved and not finer and max(drawn.grid.shape) >= HALVED_SIDE:
+                drawn = halve(drawn)
+            yield drawn, halved
 
 
 def _cut(picture: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
@@ -95,6 +97,10 @@ def sample(edges: EdgeMap, cells: int, *, halved: bool, finer: bool, random: np.
     coarse = halve(edges).grid
     around = np.pad(coarse.astype(np.uint8), REACH_COARSE)
     coded = np.repeat(np.repeat(coarse, 2, axis=0), 2, axis=1)[:rows, :columns] if finer else np.ones_like(edges.grid)
+    if finer:
+        # The last of four that are not all empty is known where the other three are.
+        known = ~(edges.grid[:-1, :-1] | edges.grid[:-1, 1:] | edges.grid[1:, :-1])
+        coded[1::2, 1::2] &= ~known[::2, ::2]
     places = np.argwhere(coded)
     places = places[random.permutation(len(places))[:cells]]
     features = np.zeros((len(places), FINER_FEATURES if finer else FEATURES), np.uint8)
@@ -125,6 +131,7 @@ class _Net(torch.nn.Module):
 
 def train(kept: _Samples, held: _Samples, features: int, epochs: int, seed: int) -> dict[str, NDArray[np.int32]]:
     """Train one network; return its weights as integers."""
+    torch.set_num_threads(1)
     torch.manual_seed(seed)
     net = _Net(features)
     batch = 8192
@@ -181,7 +188,7 @@ def build(
         sets = []
         for held_out in (False, True):
             random = np.random.default_rng(seed)
-            chosen = [tile for tile in tiles if tile.held_out == held_out]
+            chosen = [tile for tile in tiles if tile.held_out_of_tables == held_out]
             drawn = draw_maps(data, chosen, maps, finer=finer, seed=seed + held_out)
             parts = [sample(edges, cells, halved=halved, finer=finer, random=random) for edges, halved in drawn]
             sets.append((np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])))

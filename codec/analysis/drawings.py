@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from codec.analysis.edges import edges_from_drawing
-from codec.layers import EdgeMap, Size
+from codec.layers import EdgeMap, Size, grid_size
 from codec.pictures import fit_to_canvas, load_picture
+from codec.thinning import thin
 
 #: Difference from the ground that is taken for ink and not for noise, of 255.
 MIN_INK = 24
@@ -46,6 +47,21 @@ def light_on_dark(drawing: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if strongest < MIN_INK:
         return np.zeros_like(drawing)
     return np.asarray(ink * 255 // strongest, np.uint8)
+
+
+def edges_from_drawing(drawing: NDArray[np.uint8], long_side: int, canvas: Size) -> EdgeMap:
+    """Read a drawing of edges, light lines on dark ground, of any line width.
+
+    Args:
+        drawing: (H, W) uint8; scaled to the canvas if it has another size.
+        long_side: cells on the long side of the grid.
+        canvas: (width, height) in pixels.
+    """
+    columns, rows = grid_size(canvas, long_side)
+    small = cv2.resize(drawing, (columns, rows), interpolation=cv2.INTER_AREA)
+    # A line thinner than a cell fills only part of it, hence the low threshold relative to the strongest cell.
+    inked = np.asarray(small > max(24.0, 0.35 * float(small.max())))
+    return thin(EdgeMap(inked, canvas))
 
 
 def _is_plain(image: Image.Image) -> bool:

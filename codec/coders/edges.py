@@ -13,7 +13,6 @@ set, and a cell that is not set has none. Lines of a map that is HALVED are thic
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.analysis.edges import grid_size
 from codec.coders.neighbours import (
     PLAIN,
     REACH_ACROSS,
@@ -37,7 +36,7 @@ from codec.entropy import (
     start_reading,
     start_writing,
 )
-from codec.layers import EdgeMap, Size
+from codec.layers import EdgeMap, Size, grid_size
 from layercast_errors import BitstreamError, UsageError
 
 #: Most cells on a side of a grid.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from codec.analysis.colors import average_colors
-from codec.analysis.edges import edges_from_drawing
+from codec.analysis.drawings import edges_from_drawing
 from codec.bitstream import Bitstream, Section
 from codec.budget import budget_of
 from codec.editing.sections import check_complete, is_known, recode_colors, recode_structure, replace_layer

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.analysis.edges import detect_edges
+from codec.contours import find_contours
 from codec.layers import EdgeMap
 
 
@@ -27,4 +27,4 @@ def draw_picture(width: int = 512, height: int = 512) -> NDArray[np.uint8]:
 
 def draw_edges(side: int = 96) -> EdgeMap:
     """The picture's lines on a grid with `side` cells."""
-    return detect_edges(draw_picture(), side, (100.0, 200.0))
+    return find_contours(draw_picture())[0].draw(side)

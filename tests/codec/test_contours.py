@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from codec.analysis import edges
-from codec.contours import MIN_LENGTH, agreement, find_contours, thin, trace
-from codec.layers import EdgeMap
+from codec.contours import MIN_LENGTH, agreement, find_contours, trace
 from tests.codec.pictures import draw_picture
 
 
@@ -38,11 +36,15 @@ def test_soft_pictures_have_contours_too() -> None:
     assert not len(find_contours(np.full((64, 64, 3), 90, np.uint8))[0].ends)
 
 
-def test_drawn_lines_are_thin() -> None:
-    drawn = find_contours(draw_picture())[0].draw(64)
-    assert thin(drawn) == drawn
-    thick = EdgeMap(np.random.default_rng(4).random((50, 70)) < 0.6, (70, 50))
-    assert (thin(thick).grid == edges.thin(thick.grid)).all()
+def test_clutter_is_left_out_and_comes_back_on_finer_grids() -> None:
+    grid = np.zeros((256, 256), np.bool_)
+    grid[20, 10:240] = True
+    grid[23, 10:200] = True
+    grid[60, 10:200] = True
+    contours = trace(grid, (256, 256))
+    assert [len(contours.uncluttered(side).ends) for side in (32, 64, 256)] == [2, 2, 3]
+    assert contours.uncluttered(64).lengths.tolist() == [230, 190]
+    assert contours.draw(256).grid.sum() == grid.sum()
 
 
 def test_f1_counts_lines_that_are_near() -> None:

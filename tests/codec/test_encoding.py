@@ -5,9 +5,9 @@ import pytest
 
 from codec.bitstream import Bitstream, Coder
 from codec.coders.text import encode_text
-from codec.contours import thin
 from codec.encoding import encode
 from codec.layers import EdgeMap, Layer, Semantic, Skeleton
+from codec.thinning import thin
 from layercast_errors import BudgetError, UsageError
 from tests.codec.coders.test_skeleton import STANDING
 from tests.codec.pictures import draw_edges, draw_picture
