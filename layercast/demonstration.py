@@ -18,8 +18,8 @@ from layercast.samples import sample_paths
 from layercast.sheet import Panel, draw_sheet
 from layercast_errors import RenderError
 from protocol.links import LinkProfile
-from receiver.archive import make_folder, save_whole
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
+from receiver.files import make_folder, save_whole
 from receiver.session import Receiver
 from receiver.viewer import Viewer
 from sender.session import Sender

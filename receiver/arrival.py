@@ -22,7 +22,7 @@ class Arrival:
     """A picture under way.
 
     Attributes:
-        name: our own name of it.
+        name: our own name of it: its label in the archive.
         header: canvas, seed and model.
         began: when its first packet came.
         sections: those that are complete, by their place in the stream.
@@ -40,11 +40,6 @@ class Arrival:
     drawing: Future[Frame] | None = None
     delivered: bool = False
     shown: bool = False
-
-    @property
-    def stem(self) -> str:
-        """Its name among files."""
-        return f"{self.began:%Y%m%d-%H%M%S}-{self.name}"
 
     @property
     def stream(self) -> Bitstream:

@@ -4,15 +4,17 @@ sender --> transport --> ReceiverConnection --> on_event(OfferReceived | Section
 """
 
 import asyncio
+import inspect
 import logging
 import secrets
 import ssl as tls
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import cast
 
-from layercast_errors import ProtocolError, TransportError, UsageError
+from layercast_errors import LayercastError, ProtocolError, TransportError, UsageError
 from protocol.codes import Code
 from protocol.driver import Driver
 from protocol.events import ImageDone, ImageFailed, OfferReceived, ReceiverEvent, SectionInfo, SectionReceived
@@ -40,7 +42,8 @@ class Intake:
             or `mqtts://`; port 0 takes a free one.
         token: what senders must know; None takes anyone.
         on_event: told of what comes, in order for each sender; may be a coroutine function, and while it runs its
-            sender is not read from.
+            sender is not read from. If it raises a `LayercastError`, that sender is turned away, and nothing that it
+            still waits for is acknowledged.
         ssl: for secure addresses of this machine, the certificate to show.
         trust: towards a broker, which certificates to trust; the system's by default.
         origins: the web pages that may send from a browser.
@@ -132,7 +135,9 @@ class Intake:
             mtu=transport.mtu,
             now=asyncio.get_running_loop().time(),
         )
-        driver = Driver(connection, transport, self._tell, stall_seconds=self._limits.stall_seconds)
+        driver = Driver(
+            connection, transport, partial(self._tell, connection), stall_seconds=self._limits.stall_seconds
+        )
         if self._is_full(transport.peer):
             connection.refuse(Code.BUSY)
         task = asyncio.current_task()
@@ -161,5 +166,12 @@ class Intake:
             len(self._peers) >= self._limits.sessions or self._addresses[address] >= self._limits.sessions_per_address
         )
 
-    def _tell(self, event: object) -> Awaitable[None] | None:
-        return self._on_event(cast(ReceiverEvent, event))
+    async def _tell(self, connection: ReceiverConnection, event: object) -> None:
+        try:
+            told = self._on_event(cast(ReceiverEvent, event))
+            if inspect.isawaitable(told):
+                await told
+        except LayercastError as error:
+            # What we could not take in must not be acknowledged: the sender is to try again later.
+            _log.error("session %s is ended, for what came could not be taken in: %s", connection.session, error)
+            connection.refuse(Code.INTERNAL)

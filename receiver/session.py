@@ -24,7 +24,7 @@ from codec.encoding import encode
 from codec.layers import Layer, Priors, Semantic
 from layercast_errors import BitstreamError, UsageError
 from protocol.limits import Limits
-from receiver.archive import Archive
+from receiver.archive import Archive, label_of
 from receiver.arrival import KNOWN_LAYERS, Arrival
 from receiver.events import (
     Event,
@@ -37,6 +37,7 @@ from receiver.events import (
 )
 from receiver.intake import ImageDone, ImageFailed, Intake, OfferReceived, ReceiverEvent, SectionReceived
 from receiver.rendering.frames import Frame
+from receiver.replay import offer_of, sections_of
 
 if TYPE_CHECKING:
     from receiver.rendering.engine import Engine
@@ -55,16 +56,18 @@ class Receiver:
     """Takes pictures from senders and draws them as their layers arrive. Use it as `async with`.
 
     Args:
-        listen: the address to listen on, `ws://host:port` or `wss://host:port`; port 0 takes a free one.
+        listen: the address to listen on, or several; see `Intake`.
         token: what senders must know; None takes anyone.
         model: a registered name, a hub id, a local folder, or a loaded model.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         steps: denoising steps; the model's own number if None.
-        archive: a folder to keep streams and pictures in.
+        archive: a folder to keep streams and pictures in. A sender hears that a picture arrived only once it is safe on
+            disk there; what is there already is not taken in again, and what could not be drawn before is drawn.
         on_frame: called in the event loop with every frame.
         on_event: called in the event loop with everything that happens, frames included.
-        ssl: for `wss://`, the certificate to show.
+        ssl, trust: for secure addresses, the certificate to show, and those to trust in a broker.
         origins: the web pages that may send from a browser.
+        ice_servers: STUN and TURN servers for WebRTC; none are needed within one network.
         limits: what senders may make us hold or wait for.
 
     Raises:
@@ -73,7 +76,7 @@ class Receiver:
 
     def __init__(
         self,
-        listen: str = "ws://127.0.0.1:8765",
+        listen: str | Sequence[str] = "ws://127.0.0.1:8765",
         *,
         token: str | None = None,
         model: Union[str, Path, "Model"] = "mini",
@@ -83,12 +86,23 @@ class Receiver:
         on_frame: Callable[[FrameRendered], None] | None = None,
         on_event: Callable[[Event], None] | None = None,
         ssl: tls.SSLContext | None = None,
+        trust: tls.SSLContext | None = None,
         origins: Sequence[str] = (),
+        ice_servers: Sequence[str] = (),
         limits: Limits | None = None,
     ) -> None:
         if steps is not None and steps < 1:
             raise UsageError(f"a picture takes at least one step, not {steps}")
-        self._intake = Intake(listen, on_event=self._take, token=token, ssl=ssl, origins=origins, limits=limits)
+        self._intake = Intake(
+            listen,
+            on_event=self._take,
+            token=token,
+            ssl=ssl,
+            trust=trust,
+            origins=origins,
+            ice_servers=ice_servers,
+            limits=limits,
+        )
         self._model = model
         self._device = device
         self._steps = steps
@@ -100,6 +114,7 @@ class Receiver:
         self._ready = asyncio.Event()
         self._disk = asyncio.Lock()
         self._saving: set[asyncio.Task[None]] = set()
+        self._redrawing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Receiver":
         """Listen, load the model, and draw one picture to warm up; senders that come meanwhile wait.
@@ -119,6 +134,8 @@ class Receiver:
             await self._intake.__aexit__(type(error), error, error.__traceback__)
             raise
         self._ready.set()
+        if self._archive:
+            self._redrawing = asyncio.create_task(self._redraw(self._archive), name="drawing what the archive holds")
         return self
 
     async def __aexit__(
@@ -126,6 +143,8 @@ class Receiver:
     ) -> None:
         """Stop listening, stop drawing, and wait for files that are being written."""
         assert self._engine is not None
+        if self._redrawing:
+            self._redrawing.cancel()
         try:
             await self._intake.__aexit__(kind, error, trace)
         finally:
@@ -135,8 +154,13 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        """Where senders reach us, with the port that was really bound."""
+        """Where senders reach us, with the port that was really bound; the first of several addresses."""
         return self._intake.url
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """All addresses where senders reach us."""
+        return self._intake.urls
 
     def _start_engine(self) -> "Engine":
         """Everything slow that a first picture would otherwise wait for: weights, compiled coders, first kernels."""
@@ -159,12 +183,15 @@ class Receiver:
         if self._engine is None:
             return
         match event:
-            case OfferReceived():
-                self._open(event)
+            case OfferReceived(session=session, image=image):
+                label = label_of(session.encode(), 0, image)
+                if not (self._archive and self._archive.holds(label)):
+                    self._open(event, label, datetime.now(UTC))
             case SectionReceived():
                 await self._add(event)
             case ImageDone(session=session, image=image):
                 if picture := self._pictures.get((session, image)):
+                    await self._store(picture)
                     picture.delivered = True
                     picture.received = event.received
                     if picture.drawing is None:
@@ -175,17 +202,16 @@ class Receiver:
                 if (session, image) in self._pictures:
                     self._give_up((session, image), event.reason)
 
-    def _open(self, offer: OfferReceived) -> None:
-        key = (offer.session, offer.image)
-        name = f"{offer.session}-{offer.image}"
+    def _open(self, offer: OfferReceived, name: str, began: datetime) -> bool:
+        """Begin a picture; false if its head tells nothing."""
         try:
             header = Header.parse(offer.head)
         except BitstreamError as error:
             _log.warning("picture %s: %s", name, error)
-            return
+            return False
         if len(self._pictures) >= MAX_OPEN_PICTURES:
             self._stop_oldest()
-        self._pictures[key] = Arrival(name, header, datetime.now(UTC))
+        self._pictures[offer.session, offer.image] = Arrival(name, header, began)
         self._tell(
             PictureOpened(
                 picture=name,
@@ -202,6 +228,7 @@ class Receiver:
                 at=self._loop.time(),
             )
         )
+        return True
 
     async def _add(self, event: SectionReceived) -> None:
         key = (event.session, event.image)
@@ -252,7 +279,7 @@ class Receiver:
         if self._on_frame:
             self._on_frame(event)
         if frame.final and self._archive:
-            self._save(partial(self._archive.save_level, picture.stem, frame.level, frame.image))
+            self._save(partial(self._archive.save_level, picture.name, picture.began, frame.level, frame.image))
 
     def _drawn(self, key: tuple[str, int], picture: Arrival, drawing: "Future[Frame]") -> None:
         if drawing is not picture.drawing or drawing.cancelled() or self._pictures.get(key) is not picture:
@@ -267,7 +294,6 @@ class Receiver:
             return
         del self._pictures[key]
         self._tell(PictureCompleted(picture=picture.name, received=picture.received, at=self._loop.time()))
-        self._keep(picture)
 
     def _stop_oldest(self) -> None:
         assert self._engine is not None
@@ -279,11 +305,35 @@ class Receiver:
         """Wait for nothing more of a picture; what is drawn of it stays, and what came of it is kept."""
         picture = self._pictures.pop(key)
         self._tell(PictureFailed(picture=picture.name, reason=reason, at=self._loop.time()))
-        self._keep(picture)
+        if self._archive and picture.sections and not picture.delivered:
+            self._save(partial(self._archive.keep_part, picture.name, picture.began, picture.stream))
 
-    def _keep(self, picture: Arrival) -> None:
-        if self._archive and picture.sections:
-            self._save(partial(self._archive.save_stream, picture.stem, picture.stream))
+    async def _store(self, picture: Arrival) -> None:
+        """Bring a whole stream to disk. Its acknowledgement leaves only when this is done, and never if it fails.
+
+        Raises:
+            UsageError: it cannot be written.
+        """
+        if self._archive:
+            async with self._disk:
+                await asyncio.to_thread(self._archive.keep, picture.name, picture.began, picture.stream)
+
+    async def _redraw(self, archive: Archive) -> None:
+        """Draw what was kept and not drawn, for want of time or because the process ended."""
+        undrawn = archive.undrawn()
+        number = 0
+        while (found := await asyncio.to_thread(next, undrawn, None)) is not None:
+            kept, stream = found
+            offer = offer_of(stream, number := number + 1)
+            if not self._open(offer, kept.label, datetime.now(UTC)):
+                continue
+            for event in sections_of(stream, number):
+                await self._add(event)
+            await self._take(ImageDone(session=offer.session, image=number, received=len(stream.to_bytes())))
+            # One at a time: what comes meanwhile is more urgent.
+            picture = self._pictures.get((offer.session, number))
+            if picture and picture.drawing:
+                await asyncio.gather(asyncio.wrap_future(picture.drawing), return_exceptions=True)
 
     def _save(self, write: Callable[[], None]) -> None:
         async def save() -> None:

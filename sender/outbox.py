@@ -229,7 +229,7 @@ class Outbox:
         with self._changing() as database:
             found = database.execute("SELECT stream, epoch FROM identity").fetchone()
             if found is None:
-                found = (secrets.token_bytes(STREAM_ID_BYTES), int(self._clock()) & 0xFFFF_FFFF)
+                found = (secrets.token_bytes(STREAM_ID_BYTES), 0)
                 database.execute("INSERT INTO identity VALUES (?, ?)", found)
             # What was under way when the last process ended is to be sent again.
             database.execute("UPDATE pictures SET state = ? WHERE state = ?", (EntryState.QUEUED, EntryState.SENT))

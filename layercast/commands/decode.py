@@ -38,7 +38,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     """Draw every level of every stream with one loaded model."""
     from layercast.reports import layer_name, load_stream
-    from receiver.archive import make_folder, save_whole
+    from receiver.files import make_folder, save_whole
     from receiver.rendering import load_model, render
 
     levels = parse_levels(options.levels)
@@ -116,7 +116,7 @@ def save_priors(priors: "Priors", folder: Path, stem: str) -> None:
     """Write what the layers tell, for a person to look at: STEM.prompt.txt, STEM.edges.png, STEM.colors.png."""
     from PIL import Image
 
-    from receiver.archive import save_whole
+    from receiver.files import save_whole
 
     if priors.semantic:
         save_whole(priors.semantic.prompt + "\n", folder / f"{stem}.prompt.txt")

@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
     import time
 
     from codec.bitstream import Bitstream
-    from receiver.archive import make_folder
+    from receiver.files import make_folder
 
     if not _edits(options):
         raise UsageError("nothing to edit; say --prompt, --recolor, --erase or another, see layercast edit --help")

@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> None:
     """Encode every picture, then report; a picture that fails ends the run and leaves the earlier ones whole."""
     from codec.composing import compose
     from layercast.reports import describe
-    from receiver.archive import make_folder
+    from receiver.files import make_folder
 
     recipe = recipe_of(options)
     targets = _targets(options.images, options.output)

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,14 @@ from layercast_errors import (
     DisconnectedError,
     ListenError,
     MissingModelError,
+    RemoteProtocolError,
     UnknownModelError,
     UsageError,
 )
 from protocol.links import LinkProfile
 from protocol.outgoing import OutgoingSection
 from protocol.transports.addresses import open_transport
+from receiver.archive import Archive, label_of
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
 from receiver.intake import OfferReceived, SectionInfo, SectionReceived
 from receiver.rendering.frames import Frame
@@ -259,7 +262,7 @@ async def test_senders_that_come_while_the_model_loads_wait(tiny_model: Path, st
     receiver = Receiver(ANY_PORT, model=tiny_model, steps=2, on_event=watch)
     opening = asyncio.create_task(receiver.__aenter__())
     async with asyncio.timeout(PATIENCE):
-        while receiver._intake._listener is None:  # noqa: ASYNC110 - nobody tells of it, and nobody else needs it
+        while not receiver._intake._listeners:  # noqa: ASYNC110 - nobody tells of it, and nobody else needs it
             await asyncio.sleep(0)
     try:
         async with Sender(receiver.url) as sender:
@@ -311,3 +314,39 @@ def test_what_makes_no_sense_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="a folder is needed"):
         Receiver(archive=tmp_path / "file")
+
+
+async def test_what_is_kept_and_not_drawn_is_drawn_when_it_starts(
+    tiny_model: Path, tmp_path: Path, stream: Bitstream, watch: Watch
+) -> None:
+    began = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
+    label = label_of(b"ship", 1, 7)
+    Archive(tmp_path).keep(label, began, stream)
+    async with Receiver(ANY_PORT, model=tiny_model, steps=2, archive=tmp_path, on_event=watch):
+        (completed,) = await watch.until_ended()
+    assert (type(completed), completed.picture) == (PictureCompleted, label)
+    (opened,) = watch.of(PictureOpened)
+    assert isinstance(opened, PictureOpened)
+    assert opened.picture == label
+    assert sorted(path.suffixes[-1] for path in files_in(tmp_path)) == [".lcast", ".png"]
+    assert streams_in(tmp_path) == [stream]
+    before = len(watch.events)
+    async with Receiver(ANY_PORT, model=tiny_model, steps=2, archive=tmp_path, on_event=watch) as receiver:
+        assert receiver._redrawing is not None
+        await receiver._redrawing
+    assert len(watch.events) == before
+
+
+async def test_what_cannot_be_kept_is_not_acknowledged(
+    tiny_model: Path, tmp_path: Path, stream: Bitstream, watch: Watch
+) -> None:
+    archive = tmp_path / "archive"
+    async with Receiver(ANY_PORT, model=tiny_model, steps=2, archive=archive, on_event=watch) as receiver:
+        archive.rmdir()
+        async with Sender(receiver.url) as sender:
+            with pytest.raises((DisconnectedError, RemoteProtocolError)):
+                await sender.send(stream)
+        archive.mkdir()
+        async with Sender(receiver.url) as sender:
+            assert (await sender.send(stream)).complete
+        assert streams_in(archive) == [stream]

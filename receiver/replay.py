@@ -1,0 +1,49 @@
+"""A kept stream as the events of its arrival, so that it is drawn as if it came again."""
+
+from codec.bitstream import Bitstream
+from protocol.events import OfferReceived, SectionInfo, SectionReceived
+
+#: The name of the session that kept streams come from; sessions of senders have hexadecimal names.
+SESSION = "archive"
+
+
+def offer_of(stream: Bitstream, number: int) -> OfferReceived:
+    """The offer of a kept stream, as picture `number` of its session."""
+    return OfferReceived(
+        session=SESSION,
+        image=number,
+        head=stream.header.to_bytes(),
+        sections=tuple(
+            SectionInfo(
+                layer=int(section.layer),
+                coder=int(section.coder),
+                urgency=0,
+                incremental=False,
+                size=len(section.payload),
+            )
+            for section in stream.sections
+        ),
+        jpeg_size=0,
+        rate=0,
+        received=0,
+    )
+
+
+def sections_of(stream: Bitstream, number: int) -> list[SectionReceived]:
+    """Its sections, each with the bytes of the stream so far."""
+    events = []
+    received = len(stream.header.to_bytes())
+    for index, section in enumerate(stream.sections):
+        received += len(section.to_bytes())
+        events.append(
+            SectionReceived(
+                session=SESSION,
+                image=number,
+                index=index,
+                layer=int(section.layer),
+                coder=int(section.coder),
+                payload=section.payload,
+                received=received,
+            )
+        )
+    return events
