@@ -43,6 +43,12 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """The virtual time, in seconds."""
         return self._leaping.passed
 
+    @property
+    def timers(self) -> int:
+        """Timers that are set and not cancelled."""
+        scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
+        return sum(not timer.cancelled() for timer in scheduled)
+
 
 def run_virtual(main: Coroutine[Any, Any, Result]) -> Result:
     """Run a coroutine in virtual time, like `asyncio.run`.
