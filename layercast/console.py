@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from evaluation.bars import Bar
+
 
 def report(figures: dict[str, Any]) -> None:
     """Write one JSON object to stdout, in ASCII, since it may hold file names that no encoding takes."""
@@ -41,6 +43,20 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         # Text, since a prompt or file name may hold what rich would take for markup.
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)
+
+
+def show_bars(bars: "Sequence[Bar]") -> None:
+    """Write what is promised, what came of it, and whether that will do."""
+    rows = [
+        (
+            bar.what,
+            f"{bar.figure:.3f}",
+            f"{'>=' if bar.at_least else '<='} {bar.bound:g}",
+            "met" if bar.met else "missed",
+        )
+        for bar in bars
+    ]
+    show_table(("bar", "figure", "bound", ""), rows)
 
 
 @contextmanager

@@ -1,0 +1,46 @@
+"""Colours: bytes and how different they look from the cells' true averages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from codec.analysis.colors import average_colors
+from codec.bitstream import Bitstream, Coder, Header, Section
+from codec.coders.colors import encode_colors
+from codec.layers import ColorMap, Layer
+from codec.perception import ciede2000, to_lab
+from evaluation.codec.pictures import CANVAS, Measured, Track
+
+
+@dataclass(frozen=True, slots=True)
+class ColorsResult:
+    """What 8x8 colours took and gave.
+
+    Attributes:
+        mean_bytes: of the section, framing included.
+        most_bytes: of the largest.
+        difference: mean CIEDE2000 from the true averages, over all cells.
+    """
+
+    mean_bytes: float
+    most_bytes: int
+    difference: float
+
+
+def measure_colors(pictures: Sequence[Measured], track: Track) -> ColorsResult:
+    """Code the averages of every picture's 64-pixel cells."""
+    sizes, differences = [], []
+    for picture in track(pictures, "colours"):
+        true = average_colors(picture.pixels)
+        section = Section(Layer.TEXTURE, Coder.COLORS, encode_colors(true))
+        sizes.append(len(section.to_bytes()))
+        decoded = Bitstream(Header(*CANVAS), (section,)).decode().texture
+        assert decoded is not None
+        differences.append(difference(decoded, true))
+    return ColorsResult(float(np.mean(sizes)), max(sizes), float(np.mean(differences)))
+
+
+def difference(decoded: ColorMap, true: ColorMap) -> float:
+    """Mean CIEDE2000 over the cells of two maps of the same size."""
+    return float(ciede2000(to_lab(true.colors), to_lab(decoded.colors)).mean())

@@ -1,0 +1,165 @@
+"""Lines: against JPEG XL at equal agreement, what nesting costs, and what pruning does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.analysis.edges import detect_edges
+from codec.bitstream import Bitstream, Header
+from codec.budget import edge_sections, fit_edges, size_of
+from codec.contours import Contours, agreement, find_contours
+from codec.layers import EdgeMap
+from evaluation.codec.jpegxl import jpegxl_size
+from evaluation.codec.pictures import CANVAS, REFERENCE_CANNY, TOLERANCE, Measured, Track
+
+#: Long sides of the maps that JPEG XL codes.
+SIDES = (64, 128)
+
+#: Long side of the finest of three nested grids.
+NESTED_SIDE = 256
+
+#: Pixels at 512x512 of the shortest contours that are kept when nesting is measured, and along the pruning curve.
+NESTED_SHORTEST = 20
+PRUNED_SIDE = 96
+PRUNED_SHORTEST = (0, 6, 10, 15, 20, 30, 45, 70, 100)
+
+#: Budgets are searched for in this range, in shares of JPEG XL's bytes, by halving it so many times.
+_SHARES = (0.1, 1.6)
+_HALVINGS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class LinesResult:
+    """Lines against JPEG XL's, over the pictures that have any.
+
+    Attributes:
+        side: long side of the maps that JPEG XL coded.
+        pictures: how many.
+        jpegxl_bytes: their mean.
+        jpegxl_f1: mean agreement, each map drawn the better of two ways.
+        mean_bytes: of the smallest section of ours that agrees no less, picture by picture; framing included.
+        f1: mean agreement of those.
+        ratio: of the mean bytes.
+        unmatched: pictures on which no section agreed as well; they count with the largest that was tried.
+    """
+
+    side: int
+    pictures: int
+    jpegxl_bytes: float
+    jpegxl_f1: float
+    mean_bytes: float
+    f1: float
+    ratio: float
+    unmatched: int
+
+
+@dataclass(frozen=True, slots=True)
+class NestingResult:
+    """What coarse grids before the finest cost.
+
+    Attributes:
+        sides: long sides of the grids.
+        nested_bytes: mean of all sections, framing included.
+        alone_bytes: mean of the finest grid in one section.
+        ratio: of the two.
+    """
+
+    sides: tuple[int, ...]
+    nested_bytes: float
+    alone_bytes: float
+    ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class PruningPoint:
+    """What keeping only long contours does, on one grid.
+
+    Attributes:
+        shortest: length of the shortest that are kept, in pixels at 512x512.
+        mean_bytes: of the section, framing included.
+        f1: mean agreement.
+    """
+
+    shortest: int
+    mean_bytes: float
+    f1: float
+
+
+def measure_lines(pictures: Sequence[Measured], side: int, track: Track) -> LinesResult:
+    """Find, for each picture, our smallest section that agrees no less than JPEG XL's map does.
+
+    Raises:
+        MissingExtraError: JPEG XL is not installed.
+    """
+    theirs: list[tuple[int, float]] = []
+    ours: list[tuple[int, float]] = []
+    for picture in track([picture for picture in pictures if picture.lines.any()], f"lines against JPEG XL at {side}"):
+        edges = detect_edges(picture.pixels, side, REFERENCE_CANNY)
+        squares = cv2.resize(edges.grid.astype(np.uint8), CANVAS, interpolation=cv2.INTER_NEAREST)
+        drawn = max(
+            picture.agreement(edges),
+            agreement(np.asarray(squares, np.uint8), picture.lines, TOLERANCE),
+        )
+        theirs.append((jpegxl_size(edges.grid), drawn))
+        ours.append(_smallest(picture, *theirs[-1]))
+    mean, their_mean = np.mean(ours, axis=0), np.mean(theirs, axis=0)
+    return LinesResult(
+        side=side,
+        pictures=len(ours),
+        jpegxl_bytes=float(their_mean[0]),
+        jpegxl_f1=float(their_mean[1]),
+        mean_bytes=float(mean[0]),
+        f1=float(mean[1]),
+        ratio=float(mean[0] / their_mean[0]),
+        unmatched=sum(our_f1 < their_f1 for (_, our_f1), (_, their_f1) in zip(ours, theirs, strict=True)),
+    )
+
+
+def _smallest(picture: Measured, size: int, wanted: float) -> tuple[int, float]:
+    """Bytes and agreement of the smallest section found that agrees as wanted; of the largest tried, if none does."""
+    contours, lines = find_contours(picture.pixels)
+    low, high = _SHARES
+    best = _at_budget(picture, contours, lines, int(size * high))
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        tried = _at_budget(picture, contours, lines, int(size * middle))
+        if tried[1] >= wanted:
+            best, high = tried, middle
+        else:
+            low = middle
+    return best
+
+
+def _at_budget(picture: Measured, contours: Contours, lines: NDArray[np.uint8], budget: int) -> tuple[int, float]:
+    sections = fit_edges(contours, lines, budget, nested=False)
+    decoded = Bitstream(Header(*CANVAS), sections).decode().structure
+    return size_of(sections), picture.agreement(decoded if isinstance(decoded, EdgeMap) else None)
+
+
+def measure_nesting(pictures: Sequence[Measured], track: Track) -> NestingResult:
+    """Code the contours on three grids, each refining the one before, and on the finest alone."""
+    nested, alone = [], []
+    sides: tuple[int, ...] = ()
+    for picture in track(pictures, "nested lines"):
+        edges = find_contours(picture.pixels)[0].draw(NESTED_SIDE, NESTED_SHORTEST)
+        sections = edge_sections(edges, nested=True)
+        sides = tuple(NESTED_SIDE >> step for step in range(len(sections)))[::-1]
+        nested.append(size_of(sections))
+        alone.append(size_of(edge_sections(edges, nested=False)))
+    mean, alone_mean = float(np.mean(nested)), float(np.mean(alone))
+    return NestingResult(sides, mean, alone_mean, mean / alone_mean)
+
+
+def measure_pruning(pictures: Sequence[Measured], track: Track) -> tuple[PruningPoint, ...]:
+    """Leave out ever longer contours, on one grid."""
+    results: dict[int, list[tuple[int, float]]] = {shortest: [] for shortest in PRUNED_SHORTEST}
+    for picture in track(pictures, "pruned lines"):
+        contours = find_contours(picture.pixels)[0]
+        for shortest, so_far in results.items():
+            edges = contours.draw(PRUNED_SIDE, shortest)
+            so_far.append((size_of(edge_sections(edges, nested=False)), picture.agreement(edges)))
+    means = {shortest: np.mean(so_far, axis=0) for shortest, so_far in results.items()}
+    return tuple(PruningPoint(shortest, float(mean[0]), float(mean[1])) for shortest, mean in means.items())

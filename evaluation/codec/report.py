@@ -1,0 +1,112 @@
+"""All of it in one run, and the bars."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from evaluation.bars import Bar
+from evaluation.codec.colors import ColorsResult, measure_colors
+from evaluation.codec.jpegxl import jpegxl_size
+from evaluation.codec.lines import (
+    SIDES,
+    LinesResult,
+    NestingResult,
+    PruningPoint,
+    measure_lines,
+    measure_nesting,
+    measure_pruning,
+)
+from evaluation.codec.pictures import Track, read_pictures, read_prompts
+from evaluation.codec.speed import SpeedResult, measure_speed
+from evaluation.codec.streams import BUDGETS, StreamsResult, measure_streams
+from evaluation.codec.texts import TextResult, measure_texts
+
+#: The most that lines may take of JPEG XL's bytes at equal agreement, by the side of its map.
+LINES_BOUNDS = dict(zip(SIDES, (0.65, 0.70), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class CodecReport:
+    """What the codec took and gave.
+
+    Attributes:
+        pictures: how many were measured.
+        texts: of each file of prompts.
+        lines: of each size of map.
+        nesting: three grids against one.
+        pruning: the shorter contours left out, the fewer bytes.
+        colors: 8x8.
+        streams: at each budget.
+        speed: on one core.
+    """
+
+    pictures: int
+    texts: tuple[TextResult, ...]
+    lines: tuple[LinesResult, ...]
+    nesting: NestingResult
+    pruning: tuple[PruningPoint, ...]
+    colors: ColorsResult
+    streams: tuple[StreamsResult, ...]
+    speed: SpeedResult
+
+    @property
+    def bars(self) -> tuple[Bar, ...]:
+        """What is promised, and what came of it."""
+        smallest = min(self.streams, key=lambda result: result.budget)
+        return (
+            *(Bar(f"text of {result.name}, of Brotli's bytes", result.ratio, 0.45) for result in self.texts),
+            *(
+                Bar(
+                    f"lines at F1 {result.f1:.2f}, of JPEG XL's bytes at F1 {result.jpegxl_f1:.2f}",
+                    result.ratio,
+                    LINES_BOUNDS[result.side],
+                )
+                for result in self.lines
+            ),
+            Bar("three nested grids, of the finest alone", self.nesting.ratio, 1.10),
+            Bar("colours, bytes", self.colors.mean_bytes, 45),
+            Bar("colours, CIEDE2000", self.colors.difference, 2.5),
+            Bar("everything, bytes", smallest.mean_bytes, 330),
+            Bar("everything, F1 of the lines", smallest.f1, 0.75, at_least=True),
+            Bar("encoding, ms", 1000 * self.speed.encode_s, 50),
+            Bar("decoding, ms", 1000 * self.speed.decode_s, 15),
+            Bar("cold start of the command, s", self.speed.start_s, 1.5),
+        )
+
+
+def measure_codec(images: Path, prompts: Sequence[Path], limit: int, track: Track) -> CodecReport:
+    """Measure the codec on the pictures of a folder and files of prompts, which the streams take in turn.
+
+    Args:
+        images: the folder.
+        prompts: text files with a prompt a line.
+        limit: most pictures.
+        track: shows how far it is.
+
+    Raises:
+        MissingExtraError: JPEG XL is not installed.
+        UsageError: there is no picture, or no prompt.
+        PictureError: a picture cannot be read.
+    """
+    pictures = read_pictures(images, limit)
+    sets = {path.name: read_prompts(path) for path in prompts}
+    # Before the long work, so that what is missing is told at once.
+    jpegxl_size(pictures[0].lines[:8, :8] > 0)
+    # A few of every file, as the streams may be fewer than the prompts.
+    mixed = list(chain.from_iterable(zip(*(_spread(found, len(pictures)) for found in sets.values()), strict=True)))
+    return CodecReport(
+        pictures=len(pictures),
+        texts=tuple(measure_texts(name, found, track) for name, found in sets.items()),
+        lines=tuple(measure_lines(pictures, side, track) for side in SIDES),
+        nesting=measure_nesting(pictures, track),
+        pruning=measure_pruning(pictures, track),
+        colors=measure_colors(pictures, track),
+        streams=tuple(measure_streams(pictures, mixed, budget, track) for budget in BUDGETS),
+        speed=measure_speed(pictures, mixed, track),
+    )
+
+
+def _spread(prompts: Sequence[str], count: int) -> list[str]:
+    """So many prompts, from all over a list."""
+    return [prompts[index * len(prompts) // count] for index in range(count)]
