@@ -22,7 +22,8 @@ LayercastError
 ├── RenderError
 │   ├── UnknownModelError      no model of that name, hub id or folder
 │   ├── MissingModelError      a known model whose files are not on this machine
-│   └── ModelFilesError        a model folder that lacks a part or holds a broken one
+│   ├── ModelFilesError        a model folder that lacks a part or holds a broken one
+│   └── EngineBusyError        the engine holds as many pictures as it takes
 └── MissingExtraError          an optional dependency is needed; names the extra that brings it
 """
 
@@ -33,6 +34,7 @@ __all__ = [
     "CodecError",
     "ConnectError",
     "DisconnectedError",
+    "EngineBusyError",
     "LayercastError",
     "ListenError",
     "LocalProtocolError",
@@ -162,6 +164,18 @@ class MissingModelError(RenderError):
 
 class ModelFilesError(RenderError):
     """A model folder that lacks a part or holds a broken one."""
+
+
+class EngineBusyError(RenderError):
+    """The engine holds as many pictures as it takes.
+
+    Attributes:
+        capacity: how many these are.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__(f"the rendering engine is busy with {capacity} pictures, its limit; try again later")
+        self.capacity = capacity
 
 
 class MissingExtraError(LayercastError):

@@ -15,6 +15,10 @@ class EngineCounters:
         frames: frames given, final ones included.
         finished: pictures fully denoised.
         failed: pictures that ended in an error.
+        refused: pictures turned away because the engine was full.
+        preparing_s: seconds spent on text and conditions.
+        stepping_s: seconds spent on steps, everything around the UNet included.
+        decoding_s: seconds spent on turning latents into frames.
     """
 
     steps: int = 0
@@ -24,7 +28,11 @@ class EngineCounters:
     frames: int = 0
     finished: int = 0
     failed: int = 0
+    refused: int = 0
+    preparing_s: float = 0.0
+    stepping_s: float = 0.0
+    decoding_s: float = 0.0
 
-    def plus(self, **more: int) -> "EngineCounters":
+    def plus(self, **more: float) -> "EngineCounters":
         """The same with `more` added, by name."""
         return replace(self, **{name: getattr(self, name) + value for name, value in more.items()})

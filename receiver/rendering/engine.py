@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from codec.layers import Priors
@@ -26,8 +27,6 @@ from receiver.rendering.plan import Action
 from receiver.rendering.turns import choose_batch
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from receiver.rendering.job import Job
     from receiver.rendering.models import Model
 
@@ -37,16 +36,28 @@ logger = logging.getLogger(__name__)
 GPU_BATCH = 4
 CPU_BATCH = 1
 
+#: Pictures that may wait or be drawn at once, unless told otherwise.
+CAPACITY = 128
+
 
 @dataclass(eq=False, slots=True)
 class _Active:
     request: Request
     job: "Job"
+    admitted: int
     last_turn: int = -1
+
+    @property
+    def session(self) -> Hashable:
+        return self.request.session
 
     @property
     def shown(self) -> bool:
         return self.job.shown
+
+    @property
+    def to_frame(self) -> int:
+        return self.job.to_frame
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -54,31 +65,39 @@ class _Active:
 
 
 class Engine:
-    """Draws pictures with one model, in a thread of its own. All methods are thread-safe and return at once.
+    """Draws pictures with one model, in a thread of its own. All methods are thread-safe; none waits unless told to.
 
     Use as a context manager, or `close` it.
     """
 
     def __init__(
-        self, model: "Model", *, batch: int | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        model: "Model",
+        *,
+        batch: int | None = None,
+        capacity: int = CAPACITY,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start the thread.
 
         Args:
             model: from `load_model`; belongs to the engine from now on.
             batch: most pictures in one UNet pass; 4 on a GPU and 1 on a CPU if None.
+            capacity: most pictures that wait or are drawn at once; more are refused.
             clock: seconds, for the times in frames.
         """
         from receiver.rendering.conditioning import Conditioner
 
         if batch is not None and batch < 1:
             raise UsageError(f"a batch holds at least one picture, not {batch}")
+        if capacity < 1:
+            raise UsageError(f"an engine takes at least one picture, not {capacity}")
         self._model = model
         self._conditioner = Conditioner(model)
         self._batch = batch or (CPU_BATCH if model.device.type == "cpu" else GPU_BATCH)
         self._clock = clock
         self._counters = EngineCounters()
-        self._inbox = Inbox()
+        self._inbox = Inbox(capacity)
         self._active: dict[Hashable, _Active] = {}
         self._turn = 0
         self._thread = threading.Thread(target=self._work, name="layercast-engine", daemon=True)
@@ -87,7 +106,12 @@ class Engine:
     @property
     def counters(self) -> EngineCounters:
         """What was done so far."""
-        return self._counters
+        return self._counters.plus(refused=self._inbox.refused)
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures wait or are being drawn."""
+        return self._inbox.taken
 
     def submit(
         self,
@@ -96,6 +120,9 @@ class Engine:
         seed: int,
         on_frame: Callable[[Frame], None],
         steps: int | None = None,
+        *,
+        session: Hashable = None,
+        wait: float = 0.0,
     ) -> Future[Frame]:
         """Ask for a picture, or tell what is known of it now.
 
@@ -108,16 +135,21 @@ class Engine:
             seed: of the starting noise.
             on_frame: called in the engine's thread with each frame; must return soon.
             steps: denoising steps; the model's own number if None.
+            session: whose picture it is; the device is shared fairly between sessions.
+            wait: longest to wait for a place if the engine is full, in seconds. A known key has its place.
 
         Returns:
             The final frame to come, or the picture's error; cancelled once a newer call for the key takes its
             place, or by `cancel` or `close`. Cancelling it drops the picture.
 
         Raises:
+            EngineBusyError: the engine is full, and stayed so.
             RenderError: the engine is closed.
         """
-        request = Request(key=key, priors=priors, seed=seed, steps=steps, on_frame=on_frame, result=Future())
-        self._inbox.put(request)
+        request = Request(
+            key=key, priors=priors, seed=seed, steps=steps, on_frame=on_frame, result=Future(), session=session
+        )
+        self._inbox.put(request, wait=wait)
         return request.result
 
     def cancel(self, key: Hashable) -> None:
@@ -143,15 +175,20 @@ class Engine:
 
     def _work(self) -> None:
         while self._take_in():
-            chosen = choose_batch(self._active.values(), self._batch)
-            if chosen:
-                self._step(chosen)
+            self._take_turn()
         for active in list(self._active.values()):
             self._drop(active)
 
+    def _take_turn(self) -> None:
+        # A method of its own, so that nothing of a picture is held while the thread waits for the next.
+        self._turn += 1
+        chosen = choose_batch(self._active.values(), self._batch, self._turn)
+        if chosen:
+            self._step(chosen)
+
     def _take_in(self) -> bool:
         """Wait for something to do and take in what was asked since the last step; false at the end."""
-        mail = self._inbox.take(wait=not self._active)
+        mail = self._inbox.take(self._active.keys())
         for active in list(self._active.values()):
             if active.request.key in mail.cancelled or active.request.result.cancelled():
                 self._drop(active)
@@ -163,6 +200,7 @@ class Engine:
     def _admit(self, request: Request) -> None:
         from receiver.rendering.job import Job
 
+        began = time.perf_counter()
         active = self._active.get(request.key)
         try:
             if active and request.continues(active.request):
@@ -180,10 +218,12 @@ class Engine:
                 steps=request.steps,
                 clock=self._clock,
             )
-            self._active[request.key] = _Active(request, job)
+            self._active[request.key] = _Active(request, job, admitted=self._turn)
         # Whatever is wrong with one picture must not end the thread that draws all the others.
         except Exception as error:
             self._fail(request, error)
+        finally:
+            self._count(preparing_s=time.perf_counter() - began)
 
     def _update(self, job: "Job", priors: Priors) -> None:
         done = job.run.done
@@ -194,7 +234,7 @@ class Engine:
     def _step(self, chosen: list[_Active]) -> None:
         from receiver.rendering.sampler import predict
 
-        self._turn += 1
+        began = time.perf_counter()
         try:
             predictions = predict(self._model, [active.job.run for active in chosen])
         except Exception as error:
@@ -205,21 +245,31 @@ class Engine:
             for active in chosen:
                 self._step([active])
             return
-        self._count(passes=1)
         for active, prediction in zip(chosen, predictions, strict=True):
             active.last_turn = self._turn
-            try:
-                self._finish_step(active, prediction)
-            except Exception as error:
-                self._fail(active.request, error)
+            self._attempt(active, partial(active.job.run.take, prediction))
+        self._count(passes=1, steps=len(chosen), stepping_s=time.perf_counter() - began)
+        for active in chosen:
+            self._attempt(active, partial(self._show, active))
 
-    def _finish_step(self, active: _Active, prediction: "Tensor") -> None:
-        active.job.run.take(prediction)
-        self._count(steps=1)
-        frame = active.job.draw_frame()
+    def _attempt(self, active: _Active, act: Callable[[], None]) -> None:
+        """Do something for one picture, which alone is lost if that fails, or if it failed before."""
+        if self._active.get(active.request.key) is not active:
+            return
+        try:
+            act()
+        except Exception as error:
+            self._fail(active.request, error)
+
+    def _show(self, active: _Active) -> None:
+        if active.request.result.cancelled():
+            return
+        began = time.perf_counter()
+        crowded = sum(not other.shown for other in self._active.values()) > 1
+        frame = active.job.draw_frame(small=crowded)
         if frame is None:
             return
-        self._count(frames=1)
+        self._count(frames=1, decoding_s=time.perf_counter() - began)
         active.request.on_frame(frame)
         if frame.final:
             del self._active[active.request.key]
@@ -239,6 +289,6 @@ class Engine:
         if request.result.set_running_or_notify_cancel():
             request.result.set_exception(error)
 
-    def _count(self, **more: int) -> None:
+    def _count(self, **more: float) -> None:
         # Only this thread writes them, and one assignment at a time: readers always get a whole set.
         self._counters = self._counters.plus(**more)

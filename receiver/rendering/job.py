@@ -8,7 +8,7 @@ from receiver.rendering.conditioning import Conditioner
 from receiver.rendering.frames import Frame
 from receiver.rendering.models import Model
 from receiver.rendering.plan import Action, Decision, changed_layers, decide
-from receiver.rendering.previews import decode_latents, preview_due
+from receiver.rendering.previews import decode_latents, halve, preview_due
 from receiver.rendering.sampler import Run
 
 #: More denoising steps than this only waste time with any solver here.
@@ -76,14 +76,29 @@ class Job:
                 self.run.restart()
         return decision
 
-    def draw_frame(self) -> Frame | None:
-        """The frame that is due after the last step, if one is."""
+    @property
+    def to_frame(self) -> int:
+        """Steps until the first frame; 0 once it was given."""
+        if self.shown:
+            return 0
+        return min((step for step in self._model.settings.previews if step > self.run.done), default=self.run.steps) - (
+            self.run.done
+        )
+
+    def draw_frame(self, *, small: bool = False) -> Frame | None:
+        """The frame that is due after the last step, if one is.
+
+        Args:
+            small: whether a preview may be drawn from fewer latents, since others wait.
+        """
         run, settings = self.run, self._model.settings
         final = run.finished
         if not final and not preview_due(run.done, run.steps, settings.previews, news=self._news):
             return None
         latents = run.sample if final or run.clean is None else run.clean
         colors = self.priors.texture if settings.color_fit else None
+        if small and not final:
+            latents = halve(latents)
         image = decode_latents(self._model, latents, self.priors.canvas, final=final, colors=colors)
         self.shown, self._news = True, False
         return Frame(

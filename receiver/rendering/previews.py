@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from codec.layers import ColorMap, Size
 from receiver.rendering.colorfit import fit_colors
@@ -22,6 +23,11 @@ def preview_due(done: int, steps: int, previews: Collection[int], *, news: bool)
         news: whether the run took in a new layer since it last showed something.
     """
     return done < steps and (done in previews or (news and done > min(previews, default=steps)))
+
+
+def halve(latents: Tensor) -> Tensor:
+    """Every other latent cell: a quarter of the work to decode, enough for the smooth estimates of early steps."""
+    return F.interpolate(latents, scale_factor=0.5, mode="area")
 
 
 @torch.inference_mode()

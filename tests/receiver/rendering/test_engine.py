@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from codec.layers import Layer, Priors
-from layercast_errors import RenderError, UsageError
+from layercast_errors import EngineBusyError, RenderError, UsageError
 from receiver.rendering.direct import render
 from receiver.rendering.engine import Engine
 from receiver.rendering.frames import Frame
@@ -275,6 +275,95 @@ def test_closing_stops_between_steps(mini: Model, priors: Priors) -> None:
     assert engine.counters.steps == 2
     with pytest.raises(RenderError, match="closed"):
         engine.submit("c", priors, 1, ignore)
+
+
+def test_a_full_engine_refuses_until_there_is_room(mini: Model, priors: Priors) -> None:
+    refused: list[str] = []
+    with Engine(mini, capacity=2) as engine:
+        second: list[Future[Frame]] = []
+
+        def act() -> None:
+            second.append(engine.submit("b", priors, 1, ignore))
+            with pytest.raises(EngineBusyError, match="busy with 2 pictures") as caught:
+                engine.submit("c", priors, 1, ignore)
+            refused.append(str(caught.value))
+            # What it knows already, it still takes.
+            second.append(engine.submit("b", priors.only([Layer.SEMANTIC]), 1, ignore))
+
+        first = engine.submit("a", priors, 1, once(act))
+        assert settled(first)
+        waited = engine.submit("c", priors, 1, ignore, wait=PATIENCE)
+        assert settled(waited)
+        assert settled(second[1])
+        assert refused
+        assert engine.counters.refused == 1
+
+
+def test_cancelling_makes_room(mini: Model, priors: Priors) -> None:
+    with Engine(mini, capacity=1) as engine:
+        engine.submit("a", priors, 1, once(lambda: engine.cancel("a")))
+        assert settled(engine.submit("b", priors, 1, ignore, wait=PATIENCE))
+
+
+def test_waiting_for_room_ends_when_the_engine_closes(mini: Model, priors: Priors) -> None:
+    engine = Engine(mini, capacity=1)
+    closing: list[threading.Timer] = []
+    ready = threading.Event()
+
+    def block(frame: Frame) -> None:
+        ready.wait(PATIENCE)
+
+    engine.submit("a", priors, 1, block)
+    closing.append(threading.Timer(0.05, engine.close))
+    closing[0].start()
+    with pytest.raises(RenderError, match="closed"):
+        engine.submit("b", priors, 1, ignore, wait=PATIENCE)
+    ready.set()
+    closing[0].join()
+
+
+@pytest.mark.parametrize("name", ["mini", "sd15"])
+def test_pictures_do_not_depend_on_who_shares_their_passes(
+    name: str, priors: Priors, request: pytest.FixtureRequest
+) -> None:
+    """Tolerance: one level of 255, since a batch is summed in another order than a lone picture."""
+    model: Model = request.getfixturevalue(name)
+    states = [priors, priors.only([Layer.SEMANTIC]), priors.only([Layer.STRUCTURE]), Priors(priors.canvas)]
+    alone = [list(render(state, seed, model=model, steps=6))[-1] for seed, state in enumerate(states)]
+    together: list[Future[Frame]] = []
+    with Engine(model, batch=4) as engine:
+
+        def join() -> None:
+            together.extend(engine.submit(key, states[key], key, ignore, 6) for key in (1, 2, 3))
+
+        together.append(engine.submit(0, states[0], 0, once(join), 6))
+        assert all(settled(future) for future in [*together])
+        while len(together) < 4:
+            threading.Event().wait(0.001)
+        assert all(same(future.result(PATIENCE), frame) for future, frame in zip(together, alone, strict=True))
+        assert engine.counters.passes < engine.counters.steps
+
+
+def test_every_picture_of_a_crowd_gets_its_first_frame_before_any_is_refined(mini: Model, priors: Priors) -> None:
+    order: list[tuple[int, int]] = []
+    ready = threading.Event()
+    with Engine(mini, batch=1) as engine:
+        futures = [
+            engine.submit(key, priors, key, lambda frame, key=key: order.append((key, frame.step)), session=key % 2)  # type: ignore[misc]
+            for key in range(8)
+        ]
+        ready.set()
+        assert all(settled(future) for future in futures)
+    firsts = [order.index((key, 2)) for key in range(8)]
+    # The very first one may get a step ahead before the others are in; every eighth turn is the longest waiting's.
+    assert max(firsts) < 8 + 4
+    assert {key for key, step in order if step == 8} == set(range(8))
+
+
+def test_counters_tell_where_the_time_went(engine: Engine, priors: Priors) -> None:
+    assert settled(engine.submit("a", priors, 1, ignore))
+    counters = engine.counters
+    assert min(counters.preparing_s, counters.stepping_s, counters.decoding_s) > 0
 
 
 def test_a_batch_holds_something(mini: Model) -> None:
