@@ -1,0 +1,114 @@
+"""Packets of every kind, made from what their classes say of their fields; and nonsense close to them."""
+
+import zlib
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+import msgspec
+from msgspec import inspect
+
+from layercast_errors import LocalProtocolError
+from protocol import Packet, encode_packet
+from tests.fuzz.dice import Dice
+
+_union = inspect.type_info(Packet)
+assert isinstance(_union, inspect.UnionType)
+
+#: The classes of all packets.
+KINDS = tuple(kind for kind in _union.types if isinstance(kind, inspect.StructType))
+
+#: Values that no field wants.
+STRANGE: tuple[object, ...] = (
+    None, True, -1, 2**32, 2**63, 2**64 - 1, -(2**63), float("nan"), float("inf"), 0.5, "", "\x1b[2J\u202e\0", b"", [],
+    {}, [[]], {"": {}}, b"\xff" * 300, "é" * 300, list(range(300)), msgpack.ExtType(5, b"x"), msgpack.Timestamp(0),
+)  # fmt: skip
+
+
+def sealed(body: bytes) -> bytes:
+    """An array with its check."""
+    return body + zlib.crc32(body).to_bytes(4)
+
+
+def packet(dice: Dice, kind: str | None = None) -> Packet:
+    """A packet that its class allows, of any kind or of one with that name; small numbers are likelier than others."""
+    chosen = next((one for one in KINDS if one.cls.__name__ == kind), None) or dice.pick(KINDS)
+    made: Packet = _value(chosen, dice)
+    return made
+
+
+def hostile_bytes(dice: Dice, good: Packet) -> bytes:
+    """The bytes of a packet, or what is left of them after an accident or an attack."""
+    try:
+        data = encode_packet(good)
+    except LocalProtocolError:
+        # What is too large for a packet is a fine start of one.
+        data = sealed(msgspec.msgpack.encode(good))
+    match dice.below(8):
+        case 0:
+            return data[: dice.below(len(data) + 1)]
+        case 1:
+            bit = dice.below(8 * len(data))
+            return (int.from_bytes(data) ^ 1 << bit).to_bytes(len(data))
+        case 2:
+            place = dice.below(len(data) - 3)
+            return sealed(data[:place] + dice.data(1 + dice.below(4)) + data[place + dice.below(4) : -4])
+        case 3:
+            return sealed(dice.data(dice.below(64)))
+        case 4:
+            return dice.data(dice.below(64)) if dice.below(16) else bytes(dice.below(20_000))
+        case _:
+            return sealed(_bent(dice, msgpack.unpackb(data[:-4], strict_map_key=False)))
+
+
+def _bent(dice: Dice, fields: list[Any]) -> bytes:
+    """A packet's array with one of its fields made strange, left out, or put in twice."""
+    place = dice.below(len(fields))
+    match dice.below(4):
+        case 0:
+            del fields[place]
+        case 1:
+            fields.insert(place, dice.pick(STRANGE))
+        case _:
+            inner = fields[place]
+            if isinstance(inner, list) and inner and dice.below(2):
+                inner[dice.below(len(inner))] = dice.pick(STRANGE)
+            else:
+                fields[place] = dice.pick(STRANGE)
+    return bytes(msgpack.packb(fields))
+
+
+def _value(kind: inspect.Type, dice: Dice) -> Any:
+    match kind:
+        case inspect.StructType():
+            return kind.cls(*[_value(field.type, dice) for field in kind.fields])
+        case inspect.IntType():
+            return _number(kind, dice)
+        case inspect.BoolType():
+            return bool(dice.below(2))
+        case inspect.BytesType():
+            return dice.data(_length(kind.min_length, kind.max_length, dice))
+        case inspect.StrType():
+            text = dice.data(_length(kind.min_length, kind.max_length, dice))
+            return text.decode("latin-1")
+        case inspect.VarTupleType():
+            count = _length(kind.min_length, kind.max_length, dice, most=4)
+            return tuple(_value(kind.item_type, dice) for _ in range(count))
+        case _:
+            raise TypeError(f"a packet holds a {kind}, which the fuzzer cannot make")
+
+
+def _number(kind: inspect.IntType, dice: Dice) -> int:
+    low = kind.ge if kind.ge is not None else (kind.gt or 0) + 1
+    high = kind.le if kind.le is not None else (kind.lt or 2**32) - 1
+    match dice.below(8):
+        case 0:
+            return high - dice.below(2) if high > low else high
+        case 1:
+            return low + dice.below(high - low + 1)
+        case _:
+            return min(high, low + dice.below(6))
+
+
+def _length(low: int | None, high: int | None, dice: Dice, most: int = 24) -> int:
+    low, high = low or 0, high if high is not None else most
+    return high if dice.one_in(32) else low + dice.below(min(high - low, most) + 1)

@@ -1,0 +1,25 @@
+"""The same conversations, steered by atheris towards code that was not reached yet.
+
+pip install atheris
+python -m tests.fuzz.protocol_atheris -max_total_time=60 -max_len=800 -len_control=0 [other options of libFuzzer] [corpus folder]
+"""
+
+import sys
+
+import atheris
+
+with atheris.instrument_imports(include=["protocol"]):
+    from tests.fuzz.dice import Script
+    from tests.fuzz.protocol import CONVERSATION, Tally, fuzz_conversation, fuzz_decoding
+
+
+def one_input(script: bytes) -> None:
+    """Bytes as a packet, and as the choices of a conversation."""
+    fuzz_decoding(script, Tally())
+    # Few turns can be had from few bytes; the rest would all be alike.
+    fuzz_conversation(Script(script), Tally(), min(CONVERSATION, len(script) // 4))
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()
