@@ -21,6 +21,10 @@ class _Carrier(Protocol):
 _CARRIERS: dict[str, tuple[str, str | None]] = {
     "ws": ("protocol.transports.websocket", None),
     "wss": ("protocol.transports.websocket", None),
+    "webrtc+http": ("protocol.transports.webrtc", "webrtc"),
+    "webrtc+https": ("protocol.transports.webrtc", "webrtc"),
+    "mqtt": ("protocol.transports.mqtt", "mqtt"),
+    "mqtts": ("protocol.transports.mqtt", "mqtt"),
 }
 
 #: The schemes that can be connected to and listened on.
