@@ -1,7 +1,7 @@
 """The same conversations, steered by atheris towards code that was not reached yet.
 
 pip install atheris
-python -m tests.fuzz.protocol_atheris -max_total_time=60 -max_len=800 -len_control=0 [other options of libFuzzer] [corpus folder]
+python -m tests.fuzz.protocol_atheris -max_total_time=60 -max_len=800 -len_control=0 [libFuzzer options]
 """
 
 import sys
