@@ -1,9 +1,12 @@
-"""How different colours look. Floats: nothing that is coded may depend on it, only what is chosen to be coded."""
+"""How different colours look, for measuring and for making tables. Floats: no stream may depend on it."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-_TO_XYZ = np.array(
+#: Linear sRGB to CIE XYZ, white (D65) being one.
+TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
 ) / np.array([[0.95047], [1.0], [1.08883]])
 
@@ -20,7 +23,7 @@ def to_lab(colors: NDArray[np.uint8]) -> NDArray[np.float64]:
     """CIELAB (D65) of sRGB colours: (..., 3) uint8 RGB to (..., 3) float64, lightness 0..100."""
     part = colors / 255.0
     linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
-    xyz = linear @ _TO_XYZ.T
+    xyz = linear @ TO_XYZ.T
     bent = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz * (29 / 6) ** 2 / 3 + 4 / 29)
     x, y, z = bent[..., 0], bent[..., 1], bent[..., 2]
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
@@ -49,14 +52,35 @@ def ciede2000(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArra
     lightness = (first[..., 0] + second[..., 0]) / 2
     chroma = (chroma1 + chroma2) / 2
     hue = np.where(gray, hue1 + hue2, hue1 + turn / 2)
-    weight = 1 - 0.17 * _cos(hue - 30) + 0.24 * _cos(2 * hue) + 0.32 * _cos(3 * hue + 6) - 0.20 * _cos(4 * hue - 63)
-    by_lightness = d_lightness / (1 + 0.015 * (lightness - 50) ** 2 / np.sqrt(20 + (lightness - 50) ** 2))
-    by_chroma = d_chroma / (1 + 0.045 * chroma)
-    by_hue = d_hue / (1 + 0.015 * chroma * weight)
-    blue = 60 * np.exp(-((((hue % 360) - 275) / 25) ** 2))
-    rotation = -2 * np.sqrt(_seventh(chroma)) * np.sin(np.radians(blue))
-    squares = by_lightness**2 + by_chroma**2 + by_hue**2 + rotation * by_chroma * by_hue
+    weights = _weigh(lightness, chroma, hue)
+    by_lightness = d_lightness / weights.lightness
+    by_chroma = d_chroma / weights.chroma
+    by_hue = d_hue / weights.hue
+    squares = by_lightness**2 + by_chroma**2 + by_hue**2 + weights.rotation * by_chroma * by_hue
     return np.asarray(np.sqrt(np.maximum(squares, 0)))
+
+
+def ellipsoids(colors: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """What the square of CIEDE2000 is near a colour, as a quadratic form of the difference in CIELAB.
+
+    Args:
+        colors: (..., 3) uint8 RGB.
+
+    Returns:
+        (..., 4) float64: factors of the squares of the lightness, red and yellow differences, and of red by yellow.
+    """
+    lab = to_lab(colors)
+    stretch = 1.5 - 0.5 * np.sqrt(_seventh(np.hypot(lab[..., 1], lab[..., 2])))
+    chroma, hue = _polar(lab[..., 1] * stretch, lab[..., 2])
+    weights = _weigh(lab[..., 0], chroma, hue)
+    # Along and across the hue, in steps of red (stretched) and of yellow.
+    red, yellow = _cos(hue) * stretch, _cos(hue - 90)
+    along = np.stack([red, yellow]) / weights.chroma
+    across = np.stack([-yellow * stretch, red / stretch]) / weights.hue
+    squares = along**2 + across**2 + weights.rotation * along * across
+    mixed = 2 * along[0] * along[1] + 2 * across[0] * across[1]
+    mixed = mixed + weights.rotation * (along[0] * across[1] + along[1] * across[0])
+    return np.stack([1 / weights.lightness**2, squares[0], squares[1], mixed], axis=-1)
 
 
 def bend(colors: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -65,10 +89,19 @@ def bend(colors: NDArray[np.uint8]) -> NDArray[np.float64]:
     CIELAB, with lightness and chroma divided by the weights that CIEDE2000 gives them, integrated from 0.
     """
     lab = to_lab(colors)
-    chroma = np.hypot(lab[..., 1], lab[..., 2]) + 1e-9
-    shrink = np.log1p(_CHROMA_WEIGHT * chroma) / (_CHROMA_WEIGHT * chroma)
-    lightness = np.interp(lab[..., 0], _LIGHTNESS, _BENT_LIGHTNESS)
-    return np.stack([lightness, lab[..., 1] * shrink, lab[..., 2] * shrink], axis=-1)
+    shrink = shrink_chroma(np.hypot(lab[..., 1], lab[..., 2]))
+    return np.stack([bend_lightness(lab[..., 0]), lab[..., 1] * shrink, lab[..., 2] * shrink], axis=-1)
+
+
+def bend_lightness(lightness: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What `bend` makes of CIELAB's lightness."""
+    return np.asarray(np.interp(lightness, _LIGHTNESS, _BENT_LIGHTNESS))
+
+
+def shrink_chroma(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
+    """By how much `bend` shortens a chroma of CIELAB."""
+    weighed = _CHROMA_WEIGHT * (chroma + 1e-9)
+    return np.asarray(np.log1p(weighed) / weighed)
 
 
 def unbend(bent: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -78,9 +111,30 @@ def unbend(bent: NDArray[np.float64]) -> NDArray[np.uint8]:
     y = (np.interp(bent[..., 0], _BENT_LIGHTNESS, _LIGHTNESS) + 16) / 116
     roots = np.stack([y + bent[..., 1] * grow / 500, y, y - bent[..., 2] * grow / 200], axis=-1)
     xyz = np.where(roots > 6 / 29, roots**3, 3 * (6 / 29) ** 2 * (roots - 4 / 29))
-    linear = np.clip(xyz @ np.linalg.inv(_TO_XYZ).T, 0, 1)
+    linear = np.clip(xyz @ np.linalg.inv(TO_XYZ).T, 0, 1)
     part = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return np.asarray(np.round(np.clip(part, 0, 1) * 255), np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class _Weights:
+    """By how much differences count less than in CIELAB, and how chroma and hue play together."""
+
+    lightness: NDArray[np.float64]
+    chroma: NDArray[np.float64]
+    hue: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+
+
+def _weigh(lightness: NDArray[np.float64], chroma: NDArray[np.float64], hue: NDArray[np.float64]) -> _Weights:
+    weight = 1 - 0.17 * _cos(hue - 30) + 0.24 * _cos(2 * hue) + 0.32 * _cos(3 * hue + 6) - 0.20 * _cos(4 * hue - 63)
+    blue = 60 * np.exp(-((((hue % 360) - 275) / 25) ** 2))
+    return _Weights(
+        lightness=1 + 0.015 * (lightness - 50) ** 2 / np.sqrt(20 + (lightness - 50) ** 2),
+        chroma=1 + 0.045 * chroma,
+        hue=1 + 0.015 * chroma * weight,
+        rotation=-2 * np.sqrt(_seventh(chroma)) * np.sin(np.radians(blue)),
+    )
 
 
 def _seventh(chroma: NDArray[np.float64]) -> NDArray[np.float64]:

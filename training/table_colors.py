@@ -1,5 +1,6 @@
-"""Tabulates the colours of levels and trains the networks of the colour coder (`codec.coders.shades`)."""
+"""Trains the networks of the colour coder (`codec.coders.shades`) on the data set's pictures."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -7,6 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from codec.coders.leveling import code_levels
+from codec.coders.matching import propose_levels
 from codec.coders.shades import (
     FARTHEST,
     FINER_INPUTS,
@@ -14,12 +17,12 @@ from codec.coders.shades import (
     NODES,
     ONE,
     REACH,
-    STEPS,
+    TENTHS,
     WEIGHT_ONE,
+    Predictor,
     gather_inputs,
 )
-from codec.entropy import compiled
-from codec.perception import bend, unbend
+from codec.entropy import bit_costs, compiled, logistic_tables, start_writing
 from training.data import Tile, load_tile
 
 #: Grids that are trained for, and how often each.
@@ -29,23 +32,36 @@ FINER_GRIDS = ((8, 8), (8, 8), (8, 8), (12, 8), (8, 12), (16, 16))
 #: Units of the two hidden stages.
 UNITS = (48, 32)
 
+#: Rounds of training, as shares of the epochs; after the first, levels are those that the coder chooses by the networks
+#: of the round before.
+ROUNDS = (0.34, 1.0)
+
+#: Bounds of the contrast and of the brightness (of 255) that pictures are given at random.
+CONTRASTS, BRIGHTNESS = (0.7, 1.2), 25
+
 _Samples = tuple[NDArray[np.int16], NDArray[np.int16]]
-_Maps = list[tuple[int, NDArray[np.int32], NDArray[np.int32]]]
 
 
-def tabulate(step: int) -> dict[str, NDArray[np.generic]]:
-    """Which RGB each triple of levels stands for."""
-    size = STEPS[step]
-    corners = np.stack(np.meshgrid(*[np.arange(0, 256, 15)] * 3, indexing="ij"), axis=-1).astype(np.uint8)
-    levels = np.round(bend(corners) / size).astype(int).reshape(-1, 3)
-    low, high = levels.min(axis=0), levels.max(axis=0)
-    axes = [np.arange(first, last + 1) for first, last in zip(low, high, strict=True)]
-    bent = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1) * size
-    return {f"colors_{step}": unbend(bent), f"origin_{step}": (-low).astype(np.int16)}
+@dataclass(frozen=True, slots=True)
+class _Map:
+    """A map of colours and the coarser one of the same picture, both (rows, columns, 3) uint8."""
+
+    step: int
+    colors: NDArray[np.uint8]
+    coarse: NDArray[np.uint8]
 
 
-def draw_maps(data: Path, tiles: list[Tile], maps: int, *, finer: bool, seed: int) -> _Maps:
-    """Step, levels and coarser levels of `maps` colour maps of random cuts of each picture."""
+@dataclass(frozen=True, slots=True)
+class _Coded:
+    """The same as levels, (rows, columns, 3) int32."""
+
+    step: int
+    levels: NDArray[np.int32]
+    coarse: NDArray[np.int32]
+
+
+def draw_maps(data: Path, tiles: list[Tile], maps: int, *, finer: bool, seed: int) -> list[_Map]:
+    """Draw `maps` colour maps of random cuts of each picture."""
     random = np.random.default_rng(seed)
     cv2.setNumThreads(1)
     result = []
@@ -54,10 +70,17 @@ def draw_maps(data: Path, tiles: list[Tile], maps: int, *, finer: bool, seed: in
         for index in range(maps):
             columns, rows = (FINER_GRIDS if finer else GRIDS)[random.integers(len(FINER_GRIDS if finer else GRIDS))]
             picture = _cut(whole, random) if index else whole
-            step = int(random.integers(len(STEPS)))
-            levels = _levels(picture, (columns, rows), step)
-            coarse = _levels(picture, ((columns + 1) // 2, (rows + 1) // 2), step)
-            result.append((step, levels, coarse))
+            fine, coarse = (
+                np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+                for size in ((columns, rows), ((columns + 1) // 2, (rows + 1) // 2))
+            )
+            if index:
+                contrast, brightness = random.uniform(*CONTRASTS), random.uniform(-BRIGHTNESS, BRIGHTNESS)
+                fine, coarse = (
+                    np.clip((colors - 128.0) * contrast + 128 + brightness, 0, 255).astype(np.uint8)
+                    for colors in (fine, coarse)
+                )
+            result.append(_Map(int(random.integers(len(TENTHS))), fine, coarse))
     return result
 
 
@@ -69,9 +92,39 @@ def _cut(picture: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.
     return np.ascontiguousarray(cut[:, ::-1] if random.random() < 0.5 else cut)
 
 
-def _levels(picture: NDArray[np.uint8], size: tuple[int, int], step: int) -> NDArray[np.int32]:
-    cells = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return np.round(bend(cells) / STEPS[step]).astype(np.int32)
+def _code(maps: list[_Map], whole: Predictor | None, finer: Predictor | None, *, refine: bool) -> list[_Coded]:
+    """Choose levels by the networks of whole and of refined maps; the nearest ones where there are none yet."""
+    result = []
+    for drawn in maps:
+        coarse = _choose(drawn.coarse, drawn.step, whole, None) if refine else np.zeros((1, 1, 3), np.int32)
+        levels = _choose(drawn.colors, drawn.step, finer if refine else whole, coarse if refine else None)
+        result.append(_Coded(drawn.step, levels, coarse))
+    return result
+
+
+def _choose(
+    colors: NDArray[np.uint8], step: int, predictor: Predictor | None, coarse: NDArray[np.int32] | None
+) -> NDArray[np.int32]:
+    proposals = propose_levels(colors, step)
+    if predictor is None:
+        return np.ascontiguousarray(proposals.levels[:, :, 0])
+    levels = np.zeros(colors.shape, np.int32)
+    state, data = start_writing(levels.size * (2 * REACH + FARTHEST))
+    squash, _ = logistic_tables()
+    code_levels(
+        state,
+        data,
+        levels,
+        np.zeros((1, 1, 3), np.int32) if coarse is None else coarse,
+        coarse is not None,
+        step,
+        proposals.levels,
+        proposals.looks,
+        predictor,
+        squash,
+        bit_costs(),
+    )
+    return levels
 
 
 @compiled
@@ -93,13 +146,13 @@ def _sample(
             differences[index] = levels[row, column, plane] - guess
 
 
-def _collect(maps: _Maps, plane: int, *, finer: bool) -> _Samples:
+def _collect(maps: list[_Coded], plane: int, *, finer: bool) -> _Samples:
     inputs, differences = [], []
-    for step, levels, coarse in maps:
-        cells = levels.shape[0] * levels.shape[1]
+    for coded in maps:
+        cells = coded.levels.shape[0] * coded.levels.shape[1]
         # The longer row has room for what only refined maps have; whole ones never use it.
         filled, found = np.zeros((cells, FINER_INPUTS), np.int16), np.zeros(cells, np.int16)
-        _sample(levels, coarse, finer, step, plane, filled, found)
+        _sample(coded.levels, coded.coarse, finer, coded.step, plane, filled, found)
         inputs.append(filled[:, : FINER_INPUTS if finer else INPUTS])
         differences.append(found)
     return np.concatenate(inputs), np.concatenate(differences)
@@ -168,19 +221,25 @@ def train(kept: _Samples, held: _Samples, epochs: int, seed: int) -> dict[str, N
     }
 
 
-def build(data: Path, tiles: list[Tile], *, maps: int, epochs: int, seed: int = 0) -> dict[str, NDArray[np.generic]]:
-    """Make the table `colors`: the colours of every step size, and both sets of networks."""
-    table: dict[str, NDArray[np.generic]] = {}
-    for step in range(len(STEPS)):
-        table.update(tabulate(step))
+def build(data: Path, tiles: list[Tile], *, maps: int, epochs: int, seed: int = 0) -> dict[str, NDArray[np.int32]]:
+    """Make the table `colors`: the networks of whole maps, and of refined ones with the prefix `finer_`."""
+    torch.set_num_threads(1)
     kept, held = [[tile for tile in tiles if tile.held_out_of_tables == wanted] for wanted in (False, True)]
-    for finer in (False, True):
-        drawn = draw_maps(data, kept, maps, finer=finer, seed=seed)
-        measured = draw_maps(data, held, maps, finer=finer, seed=seed + 1)
-        planes = [
-            train(_collect(drawn, plane, finer=finer), _collect(measured, plane, finer=finer), epochs, seed)
-            for plane in range(3)
-        ]
-        for name in planes[0]:
-            table[("finer_" if finer else "") + name] = np.stack([weights[name] for weights in planes])
+    table: dict[str, NDArray[np.int32]] = {}
+    whole = None
+    for refine in (False, True):
+        drawn = draw_maps(data, kept, maps, finer=refine, seed=seed)
+        measured = draw_maps(data, held, 1, finer=refine, seed=seed + 1)
+        predictor = None
+        for share in ROUNDS:
+            sets = [_code(maps, whole if refine else predictor, predictor, refine=refine) for maps in (drawn, measured)]
+            planes = []
+            for plane in range(3):
+                samples = [_collect(coded, plane, finer=refine) for coded in sets]
+                planes.append(train(samples[0], samples[1], max(1, int(epochs * share)), seed))
+            weights = {name: np.stack([plane[name] for plane in planes]) for name in Predictor._fields}
+            predictor = Predictor(**weights)
+        if not refine:
+            whole = predictor
+        table.update({("finer_" if refine else "") + name: array for name, array in weights.items()})
     return table

@@ -1,5 +1,7 @@
 """Builds the coders' tables: `python -m training.tables edges --pictures DIR`.
 
+`shades` is computed and needs no pictures; `colors` builds on it.
+
 A table's name carries `codec.coders.stored.VERSION`. Streams made with another table do not decode, so a new table
 needs a new version of the format (`codec.header.VERSION`) once streams have been given away.
 """
@@ -13,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.coders.stored import VERSION
-from training import table_colors, table_edges, table_text
+from training import table_colors, table_edges, table_shades, table_text
 from training.data import read_tiles
 
 TABLES = Path(__file__).parent.parent / "codec" / "tables"
@@ -22,15 +24,23 @@ TABLES = Path(__file__).parent.parent / "codec" / "tables"
 def main() -> int:
     """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m training.tables", description=__doc__)
-    parser.add_argument("table", choices=["edges", "text", "colors"])
-    parser.add_argument("--pictures", type=Path, required=True, help="folder of sheets and tiles.jsonl")
+    parser.add_argument("table", choices=["edges", "text", "shades", "colors"])
+    parser.add_argument("--pictures", type=Path, help="folder of sheets and tiles.jsonl (all but shades)")
     parser.add_argument("--prompts", type=Path, nargs="*", default=[], help="text files, a prompt a line (text)")
-    parser.add_argument("--names", type=Path, nargs="*", default=[], help="text files of names to know, too (text)")
+    parser.add_argument(
+        "--names",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="names to know, too: lines, or JSON (text)",
+    )
     parser.add_argument("--maps", type=int, default=8, help="maps of each picture (edges, colors)")
     parser.add_argument("--cells", type=int, default=500, help="cells of each map (edges)")
     parser.add_argument("--epochs", type=int, default=10, help="rounds of training (edges, colors)")
     parser.add_argument("--output", type=Path, default=TABLES, help="folder to write to")
     options = parser.parse_args()
+    if options.pictures is None and options.table != "shades":
+        parser.error(f"{options.table} is learnt from pictures: name their folder with --pictures")
     table = _build(options)
     with (options.output / f"{options.table}-{VERSION}.npz").open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **table)
@@ -38,9 +48,11 @@ def main() -> int:
 
 
 def _build(options: argparse.Namespace) -> Mapping[str, NDArray[np.generic]]:
+    if options.table == "shades":
+        return table_shades.build()
     if options.table == "text":
         prompts = [prompt for path in options.prompts for prompt in table_text.read_prompts(path)]
-        names = [name for path in options.names for name in table_text.read_prompts(path)]
+        names = [name for path in options.names for name in table_text.read_names(path)]
         return table_text.build(prompts, [*table_text.style_texts(options.pictures), *names])
     tiles = read_tiles(options.pictures)
     if options.table == "colors":

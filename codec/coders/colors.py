@@ -15,47 +15,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.shades import (
-    FARTHEST,
-    NODES,
-    REACH,
-    STEPS,
-    gather_inputs,
-    load_predictor,
-    load_shades,
-    predict_nodes,
-)
-from codec.entropy import (
-    LOGISTIC_BOUND,
-    READING,
-    UNSURE,
-    code_bit,
-    compiled,
-    finish_writing,
-    logistic_tables,
-    start_reading,
-    start_writing,
-)
+from codec.coders.leveling import code_levels
+from codec.coders.matching import NOTHING_PROPOSED, Proposals, propose_levels
+from codec.coders.shades import FARTHEST, REACH, TENTHS, load_predictor, load_shades
+from codec.entropy import bit_costs, finish_writing, logistic_tables, start_reading, start_writing
 from codec.layers import ColorMap, Size
-from codec.perception import bend, ciede2000, to_lab
 from layercast_errors import BitstreamError, UsageError
 
 #: Most cells on a side.
 MAX_SIDE = 64
 
-#: The step, an index of `STEPS`, that is used unless another is asked for.
+#: The step, an index of `TENTHS`, that is used unless another is asked for.
 STEP = 1
-
-#: What a bit is worth when a cell's levels are chosen, in CIEDE2000.
-BIT_WORTH = 0.65
 
 _EXPLICIT = 0x80
 _FINER = 0x40
 _STEP_SHIFT = 4
 _CELL_STEP = 16
-
-#: How fast the learnt corrections of the networks move.
-_RATE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +40,7 @@ class Levels:
 
     Attributes:
         levels: (rows, columns, 3) int32.
-        step: index of `STEPS`.
+        step: index of `TENTHS`.
         canvas: (width, height) of the picture, in pixels.
     """
 
@@ -75,8 +51,7 @@ class Levels:
     def to_map(self) -> ColorMap:
         """The colours that the levels stand for; levels that stand for none take the nearest that do."""
         shades = load_shades(self.step)
-        index = np.clip(self.levels + shades.origin, 0, np.array(shades.colors.shape[:3]) - 1)
-        return ColorMap(shades.colors[index[..., 0], index[..., 1], index[..., 2]], self.canvas)
+        return ColorMap(shades.colors[tuple(np.moveaxis(shades.place(self.levels), -1, 0))], self.canvas)
 
 
 def encode_colors(colors: ColorMap, step: int = STEP, base: Levels | None = None) -> bytes:
@@ -84,30 +59,21 @@ def encode_colors(colors: ColorMap, step: int = STEP, base: Levels | None = None
 
     Args:
         colors: the map.
-        step: index of `STEPS`.
+        step: index of `TENTHS`.
         base: the map that the decoder has already, on a grid half as fine; None if it has none.
 
     Raises:
         UsageError: a side is over `MAX_SIDE` cells, there is no such step, or the base is of another size or step.
     """
     rows, columns = colors.colors.shape[:2]
-    if max(rows, columns) > MAX_SIDE or not 0 <= step < len(STEPS):
-        raise UsageError(f"a colour map has at most {MAX_SIDE} cells a side, and a step of 0 to {len(STEPS) - 1}")
+    if max(rows, columns) > MAX_SIDE or not 0 <= step < len(TENTHS):
+        raise UsageError(f"a colour map has at most {MAX_SIDE} cells a side, and a step of 0 to {len(TENTHS) - 1}")
     if base is not None and (base.step != step or not _refines((columns, rows), base)):
         raise UsageError("a finer colour map must have twice the cells, and the step, of the map that it refines")
-    lab = to_lab(colors.colors)
-    ideal = bend(colors.colors) / STEPS[step]
-    # The levels next to the true one, of which the coder takes those that look right for few bits.
-    nearest = np.round(ideal).astype(np.int32)
-    other = nearest + np.where(ideal > nearest, 1, -1).astype(np.int32)
-    choices = np.stack([nearest, other], axis=-1)
-    picks = np.array([[x >> 2 & 1, x >> 1 & 1, x & 1] for x in range(8)])
-    triples = np.stack([choices[:, :, plane][:, :, picks[:, plane]] for plane in range(3)], axis=-1)
-    candidates = [Levels(triples[:, :, pick], step, colors.canvas).to_map().colors for pick in range(8)]
-    looks = np.stack([ciede2000(lab, to_lab(candidate)) for candidate in candidates], axis=-1)
-    levels = np.ascontiguousarray(nearest)
+    # Of the levels next to the true ones the coder takes those that look right for few bits.
+    levels = np.zeros((rows, columns, 3), np.int32)
     state, data = start_writing(levels.size * (2 * REACH + FARTHEST))
-    _run(state, data, levels, base, step, triples.astype(np.int32), looks)
+    _run(state, data, levels, base, step, propose_levels(colors.colors, step))
     return _head((columns, rows), colors.canvas, step, finer=base is not None) + finish_writing(state, data)
 
 
@@ -129,8 +95,7 @@ def decode_colors(payload: bytes, canvas: Size, *, base: Levels | None = None, c
         raise BitstreamError("a colour section refines a map that did not come before it")
     levels = np.zeros((rows, columns, 3), np.int32)
     state, data = start_reading(payload[used:], cut=cut)
-    nothing = np.zeros((1, 1, 8, 3), np.int32), np.zeros((1, 1, 8))
-    sound = _run(state, data, levels, base if finer else None, step, *nothing)
+    sound = _run(state, data, levels, base if finer else None, step, NOTHING_PROPOSED)
     if finer and base is not None:
         levels[sound:] = np.repeat(np.repeat(base.levels, 2, axis=0), 2, axis=1)[sound:rows, :columns]
     elif sound < rows:
@@ -161,7 +126,7 @@ def _read_head(payload: bytes, canvas: Size) -> tuple[Size, int, bool, int]:
         if len(payload) < 3:
             raise BitstreamError("a colour section stops before its size")
         size, used = (payload[1] + 1, payload[2] + 1), 3
-    if max(size) > MAX_SIDE or step >= len(STEPS):
+    if max(size) > MAX_SIDE or step >= len(TENTHS):
         raise BitstreamError(f"a colour section has {size[0]}x{size[1]} cells of step {step}, which is out of bounds")
     return size, step, bool(payload[0] & _FINER), used
 
@@ -176,148 +141,23 @@ def _run(
     levels: NDArray[np.int32],
     base: Levels | None,
     step: int,
-    triples: NDArray[np.int32],
-    looks: NDArray[np.float64],
+    proposals: Proposals,
 ) -> int:
-    predictor = load_predictor(base is not None)
     squash, _ = logistic_tables()
-    sound = _code_levels(
+    coarse = np.zeros((1, 1, 3), np.int32) if base is None else base.levels
+    finer = base is not None
+    predictor = load_predictor(finer)
+    sound = code_levels(
         state,
         data,
         levels,
-        np.zeros((1, 1, 3), np.int32) if base is None else base.levels,
-        base is not None,
+        coarse,
+        finer,
         step,
-        triples,
-        looks,
-        BIT_WORTH,
-        predictor.first,
-        predictor.first_bias,
-        predictor.second,
-        predictor.second_bias,
-        predictor.third,
-        predictor.third_bias,
+        proposals.levels,
+        proposals.looks,
+        predictor,
         squash,
+        bit_costs(),
     )
     return int(sound)
-
-
-@compiled
-def _code_difference(
-    state: NDArray[np.int64],
-    data: NDArray[np.uint8],
-    difference: int,
-    values: NDArray[np.int32],
-    shifts: NDArray[np.int64],
-    squash: NDArray[np.int32],
-) -> int:
-    """Code one difference node by node; `shifts` are the learnt corrections of its nodes."""
-    size = 0
-    negative = 0
-    node = 0
-    while True:
-        asked = difference < 0 if node == 1 else abs(difference) > size
-        value = values[node] + (shifts[node] >> 8)
-        probability = squash[max(-LOGISTIC_BOUND, min(LOGISTIC_BOUND, value)) + LOGISTIC_BOUND]
-        bit = code_bit(state, data, 1 if asked else 0, probability)
-        shifts[node] += ((bit << 16) - probability) * _RATE >> 6
-        if node == 1:
-            negative = bit
-        else:
-            size += bit
-            if not bit or size >= FARTHEST:
-                return -size if negative else size
-        node = 1 if node == 0 else 1 + min(size, REACH) + (REACH if negative else 0)
-
-
-@compiled
-def _bits_of(difference: int, values: NDArray[np.int32], squash: NDArray[np.int32]) -> float:
-    """What a difference would cost, in bits."""
-    size = abs(difference)
-    total = 0.0
-    for at in range(min(size, REACH) + 1):
-        node = 0 if at == 0 else 1 + at + (REACH if difference < 0 else 0)
-        chance = squash[values[node] + LOGISTIC_BOUND] / 65536.0
-        total -= np.log2(chance if size > at else 1 - chance)
-    if size:
-        chance = squash[values[1] + LOGISTIC_BOUND] / 65536.0
-        total -= np.log2(chance if difference < 0 else 1 - chance)
-    return total
-
-
-@compiled
-def _code_levels(
-    state: NDArray[np.int64],
-    data: NDArray[np.uint8],
-    levels: NDArray[np.int32],
-    coarse: NDArray[np.int32],
-    finer: bool,
-    step: int,
-    triples: NDArray[np.int32],
-    looks: NDArray[np.float64],
-    bit_worth: float,
-    first: NDArray[np.int32],
-    first_bias: NDArray[np.int32],
-    second: NDArray[np.int32],
-    second_bias: NDArray[np.int32],
-    third: NDArray[np.int32],
-    third_bias: NDArray[np.int64],
-    squash: NDArray[np.int32],
-) -> int:
-    """Code every level in reading order; return the number of rows before the first unsure bit.
-
-    Writing, each cell takes one of its `triples` of levels: the one of which the look (a difference to the true colour)
-    and the bits together are least. Floats choose, but do not code.
-    """
-    values = np.zeros(NODES, np.int32)
-    shifts = np.zeros((3, NODES), np.int64)
-    inputs = np.zeros(first.shape[1], np.int32)
-    costs = np.zeros(8)
-    sound = 0
-    for row in range(levels.shape[0]):
-        for column in range(levels.shape[1]):
-            if not state[READING]:
-                # Levels depend on those coded before them in the same cell, hence the nodes of a tree of choices.
-                costs[:] = 0
-                for plane in range(3):
-                    for pick in range(8):
-                        group = pick >> (3 - plane)
-                        if pick != group << (3 - plane):
-                            continue
-                        for earlier in range(plane):
-                            levels[row, column, earlier] = triples[row, column, pick, earlier]
-                        guess = gather_inputs(levels, coarse, finer, row, column, plane, step, inputs)
-                        predict_nodes(
-                            inputs,
-                            first[plane],
-                            first_bias[plane],
-                            second[plane],
-                            second_bias[plane],
-                            third[plane],
-                            third_bias[plane],
-                            values,
-                        )
-                        for chosen in range(pick, pick + (8 >> plane)):
-                            costs[chosen] += _bits_of(triples[row, column, chosen, plane] - guess, values, squash)
-                best = np.argmin(looks[row, column] + costs * bit_worth)
-                levels[row, column] = triples[row, column, best]
-            for plane in range(3):
-                guess = gather_inputs(levels, coarse, finer, row, column, plane, step, inputs)
-                predict_nodes(
-                    inputs,
-                    first[plane],
-                    first_bias[plane],
-                    second[plane],
-                    second_bias[plane],
-                    third[plane],
-                    third_bias[plane],
-                    values,
-                )
-                difference = levels[row, column, plane] - guess
-                levels[row, column, plane] = guess + _code_difference(
-                    state, data, difference, values, shifts[plane], squash
-                )
-        if state[UNSURE]:
-            break
-        sound += 1
-    return sound

@@ -9,6 +9,7 @@ A level is coded as its difference from a guess: is there one, of which sign, is
 
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 from codec.coders.stored import load_table
 from codec.entropy import compiled
 
-#: Step sizes, finest first; a step of 1 is just noticeable.
-STEPS = (3.2, 4.4, 6.4)
+#: Step sizes in tenths, finest first; a step of 1 is just noticeable.
+TENTHS = (32, 44, 64)
 
 #: Differences told apart by nodes of their own, in both directions, and nodes in all.
 REACH = 11
@@ -32,7 +33,7 @@ _AT_GUESSES = 3 * _NEIGHBOURS
 _AT_EARLIER = _AT_GUESSES + 3
 _AT_BORDER = _AT_EARLIER + 2
 _AT_STEP = _AT_BORDER + 4
-_AT_SIZE = _AT_STEP + len(STEPS)
+_AT_SIZE = _AT_STEP + len(TENTHS)
 _AT_PARENTS = _AT_SIZE + 4
 _AT_OTHER_PARENTS = _AT_PARENTS + 9
 _AT_PLACE = _AT_OTHER_PARENTS + 2
@@ -60,10 +61,13 @@ class Shades:
     colors: NDArray[np.uint8]
     origin: NDArray[np.int32]
 
+    def place(self, levels: NDArray[np.int64] | NDArray[np.int32]) -> NDArray[np.int64]:
+        """Indices into the colours: those of the levels, or the nearest that there are."""
+        return np.asarray(np.clip(levels + self.origin, 0, np.array(self.colors.shape[:3]) - 1), np.int64)
 
-@dataclass(frozen=True, slots=True)
-class Predictor:
-    """Weights of the networks of the three kinds of level; see `predict_nodes`.
+
+class Predictor(NamedTuple):
+    """Weights of the networks of the three kinds of level; a tuple, as compiled functions take one.
 
     Attributes:
         first: (3, inputs, M) int32.
@@ -71,7 +75,7 @@ class Predictor:
         second: (3, N, M) int32.
         second_bias: (3, N) int32.
         third: (3, NODES, N) int32.
-        third_bias: (3, NODES) int64.
+        third_bias: (3, NODES) int32.
     """
 
     first: NDArray[np.int32]
@@ -79,13 +83,13 @@ class Predictor:
     second: NDArray[np.int32]
     second_bias: NDArray[np.int32]
     third: NDArray[np.int32]
-    third_bias: NDArray[np.int64]
+    third_bias: NDArray[np.int32]
 
 
 @cache
 def load_shades(step: int) -> Shades:
-    """The colours of `STEPS[step]`."""
-    table = load_table("colors")
+    """The colours of `TENTHS[step]`."""
+    table = load_table("shades")
     return Shades(np.asarray(table[f"colors_{step}"], np.uint8), np.asarray(table[f"origin_{step}"], np.int32))
 
 
@@ -95,17 +99,48 @@ def load_predictor(finer: bool) -> Predictor:
     table = load_table("colors")
     kind = "finer_" if finer else ""
 
-    def weights(name: str) -> NDArray[np.int32]:
-        return np.ascontiguousarray(table[kind + name], np.int32)
+    return Predictor(*(np.ascontiguousarray(table[kind + name], np.int32) for name in Predictor._fields))
 
-    return Predictor(
-        weights("first"),
-        weights("first_bias"),
-        weights("second"),
-        weights("second_bias"),
-        weights("third"),
-        np.ascontiguousarray(table[kind + "third_bias"], np.int64),
+
+@compiled
+def expect(
+    levels: NDArray[np.int32],
+    coarse: NDArray[np.int32],
+    finer: bool,
+    row: int,
+    column: int,
+    plane: int,
+    step: int,
+    predictor: Predictor,
+    inputs: NDArray[np.int32],
+    values: NDArray[np.int32],
+) -> int:
+    """What is likely of a level: return the guess, and leave the logistic values of its nodes in `values`.
+
+    Args:
+        levels: (rows, columns, 3), coded as far as this level.
+        coarse: (rows, columns, 3) levels of the map that is refined, or anything if not `finer`.
+        finer: whether there is one.
+        row: of the cell.
+        column: of the cell.
+        plane: which of the cell's levels.
+        step: index of the step size.
+        predictor: the trained networks.
+        inputs: room for what the network sees.
+        values: room for the result.
+    """
+    guess = gather_inputs(levels, coarse, finer, row, column, plane, step, inputs)
+    _predict_nodes(
+        inputs,
+        predictor.first[plane],
+        predictor.first_bias[plane],
+        predictor.second[plane],
+        predictor.second_bias[plane],
+        predictor.third[plane],
+        predictor.third_bias[plane],
+        values,
     )
+    return guess
 
 
 @compiled
@@ -119,18 +154,7 @@ def gather_inputs(
     step: int,
     inputs: NDArray[np.int32],
 ) -> int:
-    """Fill in what the network sees of a level, and return the guess.
-
-    Args:
-        levels: (rows, columns, 3), coded as far as this level.
-        coarse: (rows, columns, 3) levels of the map that is refined, or anything if not `finer`.
-        finer: whether there is one.
-        row: of the cell.
-        column: of the cell.
-        plane: which of the cell's levels.
-        step: index of the step size.
-        inputs: room for the inputs.
-    """
+    """Fill in what the network sees of a level, and return the guess; arguments are as in `expect`."""
     rows, columns = levels.shape[0], levels.shape[1]
     inputs[:] = 0
     up, back = max(row - 1, 0), max(column - 1, 0)
@@ -180,14 +204,14 @@ def gather_inputs(
 
 
 @compiled
-def predict_nodes(
+def _predict_nodes(
     inputs: NDArray[np.int32],
     first: NDArray[np.int32],
     first_bias: NDArray[np.int32],
     second: NDArray[np.int32],
     second_bias: NDArray[np.int32],
     third: NDArray[np.int32],
-    third_bias: NDArray[np.int64],
+    third_bias: NDArray[np.int32],
     values: NDArray[np.int32],
 ) -> None:
     """Logistic values of all nodes of a level, into `values`."""

@@ -97,3 +97,10 @@ def test_mixing_learns_which_prediction_to_trust(bit: int) -> None:
         entropy.learn(weights, inputs, 2, (bit << 16) - chance, 6)
     assert weights[0] > weights[1]
     assert abs((bit << 16) - int(squash[entropy.mix(weights, inputs, 2) + entropy.LOGISTIC_BOUND])) < 8000
+
+
+def test_costs_are_the_logarithms_of_chances() -> None:
+    costs = entropy.bit_costs()
+    chances = np.arange(1, 4097) / 4096
+    assert costs[1:] == pytest.approx(-np.log2(chances) * entropy.BIT, abs=1)
+    assert costs[0] == 16 * entropy.BIT

@@ -20,7 +20,7 @@ def test_colors_look_alike(cell: int) -> None:
     payload = encode_colors(colors)
     decoded = decode_colors(payload, (512, 512)).to_map()
     assert ciede2000(to_lab(colors.colors), to_lab(decoded.colors)).mean() < 2.7
-    assert len(payload) < colors.colors.size / 4 + 8
+    assert len(payload) < colors.colors.size / 4 + 10
 
 
 @settings(max_examples=60, deadline=None)
