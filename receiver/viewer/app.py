@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import msgspec
 from starlette.applications import Starlette
@@ -16,28 +15,31 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from codec.layers import Layer
+from protocol.transports.web import origin_allowed
 from receiver.viewer.drawings import Drawing
+from receiver.viewer.guard import Guard, Logins, login
 from receiver.viewer.history import PictureState
-from receiver.viewer.live import LiveStream, Setting, origin_allowed
+from receiver.viewer.live import STATIC, LiveStream, Setting
 from receiver.viewer.messages import parse_layers
 
 #: Watchers at the same time; one more is asked to come back later.
 MAX_WATCHERS = 256
 
+#: Of these, how many from one network address.
+MAX_WATCHERS_PER_ADDRESS = 64
+
 #: How long a browser may keep a picture whose address names its very bytes, in seconds.
 MAX_AGE = 86_400
-
-STATIC = Path(__file__).parent / "static"
 
 _PICTURE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
 
 _SECURITY_HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
 }
 
@@ -45,11 +47,14 @@ _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def build_app(setting: Setting) -> Starlette:
-    """The application: the page, its files, the state, the pictures and the live channel."""
+    """The application: the page, its files, the state, the pictures, the live channel, and how we are."""
+    logins = Logins()
     return Starlette(
         routes=[
             Route("/", _page),
             Route("/healthz", _health(setting)),
+            Route("/metrics", _metrics(setting)),
+            Route("/login", login(setting, logins), methods=["POST"]),
             Route("/live", _live(setting)),
             Route("/api/pictures", _pictures(setting)),
             Route("/api/pictures/{picture}/frame.jpg", _frame(setting)),
@@ -57,7 +62,7 @@ def build_app(setting: Setting) -> Starlette:
             Route("/api/pictures/{picture}/texture.png", _layer(setting, Layer.TEXTURE)),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[Middleware(_Headers)],
+        middleware=[Middleware(_Headers), Middleware(Guard, setting=setting, logins=logins)],
     )
 
 
@@ -68,19 +73,33 @@ async def _page(_: Request) -> Response:
 def _health(setting: Setting) -> _Endpoint:
     async def health(_: Request) -> Response:
         board = setting.board
-        report = {"status": "ok", "pictures": len(board.history.pictures), "watchers": board.watchers}
-        return Response(msgspec.json.encode(report), media_type="application/json")
+        status = setting.condition()
+        report = {"status": status, "pictures": len(board.history.pictures), "watchers": board.watchers}
+        return Response(msgspec.json.encode(report), 200 if status == "ok" else 503, media_type="application/json")
 
     return health
+
+
+def _metrics(setting: Setting) -> _Endpoint:
+    async def metrics(_: Request) -> Response:
+        if setting.metrics is None:
+            raise HTTPException(404, "nobody counts here")
+        text, kind = setting.metrics()
+        return Response(text, headers={"content-type": kind, "cache-control": "no-store"})
+
+    return metrics
 
 
 def _live(setting: Setting) -> _Endpoint:
     async def live(request: Request) -> Response:
         if not origin_allowed(request.headers.get("origin"), request.headers.get("host", ""), setting.origins):
             raise HTTPException(403, "this origin may not watch")
-        if setting.board.closed or setting.board.watchers >= MAX_WATCHERS:
+        address = request.client.host if request.client else "unknown"
+        board = setting.board
+        full = board.watchers >= MAX_WATCHERS or board.watchers_from(address) >= MAX_WATCHERS_PER_ADDRESS
+        if board.closed or full:
             raise HTTPException(503, "no seat is free", {"retry-after": "5"})
-        return LiveStream(setting)
+        return LiveStream(setting, address)
 
     return live
 

@@ -52,12 +52,16 @@ class Board:
     def __init__(self, limit: int) -> None:
         self.history = History(limit)
         self.closed = False
-        self._watchers: set[Watcher] = set()
+        self._watchers: dict[Watcher, str] = {}
 
     @property
     def watchers(self) -> int:
         """How many are watching."""
         return len(self._watchers)
+
+    def watchers_from(self, address: str) -> int:
+        """How many of them sit at one network address."""
+        return sum(seat == address for seat in self._watchers.values())
 
     def apply(self, event: Event, drawing: Drawing | None) -> None:
         """Fold an event into the history and wake everyone."""
@@ -65,14 +69,14 @@ class Board:
         self._wake_all()
 
     @contextmanager
-    def watching(self) -> Iterator[Watcher]:
-        """Take a seat for the time of the block."""
+    def watching(self, address: str) -> Iterator[Watcher]:
+        """Take a seat for the time of the block, at a network address."""
         watcher = Watcher(self)
-        self._watchers.add(watcher)
+        self._watchers[watcher] = address
         try:
             yield watcher
         finally:
-            self._watchers.discard(watcher)
+            self._watchers.pop(watcher)
 
     def open(self) -> None:
         """Let watchers in, again after `close` too."""

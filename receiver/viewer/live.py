@@ -6,18 +6,19 @@ travel by address, so that a browser fetches the newest one when it is ready for
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from pathlib import Path
 
 from starlette.responses import StreamingResponse
 from starlette.types import Send
 
+from receiver.permissions import Permissions
 from receiver.viewer.board import Board
 from receiver.viewer.messages import state_json
 
+STATIC = Path(__file__).parent / "static"
+
 #: Longest silence on the live channel, in seconds; proxies commonly cut a connection after 60 s without a byte.
 BEAT = 10.0
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,20 @@ class Setting:
         clock: the clock that the events' times were taken from, in seconds.
         address: where senders send to, for the page to tell; None if unknown.
         origins: origins besides the page's own host that may open the live channel.
+        names: the names that the page goes by, besides localhost and numbers; in lower case.
+        permissions: who may watch and read the metrics; everyone if None.
+        metrics: gives the metrics as text, and its media type.
+        condition: how the receiver is, for `/healthz`; "ok" while it takes pictures.
     """
 
     board: Board
     clock: Callable[[], float]
     address: str | None
-    origins: Collection[str]
+    origins: Collection[str] = ()
+    names: Collection[str] = ()
+    permissions: Permissions | None = None
+    metrics: Callable[[], tuple[bytes, str]] | None = None
+    condition: Callable[[], str] = lambda: "ok"
 
     def state(self, since: int = 0) -> bytes:
         """The pictures that changed after version `since`, as JSON."""
@@ -44,17 +53,18 @@ class Setting:
 class LiveStream(StreamingResponse):
     """First the event `state` with every picture, then `changes` with those that changed, until the board closes."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, address: str) -> None:
         # X-Accel-Buffering and no-transform: nginx and compressing proxies must not hold back what is live.
         headers = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"}
         super().__init__((), media_type="text/event-stream", headers=headers)
         self._setting = setting
+        self._address = address
 
     async def stream_response(self, send: Send) -> None:
         """Write to one watcher at its own pace: `send` returns when the connection takes more."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         name = b"state"
-        with self._setting.board.watching() as watcher:
+        with self._setting.board.watching(self._address) as watcher:
             more = True
             while more:
                 data = self._setting.state(watcher.news())
@@ -63,26 +73,3 @@ class LiveStream(StreamingResponse):
                 name = b"changes"
                 more = await watcher.changed(BEAT)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-def origin_allowed(origin: str | None, host: str, allowed: Collection[str]) -> bool:
-    """Whether a page of that origin may watch: one of the same host, or of the list, or no page at all.
-
-    Args:
-        origin: the Origin header; browsers leave it out where page and address are of the same origin.
-        host: the Host header.
-        allowed: further origins, such as "https://show.example".
-    """
-    if origin is None or origin in allowed:
-        return True
-    try:
-        parts = urlsplit(origin)
-        port = parts.port
-    except ValueError:
-        return False
-    default = _DEFAULT_PORTS.get(parts.scheme)
-    if default is None or not parts.hostname:
-        return False
-    named = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    same = {f"{named}:{port or default}"} | ({named} if port in (None, default) else set())
-    return host.lower() in same

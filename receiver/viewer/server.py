@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from layercast_errors import ListenError
 from receiver.events import Event, FrameRendered
+from receiver.permissions import Permissions
 from receiver.viewer.board import Board
 from receiver.viewer.drawings import draw
 from receiver.viewer.history import HISTORY_LIMIT
@@ -42,6 +43,10 @@ class Viewer:
         address: where senders send to, for the page to tell.
         origins: origins besides the page's own host that may open the live channel, such as "https://show.example":
             needed behind a proxy that rewrites the Host header.
+        names: the names that the page goes by, besides localhost and numbers, such as "show.example".
+        permissions: who may watch and read the metrics; everyone if None.
+        metrics: gives the metrics as text, and its media type.
+        condition: how the receiver is, for `/healthz`; anything but "ok" is answered with status 503.
         pictures: how many pictures are remembered.
         clock: the clock that the events' times are taken from, in seconds.
     """
@@ -51,11 +56,24 @@ class Viewer:
         *,
         address: str | None = None,
         origins: Collection[str] = (),
+        names: Collection[str] = (),
+        permissions: Permissions | None = None,
+        metrics: Callable[[], tuple[bytes, str]] | None = None,
+        condition: Callable[[], str] = lambda: "ok",
         pictures: int = HISTORY_LIMIT,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._board = Board(pictures)
-        self._setting = Setting(self._board, clock, address, frozenset(origins))
+        self._setting = Setting(
+            board=self._board,
+            clock=clock,
+            address=address,
+            origins=frozenset(origins),
+            names=frozenset(name.lower() for name in names),
+            permissions=permissions,
+            metrics=metrics,
+            condition=condition,
+        )
         self._waiting: OrderedDict[object, Event] = OrderedDict()
         self._published = asyncio.Event()
         self._url: str | None = None

@@ -11,6 +11,7 @@ import pytest_asyncio
 from codec.layers import Layer
 from receiver.viewer import Viewer
 from tests.receiver.viewer.scenes import Scene
+from tests.receiver.viewer.test_guard import PERMISSIONS
 
 TEXT, LINES, COLOURS = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE
 
@@ -198,7 +199,10 @@ async def test_no_comparison_without_rate_or_size(page: Page) -> None:
         "</p><script>document.title='owned'</script>",
         "&lt;b&gt; \"quoted\" 'and' `ticked` ${document.title='owned'}",
         "zażółć 画像 🏞 \u202eright to left",
+        "escapes \x1b[31m\x07 \u2028 \u2066 \ufffe ]]> --> javascript:document.title='owned'",
+        "a long walk " * 5000,
     ],
+    ids=["handler", "script", "entities", "foreign", "controls", "60 kB"],
 )
 async def test_prompts_are_text(page: Page, prompt: str) -> None:
     publish(page, *Scene(prompt=prompt).whole())
@@ -291,3 +295,22 @@ async def test_connection_returns_by_itself(driver: Any) -> None:
         await page.reads(".prompt", "after")
     await page.open("about:blank")
     await page.console()
+
+
+async def test_a_person_logs_in(driver: Any) -> None:
+    viewer = Viewer(permissions=PERMISSIONS)
+    async with viewer.serve("127.0.0.1", 0) as url:
+        page = Page(driver, viewer)
+        await page.open(url)
+        for token in ("wrong", "watcher"):
+            await page.sees("", "return document.getElementById('token')?.value")
+            await page.run("document.getElementById('token').value = arguments[0]", token)
+            await page.click("button")
+        await page.reads("#connection", "live")
+        publish(page, *Scene().whole())
+        await page.shows_shade(30)
+        assert await page.run("return document.cookie") == ""
+        assert "watcher" not in await page.run("return location.href")
+        await page.open("about:blank")
+    # The refused login is an error to the browser; nothing else may be.
+    assert all(" status of 40" in line["message"] for line in await page.console())

@@ -79,14 +79,14 @@ async def test_page_and_files_with_security_headers() -> None:
 
 
 async def test_pages_load_nothing_from_elsewhere() -> None:
-    files = [path for path in (app.STATIC).iterdir() if path.suffix in {".html", ".css", ".js"}]
+    files = [path for path in live.STATIC.iterdir() if path.suffix in {".html", ".css", ".js"}]
     assert len(files) >= 3
     for file in files:
         text = file.read_text()
         assert "https://" not in text, file.name
         assert "http://" not in text, file.name
         assert "innerHTML" not in text, file.name
-    page = (app.STATIC / "index.html").read_text()
+    page = (live.STATIC / "index.html").read_text()
     assert " style=" not in page
     assert " on" + "click=" not in page
 
@@ -217,7 +217,7 @@ async def stuck_watcher(client: httpx.AsyncClient) -> AsyncIterator[None]:
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         stuck.setblocking(False)
         await asyncio.get_running_loop().sock_connect(stuck, (client.base_url.host, client.base_url.port))
-        await asyncio.get_running_loop().sock_sendall(stuck, b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.get_running_loop().sock_sendall(stuck, b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
         yield
 
 
