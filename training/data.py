@@ -40,17 +40,18 @@ class Tile:
     @property
     def held_out(self) -> bool:
         """Whether the picture is kept for measuring the embedded model, and all else."""
-        return self._is_among(HELD_OUT_PERCENT)
+        return is_kept_out(self.sheet, HELD_OUT_PERCENT)
 
     @property
     def held_out_of_tables(self) -> bool:
         """Whether the picture is kept for measuring what the coders' tables do."""
-        return self._is_among(TABLES_HELD_OUT_PERCENT)
+        return is_kept_out(self.sheet, TABLES_HELD_OUT_PERCENT)
 
-    def _is_among(self, percent: int) -> bool:
-        """Decided by the sheet's name alone, so that a split never moves."""
-        digest = hashlib.sha256(self.sheet.encode()).digest()
-        return digest[0] * 256 + digest[1] < 65536 * percent // 100
+
+def is_kept_out(name: str, percent: int) -> bool:
+    """Whether a sheet or a prompt is kept for measuring: decided by its name alone, so that a split never moves."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return digest[0] * 256 + digest[1] < 65536 * percent // 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,15 @@
-"""Write pictures that were kept out of training, with their prompts beside them, for `evaluation` to measure on.
+"""Write pictures and prompts that were kept out of training, for `layercast bench` and `evaluation` to measure on.
 
-python -m training.held_out --data DATA --out DIR --count 40
+Each picture has what a person would say of it beside it; of each file of prompts the part that was kept out is written.
+
+python -m training.held_out --data DATA --prompts prompts/*.txt --out DIR --count 40
 """
 
 import argparse
 from pathlib import Path
 
 from training.data import Tile, load_tile, read_tiles
+from training.table_text import held_out, read_prompts
 
 
 def prompt_of(tile: Tile) -> str:
@@ -18,15 +21,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with tiles.jsonl and sheets/")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=40)
+    parser.add_argument("--count", type=int, default=40, help="pictures (default: %(default)s)")
+    parser.add_argument("--prompts", type=Path, nargs="*", default=[], help="text files, a prompt a line")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    held_out = [tile for tile in read_tiles(options.data) if tile.held_out]
+    tiles = [tile for tile in read_tiles(options.data) if tile.held_out]
     # Spread over all sheets instead of all pictures of the first ones.
-    for tile in held_out[:: max(1, len(held_out) // options.count)][: options.count]:
+    for tile in tiles[:: max(1, len(tiles) // options.count)][: options.count]:
         stem = f"{Path(tile.sheet).stem}-{tile.box[0]}-{tile.box[1]}"
         load_tile(options.data, tile).save(options.out / f"{stem}.png")
         (options.out / f"{stem}.txt").write_text(prompt_of(tile) + "\n", encoding="utf-8")
+    for path in options.prompts:
+        (options.out / "prompts").mkdir(exist_ok=True)
+        prompts = [prompt for prompt in read_prompts(path) if held_out(prompt)]
+        (options.out / "prompts" / path.name).write_text("\n".join(prompts) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,14 +4,25 @@ Every context's counts come from all training texts. What a count is worth, and 
 with each one's own counts taken out first, so that it holds for texts that were never seen.
 """
 
-import hashlib
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.text import BIAS, BYTE_CONTEXTS, INPUTS, OWN_CONTEXTS, OWN_PLACES, learn_own, own_place
+from codec.coders.text import (
+    BIAS,
+    BYTE_CONTEXTS,
+    INPUTS,
+    OWN_CONTEXTS,
+    OWN_NEW,
+    OWN_PLACES,
+    OWN_RATES,
+    learn_own,
+    own_place,
+    own_value,
+)
 from codec.coders.wording import (
     CONTEXTS,
     COUNT_CLASSES,
@@ -21,10 +32,7 @@ from codec.coders.wording import (
     key_of,
 )
 from codec.entropy import LOGISTIC_BOUND, compiled, learn, logistic_tables, mix
-from training.data import read_tiles
-
-#: A text of five is kept for measuring, chosen by what it says alone, so the split never moves.
-HELD_OUT_ONE_OF = 5
+from training.data import TABLES_HELD_OUT_PERCENT, is_kept_out, read_tiles
 
 #: Least count that a context is kept for: a phrase of which there is one is no statistic.
 LEAST_COUNT = np.array([1, 1, 2, 2, 2, 3, 2, 3, 2], np.int64)
@@ -40,14 +48,21 @@ def read_prompts(path: Path) -> list[str]:
     return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
+def read_names(path: Path) -> list[str]:
+    """Names of things: those of a JSON list of objects that have one, or a text file's lines."""
+    if path.suffix == ".json":
+        return sorted({str(row["name"]) for row in json.loads(path.read_text(encoding="utf-8"))})
+    return read_prompts(path)
+
+
 def held_out(prompt: str) -> bool:
     """Whether a prompt is kept for measuring."""
-    return hashlib.sha256(prompt.encode()).digest()[0] % HELD_OUT_ONE_OF == 0
+    return is_kept_out(prompt, TABLES_HELD_OUT_PERCENT)
 
 
 def style_texts(data: Path) -> list[str]:
     """The styles and categories of the data set's pictures, as prompts may name them."""
-    tiles = [tile for tile in read_tiles(data) if not tile.held_out]
+    tiles = [tile for tile in read_tiles(data) if not tile.held_out_of_tables]
     styles = {tile.style for tile in tiles}
     return sorted(styles | {", ".join(tile.categories).lower() for tile in tiles} - {""})
 
@@ -77,10 +92,9 @@ def build(prompts: Iterable[str], others: Iterable[str], seed: int = 0) -> dict[
         bits = 0.0
         for index in random.permutation(len(learnt)):
             _count(learnt[index], keys, counts, contexts, -1)
-            chances = np.full((OWN_CONTEXTS, OWN_PLACES), 32768, np.int32)
-            seen = np.zeros((OWN_CONTEXTS, OWN_PLACES), np.uint8)
+            own = np.full((OWN_CONTEXTS, OWN_PLACES), OWN_NEW, np.int32)
             mixing = worth, worth_seen, by_match, by_node
-            bits += _learn(learnt[index], keys, counts, LEAST_COUNT, *mixing, chances, seen, squash, stretch, rate)
+            bits += _learn(learnt[index], keys, counts, LEAST_COUNT, *mixing, own, OWN_RATES, squash, stretch, rate)
             _count(learnt[index], keys, counts, contexts, 1)
         print(f"rate {rate}: {bits / sum(units.size for units in learnt):.4f} bits a byte", flush=True)
     checks, states = _place(keys, counts, contexts)
@@ -160,8 +174,8 @@ def _learn(
     worth_seen: NDArray[np.int32],
     by_match: NDArray[np.int32],
     by_node: NDArray[np.int32],
-    chances: NDArray[np.int32],
-    seen: NDArray[np.uint8],
+    own: NDArray[np.int32],
+    rates: NDArray[np.int64],
     squash: NDArray[np.int32],
     stretch: NDArray[np.int32],
     rate: int,
@@ -190,9 +204,8 @@ def _learn(
                 elif known:
                     words_known |= 1 << (index - BYTE_CONTEXTS)
                 if index:
-                    own = own_place(key)
-                    places[index - 1] = own
-                    inputs[CONTEXTS + index - 1] = stretch[chances[index - 1, own] >> 4] if seen[index - 1, own] else 0
+                    places[index - 1] = own_place(key)
+                    inputs[CONTEXTS + index - 1] = own_value(own[index - 1], places[index - 1], stretch)
             match = by_match[bytes_known << 3 | words_known]
             mixed = mix(match, inputs, INPUTS) + mix(by_node[node], inputs, INPUTS)
             probability = squash[max(-LOGISTIC_BOUND, min(LOGISTIC_BOUND, mixed)) + LOGISTIC_BOUND]
@@ -201,7 +214,7 @@ def _learn(
             learn(match, inputs, INPUTS, error, rate)
             learn(by_node[node], inputs, INPUTS, error, rate // 2)
             for index in range(OWN_CONTEXTS):
-                learn_own(chances[index], seen[index], places[index], bit)
+                learn_own(own[index], places[index], bit, rates)
             for index in range(CONTEXTS):
                 known = states[index]
                 if known:

@@ -39,7 +39,15 @@ _END, _LITERAL = 0, 1
 #: Contexts whose statistics within this very text are used, too: all but that of nothing.
 OWN_CONTEXTS = CONTEXTS - 1
 OWN_PLACES = 1 << 14
-OWN_LIMIT = 20
+
+#: A statistic of this very text before it has any: a chance of one half (16 bits), and how often it was met (8 bits).
+OWN_NEW = 32768 << 8
+
+#: How far such a chance moves towards the bit that came, of 65536, by how often it was met before.
+OWN_RATES = np.array([65536 * 5 // (5 * min(met, 20) + 8) for met in range(256)], np.int64)
+
+#: Bounds of such a chance.
+OWN_LEAST, OWN_MOST = 600, 64936
 
 #: Inputs of the mixer: training text, this text, and one that never changes.
 INPUTS = CONTEXTS + OWN_CONTEXTS + 1
@@ -59,11 +67,8 @@ def encode_text(semantic: Semantic) -> bytes:
         raise UsageError("the prompt holds half a surrogate pair, which is no character") from error
     if len(text) > MAX_TEXT:
         raise UsageError(f"a prompt has at most {MAX_TEXT} bytes, not {len(text)}")
-    modelled = _write(text)
-    if 2 * len(modelled) > len(text):
-        packed = bytes([ESCAPE]) + bytes(brotli.compress(text, mode=brotli.MODE_TEXT, quality=11))
-        return min(modelled, packed, key=len)
-    return modelled
+    packed = bytes([ESCAPE]) + bytes(brotli.compress(text, mode=brotli.MODE_TEXT, quality=11))
+    return min(_write(text), packed, key=len)
 
 
 def decode_text(payload: bytes, *, cut: bool = False) -> Semantic:
@@ -130,13 +135,12 @@ def _run(state: NDArray[np.int64], data: NDArray[np.uint8], units: NDArray[np.in
         state,
         data,
         units,
-        wording.checks,
-        wording.states,
+        wording.slots,
         wording.values,
         wording.by_match.copy(),
         wording.by_node.copy(),
-        np.full((OWN_CONTEXTS, OWN_PLACES), 32768, np.int32),
-        np.zeros((OWN_CONTEXTS, OWN_PLACES), np.uint8),
+        np.full((OWN_CONTEXTS, OWN_PLACES), OWN_NEW, np.int32),
+        OWN_RATES,
         squash,
         stretch,
     )
@@ -150,12 +154,18 @@ def own_place(key: int) -> int:
 
 
 @compiled
-def learn_own(chances: NDArray[np.int32], seen: NDArray[np.uint8], place: int, bit: int) -> None:
+def own_value(own: NDArray[np.int32], place: int, stretch: NDArray[np.int32]) -> int:
+    """What a context of this very text predicts: nothing if it was not met before."""
+    return stretch[own[place] >> 12] if own[place] & 255 else 0
+
+
+@compiled
+def learn_own(own: NDArray[np.int32], place: int, bit: int, rates: NDArray[np.int64]) -> None:
     """Move the chance of a one after a context of this very text: far at first, then ever less."""
-    count = seen[place]
-    chances[place] += (bit * 65535 - chances[place]) * 5 // (5 * min(count, OWN_LIMIT) + 8)
-    chances[place] = min(max(chances[place], 600), 64936)
-    seen[place] = min(count + 1, 255)
+    chance, met = int(own[place] >> 8), int(own[place] & 255)
+    chance += (bit * 65535 - chance) * rates[met] >> 16
+    chance = min(max(chance, OWN_LEAST), OWN_MOST)
+    own[place] = chance << 8 | min(met + 1, 255)
 
 
 @compiled
@@ -163,13 +173,12 @@ def _code_units(
     state: NDArray[np.int64],
     data: NDArray[np.uint8],
     units: NDArray[np.int32],
-    checks: NDArray[np.uint16],
-    states: NDArray[np.uint8],
+    slots: NDArray[np.int32],
     values: NDArray[np.int32],
     by_match: NDArray[np.int32],
     by_node: NDArray[np.int32],
-    chances: NDArray[np.int32],
-    seen: NDArray[np.uint8],
+    own: NDArray[np.int32],
+    rates: NDArray[np.int64],
     squash: NDArray[np.int32],
     stretch: NDArray[np.int32],
 ) -> int:
@@ -181,25 +190,27 @@ def _code_units(
     hashes = np.zeros(CONTEXTS, np.int64)
     places = np.zeros(OWN_CONTEXTS, np.int64)
     words = np.zeros(3, np.int64)
+    alive = np.zeros(CONTEXTS, np.bool_)
     literal = False
     for place in range(units.size):
         hash_contexts(units, place, words, hashes)
+        alive[:] = True
         node = 1
         for shift in range(7, -1, -1):
             bytes_known = words_known = 0
             for index in range(CONTEXTS):
                 key = key_of(hashes[index], node)
-                known = find(checks, states, key)
+                # What training text never had it has with no further bit either: this spares most of the looking.
+                known = find(slots, key) if alive[index] else 0
+                alive[index] = known > 0
                 inputs[index] = values[index, known]
                 if known and index < BYTE_CONTEXTS:
                     bytes_known = index
                 elif known:
                     words_known |= 1 << (index - BYTE_CONTEXTS)
                 if index:
-                    own = own_place(key)
-                    places[index - 1] = own
-                    came = seen[index - 1, own]
-                    inputs[CONTEXTS + index - 1] = stretch[chances[index - 1, own] >> 4] if came else 0
+                    places[index - 1] = own_place(key)
+                    inputs[CONTEXTS + index - 1] = own_value(own[index - 1], places[index - 1], stretch)
             match = by_match[bytes_known << 3 | words_known]
             mixed = mix(match, inputs, INPUTS) + mix(by_node[node], inputs, INPUTS)
             probability = squash[max(-LOGISTIC_BOUND, min(LOGISTIC_BOUND, mixed)) + LOGISTIC_BOUND]
@@ -208,7 +219,7 @@ def _code_units(
             learn(match, inputs, INPUTS, error, 3)
             learn(by_node[node], inputs, INPUTS, error, 2)
             for index in range(OWN_CONTEXTS):
-                learn_own(chances[index], seen[index], places[index], bit)
+                learn_own(own[index], places[index], bit, rates)
             node = node << 1 | bit
         unit = node & 255
         units[place] = unit

@@ -37,15 +37,14 @@ class Wording:
     """What training text had.
 
     Attributes:
-        checks: (2**TABLE_BITS,) uint16, of the key that has this place.
-        states: (2**TABLE_BITS,) uint8, 0 where the place is free.
+        slots: (2**TABLE_BITS,) int32, the check of the key that has this place and, in its lowest 8 bits, the state; 0
+            where the place is free.
         values: (CONTEXTS, STATES) int32, the logistic value of a one after each state.
         by_match: (sets, inputs) int32, weights of mixing, by what contexts are known.
         by_node: (256, inputs) int32, weights of mixing, by node.
     """
 
-    checks: NDArray[np.uint16]
-    states: NDArray[np.uint8]
+    slots: NDArray[np.int32]
     values: NDArray[np.int32]
     by_match: NDArray[np.int32]
     by_node: NDArray[np.int32]
@@ -55,9 +54,9 @@ class Wording:
 def load_wording() -> Wording:
     """The trained statistics of prompts."""
     table = load_table("text")
+    states = np.asarray(table["states"], np.int32)
     return Wording(
-        np.asarray(table["checks"], np.uint16),
-        np.asarray(table["states"], np.uint8),
+        np.where(states > 0, np.asarray(table["checks"], np.int32) << 8 | states, 0).astype(np.int32),
         np.asarray(table["values"], np.int32),
         np.asarray(table["by_match"], np.int32),
         np.asarray(table["by_node"], np.int32),
@@ -109,11 +108,11 @@ def key_of(hashed: int, node: int) -> int:
 
 
 @compiled
-def find(checks: NDArray[np.uint16], states: NDArray[np.uint8], key: int) -> int:
+def find(slots: NDArray[np.int32], key: int) -> int:
     """The state of a key; 0 if training text never had it."""
     place = key >> (32 - TABLE_BITS)
-    while states[place]:
-        if checks[place] == key & 0xFFFF:
-            return int(states[place])
+    while slots[place]:
+        if slots[place] >> 8 == key & 0xFFFF:
+            return int(slots[place] & 255)
         place = (place + 1) & ((1 << TABLE_BITS) - 1)
     return 0

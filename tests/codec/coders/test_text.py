@@ -28,17 +28,34 @@ def test_comes_back_and_is_never_much_longer_than_brotli(prompt: str) -> None:
     assert len(payload) <= len(brotli.compress(prompt.encode(), mode=brotli.MODE_TEXT)) + 2
 
 
-@settings(deadline=None)
-@given(st.text(max_size=200))
-def test_any_text_comes_back(prompt: str) -> None:
-    assert decode_text(encode_text(Semantic(prompt))).prompt == prompt
+LONG = {
+    "Chinese": "雪地里的一只红狐狸,水彩画,柔和的光线,远处有山和一座老灯塔。" * 20,
+    "Arabic": "ثعلب أحمر في الثلج عند الفجر، لوحة مائية بألوان هادئة. " * 12,
+    "Hindi": "बर्फ में एक लाल लोमड़ी, जलरंग चित्र, सुबह की कोमल रोशनी। " * 12,
+    "Russian, once": "Рыжая лиса на заснеженном поле у старого маяка, акварель, мягкий утренний свет.",
+    "emoji": "🦊❄️🌅👩‍👩‍👧‍👦🏔️" * 80,
+    "mixed": "a fox (狐), лиса, ثعلب, लोमड़ी 🦊, zorro; " * 15,
+    "letters of no word": "".join(chr(97 + index * index % 26) for index in range(2000)),
+    "letters of many scripts": "".join(chr(0xA0 + index * 7919 % 50000) for index in range(900)),
+    "controls": "".join(map(chr, range(32))) * 20,
+    "one letter": "a" * MAX_TEXT,
+    "English": "a fox walks over the frozen lake while the sun comes up behind the old lighthouse on the hill. " * 9,
+}
 
 
-def test_text_of_noise_is_escaped() -> None:
-    prompt = "".join(chr(0x4E00 + index * 7919 % 20000) for index in range(300))
+@pytest.mark.parametrize("prompt", LONG.values(), ids=LONG.keys())
+def test_long_and_foreign_text_is_never_longer_than_brotli_and_two(prompt: str) -> None:
     payload = encode_text(Semantic(prompt))
     assert decode_text(payload).prompt == prompt
-    assert len(payload) <= len(brotli.compress(prompt.encode(), mode=brotli.MODE_TEXT)) + 2
+    assert len(payload) <= len(brotli.compress(prompt.encode(), mode=brotli.MODE_TEXT, quality=11)) + 2
+
+
+@settings(deadline=None)
+@given(st.one_of(st.text(max_size=300), st.text("\0\1ab é\ud7ff\ue000\U0010ffff", max_size=60)))
+def test_any_text_comes_back(prompt: str) -> None:
+    payload = encode_text(Semantic(prompt))
+    assert decode_text(payload).prompt == prompt
+    assert len(payload) <= len(brotli.compress(prompt.encode(), mode=brotli.MODE_TEXT, quality=11)) + 2
 
 
 @pytest.mark.parametrize("prompt", [PROMPTS["tags"], PROMPTS["foreign"], PROMPTS["long"]])
@@ -67,8 +84,12 @@ def test_bounds() -> None:
     assert decode_text(encode_text(Semantic("\1" * MAX_TEXT))).prompt == "\1" * MAX_TEXT
     with pytest.raises(UsageError, match="at most"):
         encode_text(Semantic("x" * (MAX_TEXT + 1)))
-    with pytest.raises(UsageError, match="surrogate"):
-        encode_text(Semantic("\ud800"))
+
+
+@pytest.mark.parametrize("prompt", ["\ud800", "a fox \udc00 in snow", "\udfff\ud800"])
+def test_half_a_surrogate_pair_is_refused(prompt: str) -> None:
+    with pytest.raises(UsageError, match="half a surrogate pair, which is no character"):
+        encode_text(Semantic(prompt))
 
 
 @pytest.mark.parametrize("name", PROMPTS)
