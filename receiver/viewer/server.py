@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 import logging
-import socket
+import ssl as tls
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Collection
 
-from layercast_errors import ListenError
+from protocol.transports.serving import open_socket, quiet_server, serving, url_of
 from receiver.events import Event, FrameRendered
 from receiver.permissions import Permissions
 from receiver.viewer.board import Board
@@ -17,15 +16,9 @@ from receiver.viewer.drawings import draw
 from receiver.viewer.history import HISTORY_LIMIT
 from receiver.viewer.live import Setting
 
-if TYPE_CHECKING:
-    from uvicorn import Server
-
 #: Events that may wait for their drawing. Frames wait at most one per picture and level, so that only a flood of
 #: pictures comes near it; beyond, the oldest is dropped.
 MAX_WAITING = 256
-
-#: Watchers get this long, in seconds, to take the end of their stream before their connection is cut.
-GRACE = 0.5
 
 _logger = logging.getLogger(__name__)
 
@@ -96,35 +89,33 @@ class Viewer:
         self._published.set()
 
     @contextlib.asynccontextmanager
-    async def serve(self, host: str = "127.0.0.1", port: int = 8080) -> AsyncIterator[str]:
+    async def serve(
+        self, host: str = "127.0.0.1", port: int = 8080, *, ssl: tls.SSLContext | None = None
+    ) -> AsyncIterator[str]:
         """Serve the page for the time of the block, and give its URL.
 
         Args:
             host: the name or address to listen on; "0.0.0.0" lets the whole network watch.
             port: 0 takes a free one.
+            ssl: the certificate to show; plain HTTP if None.
 
         Raises:
             ListenError: the address is taken, or not of this machine.
         """
-        listener = await _listen(host, port)
-        server = _server(self._setting)
-        self._url = _url(listener)
+        from receiver.viewer.app import build_app
+
+        listener = await open_socket(host, port, option="--viewer")
+        server = quiet_server(build_app(self._setting), ssl=ssl, behind_proxy=True)
+        self._url = url_of(listener, "https" if ssl else "http")
         self._board.open()
         drawing = asyncio.create_task(self._draw(), name="viewer drawing")
-        serving = asyncio.create_task(server.serve(sockets=[listener]), name="viewer serving")
         try:
-            yield self._url
+            async with serving(server, listener, on_end=self._board.close):
+                yield self._url
         finally:
             self._url = None
             drawing.cancel()
-            server.should_exit = True
-            self._board.close()
-            await asyncio.wait([serving], timeout=GRACE)
-            for connection in list(server.server_state.connections):
-                # A watcher that takes nothing any more would hold up the end for as long as it likes.
-                if connection.transport is not None:
-                    connection.transport.abort()
-            await asyncio.gather(drawing, serving, return_exceptions=True)
+            await asyncio.gather(drawing, return_exceptions=True)
 
     async def _draw(self) -> None:
         while True:
@@ -137,49 +128,3 @@ class Viewer:
                 except Exception:
                     # One picture that cannot be drawn must not darken the page for all that follow.
                     _logger.exception("an event of picture %s could not be shown", event.picture)
-
-
-async def _listen(host: str, port: int) -> socket.socket:
-    loop = asyncio.get_running_loop()
-    listener = None
-    try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        # "localhost" is both; browsers try both, other programs often only the older one.
-        family, kind, protocol, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # The port as asked for: look-ups take it modulo 65,536.
-        listener.bind((address[0], port, *address[2:]))
-        listener.listen()
-    except (OSError, OverflowError) as error:
-        if listener is not None:
-            listener.close()
-        reason = getattr(error, "strerror", None) or error
-        raise ListenError(f"the viewer cannot listen on {host}:{port} ({reason}); choose another --viewer") from error
-    return listener
-
-
-def _url(listener: socket.socket) -> str:
-    name, port = listener.getsockname()[:2]
-    if name in ("0.0.0.0", "::"):  # noqa: S104 - compared with, not bound to
-        name = "localhost"
-    elif ":" in name:
-        name = f"[{name}]"
-    return f"http://{name}:{port}/"
-
-
-def _server(setting: Setting) -> "Server":
-    import uvicorn
-
-    from receiver.viewer.app import build_app
-
-    class QuietServer(uvicorn.Server):
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            """Signals belong to the program around."""
-            yield
-
-    config = uvicorn.Config(
-        build_app(setting), lifespan="off", ws="none", log_config=None, access_log=False, server_header=False
-    )
-    return QuietServer(config)
