@@ -7,7 +7,8 @@ import random
 
 from protocol.links import LinkProfile
 
-#: Bytes that an emulated link holds before a sender has to wait: what a socket and a modem hold together.
+#: Bytes that an emulated link holds before a sender has to wait: what a socket and a modem hold together. What came and
+#: was not read yet counts, too.
 LINK_BUFFER = 256 * 1024
 
 
@@ -68,6 +69,9 @@ class EmulatedPath:
         packet = await self._arrived.get()
         if packet is None:
             self._arrived.put_nowait(None)
+            return None
+        self._held -= len(packet)
+        self._room.set()
         return packet
 
     def close(self) -> None:
@@ -82,6 +86,4 @@ class EmulatedPath:
 
     def _arrive(self) -> None:
         _, _, packet = heapq.heappop(self._travelling)
-        self._held -= len(packet or b"")
-        self._room.set()
         self._arrived.put_nowait(packet)

@@ -22,6 +22,7 @@ class MemoryTransport(Transport):
 
     async def send(self, packet: bytes) -> None:
         """See `Transport.send`."""
+        self.check_size(packet)
         if self._out.closed:
             raise DisconnectedError("the link is closed")
         await self._out.put(packet)

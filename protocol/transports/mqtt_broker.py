@@ -70,6 +70,11 @@ class _Client(aiomqtt.Client):  # type: ignore[misc]
         self.largest_packet = getattr(properties, "MaximumPacketSize", None)
         super()._on_connect(client, userdata, flags, reason, properties)
 
+    def note_end(self) -> None:
+        """Look at why the connection ended: nobody else does, and the event loop would complain."""
+        if self._disconnected.done() and not self._disconnected.cancelled():
+            self._disconnected.exception()
+
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
         if reason.value >= _FAILURES_FROM:
             self.refusal = str(reason)
@@ -208,8 +213,9 @@ class Broker:
         waits = 0
         try:
             while True:
+                client = self._make_client(fresh=not first.done())
                 try:
-                    async with self._make_client(fresh=not first.done()) as client:
+                    async with client:
                         await self._settle(client)
                         waits = 0
                         if not first.done():
@@ -226,7 +232,9 @@ class Broker:
                         first.set_exception(error)
                         return
                     _log.warning("%s", error)
-                self._connected.clear()
+                finally:
+                    client.note_end()
+                    self._connected.clear()
                 wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(waits, 16))
                 waits += 1
                 await asyncio.sleep(wait * random.uniform(0.5, 1.0))

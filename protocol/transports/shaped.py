@@ -44,6 +44,7 @@ class ShapedTransport(Transport):
 
     async def send(self, packet: bytes) -> None:
         """See `Transport.send`."""
+        self.check_size(packet)
         if self._out.closed or self._sending.done() or self._receiving.done():
             raise DisconnectedError(f"the link to {self.peer} is gone")
         await self._out.put(packet)
@@ -64,6 +65,7 @@ class ShapedTransport(Transport):
             for task in (self._sending, self._receiving):
                 task.cancel()
             await asyncio.gather(self._sending, self._receiving, return_exceptions=True)
+            self._in.close()
             await self._inner.close(code)
 
     async def _pump_out(self) -> None:

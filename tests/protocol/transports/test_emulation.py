@@ -87,21 +87,33 @@ def test_the_far_end_going_away_is_noticed_after_the_delay() -> None:
     assert run_virtual(talk()) < 10.0
 
 
-def test_a_full_link_makes_its_sender_wait() -> None:
-    async def fill() -> tuple[int, float]:
+@pytest.mark.parametrize("shaped", [False, True])
+def test_a_full_link_makes_its_sender_wait_for_the_reader(shaped: bool) -> None:
+    async def fill() -> tuple[int, float, int]:
         loop = asyncio.get_running_loop()
-        ours, theirs = memory_pair(LinkProfile(name="x", rate=8e6))
+        link = LinkProfile(name="x", rate=8e6)
+        ours, theirs = memory_pair(LINKS["fast"] if shaped else link)
+        end = ShapedTransport(ours, link) if shaped else ours
         sent = 0
-        while loop.time() == 0.0:
-            await ours.send(bytes(1000))
-            sent += 1000
-        await ours.close()
-        await theirs.close()
-        return sent, loop.time()
 
-    sent, waited = run_virtual(fill())
-    assert sent <= LINK_BUFFER + 1000
-    assert waited == pytest.approx(0.001)
+        async def pour() -> None:
+            nonlocal sent
+            while True:
+                await end.send(bytes(1000))
+                sent += 1
+
+        pouring = asyncio.create_task(pour())
+        await asyncio.sleep(10.0)
+        stuck = sent
+        for _ in range(50):
+            await theirs.recv()
+        await asyncio.sleep(1.0)
+        pouring.cancel()
+        return stuck, loop.time(), sent - stuck
+
+    stuck, _, more = run_virtual(fill())
+    assert stuck <= (2 if shaped else 1) * LINK_BUFFER // 1000 + 1
+    assert more == 50
 
 
 def test_a_lossy_link_says_so() -> None:
