@@ -9,16 +9,16 @@ token is turned away before anything is made for them.
 
 import asyncio
 import http.client
-import socket
 import ssl as tls
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from layercast_errors import AuthenticationError, ConnectError
 from protocol.codes import Code, error_of
 from protocol.transports.base import ListenOptions
-from protocol.transports.urls import Address, bracketed
+from protocol.transports.urls import Address
+from protocol.transports.web import bearer_token, origin_allowed
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -96,10 +96,9 @@ def build_app(path: str, answer: Answer, options: ListenOptions) -> "Starlette":
         return PlainTextResponse(reason + "\n", status)
 
     async def take_offer(request: "Request") -> "Response":
-        origin = request.headers.get("origin")
-        if origin is not None and origin not in options.origins:
+        if not origin_allowed(request.headers.get("origin"), request.headers.get("host", ""), options.origins):
             return refuse(403, "this page may not send here")
-        if not options.admits(unquote(request.headers.get("authorization", "").removeprefix("Bearer "))):
+        if not options.admits(bearer_token(request.headers.get("authorization", ""))):
             return refuse(401, "the token is wrong")
         if request.headers.get("content-type", "").partition(";")[0].strip() != _TYPE:
             return refuse(415, f"an offer is of type {_TYPE}")
@@ -115,27 +114,3 @@ def build_app(path: str, answer: Answer, options: ListenOptions) -> "Starlette":
         return PlainTextResponse(made, 201, media_type=_TYPE) if made else refuse(503, "too many connections")
 
     return Starlette(routes=[Route(path, take_offer, methods=["POST"])])
-
-
-def bind(address: Address) -> socket.socket:
-    """A socket that listens.
-
-    Raises:
-        OSError: the address cannot be listened on.
-    """
-    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, kind, protocol, _, name = min(found, key=lambda one: one[0] != socket.AF_INET)
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(name)
-        listener.listen()
-    except BaseException:
-        listener.close()
-        raise
-    return listener
-
-
-def bound_url(address: Address, listener: socket.socket) -> str:
-    """The address with the port that was really bound."""
-    return f"{address.scheme}://{bracketed(address.host)}:{listener.getsockname()[1]}{address.path}"

@@ -6,11 +6,9 @@ outside is told of it. Meant for links from 50 kbit/s and for browsers: an idle 
 """
 
 import asyncio
-import contextlib
 import logging
 import socket
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
@@ -18,7 +16,8 @@ from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSession
 from layercast_errors import ConnectError, DisconnectedError, ListenError, UsageError
 from protocol.transports.base import DialOptions, Handler, Listener, ListenOptions
 from protocol.transports.data_channels import DataChannelTransport
-from protocol.transports.signalling import REQUEST_SECONDS, ask, bind, bound_url, build_app
+from protocol.transports.serving import open_socket, quiet_server
+from protocol.transports.signalling import REQUEST_SECONDS, ask, build_app
 from protocol.transports.urls import Address, bracketed, parse_address
 
 if TYPE_CHECKING:
@@ -68,11 +67,12 @@ async def listen(url: str, handler: Handler, options: ListenOptions) -> "WebRtcL
     if (address.scheme == "webrtc+https") != (options.ssl is not None):
         raise UsageError(f"{url}: webrtc+https:// needs a certificate, and webrtc+http:// takes none")
     try:
-        listener = await asyncio.to_thread(bind, address)
-    except (OSError, OverflowError) as error:
+        listener = await open_socket(address.host, address.port, option="--listen")
+    except ListenError as error:
+        reason = getattr(error.__cause__, "strerror", None) or error.__cause__
         raise ListenError(
-            f"cannot listen on port {address.port} of {address.host} ({getattr(error, 'strerror', None) or error}); "
-            f"take another, or any free one: {address.scheme}://{bracketed(address.host)}:0"
+            f"cannot listen on port {address.port} of {address.host} ({reason}); take another, or any free one: "
+            f"{address.scheme}://{bracketed(address.host)}:0"
         ) from error
     return WebRtcListener(address, listener, handler, options)
 
@@ -81,12 +81,12 @@ class WebRtcListener(Listener):
     """A signalling endpoint with its HTTP server, and the connections that came of it."""
 
     def __init__(self, address: Address, listener: socket.socket, handler: Handler, options: ListenOptions) -> None:
-        self.url = bound_url(address, listener)
+        self.url = f"{address.scheme}://{bracketed(address.host)}:{listener.getsockname()[1]}{address.path}"
         self._handler = handler
         self._configuration = _configuration(options.ice_servers)
         self._open: dict[asyncio.Task[None], DataChannelTransport] = {}
         self._opening = 0
-        self._server = _server(build_app(address.path or "/", self._answer, options), options)
+        self._server = quiet_server(build_app(address.path or "/", self._answer, options), ssl=options.ssl)
         self._serving = asyncio.create_task(self._server.serve(sockets=[listener]), name="signalling")
         self._watching = asyncio.create_task(_drop_slow(self._server), name="slow signalling")
 
@@ -158,30 +158,6 @@ def _configuration(ice_servers: tuple[str, ...]) -> Any:
         user, _, password = account.partition(":")
         servers.append(RTCIceServer(urls=f"{scheme}{colon}{host}", username=user or None, credential=password or None))
     return RTCConfiguration(iceServers=servers)
-
-
-def _server(app: Any, options: ListenOptions) -> "Server":
-    import uvicorn
-
-    class QuietServer(uvicorn.Server):
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            """Signals belong to the program around."""
-            yield
-
-    config = uvicorn.Config(
-        app,
-        lifespan="off",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        # Limits per address must not be at the mercy of a header.
-        proxy_headers=False,
-    )
-    config.load()
-    config.ssl = options.ssl
-    return QuietServer(config)
 
 
 async def _drop_slow(server: "Server") -> None:
