@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layercast.commands.arguments import Subparsers, add_command, add_rendering, host_and_port
+from layercast.commands.links import ADDRESSES, add_listening, certificate_of, trust_of
 from layercast.console import report, say
 
 if TYPE_CHECKING:
     from receiver.events import Event
+
+DEFAULT_ADDRESS = "ws://127.0.0.1:8765"
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
@@ -21,7 +24,12 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         "Take pictures from senders, draw them as their layers arrive, and show them in a browser",
         "layercast receive --listen ws://0.0.0.0:8765 --viewer 0.0.0.0:8080 --archive pictures/",
     )
-    parser.add_argument("--listen", default="ws://127.0.0.1:8765", metavar="URL", help="(default: %(default)s)")
+    parser.add_argument(
+        "--listen",
+        action="append",
+        metavar="URL",
+        help=f"where senders come; may be repeated (default: {DEFAULT_ADDRESS})",
+    )
     parser.add_argument(
         "--viewer",
         default="127.0.0.1:8080",
@@ -35,7 +43,9 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         help="what senders must know (default: the variable LAYERCAST_TOKEN; else anyone may send)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object per event on stdout")
+    add_listening(parser)
     add_rendering(parser)
+    parser.epilog = f"{ADDRESSES}\n\n{parser.epilog}"
     return parser
 
 
@@ -51,10 +61,13 @@ def run(options: argparse.Namespace) -> None:
 async def _serve(options: argparse.Namespace) -> None:
     import asyncio
 
+    from protocol.transports.urls import public_url
     from receiver.session import Receiver
     from receiver.viewer import Viewer
 
-    viewer = None if options.viewer == "none" else Viewer(address=options.listen)
+    addresses = options.listen or [DEFAULT_ADDRESS]
+    certificate, trust = certificate_of(options), trust_of(options)
+    viewer = None if options.viewer == "none" else Viewer(address=public_url(addresses[0]))
     quiet = options.quiet or options.json
 
     # Never done, unless whoever reads our output goes away.
@@ -83,18 +96,28 @@ async def _serve(options: argparse.Namespace) -> None:
         say(f"loading {options.model or 'mini'} ...", quiet=quiet)
         receiver = await stack.enter_async_context(
             Receiver(
-                options.listen,
+                addresses,
                 token=options.token,
                 model=options.model or "mini",
                 device=options.device,
                 steps=options.steps,
                 archive=options.archive,
                 on_event=on_event,
+                ssl=certificate,
+                trust=trust,
+                ice_servers=options.ice_server,
             )
         )
         if options.json:
-            tell({"event": "Listening", "url": receiver.url, "viewer": viewer.url if viewer else None})
-        say(f"listening at {receiver.url}, showing at {page}; Ctrl-C ends it", quiet=quiet)
+            tell(
+                {
+                    "event": "Listening",
+                    "url": receiver.url,
+                    "urls": receiver.urls,
+                    "viewer": viewer.url if viewer else None,
+                }
+            )
+        say(f"listening at {' and '.join(receiver.urls)}, showing at {page}; Ctrl-C ends it", quiet=quiet)
         say(f"send a picture: layercast send photo.jpg --to {receiver.url}", quiet=quiet)
         await unread
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layercast.commands.arguments import Subparsers, add_command, add_encoding, add_json, add_link, recipe_of
+from layercast.commands.links import ADDRESSES, add_dialling, trust_of
 from layercast.console import progress, report, say
 
 if TYPE_CHECKING:
@@ -35,9 +36,11 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     )
     parser.add_argument("--order", choices=("paper", "cheapest"), default="paper", help="order of the layers")
     parser.add_argument("--loop", action="store_true", help="begin again after the last picture, until Ctrl-C")
+    add_dialling(parser)
     add_link(parser)
     add_encoding(parser)
     add_json(parser)
+    parser.epilog = f"{ADDRESSES}\n\n{parser.epilog}"
     return parser
 
 
@@ -62,7 +65,14 @@ async def _send_all(options: argparse.Namespace) -> None:
     recipe = recipe_of(options)
     link = parse_link(options.link, options.rate)
     rows = []
-    async with Sender(options.to, token=options.token, link=link, order=options.order) as sender:
+    async with Sender(
+        options.to,
+        token=options.token,
+        link=link,
+        order=options.order,
+        ssl=trust_of(options),
+        ice_servers=options.ice_server,
+    ) as sender:
         while True:
             for item in items:
                 stream, jpeg_size = await asyncio.to_thread(_load, item, recipe)
