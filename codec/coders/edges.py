@@ -2,9 +2,12 @@
 
 Payload: the grid's size, then the cells in reading order. A cut payload gives the rows that came whole.
 
-    1 byte    EXPLICIT, FINER, HALVED, long side / 8 - 1 (5 bits)
-    0, 2      EXPLICIT: columns - 1, rows - 1
+    1 byte    EXPLICIT, FINER, HALVED, size (5 bits)
+    0 to 2    EXPLICIT: long side - 1 where the size is 1; columns - 1, rows - 1 where it is 0
     rest      arithmetic-coded cells
+
+The size is the long side / 8 - 1. Of a FINER map it tells whether rows (2) and columns (1) are one less than twice the
+coarser map's.
 
 A map that is FINER doubles the map before it in the stream: of that one, each cell that is set has at least one of four
 set, and a cell that is not set has none. Lines of a map that is HALVED are thick: they are drawn thinned.
@@ -18,6 +21,7 @@ from codec.coders.neighbours import (
     REACH_ACROSS,
     REACH_COARSE,
     REACH_UP,
+    Network,
     close_row,
     flat_steps,
     gather,
@@ -48,7 +52,8 @@ SIDE_STEP = 8
 _EXPLICIT = 0x80
 _FINER = 0x40
 _HALVED = 0x20
-_SIDE_MASK = 0x1F
+_SIZE_MASK = 0x1F
+_LONG_SIDE = 1
 
 #: How fast the learnt corrections of the network move: for each small neighbourhood, for each larger one.
 _SMALL_RATE, _LARGE_RATE = 3, 6
@@ -73,9 +78,8 @@ def encode_edges(edges: EdgeMap, base: EdgeMap | None = None, *, halved: bool = 
     state, data = start_writing(rows * columns)
     cells = _padded(rows, columns)
     cells[REACH_UP:, REACH_ACROSS:-REACH_ACROSS] = edges.grid
-    flags = (_FINER if base is not None else 0) | (_HALVED if halved else 0)
     _run(state, data, cells, None if base is None else base.grid, halved=halved)
-    return _size_to_bytes((columns, rows), edges.canvas, flags) + finish_writing(state, data)
+    return _size_to_bytes((columns, rows), edges.canvas, base, halved=halved) + finish_writing(state, data)
 
 
 def decode_edges(payload: bytes, canvas: Size, *, base: EdgeMap | None = None, cut: bool = False) -> EdgeMap:
@@ -90,14 +94,11 @@ def decode_edges(payload: bytes, canvas: Size, *, base: EdgeMap | None = None, c
     Raises:
         BitstreamError: no grid size, or one out of bounds, or a finer map without the map that it refines.
     """
-    (columns, rows), flags, used = _size_from_bytes(payload, canvas)
-    finer = bool(flags & _FINER)
-    if finer and (base is None or base.grid.shape != (-(-rows // 2), -(-columns // 2))):
-        raise BitstreamError("an edge section refines a map that did not come before it")
-    coarse = base.grid if finer and base is not None else None
+    (columns, rows), used = _size_from_bytes(payload, canvas, base)
+    coarse = base.grid if base is not None and payload[0] & _FINER else None
     state, data = start_reading(payload[used:], cut=cut)
     cells = _padded(rows, columns)
-    sound = _run(state, data, cells, coarse, halved=bool(flags & _HALVED))
+    sound = _run(state, data, cells, coarse, halved=is_halved(payload))
     grid = cells[REACH_UP:, REACH_ACROSS:-REACH_ACROSS] > 0
     grid[sound:] = False
     if coarse is not None and sound < rows:
@@ -114,27 +115,55 @@ def halve(edges: EdgeMap) -> EdgeMap:
     return EdgeMap(halved, edges.canvas)
 
 
-def _size_to_bytes(size: Size, canvas: Size, flags: int) -> bytes:
+def _size_to_bytes(size: Size, canvas: Size, base: EdgeMap | None, *, halved: bool) -> bytes:
+    flags = _HALVED if halved else 0
+    if base is not None:
+        return bytes([flags | _FINER | (size[1] & 1) << 1 | size[0] & 1])
     longest = max(size)
-    if longest % SIDE_STEP == 0 and grid_size(canvas, longest) == size:
-        return bytes([flags | longest // SIDE_STEP - 1])
-    return bytes([flags | _EXPLICIT, size[0] - 1, size[1] - 1])
+    if grid_size(canvas, longest) != size:
+        return bytes([flags | _EXPLICIT, size[0] - 1, size[1] - 1])
+    if longest % SIDE_STEP:
+        return bytes([flags | _EXPLICIT | _LONG_SIDE, longest - 1])
+    return bytes([flags | longest // SIDE_STEP - 1])
 
 
-def _size_from_bytes(payload: bytes, canvas: Size) -> tuple[Size, int, int]:
+def _size_from_bytes(payload: bytes, canvas: Size, base: EdgeMap | None) -> tuple[Size, int]:
+    """(columns, rows) of the grid, and how many bytes tell it."""
     if not payload:
         raise BitstreamError("an edge section is empty")
-    side = payload[0] & _SIDE_MASK
-    if not payload[0] & _EXPLICIT:
-        return grid_size(canvas, (side + 1) * SIDE_STEP), payload[0], 1
-    if side or len(payload) < 3:
+    flags, size = payload[0] & ~_SIZE_MASK, payload[0] & _SIZE_MASK
+    if flags & _FINER:
+        if base is None:
+            raise BitstreamError("an edge section refines a map that did not come before it")
+        rows, columns = base.grid.shape
+        finer = 2 * columns - (size & 1), 2 * rows - (size >> 1)
+        if flags & _EXPLICIT or size > 3 or max(finer) > MAX_SIDE:
+            raise BitstreamError("an edge section refines a map to a grid that is out of bounds")
+        return finer, 1
+    if not flags & _EXPLICIT:
+        return grid_size(canvas, (size + 1) * SIDE_STEP), 1
+    if size > _LONG_SIDE or len(payload) < 3 - size:
         raise BitstreamError("an edge section does not start with the size of its grid")
-    return (payload[1] + 1, payload[2] + 1), payload[0], 3
+    if size == _LONG_SIDE:
+        return grid_size(canvas, payload[1] + 1), 2
+    return (payload[1] + 1, payload[2] + 1), 3
 
 
 def is_halved(payload: bytes) -> bool:
     """Whether the map of a payload was made by halving a finer one."""
     return bool(payload and payload[0] & _HALVED)
+
+
+def coded_cells(payload: bytes, canvas: Size, base: EdgeMap | None) -> int:
+    """How many cells a payload codes: all of its grid, or of a finer map those within cells that are set.
+
+    Raises:
+        BitstreamError: as `decode_edges`.
+    """
+    (columns, rows), _ = _size_from_bytes(payload, canvas, base)
+    if base is None or not payload[0] & _FINER:
+        return rows * columns
+    return 4 * int(np.count_nonzero(base.grid))
 
 
 def _padded(rows: int, columns: int) -> NDArray[np.uint8]:
@@ -161,12 +190,7 @@ def _run(
         coarse is not None,
         kind_of(rows, columns, halved=halved),
         flat_steps(cells.shape[1]),
-        network.first,
-        network.first_bias,
-        network.second,
-        network.second_bias,
-        network.third,
-        network.third_bias,
+        network,
         squash,
     )
     return int(sound)
@@ -181,12 +205,7 @@ def _code_cells(
     finer: bool,
     kind: int,
     steps: NDArray[np.int64],
-    first: NDArray[np.int32],
-    first_bias: NDArray[np.int32],
-    second: NDArray[np.int32],
-    second_bias: NDArray[np.int32],
-    third: NDArray[np.int32],
-    third_bias: int,
+    network: Network,
     squash: NDArray[np.int32],
 ) -> int:
     """Code every cell in reading order; return the number of rows before the first unsure bit."""
@@ -194,8 +213,8 @@ def _code_cells(
     sums = np.zeros((rows + 1, columns + 1), np.int32)
     small, large = np.zeros(16, np.int64), np.zeros(1024, np.int64)
     empty = np.zeros(1 << 16, np.int32)
-    hidden = np.zeros(first_bias.size, np.int32)
-    active = np.zeros(first.shape[0], np.int64)
+    stage, hidden = np.zeros(network.first_bias.size, np.int32), np.zeros(network.first_bias.size, np.int16)
+    active = np.zeros(network.first.shape[0], np.int64)
     sound = 0
     for row in range(rows):
         for column in range(columns):
@@ -219,7 +238,7 @@ def _code_cells(
             if plain and empty[place]:
                 value = empty[place] - 1 - LOGISTIC_BOUND
             else:
-                value = predict(active, count, hidden, first, first_bias, second, second_bias, third, third_bias)
+                value = predict(active, count, network, stage, hidden)
             if plain:
                 empty[place] = value + 1 + LOGISTIC_BOUND
             value += (small[near] + large[far]) >> 8

@@ -9,13 +9,13 @@ All of these are yes or no, so that its first stage is a sum of rows of weights;
 Its weights are trained by `training.tables`; ranges are chosen so that no sum leaves 32 bits.
 """
 
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.stored import load_table
+from codec.coders.stored import load_weights
 from codec.entropy import LOGISTIC_BOUND, compiled
 
 #: The neighbourhood reaches this many rows up, and cells to the sides.
@@ -69,44 +69,30 @@ _WEIGHT_BITS = 12
 _OUTPUT_BITS = 14
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
-    """A network's weights.
+class Network(NamedTuple):
+    """A network's weights; a tuple, as compiled functions take one.
 
     Attributes:
-        first: (features, M) int32, 1024 is one.
+        first: (features, M) int16, 1024 is one.
         first_bias: (M,) int32, 1024 is one.
-        second: (N, M) int32, 4096 is one.
+        second: (N, M) int16, 4096 is one.
         second_bias: (N,) int32, 1024 is one.
         third: (N,) int32, 4096 / 256 is one logistic unit.
-        third_bias: int, in 1 / 16384 logistic units.
+        third_bias: () int32, in 1 / 16384 logistic units.
     """
 
-    first: NDArray[np.int32]
+    first: NDArray[np.int16]
     first_bias: NDArray[np.int32]
-    second: NDArray[np.int32]
+    second: NDArray[np.int16]
     second_bias: NDArray[np.int32]
     third: NDArray[np.int32]
-    third_bias: int
+    third_bias: NDArray[np.int32]
 
 
 @cache
 def load_network(finer: bool) -> Network:
     """The trained network of whole maps, or that of refined ones."""
-    table = load_table("edges")
-    kind = "finer_" if finer else ""
-
-    def weights(name: str) -> NDArray[np.int32]:
-        return np.ascontiguousarray(table[kind + name], np.int32)
-
-    return Network(
-        weights("first"),
-        weights("first_bias"),
-        weights("second"),
-        weights("second_bias"),
-        weights("third"),
-        int(weights("third_bias").item()),
-    )
+    return Network(*load_weights("edges", "finer_" if finer else "", Network._fields))
 
 
 def kind_of(rows: int, columns: int, *, halved: bool) -> int:
@@ -193,30 +179,22 @@ def gather_coarse(coarse: NDArray[np.uint8], row: int, column: int, active: NDAr
 
 @compiled
 def predict(
-    active: NDArray[np.int64],
-    count: int,
-    hidden: NDArray[np.int32],
-    first: NDArray[np.int32],
-    first_bias: NDArray[np.int32],
-    second: NDArray[np.int32],
-    second_bias: NDArray[np.int32],
-    third: NDArray[np.int32],
-    third_bias: int,
+    active: NDArray[np.int64], count: int, network: Network, sums: NDArray[np.int32], hidden: NDArray[np.int16]
 ) -> int:
-    """Logistic value of a cell being set, from its features; `hidden` is room for the first stage."""
+    """Logistic value of a cell being set, from its features; `sums` and `hidden` are room for the first stage."""
     for unit in range(hidden.size):
-        hidden[unit] = first_bias[unit]
+        sums[unit] = network.first_bias[unit]
     for index in range(count):
-        weights = first[active[index]]
+        weights = network.first[active[index]]
         for unit in range(hidden.size):
-            hidden[unit] += weights[unit]
+            sums[unit] += weights[unit]
     for unit in range(hidden.size):
-        hidden[unit] = min(max(hidden[unit], 0), ONE)
-    result = third_bias
-    for row in range(second_bias.size):
+        hidden[unit] = min(max(sums[unit], 0), ONE)
+    result = int(network.third_bias[()])
+    for row in range(network.second_bias.size):
         total = np.int32(0)
         for unit in range(hidden.size):
-            # Without the cast the product is widened, and the loop takes twice as long.
-            total = np.int32(total + hidden[unit] * second[row, unit])
-        result += min(max((total >> _WEIGHT_BITS) + second_bias[row], 0), ONE) * third[row]
+            # Without the casts the product is widened, and the loop takes twice as long.
+            total = np.int32(total + np.int32(hidden[unit]) * np.int32(network.second[row, unit]))
+        result += min(max((total >> _WEIGHT_BITS) + network.second_bias[row], 0), ONE) * network.third[row]
     return max(-LOGISTIC_BOUND, min(LOGISTIC_BOUND, result >> _OUTPUT_BITS))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.stored import load_table
+from codec.coders.stored import load_table, load_weights
 from codec.entropy import compiled
 
 #: Step sizes in tenths, finest first; a step of 1 is just noticeable.
@@ -96,10 +96,7 @@ def load_shades(step: int) -> Shades:
 @cache
 def load_predictor(finer: bool) -> Predictor:
     """The trained networks of whole maps, or those of refined ones."""
-    table = load_table("colors")
-    kind = "finer_" if finer else ""
-
-    return Predictor(*(np.ascontiguousarray(table[kind + name], np.int32) for name in Predictor._fields))
+    return Predictor(*load_weights("colors", "finer_" if finer else "", Predictor._fields))
 
 
 @compiled
