@@ -8,8 +8,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from codec.layers import ColorMap, Size
+from codec.layers import ColorMap, EdgeMap, Size
 from receiver.rendering.colorfit import fit_colors
+from receiver.rendering.linefit import fit_lines
 from receiver.rendering.models import Model
 
 
@@ -32,7 +33,13 @@ def halve(latents: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def decode_latents(
-    model: Model, latents: Tensor, canvas: Size, *, final: bool, colors: ColorMap | None = None
+    model: Model,
+    latents: Tensor,
+    canvas: Size,
+    *,
+    final: bool,
+    lines: EdgeMap | None = None,
+    colors: ColorMap | None = None,
 ) -> Image.Image:
     """Decode latents to a picture at canvas size.
 
@@ -40,6 +47,7 @@ def decode_latents(
         latents: (1, C, h, w) float32, as the UNet knows them.
         canvas: (width, height) in pixels.
         final: whether to take the model's own autoencoder and not the faster one for previews.
+        lines: along which the picture is to change, and only there.
         colors: the average colours that the picture is to have.
     """
     vae = model.vae if final else model.preview_vae
@@ -50,4 +58,10 @@ def decode_latents(
     picture = Image.fromarray(np.ascontiguousarray(pixels))
     if picture.size != canvas:
         picture = picture.resize(canvas, Image.Resampling.LANCZOS)
-    return picture if colors is None else Image.fromarray(fit_colors(np.asarray(picture, np.uint8), colors))
+    fitted = np.asarray(picture, np.uint8)
+    if lines is not None:
+        fitted = fit_lines(fitted, lines)
+    # Last, so that the averages are exact.
+    if colors is not None:
+        fitted = fit_colors(fitted, colors)
+    return Image.fromarray(fitted)
