@@ -28,10 +28,17 @@ if TYPE_CHECKING:
 __all__ = ["Bitstream", "Coder", "Header", "Section"]
 
 #: Longest payload of one section, in bytes.
-MAX_PAYLOAD = 1 << 20
+MAX_PAYLOAD = 1 << 16
 
 #: Most sections in one stream.
-MAX_SECTIONS = 64
+MAX_SECTIONS = 32
+
+#: The most that decoding a stream may cost, so that none keeps a reader busy for long. A unit is what one cell of an
+#: edge map takes, which is under half a microsecond.
+MAX_WORK = 112_000
+
+#: Units of work of one unit of modelled text, of one cell of colour, and of one person.
+TEXT_WORK, COLOR_WORK, PERSON_WORK = 8, 8, 512
 
 _Number = TypeVar("_Number", bound=enum.IntEnum)
 
@@ -184,7 +191,7 @@ class Bitstream:
         """What the sections tell; those of a layer or coder that is not known to this version are left out.
 
         Raises:
-            BitstreamError: a section's payload is broken.
+            BitstreamError: a section's payload is broken, or decoding costs more than `MAX_WORK`.
         """
         known = _Known(Priors(self.header.canvas))
         for section in self.sections:
@@ -200,11 +207,19 @@ class _Known:
         priors: what they tell.
         edges: the last edge map, as it was coded.
         levels: the last colour map, as it was coded.
+        work: what decoding them cost.
     """
 
     priors: Priors
     edges: EdgeMap | None = None
     levels: "Levels | None" = None
+    work: int = 0
+
+    def worked(self, units: int) -> "_Known":
+        """The same, after so many more units of work."""
+        if self.work + units > MAX_WORK:
+            raise BitstreamError(f"decoding the stream costs more than the {MAX_WORK} units of work that are allowed")
+        return replace(self, work=self.work + units)
 
 
 def _end_of(body: bytes) -> bytes:
@@ -252,15 +267,18 @@ def _decode_section(section: Section, known: _Known) -> _Known:
 
 
 def _decode_text(payload: bytes, cut: bool, known: _Known) -> _Known:
-    from codec.coders.text import decode_text
+    from codec.coders.text import decode_text, unit_count
 
-    return replace(known, priors=replace(known.priors, semantic=decode_text(payload, cut=cut)))
+    semantic = decode_text(payload, cut=cut)
+    known = known.worked(TEXT_WORK * unit_count(payload, semantic))
+    return replace(known, priors=replace(known.priors, semantic=semantic))
 
 
 def _decode_edges(payload: bytes, cut: bool, known: _Known) -> _Known:
-    from codec.coders.edges import decode_edges, is_halved
+    from codec.coders.edges import coded_cells, decode_edges, is_halved
     from codec.thinning import thin
 
+    known = known.worked(coded_cells(payload, known.priors.canvas, known.edges))
     edges = decode_edges(payload, known.priors.canvas, base=known.edges, cut=cut)
     before = known.priors.structure
     priors = replace(
@@ -272,15 +290,17 @@ def _decode_edges(payload: bytes, cut: bool, known: _Known) -> _Known:
 
 
 def _decode_colors(payload: bytes, cut: bool, known: _Known) -> _Known:
-    from codec.coders.colors import decode_colors
+    from codec.coders.colors import coded_cells, decode_colors
 
+    known = known.worked(COLOR_WORK * coded_cells(payload, known.priors.canvas))
     levels = decode_colors(payload, known.priors.canvas, base=known.levels, cut=cut)
     return replace(known, priors=replace(known.priors, texture=levels.to_map()), levels=levels)
 
 
 def _decode_skeleton(payload: bytes, cut: bool, known: _Known) -> _Known:
-    from codec.coders.skeleton import decode_skeleton
+    from codec.coders.skeleton import coded_people, decode_skeleton
 
+    known = known.worked(PERSON_WORK * coded_people(payload))
     skeleton = decode_skeleton(payload, known.priors.canvas, cut=cut)
     if isinstance(known.priors.structure, EdgeMap):
         return replace(known, priors=replace(known.priors, skeleton=skeleton))

@@ -105,6 +105,16 @@ def decode_colors(payload: bytes, canvas: Size, *, base: Levels | None = None, c
     return Levels(levels, step, canvas)
 
 
+def coded_cells(payload: bytes, canvas: Size) -> int:
+    """How many cells a payload codes.
+
+    Raises:
+        BitstreamError: the payload has no size.
+    """
+    (columns, rows), *_ = _read_head(payload, canvas)
+    return rows * columns
+
+
 def _refines(size: Size, base: Levels) -> bool:
     return base.levels.shape[:2] == (-(-size[1] // 2), -(-size[0] // 2))
 

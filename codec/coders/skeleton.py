@@ -70,14 +70,13 @@ def decode_skeleton(payload: bytes, canvas: Size, *, cut: bool = False) -> Skele
     Raises:
         BitstreamError: the payload is empty, or the number of people is out of bounds.
     """
-    if not payload or payload[0] & ~_PLAIN > MAX_PEOPLE:
-        raise BitstreamError("a skeleton section does not start with a number of people")
+    count = coded_people(payload)
     state, data = start_reading(payload[1:], cut=cut)
     limits = _limits(canvas)
     cell = max(canvas) / GRID
     code = _Bits(state, data)
     people = []
-    for _ in range(payload[0] & ~_PLAIN):
+    for _ in range(count):
         points = _code_person([None] * SKELETON_POINTS, code, plain=bool(payload[0] & _PLAIN))
         if state[UNSURE]:
             break
@@ -90,6 +89,17 @@ def decode_skeleton(payload: bytes, canvas: Size, *, cut: bool = False) -> Skele
             )
         )
     return Skeleton(tuple(people), canvas)
+
+
+def coded_people(payload: bytes) -> int:
+    """How many people a payload codes.
+
+    Raises:
+        BitstreamError: it is empty, or they are too many.
+    """
+    if not payload or payload[0] & ~_PLAIN > MAX_PEOPLE:
+        raise BitstreamError("a skeleton section does not start with a number of people")
+    return payload[0] & ~_PLAIN
 
 
 def _limits(canvas: Size) -> tuple[int, int]:

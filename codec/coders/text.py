@@ -30,6 +30,9 @@ from layercast_errors import BitstreamError, UsageError
 #: Longest prompt, in bytes of UTF-8.
 MAX_TEXT = 8192
 
+#: Most units of a text that is modelled: its bytes, those of 0 and 1 twice. Longer ones go as Brotli streams.
+MAX_UNITS = 4096
+
 #: First byte of a payload that is a Brotli stream: no other payload starts with it.
 ESCAPE = 0xFF
 
@@ -68,7 +71,8 @@ def encode_text(semantic: Semantic) -> bytes:
     if len(text) > MAX_TEXT:
         raise UsageError(f"a prompt has at most {MAX_TEXT} bytes, not {len(text)}")
     packed = bytes([ESCAPE]) + bytes(brotli.compress(text, mode=brotli.MODE_TEXT, quality=11))
-    return min(_write(text), packed, key=len)
+    units = _units(text)
+    return min(_write(units), packed, key=len) if len(units) <= MAX_UNITS else packed
 
 
 def decode_text(payload: bytes, *, cut: bool = False) -> Semantic:
@@ -79,9 +83,9 @@ def decode_text(payload: bytes, *, cut: bool = False) -> Semantic:
         cut: whether bytes are missing at the end; then the characters that came whole are given.
 
     Raises:
-        BitstreamError: the text has no end within `MAX_TEXT` bytes, or is no UTF-8.
+        BitstreamError: the text has no end within `MAX_TEXT` bytes or `MAX_UNITS` units, or is no UTF-8.
     """
-    text = _unpack(payload[1:], cut=cut) if payload[:1] == bytes([ESCAPE]) else _read(payload, cut=cut)
+    text = _read(payload, cut=cut) if _is_modelled(payload) else _unpack(payload[1:], cut=cut)
     try:
         return Semantic(text.decode())
     except UnicodeDecodeError as error:
@@ -90,8 +94,21 @@ def decode_text(payload: bytes, *, cut: bool = False) -> Semantic:
         raise BitstreamError("a text section is not UTF-8") from error
 
 
-def _write(text: bytes) -> bytes:
-    plain = b"".join(bytes([_LITERAL, byte]) if byte <= _LITERAL else bytes([byte]) for byte in text)
+def unit_count(payload: bytes, semantic: Semantic) -> int:
+    """How many units a payload codes, which gives this prompt: none if it is a Brotli stream."""
+    return len(_units(semantic.prompt.encode())) if _is_modelled(payload) else 0
+
+
+def _is_modelled(payload: bytes) -> bool:
+    return payload[:1] != bytes([ESCAPE])
+
+
+def _units(text: bytes) -> bytes:
+    """A text's units: bytes, of which the two that mean something else are marked."""
+    return b"".join(bytes([_LITERAL, byte]) if byte <= _LITERAL else bytes([byte]) for byte in text)
+
+
+def _write(plain: bytes) -> bytes:
     units = np.frombuffer(plain + bytes([_END]), np.uint8).astype(np.int32)
     state, data = start_writing(8 * units.size + 1)
     _run(state, data, units)
@@ -100,7 +117,7 @@ def _write(text: bytes) -> bytes:
 
 def _read(payload: bytes, *, cut: bool) -> bytes:
     state, data = start_reading(payload, cut=cut)
-    units = np.zeros(2 * MAX_TEXT + 1, np.int32)
+    units = np.zeros(MAX_UNITS + 1, np.int32)
     count = _run(state, data, units)
     if count < 0:
         raise BitstreamError("a text section has no end")
@@ -114,7 +131,7 @@ def _unescape(units: bytes) -> bytes:
         if literal or unit > _LITERAL:
             text.append(unit)
         literal = unit == _LITERAL and not literal
-    return bytes(text[:MAX_TEXT])
+    return bytes(text)
 
 
 def _unpack(packed: bytes, *, cut: bool) -> bytes:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from codec.analysis.colors import average_colors
 from codec.bitstream import MAX_PAYLOAD, MAX_SECTIONS, Bitstream, Coder, Header, Section
 from codec.coders.colors import encode_colors
-from codec.coders.edges import encode_edges
+from codec.coders.edges import encode_edges, halve
 from codec.coders.skeleton import encode_skeleton
 from codec.coders.text import encode_text
 from codec.layers import EdgeMap, Layer, Priors, Semantic, Skeleton
@@ -178,6 +178,34 @@ def test_lying_lengths_are_refused() -> None:
         Bitstream.from_bytes(header + b"\0\xff\xff\xff\x7f", partial=True)
     with pytest.raises(BitstreamError, match="more than"):
         Bitstream.from_bytes(header + b"\xa0\0" * (MAX_SECTIONS + 1), partial=True)
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        [_text("a red fox " * 400)] * 4,
+        [_edges(256)] * 2,
+        [Section(Layer.TEXTURE, Coder.COLORS, b"\x80\x3f\x3f")] * 4,
+        [Section(Layer.STRUCTURE, Coder.SKELETON, b"\x3f")] * 4,
+        [_text("a red fox " * 400), _edges(256), Section(Layer.TEXTURE, Coder.COLORS, b"\x80\x3f\x3f")],
+    ],
+    ids=["text", "edges", "colours", "people", "all"],
+)
+def test_what_would_keep_a_reader_busy_is_refused(sections: list[Section]) -> None:
+    _stream(sections[0]).decode()
+    with pytest.raises(BitstreamError, match="costs more"):
+        _stream(*sections).decode()
+
+
+def test_the_finest_nested_stream_is_not_too_much_work() -> None:
+    edges = [draw_edges(256)]
+    edges[:0] = [halve(halve(edges[0])), halve(edges[0])]
+    nested = [
+        Section(Layer.STRUCTURE, Coder.EDGES, encode_edges(finer, base, halved=finer is not edges[-1]))
+        for finer, base in zip(edges, [None, *edges[:-1]], strict=True)
+    ]
+    stream = _stream(_text("a red fox " * 400), *nested, _colors(), _people())
+    assert stream.decode().structure == edges[-1]
 
 
 def test_bounds() -> None:

@@ -96,9 +96,10 @@ CANVAS = (512, 256)
         (encode_edges(EdgeMap(np.zeros((32, 64), np.bool_), CANVAS), halved=True), (0b001_00111,)),
         (
             encode_edges(EdgeMap(np.zeros((32, 64), np.bool_), CANVAS), EdgeMap(np.zeros((16, 32), np.bool_), CANVAS)),
-            (0b010_00111,),
+            (0b010_00000,),
         ),
         (encode_edges(EdgeMap(np.zeros((32, 60), np.bool_), CANVAS)), (0b100_00000, 59, 31)),
+        (encode_edges(EdgeMap(np.zeros((30, 60), np.bool_), CANVAS)), (0b100_00001, 59)),
         (encode_colors(ColorMap(np.zeros((4, 8, 3), np.uint8), CANVAS), 1), (0b0001_0011,)),
         (encode_colors(ColorMap(np.zeros((5, 8, 3), np.uint8), CANVAS), 2), (0b1010_0000, 7, 4)),
         (encode_skeleton(Skeleton(((None,) * 18,) * 5, CANVAS)), (5,)),

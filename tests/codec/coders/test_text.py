@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from codec.coders.text import ESCAPE, MAX_TEXT, decode_text, encode_text
+from codec.coders.text import ESCAPE, MAX_TEXT, MAX_UNITS, decode_text, encode_text
 from codec.layers import Semantic
 from layercast_errors import BitstreamError, UsageError
 from tests.codec.golden import golden
@@ -17,7 +17,7 @@ PROMPTS = {
     "foreign": "雪の中の赤い狐、水彩画",
     "controls": "\0\1 \x7f\r\n\t\0",
     "emoji": "🦊" * 40,
-    "long": "one two three " * 500,
+    "long": "one two three " * 250,
 }
 
 
@@ -84,6 +84,13 @@ def test_bounds() -> None:
     assert decode_text(encode_text(Semantic("\1" * MAX_TEXT))).prompt == "\1" * MAX_TEXT
     with pytest.raises(UsageError, match="at most"):
         encode_text(Semantic("x" * (MAX_TEXT + 1)))
+
+
+@pytest.mark.parametrize("prompt", ["x" * (MAX_UNITS + 1), "\1" * (MAX_UNITS // 2 + 1), "one two three " * 500])
+def test_what_is_too_long_to_be_modelled_is_a_brotli_stream(prompt: str) -> None:
+    payload = encode_text(Semantic(prompt))
+    assert payload[0] == ESCAPE
+    assert decode_text(payload).prompt == prompt
 
 
 @pytest.mark.parametrize("prompt", ["\ud800", "a fox \udc00 in snow", "\udfff\ud800"])
