@@ -18,11 +18,11 @@ from dataclasses import dataclass
 
 from evaluation.virtual_time import run_virtual
 from layercast_errors import LayercastError
+from protocol.cutting import OutgoingSection
 from protocol.driver import Driver
 from protocol.events import OfferReceived
 from protocol.limits import Limits
 from protocol.links import LINKS, LinkProfile, parse_link
-from protocol.outgoing import OutgoingSection
 from protocol.receiving import ReceiverConnection
 from protocol.transports.memory import memory_pair
 from receiver.intake import Intake
@@ -148,7 +148,7 @@ async def _over_websocket(link: LinkProfile, offers: _Offers) -> AsyncIterator[S
 async def _over_memory(link: LinkProfile, offers: _Offers) -> AsyncIterator[Sender]:
     ours, theirs = memory_pair(link)
     limits = Limits()
-    connection = ReceiverConnection(session="virtual", token=None, limits=limits, mtu=theirs.mtu, now=0.0)
+    connection = ReceiverConnection(session=b"virtual", limits=limits, mtu=theirs.mtu, now=0.0)
     driver = Driver(connection, theirs, offers.note, stall_seconds=limits.stall_seconds)
     receiving = asyncio.create_task(driver.run(), name="receiver")
     async with Sender("memory", transport=ours) as sender:

@@ -24,11 +24,11 @@ from dataclasses import dataclass, replace
 
 from evaluation.virtual_time import VirtualTimeLoop, run_virtual
 from layercast_errors import LayercastError
+from protocol.cutting import OutgoingSection
 from protocol.driver import Driver
 from protocol.events import Event, ImageDone, OfferReceived, SectionReceived
 from protocol.limits import Limits
 from protocol.links import LINKS, LinkProfile, parse_link
-from protocol.outgoing import OutgoingSection
 from protocol.receiving import ReceiverConnection
 from protocol.transports.memory import memory_pair
 from sender.session import Sender
@@ -147,7 +147,7 @@ async def soak(link: LinkProfile, *, seconds: float = 3600.0, seed: int = 0) -> 
     watch = _Watch(loop)
     ours, theirs = memory_pair(link, seed=seed)
     limits = Limits()
-    receiver = ReceiverConnection(session="soak", token=None, limits=limits, mtu=theirs.mtu, now=loop.time())
+    receiver = ReceiverConnection(session=b"soak", limits=limits, mtu=theirs.mtu, now=loop.time())
     receiving = asyncio.create_task(
         Driver(receiver, theirs, watch.note, stall_seconds=limits.stall_seconds).run(), name="receiver"
     )

@@ -4,9 +4,12 @@ import enum
 
 from layercast_errors import AuthenticationError, DisconnectedError, LayercastError, RemoteProtocolError
 
-#: The protocol versions spoken here, lowest and highest.
-LOWEST_VERSION = 1
-HIGHEST_VERSION = 1
+#: The protocol versions spoken here: bit v - 1 stands for version v.
+VERSIONS = 0b1
+
+
+#: Codes from here on are about one picture or one session; the connection goes on.
+FIRST_PICTURE_CODE = 16
 
 
 class Role(enum.IntEnum):
@@ -17,7 +20,7 @@ class Role(enum.IntEnum):
 
 
 class Code(enum.IntEnum):
-    """Why a connection (below 16) or one picture (from 16) ended."""
+    """Why a connection (below `FIRST_PICTURE_CODE`) or one picture ended."""
 
     DONE = 0
     PROTOCOL = 1
@@ -30,6 +33,8 @@ class Code(enum.IntEnum):
     SLOW = 8
     GOING_AWAY = 9
     ROLE = 10
+    FORBIDDEN = 11
+    REPLACED = 12
     INTERNAL = 15
     BAD_OBJECT = 16
     TOO_LARGE = 17
@@ -37,6 +42,8 @@ class Code(enum.IntEnum):
     CANCELLED = 19
     DISCONNECTED = 20
     EXPIRED = 21
+    UNKNOWN_SESSION = 22
+    NOT_HELD = 23
 
     @classmethod
     def of(cls, value: int) -> "Code":
@@ -63,6 +70,8 @@ _TEXTS = {
     Code.SLOW: "the peer does not read",
     Code.GOING_AWAY: "the far side is shutting down",
     Code.ROLE: "both sides play the same role",
+    Code.FORBIDDEN: "the token does not allow this stream",
+    Code.REPLACED: "a newer connection took its place",
     Code.INTERNAL: "the far side failed",
     Code.BAD_OBJECT: "the picture's packets contradict each other",
     Code.TOO_LARGE: "the picture is larger than the receiver holds",
@@ -70,6 +79,8 @@ _TEXTS = {
     Code.CANCELLED: "the sender cancelled it",
     Code.DISCONNECTED: "the connection ended before it was complete",
     Code.EXPIRED: "its deadline passed",
+    Code.UNKNOWN_SESSION: "the session is not known any more",
+    Code.NOT_HELD: "the picture is not held any more",
 }
 
 
@@ -77,6 +88,8 @@ def error_of(code: Code) -> LayercastError:
     """The error to raise here because the peer ended the connection with `code`."""
     if code is Code.AUTHENTICATION:
         return AuthenticationError("the receiver refused the token; give the one it was started with (--token)")
+    if code is Code.FORBIDDEN:
+        return AuthenticationError("the receiver does not let this token send; ask for one that may (--token)")
     if code in (Code.DONE, Code.GOING_AWAY):
         return DisconnectedError(f"the far side ended the connection: {code.text}")
     return RemoteProtocolError(f"the far side ended the connection: {code.text}", code)

@@ -6,16 +6,20 @@ time       tick(now), next_wakeup()        what happens though nothing arrives
 news       take_events()
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from layercast_errors import PacketError, RemoteProtocolError
-from protocol.codes import Code
+from layercast_errors import DisconnectedError, PacketError, RemoteProtocolError
+from protocol.codes import FIRST_PICTURE_CODE, Code
 from protocol.events import Event
 from protocol.limits import MAX_PACKET, Limits
-from protocol.packets import Bye, Err, Packet, Ping, Pong, decode_packet, encode_packet, kind_of
+from protocol.pace import Allowance
+from protocol.packets import Bye, Err, Packet, Ping, Pong, kind_of
+from protocol.seals import UNKEYED, Seal, Sealing
 from protocol.states import Machine, Rules, State
+from protocol.wire import decode_packet, encode_packet
 
 #: Control packets that may wait to be sent; a peer that asks faster than it reads is not answered.
 MAX_CONTROL = 32
@@ -27,20 +31,30 @@ class Connection(ABC):
     Args:
         rules: the role's conversation.
         limits: what the peer may make us hold or wait for.
+        mtu: the largest packet that the transport takes, in bytes.
+        key: how packets are sealed; by default with checksums.
         now: the present.
     """
 
-    def __init__(self, *, rules: Rules, limits: Limits, now: float) -> None:
+    def __init__(self, *, rules: Rules, limits: Limits, mtu: int, key: Sealing | None, now: float) -> None:
         self._machine = Machine(rules)
         self._limits = limits
+        self._mtu = min(mtu, MAX_PACKET)
+        self._key = key or UNKEYED
+        #: How our packets are sealed, and how the peer's are.
+        self._seal: Seal = self._key.hello()
+        self._peer_seal: Seal = self._key.hello()
         self._born = now
         self._heard = now
         self._control: deque[bytes] = deque()
+        self._courtesy = Allowance()
         self._events: deque[Event] = deque()
         self._bad: deque[float] = deque(maxlen=limits.bad_packets)
         self.bad_packets = 0
         #: Why the connection closed; None while it is open.
         self.ended: Code | None = None
+        #: Called when there is something to do that nobody of this connection's owner asked for.
+        self.wake: Callable[[], None] = _nobody
 
     @property
     def state(self) -> State:
@@ -64,15 +78,15 @@ class Connection(ABC):
         Raises:
             RemoteProtocolError: the peer broke a rule; the connection is closed, and `next_packet` tells the peer why.
         """
-        if self.state is State.CLOSED:
+        if self.state in (State.CLOSED, State.SUSPENDED):
             return
         try:
-            packet = decode_packet(data)
+            packet = decode_packet(data, seal=self._peer_seal)
         except PacketError:
             self._count_bad(now)
             return
         self._heard = now
-        if packet is None:
+        if packet is None or self._ignores(packet):
             return
         try:
             self._machine.receive(kind_of(packet))
@@ -86,10 +100,13 @@ class Connection(ABC):
 
         Raises:
             RemoteProtocolError: the peer was silent for too long; as in `receive`.
+            DisconnectedError: it was, and the connection is suspended for it.
         """
-        if self.state is State.CLOSED:
+        if self.state in (State.CLOSED, State.SUSPENDED):
             return
-        if now - self._heard >= self._limits.silence_seconds:
+        if now >= self._silent_at():
+            if self._suspend(now):
+                raise DisconnectedError("the peer fell silent")
             self._fail(Code.SILENT)
             raise RemoteProtocolError("the peer fell silent", Code.SILENT)
         self._pass_time(now)
@@ -98,29 +115,39 @@ class Connection(ABC):
         """The packet to send now, or None if none may leave at this moment."""
         if self._control:
             return self._control.popleft()
-        return None if self.state is State.CLOSED else self._choose_packet(now)
+        return None if self.state in (State.CLOSED, State.SUSPENDED) else self._choose_packet(now)
 
     def next_wakeup(self) -> float | None:
         """When `tick` or `next_packet` should be called again though nothing arrives; None for never."""
-        if self.state is State.CLOSED:
+        if self.state in (State.CLOSED, State.SUSPENDED):
             return None
-        return min([self._heard + self._limits.silence_seconds, *self._timers()])
+        earliest = min([self._silent_at(), *self._timers()])
+        return None if earliest == math.inf else earliest
 
     def close(self, code: Code = Code.DONE, retry: int = 0) -> None:
         """End the conversation in order; queues BYE where the peer is there to hear it."""
         if self.state is State.CLOSED:
             return
-        if self.state is State.NEW:
+        if self.state in (State.NEW, State.SUSPENDED) or not self._may_say_goodbye():
             self._machine.fail()
         else:
             self._queue(Bye(code=code, retry=retry))
         self._end(code)
 
-    def disconnect(self) -> None:
-        """Note that the transport is gone: nothing can be sent any more."""
+    def disconnect(self, now: float) -> None:
+        """Note that the transport is gone: nothing can be sent any more over it."""
+        if self.state is State.SUSPENDED or (self.state is not State.CLOSED and self._suspend(now)):
+            return
         self._machine.fail()
         self._control.clear()
         self._end(Code.DISCONNECTED)
+
+    def stall(self, now: float) -> bool:
+        """Note that the peer does not read; tells whether the connection waits for another transport."""
+        if self._suspend(now):
+            return True
+        self._fail(Code.SLOW)
+        return False
 
     def refuse(self, code: Code) -> None:
         """Turn the peer away with an error, whatever the state."""
@@ -143,21 +170,44 @@ class Connection(ABC):
         """When time brings something."""
 
     @abstractmethod
-    def _closed(self, code: Code) -> None:
+    def _closed(self, code: Code, retry: int) -> None:
         """Clean up; called once."""
 
-    def _queue(self, packet: Packet, limit: int = MAX_PACKET) -> None:
+    @property
+    @abstractmethod
+    def _link_rate(self) -> float:
+        """The link's rate as far as it is known, in bit/s."""
+
+    def _ignores(self, packet: Packet) -> bool:
+        """Whether a packet is to be taken as lost."""
+        del packet
+        return False
+
+    def _suspend(self, now: float) -> bool:
+        """Go on without a transport, if that is possible."""
+        del now
+        return False
+
+    def _may_say_goodbye(self) -> bool:
+        return True
+
+    def _silent_at(self) -> float:
+        return self._heard + self._limits.silence_seconds
+
+    def _queue(self, packet: Packet) -> None:
         self._machine.send(kind_of(packet))
         if len(self._control) < MAX_CONTROL:
-            self._control.append(encode_packet(packet, limit=limit))
+            self._control.append(encode_packet(packet, limit=self._mtu, seal=self._seal))
 
-    def _answer(self, packet: Packet) -> bool:
+    def _answer(self, packet: Packet, now: float) -> bool:
         """Handle the packets that mean the same to both roles; false if it is none of them."""
         if isinstance(packet, Ping):
-            self._queue(Pong(value=packet.value))
+            # What a peer asks for must not crowd out what it is here for.
+            if self._courtesy.take(len(encode_packet(packet)), now, self._link_rate):
+                self._queue(Pong(value=packet.value))
         elif isinstance(packet, Bye):
-            self._end(Code.of(packet.code))
-        elif isinstance(packet, Err) and packet.image == 0:
+            self._end(Code.of(packet.code), packet.retry)
+        elif isinstance(packet, Err) and packet.code < FIRST_PICTURE_CODE:
             self._machine.fail()
             self._end(Code.of(packet.code))
         else:
@@ -175,10 +225,14 @@ class Connection(ABC):
         if self.state is State.CLOSED and self.ended is not None:
             return
         self._machine.fail()
-        self._control.append(encode_packet(Err(code=code, image=0)))
+        self._control.append(encode_packet(Err(code=code), seal=self._seal))
         self._end(code)
 
-    def _end(self, code: Code) -> None:
+    def _end(self, code: Code, retry: int = 0) -> None:
         if self.ended is None:
             self.ended = code
-            self._closed(code)
+            self._closed(code, retry)
+
+
+def _nobody() -> None:
+    """Nobody waits."""

@@ -19,11 +19,14 @@ from protocol.transports.base import Transport
 OnEvent = Callable[[Event], Awaitable[None] | None]
 
 #: How long a peer's last words are waited for once nothing can be sent to it any more, in seconds.
-LAST_WORDS_SECONDS = 1.0
+LAST_WORDS_SECONDS = 5.0
 
 
 class Driver:
     """Moves packets and time for one connection.
+
+    An event is told, and an asynchronous `on_event` awaited, before any packet leaves that it was the reason of: so a
+    picture is never acknowledged that `on_event` has not taken.
 
     Args:
         connection: the end to run; nobody else may run it.
@@ -42,13 +45,15 @@ class Driver:
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._telling = asyncio.Lock()
+        connection.wake = self.wake
 
     async def run(self) -> None:
         """Run until the connection is closed, by either side, or the transport is gone.
 
         Raises:
             RemoteProtocolError: the peer broke a rule, or was silent or slow for too long.
-            DisconnectedError: the transport went away without a word of farewell.
+            DisconnectedError: the transport went away without a word of farewell; or a connection that can be resumed
+                is suspended, for whatever reason.
         """
         reader = asyncio.create_task(self._read(), name=f"packets from {self._transport.peer}")
         reader.add_done_callback(lambda _: self._wake.set())
@@ -61,7 +66,7 @@ class Driver:
             reader.cancel()
             (outcome,) = await asyncio.gather(reader, return_exceptions=True)
             ended = self._connection.ended
-            self._connection.disconnect()
+            self._connection.disconnect(self._loop.time())
             await self._transport.close(ended or Code.DONE)
             await self._tell()
         if isinstance(outcome, Exception):
@@ -84,7 +89,7 @@ class Driver:
 
     async def _write(self, reader: "asyncio.Task[None]") -> None:
         failure: RemoteProtocolError | None = None
-        while not self._connection.finished:
+        while not self._connection.finished and self._connection.state is not State.SUSPENDED:
             if reader.done() and self._connection.state is not State.CLOSED:
                 return
             try:
@@ -105,8 +110,10 @@ class Driver:
             async with asyncio.timeout(self._stall_seconds):
                 await self._transport.send(packet)
         except TimeoutError as error:
-            self._connection.refuse(Code.SLOW)
-            raise RemoteProtocolError("the peer does not read what it is sent", Code.SLOW) from error
+            message = "the peer does not read what it is sent"
+            if self._connection.stall(self._loop.time()):
+                raise DisconnectedError(message) from error
+            raise RemoteProtocolError(message, Code.SLOW) from error
         except DisconnectedError:
             await asyncio.wait([reader], timeout=LAST_WORDS_SECONDS)
             raise

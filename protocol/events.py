@@ -30,12 +30,14 @@ class OfferReceived:
 
     Attributes:
         session: the receiver's name of the connection.
-        image: the sender's number of the picture, unique within the session.
+        image: the sender's number of the picture; with `stream` and `epoch` it names the picture for ever.
         head: the picture's header, opaque to the protocol.
         sections: what will come, in the stream's order.
         jpeg_size: bytes of a JPEG of the original as the sender told it; 0 if unknown.
         rate: the link's rate as the sender told it, in bit/s; 0 if unknown.
         received: bytes of the picture that came over the wire so far, packet framing included.
+        stream: the sender's id, which outlives its connections; empty if it has none.
+        epoch: tells one numbering of the stream's pictures from another.
     """
 
     session: str
@@ -45,6 +47,8 @@ class OfferReceived:
     jpeg_size: int
     rate: int
     received: int
+    stream: bytes = b""
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +73,12 @@ class SectionReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageDone:
-    """Every section of a picture is complete."""
+    """Every section of a picture is complete, but those in `dropped`, which the sender gave up."""
 
     session: str
     image: int
     received: int
+    dropped: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +97,15 @@ ReceiverEvent = OfferReceived | SectionReceived | ImageDone | ImageFailed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Welcomed:
-    """The receiver took us in; pictures may be offered."""
+    """The receiver took us in; pictures may be offered. `resumed`: it still knows the session."""
 
     session: str
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspended:
+    """The transport is gone; the pictures wait for another one (`SenderConnection.resume`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +134,17 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageAcknowledged:
-    """The receiver holds every section of a picture. `at` is as in `SectionAcknowledged`."""
+    """The receiver holds every section of a picture, but those in `dropped`. `at` is as in `SectionAcknowledged`."""
+
+    image: int
+    at: float
+    cost: Cost
+    dropped: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSent:
+    """All of a picture left over a link that goes one way; nobody will tell whether it arrived."""
 
     image: int
     at: float
@@ -140,11 +161,22 @@ class ImageRefused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The receiver asks for a picture that is not open here (0: the newest). Offer it again to answer."""
+
+    image: int
+    sections: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
-    """The connection ended, for whatever reason; nothing comes after."""
+    """The connection ended, for whatever reason; nothing comes after. Come back after `retry` seconds."""
 
     code: Code
+    retry: int = 0
 
 
-SenderEvent = Welcomed | SectionAcknowledged | ImageAcknowledged | ImageRefused | Closed
+SenderEvent = (
+    Welcomed | Suspended | SectionAcknowledged | ImageAcknowledged | ImageSent | ImageRefused | Wanted | Closed
+)
 Event = ReceiverEvent | SenderEvent

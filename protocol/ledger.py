@@ -31,6 +31,10 @@ QUEUED_ROUND_TRIPS = 3
 #: Lost packets that are still recognised when they turn out to be only late.
 LATE_PACKETS = 256
 
+#: Packets whose fate tells the loss of the link, and the fewest that tell anything.
+LOSS_PACKETS = 64
+LEAST_LOSS_PACKETS = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -40,7 +44,7 @@ class Sent:
         number: its packet number.
         size: its bytes on the wire.
         at: when it left, in seconds.
-        image, section, fragment: what it carried; section `scheduler.OFFER` or `CANCEL` for those packets.
+        image, section, fragment: what it carried; section `scheduler.OFFER`, `CANCEL` or `REPAIR` for those packets.
         delivered, delivered_at: bytes acknowledged before it left, and when the last of them was.
         behind: whether others waited behind it; if not, its delivery measures us and not the link.
         answered: whether the link was full of packets when it left: the first of an idle link's had come back.
@@ -74,7 +78,22 @@ class Ledger:
         self._last_sent_at = 0.0
         self._waits = 0
         self._answered = False
+        self._fates = 0
+        self._loss = 0.0
         self.in_flight = 0
+        #: Packets that left, and those that were taken as lost.
+        self.packets_sent = 0
+        self.packets_lost = 0
+
+    @property
+    def loss(self) -> float | None:
+        """The share of packets lost lately, 0 to 1; None while it is not known."""
+        return self._loss if self._fates >= LEAST_LOSS_PACKETS else None
+
+    @property
+    def unanswered(self) -> list[Sent]:
+        """What is in flight."""
+        return list(self._flying.values())
 
     @property
     def next_number(self) -> int:
@@ -87,6 +106,7 @@ class Ledger:
             self._delivered_at = now
             self._answered = False
         self._last += 1
+        self.packets_sent += 1
         self._last_sent_at = now
         self.in_flight += size
         self._flying[self._last] = Sent(
@@ -101,6 +121,11 @@ class Ledger:
             more,
             self._answered,
         )
+
+    def forget(self) -> None:
+        """Note that nobody will ever tell what became of the packets in flight."""
+        self._flying.clear()
+        self.in_flight = 0
 
     def acknowledge(self, ack: Ack, now: float) -> list[Sent]:
         """The packets that an ACK tells of for the first time.
@@ -122,6 +147,7 @@ class Ledger:
         for sent in arrived:
             if self._flying.pop(sent.number, None):
                 self.in_flight -= sent.size
+                self._note_fate(lost=False)
             self._late.pop(sent.number, None)
             self._delivered += sent.size
         elapsed = now - newest.delivered_at
@@ -129,7 +155,7 @@ class Ledger:
             queued = elapsed >= QUEUED_ROUND_TRIPS * self._round_trip.least
             rate = 8 * (self._delivered - newest.delivered) / elapsed
             saturated = newest.behind and (newest.answered or queued)
-            self._pace.sample(rate, now, self._round_trip.smoothed, saturated=saturated)
+            self._pace.sample(rate, now, self._round_trip.least, saturated=saturated)
         self._delivered_at = now
         self._largest = max(self._largest, ack.largest)
         self._waits = 0
@@ -148,6 +174,8 @@ class Ledger:
         for sent in lost:
             del self._flying[sent.number]
             self.in_flight -= sent.size
+            self.packets_lost += 1
+            self._note_fate(lost=True)
             self._late[sent.number] = sent
         while len(self._late) > LATE_PACKETS:
             del self._late[next(iter(self._late))]
@@ -159,6 +187,10 @@ class Ledger:
             return None
         overtaken = (sent.at + self._overtime() for sent in self._flying.values() if sent.number < self._largest)
         return min(self._asks_at(), min(overtaken, default=self._asks_at()))
+
+    def _note_fate(self, *, lost: bool) -> None:
+        self._fates += 1
+        self._loss += (lost - self._loss) / min(self._fates, LOSS_PACKETS)
 
     def _is_lost(self, sent: Sent, now: float) -> bool:
         if sent.number >= self._largest:

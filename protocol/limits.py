@@ -9,6 +9,9 @@ from dataclasses import dataclass
 #: The largest packet, in bytes, check included: one Ethernet frame with room for IP, TCP, TLS and WebSocket headers.
 MAX_PACKET = 1400
 
+#: The smallest packet that a link must take, in bytes: one with room for a greeting and for a few bytes of a picture.
+MIN_MTU = 32
+
 #: The smallest packet size worth cutting a section into, in bytes; below it the framing outweighs the payload.
 MIN_PACKET = 64
 
@@ -20,6 +23,9 @@ MAX_HEAD = 256
 
 #: Sections of one picture.
 MAX_SECTIONS = 32
+
+#: The mask that stands for every section of a picture.
+ALL_SECTIONS = 2**MAX_SECTIONS - 1
 
 #: One section's payload, in bytes.
 MAX_SECTION = 64 * 1024
@@ -33,6 +39,12 @@ MAX_TOKEN = 256
 #: A stream's or a session's id, in bytes.
 MAX_ID = 16
 
+#: A side's random part of a session's key, in bytes.
+MAX_NONCE = 16
+
+#: Optional abilities that a greeting may name.
+MAX_CAPABILITIES = 16
+
 #: The least that a fragment may hold, in bytes: bounds what a section's bookkeeping can cost.
 MIN_FRAGMENT = 16
 
@@ -41,6 +53,9 @@ ACK_SPAN = 32
 
 #: Pictures that one ACK tells the complete sections of.
 MAX_DONE = 16
+
+#: Pictures that one RESUME tells of.
+MAX_HELD = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +66,7 @@ class Limits:
         open_images: pictures of one peer that may be incomplete at a time; the oldest gives way.
         peer_bytes: payload bytes that one peer's open pictures may announce together.
         early_packets: DATA packets held while their OFFER has not come.
+        evictions: pictures that may give way within a second; a peer that offers faster waits.
         remembered: finished pictures whose late packets are still recognised.
         hello_seconds: how long a new peer may take to say HELLO.
         bad_packets: malformed packets within `bad_seconds` that end a connection.
@@ -58,6 +74,8 @@ class Limits:
         keepalive_seconds: silence after which a sender pings.
         silence_seconds: silence after which a peer counts as gone; satellite links have outages of 70 s.
         stall_seconds: how long one packet may wait for a peer that does not read.
+        resume_seconds: how long a session is kept whose transport went away; 0 for not at all.
+        suspended: sessions without a transport that are kept; the oldest gives way.
         sessions: connections at a time.
         sessions_per_address: connections at a time from one network address.
     """
@@ -65,6 +83,7 @@ class Limits:
     open_images: int = 8
     peer_bytes: int = 256 * 1024
     early_packets: int = 32
+    evictions: int = 8
     remembered: int = 256
     hello_seconds: float = 5.0
     bad_packets: int = 3
@@ -72,5 +91,7 @@ class Limits:
     keepalive_seconds: int = 30
     silence_seconds: float = 120.0
     stall_seconds: float = 60.0
+    resume_seconds: int = 120
+    suspended: int = 64
     sessions: int = 256
     sessions_per_address: int = 16

@@ -1,76 +1,21 @@
-"""One picture on its way out: what of it was sent, lost and acknowledged."""
+"""One picture on its way out: what of it was sent, lost, acknowledged and given up."""
 
-import heapq
 import math
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 
-from layercast_errors import LocalProtocolError
+from protocol.cutting import LAST_NUMBER, OutgoingSection, cut_picture
 from protocol.events import Cost
-from protocol.limits import MAX_FRAGMENTS, MAX_HEAD, MAX_INLINE, MAX_SECTION, MAX_SECTIONS, MIN_FRAGMENT
-from protocol.packets import Data, Inline, Offer, SectionEntry, encode_packet
+from protocol.fec import repair_pieces
+from protocol.packets import Data, Have, Offer, Repair, indices_of
+from protocol.runs import Piece, Run, no_repair
 from protocol.scheduler import OFFER, Candidate
+from protocol.seals import CHECKSUM
 
-# The longest a packet number gets in practice, and at all: the first decides the size that packets aim at, the second
-# keeps them within the link's limit for ever.
-_FAR_NUMBER = 0xFFFF
-_LAST_NUMBER = 0xFFFF_FFFF
+#: How many repair packets a group deserves: of so many fragments, at an urgency.
+Plan = Callable[[int, int], int]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutgoingSection:
-    """A section to send.
-
-    Attributes:
-        layer: the layer's number, 0 to 255.
-        coder: the number of the payload's format, 0 to 255.
-        payload: the section's bytes, at most 64 KiB.
-        urgency: 0 comes first, 7 last (RFC 9218).
-        incremental: whether any prefix of the payload is of use.
-    """
-
-    layer: int
-    coder: int
-    payload: bytes
-    urgency: int
-    incremental: bool = False
-
-
-@dataclass(slots=True)
-class _Run:
-    """Numbered pieces that are sent in order, and again when lost."""
-
-    count: int
-    fresh: int = 0
-    lost: list[int] = field(default_factory=list)
-    acknowledged: set[int] = field(default_factory=set)
-
-    def next(self) -> tuple[int, bool] | None:
-        """The next piece and whether it was sent before."""
-        while self.lost and self.lost[0] in self.acknowledged:
-            heapq.heappop(self.lost)
-        if self.lost:
-            return self.lost[0], True
-        return (self.fresh, False) if self.fresh < self.count else None
-
-    def sent(self, piece: int) -> None:
-        if self.lost and self.lost[0] == piece:
-            heapq.heappop(self.lost)
-        else:
-            self.fresh = piece + 1
-
-    def give_up(self, piece: int) -> None:
-        if piece not in self.acknowledged and piece not in self.lost:
-            heapq.heappush(self.lost, piece)
-
-    def finish(self) -> None:
-        self.acknowledged.update(range(self.count))
-        self.fresh = self.count
-
-    @property
-    def done(self) -> bool:
-        return len(self.acknowledged) == self.count
+#: At which urgency a layer is sent, if not at its own: (image, layer, its own).
+UrgencyOf = Callable[[int, int, int], int]
 
 
 class OutgoingImage:
@@ -78,12 +23,12 @@ class OutgoingImage:
 
     Args:
         number: the picture's number.
-        epoch: which run of the sender the number belongs to.
         head: opaque header, at most 256 bytes.
         sections: in the stream's order.
         jpeg_size: bytes of a JPEG of the original; 0 if unknown.
         packet: the size that packets should have on this link, in bytes.
         mtu: the size that they must not exceed, in bytes.
+        check: bytes of the check behind every packet.
         deadline: when what is left is no longer worth sending, in seconds of the connection's clock.
 
     Raises:
@@ -94,125 +39,147 @@ class OutgoingImage:
         self,
         *,
         number: int,
-        epoch: int,
         head: bytes,
-        sections: tuple[OutgoingSection, ...],
+        sections: Sequence[OutgoingSection],
         jpeg_size: int,
         packet: int,
         mtu: int,
+        check: int = CHECKSUM.size,
         deadline: float = math.inf,
     ) -> None:
-        _check(head, sections)
         self.number = number
+        self._packet = packet
         self.deadline = deadline
-        self._sections = sections
-        self._fragment = min(
-            packet - _framing(number, _FAR_NUMBER),
-            mtu - _framing(number, _LAST_NUMBER),
-        )
-        if self._fragment < MIN_FRAGMENT:
-            raise LocalProtocolError(f"a link whose packets hold {mtu} bytes leaves no room for a picture")
-        self._plain_offer = Offer(
-            pn=_LAST_NUMBER,
-            image=number,
-            epoch=epoch,
+        self._cut = cut_picture(
+            number=number,
             head=head,
+            sections=sections,
             jpeg_size=jpeg_size,
-            fragment_size=self._fragment,
-            sections=tuple(
-                SectionEntry(
-                    layer=section.layer,
-                    coder=section.coder,
-                    urgency=section.urgency,
-                    incremental=section.incremental,
-                    length=len(section.payload),
-                    crc32=zlib.crc32(section.payload),
-                )
-                for section in sections
-            ),
-            inline=(),
+            mortal=not math.isinf(deadline),
+            packet=packet,
+            mtu=mtu,
+            check=check,
         )
-        self._inline = self._choose_inline(mtu)
-        encode_packet(self.offer(_LAST_NUMBER), limit=mtu)
-        self._offer_run = _Run(1)
-        self._runs = {
-            index: _Run(math.ceil(len(section.payload) / self._fragment))
-            for index, section in enumerate(sections)
-            if section.payload and index not in self._inline
-        }
-        if any(run.count > MAX_FRAGMENTS for run in self._runs.values()):
-            raise LocalProtocolError(
-                f"a section needs more than {MAX_FRAGMENTS} packets on a link with {mtu}-byte packets"
-            )
+        #: What a receiver that held the picture before may know of it: with another cut, only whole sections.
+        self._recut = False
+        self._began: float | None = None
+        self._expiries: dict[int, float] = {}
+        self._offer_run = Run(1)
+        self._runs = {index: Run(count) for index, count in self._cut.counts.items()}
         self._told: set[int] = set()
         self._packets = 0
         self._total = 0
         self._section_bytes = [0] * len(sections)
 
+    @property
+    def sections(self) -> tuple[OutgoingSection, ...]:
+        """What it consists of."""
+        return self._cut.sections
+
+    @property
+    def largest_packet(self) -> int:
+        """The largest packet that it may need, in bytes."""
+        return self._cut.largest
+
+    @property
+    def packet_size(self) -> int:
+        """The size that its packets were cut to, in bytes."""
+        return self._packet
+
+    @property
+    def offered(self) -> bool:
+        """Whether its OFFER has left, or the receiver had it before."""
+        return self._offer_run.begun or self._offer_run.done
+
+    @property
+    def done(self) -> bool:
+        """Whether the receiver holds every section that was not given up."""
+        return self._offer_run.done and all(run.done or run.dropped for run in self._runs.values())
+
+    @property
+    def dropped(self) -> tuple[int, ...]:
+        """The sections that were given up before the receiver held them."""
+        return tuple(index for index, run in self._runs.items() if run.dropped and not run.done)
+
+    @property
+    def cost(self) -> Cost:
+        """What the picture has cost on the wire so far."""
+        return Cost(packets=self._packets, total=self._total, sections=tuple(self._section_bytes))
+
+    def start(self, now: float) -> None:
+        """Let its time begin, if it has not."""
+        if self._began is None:
+            self._began = now
+            lifetimes = ((index, section.lifetime) for index, section in enumerate(self.sections))
+            self._expiries = {index: now + lifetime for index, lifetime in lifetimes if not math.isinf(lifetime)}
+
+    def mask_from(self, layer: int) -> int:
+        """The sections of the layers from one on, bit i for section i."""
+        return sum(1 << index for index, section in enumerate(self.sections) if section.layer >= layer)
+
     def offer(self, pn: int) -> Offer:
         """The OFFER packet under a packet number."""
-        plain = self._plain_offer
+        plain = self._cut.offer
         return Offer(
             pn=pn,
             image=plain.image,
-            epoch=plain.epoch,
             head=plain.head,
-            jpeg_size=plain.jpeg_size,
             fragment_size=plain.fragment_size,
             sections=plain.sections,
-            inline=tuple(Inline(section=index, payload=self._sections[index].payload) for index in self._inline),
+            inline=plain.inline,
+            jpeg_size=plain.jpeg_size,
+            lifetime=self._lifetime_ms() if plain.lifetime else 0,
         )
 
     def data(self, pn: int, section: int, fragment: int) -> Data:
         """A DATA packet under a packet number."""
-        start = fragment * self._fragment
-        payload = self._sections[section].payload[start : start + self._fragment]
+        payload = self._cut.fragment(section, fragment)
         return Data(pn=pn, image=self.number, section=section, fragment=fragment, payload=payload)
 
-    def candidates(self) -> Iterator[Candidate]:
+    def repair(self, pn: int, section: int, fragment: int, repair: int) -> Repair:
+        """A REPAIR packet under a packet number: of the group that a fragment is in, its `repair`th."""
+        number, group = self._runs[section].group_of(fragment)
+        pieces = [self._cut.fragment(section, one) for one in group]
+        (payload,) = repair_pieces(pieces, 1, first=repair - 1)
+        return Repair(pn=pn, image=self.number, section=section, group=number, index=repair - 1, payload=payload)
+
+    def candidates(self, plan: Plan | None = None, urgency_of: UrgencyOf | None = None) -> Iterator[Candidate]:
         """Each run's next packet. Nothing leaves before the OFFER has left once."""
-        piece = self._offer_run.next()
+        urgencies = [
+            section.urgency if urgency_of is None else urgency_of(self.number, section.layer, section.urgency)
+            for section in self.sections
+        ]
+        first = min(urgencies)
+        piece = self._offer_run.next(no_repair if plan is None else lambda size: plan(size, first))
         if piece is not None:
-            yield Candidate(
-                urgency=min(section.urgency for section in self._sections),
-                image=self.number,
-                retransmit=piece[1],
-                incremental=False,
-                section=OFFER,
-                fragment=0,
-            )
-        if not self._offer_run.fresh:
+            yield self._candidate(OFFER, piece, first)
+        if not self.offered:
             return
         for index, run in self._runs.items():
-            piece = run.next()
+            urgency = urgencies[index]
+            piece = run.next(no_repair if plan is None else _at(plan, urgency))
             if piece is not None:
-                yield Candidate(
-                    urgency=self._sections[index].urgency,
-                    image=self.number,
-                    retransmit=piece[1],
-                    incremental=self._sections[index].incremental,
-                    section=index,
-                    fragment=piece[0],
-                )
+                yield self._candidate(index, piece, urgency)
 
-    def sent(self, section: int, fragment: int, size: int) -> None:
+    def sent(self, candidate: Candidate, size: int) -> None:
         """Note that a packet of `size` bytes left."""
-        self._run(section).sent(fragment)
+        section = candidate.section
+        self._run(section).sent(Piece(candidate.fragment, candidate.retransmit, candidate.repair))
         self._packets += 1
         self._total += size
         if section == OFFER:
-            for index in self._inline:
-                self._section_bytes[index] += len(self._sections[index].payload)
+            for index in self._cut.inline:
+                self._section_bytes[index] += len(self.sections[index].payload)
         else:
             self._section_bytes[section] += size
 
     def lost(self, section: int, fragment: int) -> None:
         """Note that a packet must be sent again, unless its content has arrived otherwise."""
-        self._run(section).give_up(fragment)
+        self._run(section).lost(fragment)
 
     def arrived(self, section: int, fragment: int) -> list[int]:
         """Note that a packet arrived; gives the sections that are complete by it, each once."""
-        self._run(section).acknowledged.add(fragment)
+        self._run(section).arrived([fragment])
         return self._newly_done()
 
     def arrived_whole(self, mask: int) -> list[int]:
@@ -224,50 +191,106 @@ class OutgoingImage:
                 run.finish()
         return self._newly_done()
 
-    @property
-    def done(self) -> bool:
-        """Whether the receiver holds every section."""
-        return len(self._told) == len(self._sections)
+    def learn(self, have: Have) -> list[int]:
+        """Note what the receiver holds of it from before; gives the sections that are news, each once."""
+        if self._recut:
+            for index, run in self._runs.items():
+                if have.sections >> index & 1:
+                    run.finish()
+            return self._newly_done()
+        self._offer_run.finish()
+        for part in have.parts:
+            if part.section in self._runs:
+                self._runs[part.section].arrived(indices_of(part.fragments))
+        return self.arrived_whole(have.sections)
 
-    @property
-    def cost(self) -> Cost:
-        """What the picture has cost on the wire so far."""
-        return Cost(packets=self._packets, total=self._total, sections=tuple(self._section_bytes))
+    def restart(self) -> None:
+        """Note that nothing is known of what arrived."""
+        for run in (self._offer_run, *self._runs.values()):
+            run.restart()
 
-    def _run(self, section: int) -> _Run:
+    def recut(self, *, packet: int, mtu: int, check: int) -> None:
+        """Cut what is left anew, for a link with smaller packets.
+
+        Raises:
+            LocalProtocolError: that is not possible.
+        """
+        offer = self._cut.offer
+        self._packet = packet
+        self._cut = cut_picture(
+            number=self.number,
+            head=offer.head,
+            sections=self.sections,
+            jpeg_size=offer.jpeg_size,
+            mortal=not math.isinf(self.deadline),
+            packet=packet,
+            mtu=mtu,
+            check=check,
+        )
+        self._recut = True
+        self._offer_run = Run(1)
+        given_up = self.dropped
+        self._runs = {index: Run(count) for index, count in self._cut.counts.items()}
+        for index in set(given_up) & self._runs.keys():
+            self._runs[index].dropped = True
+
+    def want(self, mask: int, fragments: bytes) -> None:
+        """Note what the receiver asks for: sections, or some fragments of one, or with none of these the OFFER."""
+        if not mask:
+            self._offer_run.want(None)
+        asked = indices_of(fragments) if fragments else None
+        for index, run in self._runs.items():
+            if mask >> index & 1:
+                run.want(asked)
+
+    def drop(self, mask: int) -> int:
+        """Give up sections, as far as the receiver does not hold them; gives those, bit i for section i."""
+        dropped = 0
+        for index, run in self._runs.items():
+            if mask >> index & 1 and not run.done and not run.dropped:
+                run.dropped = True
+                dropped |= 1 << index
+        return dropped
+
+    def expired(self, now: float) -> int:
+        """The sections whose time is over, bit i for section i."""
+        return sum(1 << index for index, expiry in self._expiries.items() if now >= expiry)
+
+    def next_expiry(self) -> float:
+        """When time takes something of it next, in seconds."""
+        open_sections = (
+            expiry
+            for index, expiry in self._expiries.items()
+            if index in self._runs and not (self._runs[index].done or self._runs[index].dropped)
+        )
+        return min(open_sections, default=math.inf)
+
+    def _candidate(self, section: int, piece: Piece, urgency: int) -> Candidate:
+        return Candidate(
+            urgency=urgency,
+            image=self.number,
+            retransmit=piece.again,
+            incremental=section != OFFER and self.sections[section].incremental,
+            section=section,
+            fragment=piece.fragment,
+            repair=piece.repair,
+        )
+
+    def _run(self, section: int) -> Run:
         return self._offer_run if section == OFFER else self._runs[section]
+
+    def _lifetime_ms(self) -> int:
+        assert self._began is not None, "a picture is started before it is offered"
+        return min(LAST_NUMBER, max(1, math.ceil(1000 * (self.deadline - self._began))))
 
     def _newly_done(self) -> list[int]:
         if not self._offer_run.done:
             return []
-        complete = (index for index in range(len(self._sections)) if index not in self._runs or self._runs[index].done)
+        complete = (index for index in range(len(self.sections)) if index not in self._runs or self._runs[index].done)
         news = [index for index in complete if index not in self._told]
         self._told.update(news)
         return news
 
-    def _choose_inline(self, mtu: int) -> tuple[int, ...]:
-        """The most urgent sections, as far as they fit into the first packet."""
-        first = min(section.urgency for section in self._sections)
-        room = min(MAX_INLINE, mtu - len(encode_packet(self._plain_offer, limit=mtu)))
-        chosen = []
-        for index, section in enumerate(self._sections):
-            cost = len(section.payload) + 5
-            if section.urgency == first and section.payload and cost <= room:
-                chosen.append(index)
-                room -= cost
-        return tuple(chosen)
 
-
-def _framing(image: int, pn: int) -> int:
-    empty = Data(pn=pn, image=image, section=MAX_SECTIONS - 1, fragment=MAX_FRAGMENTS - 1, payload=bytes(256))
-    return len(encode_packet(empty)) - 256
-
-
-def _check(head: bytes, sections: tuple[OutgoingSection, ...]) -> None:
-    if len(head) > MAX_HEAD:
-        raise LocalProtocolError(f"a picture's head is at most {MAX_HEAD} bytes, not {len(head)}")
-    if not 1 <= len(sections) <= MAX_SECTIONS:
-        raise LocalProtocolError(f"a picture has 1 to {MAX_SECTIONS} sections, not {len(sections)}")
-    largest = max(len(section.payload) for section in sections)
-    if largest > MAX_SECTION:
-        raise LocalProtocolError(f"a section is at most {MAX_SECTION} bytes, not {largest}")
+def _at(plan: Plan, urgency: int) -> Callable[[int], int]:
+    return lambda size: plan(size, urgency)

@@ -25,6 +25,13 @@ ROUND_TRIP_MEMORY = 60.0
 RATE_ROUND_TRIPS = 10
 RATE_MEMORY = 5.0
 
+#: No link is taken to be faster than this, in bit/s, whatever its acknowledgements claim.
+MOST_RATE = 1e10
+
+#: The share of the link that answers to a peer's questions may take, and how many bytes of them at once.
+COURTESY_SHARE = 0.05
+COURTESY_BYTES = 512
+
 #: Timers are coarse; so much sending time may be made up for, in seconds.
 BURST_SECONDS = 0.005
 
@@ -86,13 +93,14 @@ class Pace:
 
     Args:
         rate: the link's rate as it was told, in bit/s, which is never exceeded; 0 if unknown.
+        always: whether to keep to it even if it is only assumed, because nothing else will hold us back.
     """
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, *, always: bool = False) -> None:
         self._told = rate
         self._measured = Recent(operator.gt)
         # A few lone packets tell how slow a link is at most; only a busy link tells how slow it is.
-        self._known = rate > 0
+        self._known = rate > 0 or always
         self._free_at = -math.inf
 
     @property
@@ -112,6 +120,7 @@ class Pace:
         """Note a rate of delivery, in bit/s; one of a link that was not kept busy counts only if it is a better one."""
         if self._measured.best is None and self._told:
             self._measured.add(self._told, now, RATE_MEMORY)
+        rate = min(rate, MOST_RATE)
         self._known |= saturated
         if saturated or rate > self.rate:
             self._measured.add(rate, now, max(RATE_MEMORY, RATE_ROUND_TRIPS * round_trip))
@@ -122,3 +131,20 @@ class Pace:
             return
         speed = min(HEADROOM * self.rate, self._told or math.inf)
         self._free_at = max(self._free_at, now - BURST_SECONDS) + 8 * size / speed
+
+
+class Allowance:
+    """A small part of the link for what a peer asks for and nobody needs: a token bucket."""
+
+    def __init__(self) -> None:
+        self._left: float = COURTESY_BYTES
+        self._at = 0.0
+
+    def take(self, size: int, now: float, rate: float) -> bool:
+        """Whether `size` bytes may be spent now, on a link of `rate` bit/s."""
+        self._left = min(COURTESY_BYTES, self._left + max(0.0, now - self._at) * rate / 8 * COURTESY_SHARE)
+        self._at = now
+        if self._left < size:
+            return False
+        self._left -= size
+        return True

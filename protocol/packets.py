@@ -1,192 +1,294 @@
-"""The packets of `layercast.v1` and their bytes.
+"""The packets of `layercast.v1`. How they become bytes is `wire.py`'s business.
 
-    packet = MessagePack array [type, field, ...]  ||  CRC-32 of the array, 4 bytes, big-endian
-
-The check stands outside the array and is verified first, so nothing damaged reaches the decoder. Arrays are positional:
-as small as a fixed header, and validated by type and range while they are decoded.
+A packet is a positional MessagePack array [type, field, ...]: as small as a fixed header, and validated by type and
+range while it is decoded. Fields at the end that have their default are left out.
 """
 
 import enum
-import zlib
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from layercast_errors import LocalProtocolError, PacketError
 from protocol.limits import (
+    ALL_SECTIONS,
+    MAX_CAPABILITIES,
     MAX_DONE,
     MAX_FRAGMENTS,
     MAX_HEAD,
+    MAX_HELD,
     MAX_ID,
     MAX_INLINE,
+    MAX_NONCE,
     MAX_PACKET,
     MAX_SECTION,
     MAX_SECTIONS,
     MAX_TOKEN,
     MIN_FRAGMENT,
+    MIN_MTU,
 )
-
-#: Bytes of the check behind every packet.
-CHECK_SIZE = 4
 
 #: Packet types from here on are extensions: a peer that does not know one ignores it.
 FIRST_EXTENSION = 32
+
+#: The layer of a PRIO that is meant for every layer.
+ALL_LAYERS = 255
 
 U8 = Annotated[int, Meta(ge=0, le=0xFF)]
 U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
 U32 = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
 Number = Annotated[int, Meta(ge=1, le=0xFFFF_FFFF)]
+Urgency = Annotated[int, Meta(ge=0, le=7)]
 SectionIndex = Annotated[int, Meta(ge=0, lt=MAX_SECTIONS)]
 FragmentIndex = Annotated[int, Meta(ge=0, lt=MAX_FRAGMENTS)]
+Fragments = Annotated[bytes, Meta(max_length=MAX_FRAGMENTS // 8)]
+Payload = Annotated[bytes, Meta(min_length=1, max_length=MAX_PACKET)]
+PacketSize = Annotated[int, Meta(ge=MIN_MTU, le=0xFFFF)]
+Name = Annotated[bytes, Meta(max_length=MAX_ID)]
+Nonce = Annotated[bytes, Meta(max_length=MAX_NONCE)]
+Capabilities = Annotated[tuple[U16, ...], Meta(max_length=MAX_CAPABILITIES)]
 
 
 class Kind(enum.IntEnum):
-    """A packet's type: the first element of its array. 5, 6 and 10 are kept for WANT, PRIO and RESUME."""
+    """A packet's type: the first element of its array."""
 
     DATA = 0
     OFFER = 1
     HELLO = 2
     WELCOME = 3
     ACK = 4
+    WANT = 5
+    PRIO = 6
     CANCEL = 7
     PING = 8
     PONG = 9
+    RESUME = 10
     ERR = 11
     BYE = 12
+    REPAIR = 13
 
 
-class Data(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=Kind.DATA.value):
+class Row(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A row of a list inside a packet."""
+
+
+class Greeting(msgspec.Struct, frozen=True, array_like=True):
+    """A packet to which later versions may add fields; those that we do not know are ignored."""
+
+
+class Data(Row, frozen=True, tag=Kind.DATA.value):
     """A fragment of a section. `pn` is never reused; (image, section, fragment) names the bytes."""
 
     pn: Number
     image: Number
     section: SectionIndex
     fragment: FragmentIndex
-    payload: Annotated[bytes, Meta(min_length=1, max_length=MAX_PACKET)]
+    payload: Payload
 
 
-class SectionEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One row of an OFFER's section table. Urgency and incremental are RFC 9218's: 0 first, 7 last."""
-
-    layer: U8
-    coder: U8
-    urgency: Annotated[int, Meta(ge=0, le=7)]
-    incremental: bool
-    length: Annotated[int, Meta(ge=0, le=MAX_SECTION)]
-    crc32: U32
-
-
-class Inline(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A whole section that rides inside an OFFER."""
-
-    section: SectionIndex
-    payload: Annotated[bytes, Meta(max_length=MAX_INLINE)]
-
-
-class Offer(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=Kind.OFFER.value):
-    """A picture begins: everything about it that is constant, and its most urgent section."""
+class Repair(Row, frozen=True, tag=Kind.REPAIR.value):
+    """A repair piece of a group of a section's fragments, for links that cannot ask again."""
 
     pn: Number
     image: Number
-    epoch: U32
+    section: SectionIndex
+    group: Annotated[int, Meta(ge=0, lt=MAX_FRAGMENTS)]
+    index: U8
+    payload: Payload
+
+
+class SectionEntry(Row, frozen=True):
+    """One row of an OFFER's section table.
+
+    `place` holds layer, urgency and incremental in one number, which for the usual ones is one byte. `check` is the low
+    half of the payload's CRC-32; 0 for a section that rides inside the OFFER, under the packet's own check.
+    """
+
+    place: Annotated[int, Meta(ge=0, le=0xFFF)]
+    coder: U8
+    length: Annotated[int, Meta(ge=0, le=MAX_SECTION)]
+    check: U16
+
+    @classmethod
+    def of(
+        cls, *, layer: int, coder: int, urgency: int, incremental: bool, length: int, check: int = 0
+    ) -> "SectionEntry":
+        """The row of a section. Urgency and incremental are RFC 9218's: 0 first, 7 last."""
+        return cls(place=urgency + 8 * incremental + 16 * layer, coder=coder, length=length, check=check)
+
+    @property
+    def layer(self) -> int:
+        """The layer's number, 0 to 255."""
+        return self.place >> 4
+
+    @property
+    def urgency(self) -> int:
+        """0 first, 7 last."""
+        return self.place & 7
+
+    @property
+    def incremental(self) -> bool:
+        """Whether any prefix of the payload is of use."""
+        return bool(self.place & 8)
+
+
+class Offer(Greeting, frozen=True, tag=Kind.OFFER.value):
+    """A picture begins: everything about it that is constant, and its most urgent sections.
+
+    `inline` is the payloads of the sections that would leave first (see `sending_order`), one after the other.
+    `lifetime` is after how many milliseconds nothing more of it will come; 0 for never.
+    """
+
+    pn: Number
+    image: Number
     head: Annotated[bytes, Meta(max_length=MAX_HEAD)]
-    jpeg_size: U32
     fragment_size: Annotated[int, Meta(ge=MIN_FRAGMENT, le=MAX_PACKET)]
     sections: Annotated[tuple[SectionEntry, ...], Meta(min_length=1, max_length=MAX_SECTIONS)]
-    inline: Annotated[tuple[Inline, ...], Meta(max_length=MAX_SECTIONS)]
+    inline: Annotated[bytes, Meta(max_length=MAX_INLINE)] = b""
+    jpeg_size: U32 = 0
+    lifetime: U32 = 0
 
 
-class Hello(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=Kind.HELLO.value):
-    """The first packet of a connection. `rate` is the link's, in bit/s, 0 if unknown; `stream` outlives connections."""
+class Hello(Greeting, frozen=True, tag=Kind.HELLO.value):
+    """The first packet of a connection.
 
-    lowest: U8
-    highest: U8
-    role: U8
-    token: Annotated[str, Meta(max_length=MAX_TOKEN)]
-    max_packet: U16
-    rate: U32
-    stream: Annotated[bytes, Meta(max_length=MAX_ID)]
+    Bit v - 1 of `versions` stands for version v. `stream` outlives connections, `epoch` tells one numbering of its
+    pictures from another. `rate` is the link's, in bit/s, 0 if unknown. `resume` is a session to take up again.
+    """
+
+    versions: Number
+    stream: Name
+    epoch: U32 = 0
+    rate: U32 = 0
+    token: Annotated[str, Meta(max_length=MAX_TOKEN)] = ""
+    max_packet: PacketSize = MAX_PACKET
+    role: U8 = 0
+    resume: Name = b""
+    nonce: Nonce = b""
+    capabilities: Capabilities = ()
+
+    def __repr__(self) -> str:
+        # A token must not come into a log by way of a message about its packet.
+        return f"Hello(role={self.role}, stream={self.stream.hex()}, epoch={self.epoch})"
 
 
-class Welcome(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=Kind.WELCOME.value):
-    """The answer to HELLO: the version that will be spoken, the session's id, and what this side takes."""
+class Welcome(Greeting, frozen=True, tag=Kind.WELCOME.value):
+    """The answer to HELLO: the version that will be spoken, the session's id, and what this side takes.
+
+    `resume_ttl` is for how many seconds the session is kept when its transport goes away.
+    """
 
     version: U8
-    session: Annotated[bytes, Meta(max_length=MAX_ID)]
-    max_packet: U16
-    keepalive: Annotated[int, Meta(ge=1, le=3600)]
+    session: Name
+    resume_ttl: U16 = 120
+    keepalive: Annotated[int, Meta(ge=1, le=3600)] = 30
+    max_packet: PacketSize = MAX_PACKET
+    nonce: Nonce = b""
+    capabilities: Capabilities = ()
 
 
-class Done(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Done(Row, frozen=True):
     """The complete sections of a picture: bit i stands for section i."""
 
     image: Number
     sections: U32
 
 
-class Ack(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=Kind.ACK.value):
+class Ack(Row, frozen=True, tag=Kind.ACK.value):
     """What arrived: all of [largest - 32, largest] but the missing ones; bit i of `missing` is packet largest - 1 - i.
 
     `delay` is how long the largest packet waited for this ACK, in milliseconds.
     """
 
     largest: Number
-    delay: U16
-    missing: U32
-    done: Annotated[tuple[Done, ...], Meta(max_length=MAX_DONE)]
+    missing: U32 = 0
+    delay: U16 = 0
+    done: Annotated[tuple[Done, ...], Meta(max_length=MAX_DONE)] = ()
 
 
-class Cancel(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=Kind.CANCEL.value):
-    """The rest of a picture will not come. Acknowledged like DATA."""
+class Want(Row, frozen=True, tag=Kind.WANT.value):
+    """A receiver asks for sections (bit i for section i), or without any for the OFFER; image 0 is the newest.
+
+    With one section, `fragments` may name those that are wanted: bit f % 8 of byte f // 8. Acknowledged like PRIO.
+    """
+
+    number: Number
+    image: U32
+    sections: U32
+    fragments: Fragments = b""
+
+
+class Prio(Row, frozen=True, tag=Kind.PRIO.value):
+    """A receiver wants a layer, or `ALL_LAYERS`, of a picture, or with image 0 of all, at another urgency.
+
+    `number` counts WANT, PRIO and CANCEL of a receiver; the sender acknowledges it.
+    """
+
+    number: Number
+    image: U32
+    layer: U8
+    urgency: Urgency
+
+
+class Cancel(Row, frozen=True, tag=Kind.CANCEL.value):
+    """Sections of a picture will not come, or are not wanted any more. Acknowledged like DATA, or like PRIO."""
 
     pn: Number
     image: Number
+    sections: U32 = ALL_SECTIONS
 
 
-class Ping(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=Kind.PING.value):
+class Ping(Row, frozen=True, tag=Kind.PING.value):
     """Asks for a PONG with the same value."""
 
     value: U32
 
 
-class Pong(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=Kind.PONG.value):
+class Pong(Row, frozen=True, tag=Kind.PONG.value):
     """The answer to a PING."""
 
     value: U32
 
 
-class Err(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=Kind.ERR.value):
-    """A picture (image > 0) or the connection (image 0) has failed, with its reason as a code."""
+class Part(Row, frozen=True):
+    """The fragments that are held of a section which is not complete: bit f % 8 of byte f // 8."""
+
+    section: SectionIndex
+    fragments: Fragments
+
+
+class Have(Row, frozen=True):
+    """What is held of a picture: the complete sections, bit i for section i, and parts of others."""
+
+    image: Number
+    sections: U32
+    parts: Annotated[tuple[Part, ...], Meta(max_length=MAX_SECTIONS)] = ()
+
+
+class Resume(Row, frozen=True, tag=Kind.RESUME.value):
+    """What is held of a session that is taken up again. What does not stand here is sent again."""
+
+    have: Annotated[tuple[Have, ...], Meta(max_length=MAX_HELD)] = ()
+
+
+class Err(Row, frozen=True, tag=Kind.ERR.value):
+    """A picture or, with a code below 16, the connection has failed."""
 
     code: U16
-    image: U32
+    image: U32 = 0
 
 
-class Bye(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=Kind.BYE.value):
+class Bye(Row, frozen=True, tag=Kind.BYE.value):
     """An orderly end. `retry` is after how many seconds to come back, 0 for no matter when."""
 
-    code: U16
-    retry: U16
+    code: U16 = 0
+    retry: U16 = 0
 
 
-Packet = Data | Offer | Hello | Welcome | Ack | Cancel | Ping | Pong | Err | Bye
+Packet = Data | Offer | Hello | Welcome | Ack | Want | Prio | Cancel | Ping | Pong | Resume | Err | Bye | Repair
 
-_KINDS: dict[type[Packet], Kind] = {
-    Data: Kind.DATA,
-    Offer: Kind.OFFER,
-    Hello: Kind.HELLO,
-    Welcome: Kind.WELCOME,
-    Ack: Kind.ACK,
-    Cancel: Kind.CANCEL,
-    Ping: Kind.PING,
-    Pong: Kind.PONG,
-    Err: Kind.ERR,
-    Bye: Kind.BYE,
-}
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[Packet] = msgspec.msgpack.Decoder(Packet)
+_KINDS: dict[type[Packet], Kind] = {packet: Kind(packet.__struct_config__.tag) for packet in Packet.__args__}
 
 
 def kind_of(packet: Packet) -> Kind:
@@ -194,53 +296,29 @@ def kind_of(packet: Packet) -> Kind:
     return _KINDS[type(packet)]
 
 
-def encode_packet(packet: Packet, *, limit: int = MAX_PACKET) -> bytes:
-    """The packet's bytes, check included.
-
-    Raises:
-        LocalProtocolError: they would be more than `limit` bytes.
-    """
-    body = _encoder.encode(packet)
-    if len(body) + CHECK_SIZE > limit:
-        raise LocalProtocolError(
-            f"{kind_of(packet).name} needs {len(body) + CHECK_SIZE} bytes; the link's packets hold {limit}"
-        )
-    return body + zlib.crc32(body).to_bytes(CHECK_SIZE)
+def sending_order(sections: Sequence[SectionEntry]) -> list[int]:
+    """The sections' indices in the order in which they leave when nothing is lost or asked for."""
+    return sorted(range(len(sections)), key=lambda index: (sections[index].urgency, sections[index].incremental, index))
 
 
-def decode_packet(data: bytes, *, limit: int = MAX_PACKET) -> Packet | None:
-    """The packet that the bytes hold, or None for an extension that we do not know.
-
-    Raises:
-        PacketError: whatever else the bytes are.
-    """
-    if not CHECK_SIZE < len(data) <= limit:
-        raise PacketError(f"a packet of {len(data)} bytes; {CHECK_SIZE + 1} to {limit} are allowed")
-    body, check = data[:-CHECK_SIZE], data[-CHECK_SIZE:]
-    if zlib.crc32(body) != int.from_bytes(check):
-        raise PacketError("a packet fails its check")
-    if _type_of(body) >= FIRST_EXTENSION:
-        return None
-    try:
-        return _decoder.decode(body)
-    # Text that is not UTF-8 and absurd nesting leave msgspec as errors of their own.
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PacketError(f"a malformed packet: {error}") from error
+def inline_sections(sections: Sequence[SectionEntry], size: int) -> list[int] | None:
+    """The sections that ride in an OFFER with `size` inline bytes; None if these do not end where a section does."""
+    chosen = []
+    for index in sending_order(sections):
+        if sections[index].length > size:
+            break
+        size -= sections[index].length
+        chosen.append(index)
+    return None if size else chosen
 
 
-def _type_of(body: bytes) -> int:
-    """The first element of a MessagePack array, if that is what the body begins with and it is an unsigned int; else 0.
+def bits(indices: Sequence[int]) -> bytes:
+    """A bitmap with these bits set: bit i % 8 of byte i // 8, as short as can be."""
+    mask = sum(1 << index for index in set(indices))
+    return mask.to_bytes(-(-mask.bit_length() // 8), "little")
 
-    Only the type is wanted before decoding: an extension's fields are nobody's business here. Type 0 lets the decoder
-    find what is wrong.
-    """
-    array_sizes = {0xDC: 3, 0xDD: 5}
-    start = 1 if 0x91 <= body[0] <= 0x9F else array_sizes.get(body[0], len(body))
-    if start >= len(body):
-        return 0
-    lead = body[start]
-    width = {0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8}.get(lead)
-    if width is None:
-        return lead if lead < 0x80 else 0
-    field = body[start + 1 : start + 1 + width]
-    return int.from_bytes(field) if len(field) == width else 0
+
+def indices_of(bitmap: bytes) -> list[int]:
+    """The bits that are set in a bitmap, in order."""
+    mask = int.from_bytes(bitmap, "little")
+    return [index for index in range(mask.bit_length()) if mask >> index & 1]

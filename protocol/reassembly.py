@@ -1,64 +1,35 @@
 """Fragments to sections, with bounded memory, whatever the order, the repetition or the malice.
 
-    OFFER --> table, inline sections          DATA --> fragments --> payload, check --> SectionReceived
+    OFFER --> table, inline sections          DATA, REPAIR --> fragments --> payload, check --> SectionReceived
                                               DATA before its OFFER --> held, a few
 
-A picture whose packets contradict each other is poisoned: it fails at once, and nothing of it is overwritten.
+A picture whose packets contradict each other is poisoned: it fails at once, and nothing of it is overwritten. What is
+here outlives a connection if the sender comes back in time (`sessions.py`).
 """
 
-import zlib
-from collections import OrderedDict
-from dataclasses import dataclass, field
+import math
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from protocol.codes import Code
-from protocol.events import ImageDone, ImageFailed, OfferReceived, ReceiverEvent, SectionInfo, SectionReceived
-from protocol.limits import MAX_FRAGMENTS, Limits
-from protocol.packets import Data, Offer, SectionEntry
+from protocol.events import ImageDone, ImageFailed, ReceiverEvent
+from protocol.incoming import IncomingImage
+from protocol.limits import ALL_SECTIONS, Limits
+from protocol.packets import Data, Have, Offer, Repair
+from protocol.sections import ContradictionError
+
+#: How much longer than its lifetime a picture is waited for, in seconds: what left in time may still be on its way.
+EXPIRY_SECONDS = 5.0
+
+#: Whether the application has all of a picture: (stream, epoch, image). A picture that it has is never told again.
+Held = Callable[[bytes, int, int], bool]
 
 
-class _ContradictionError(Exception):
-    """Two packets of a picture cannot both be right."""
-
-
-@dataclass(slots=True)
-class _Section:
-    entry: SectionEntry
-    fragment_size: int
-    fragments: dict[int, bytes] = field(default_factory=dict)
-    payload: bytes | None = None
-
-    def add(self, index: int, fragment: bytes) -> None:
-        start = index * self.fragment_size
-        if len(fragment) != min(self.fragment_size, self.entry.length - start):
-            raise _ContradictionError
-        known = self.fragments.get(index) if self.payload is None else self.payload[start : start + len(fragment)]
-        if known not in (None, fragment):
-            raise _ContradictionError
-        if self.payload is None:
-            self.fragments[index] = fragment
-            if len(self.fragments) * self.fragment_size >= self.entry.length:
-                self.complete(b"".join(self.fragments[i] for i in range(len(self.fragments))))
-
-    def complete(self, payload: bytes) -> None:
-        if len(payload) != self.entry.length or zlib.crc32(payload) != self.entry.crc32:
-            raise _ContradictionError
-        self.payload = payload
-        self.fragments.clear()
-
-
-@dataclass(slots=True)
-class _Image:
-    offer: Offer
-    sections: list[_Section]
-    received: int
-
-    @property
-    def announced(self) -> int:
-        return sum(section.entry.length for section in self.sections)
-
-    @property
-    def done_mask(self) -> int:
-        return sum(1 << index for index, section in enumerate(self.sections) if section.payload is not None)
+def holds_nothing(stream: bytes, epoch: int, image: int) -> bool:
+    """That of an application that keeps no pictures."""
+    del stream, epoch, image
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +45,32 @@ class Reassembly:
 
     Args:
         session: the connection's name, for the events.
+        stream, epoch: who sends, for the events and for `held`.
         rate: the link's rate as the peer told it, in bit/s, for the events.
         limits: what the peer may make us hold.
+        held: which pictures the application has already.
     """
 
-    def __init__(self, *, session: str, rate: int, limits: Limits) -> None:
-        self._session = session
-        self._rate = rate
+    def __init__(
+        self,
+        *,
+        session: str,
+        limits: Limits,
+        rate: int = 0,
+        stream: bytes = b"",
+        epoch: int = 0,
+        held: Held = holds_nothing,
+    ) -> None:
+        self.session = session
+        self.stream = stream
+        self.epoch = epoch
+        self.rate = rate
         self._limits = limits
-        self._open: dict[int, _Image] = {}
+        self._held = held
+        self._open: dict[int, IncomingImage] = {}
         self._finished: OrderedDict[int, _Finished] = OrderedDict()
-        self._early: dict[int, list[tuple[Data, int]]] = {}
+        self._early: dict[int, list[tuple[Data | Repair, int]]] = {}
+        self._evicted: deque[float] = deque(maxlen=limits.evictions)
 
     @property
     def held(self) -> int:
@@ -93,46 +79,96 @@ class Reassembly:
             len(packet.payload) for packets in self._early.values() for packet, _ in packets
         )
 
-    def offer(self, offer: Offer, size: int) -> list[ReceiverEvent]:
-        """Take an OFFER of `size` bytes on the wire."""
+    def offer(self, offer: Offer, size: int, now: float) -> list[ReceiverEvent] | None:
+        """Take an OFFER of `size` bytes on the wire; None if the peer must wait, so that it must come again."""
         if offer.image in self._finished:
             return []
         known = self._open.get(offer.image)
         if known is not None:
-            known.received += size
-            return [] if _same(known.offer, offer) else self._fail(offer.image, Code.BAD_OBJECT)
-        sections = [_Section(entry, offer.fragment_size) for entry in offer.sections]
-        early = self._early.pop(offer.image, [])
-        image = _Image(offer, sections, size + sum(early_size for _, early_size in early))
+            return self._offer_again(known, offer, size)
+        if self._held(self.stream, self.epoch, offer.image):
+            self._remember(offer.image, _Finished(2 ** len(offer.sections) - 1, None))
+            return []
+        early = self._early.get(offer.image, [])
+        image = IncomingImage(offer, size + sum(early_size for _, early_size in early))
         if image.announced > self._limits.peer_bytes:
             return self._fail(offer.image, Code.TOO_LARGE)
-        events = self._make_room(image.announced)
+        if self._must_wait(image.announced, now):
+            return None
+        events = self._make_room(image.announced, now)
+        self._early.pop(offer.image, None)
         self._open[offer.image] = image
-        events.append(self._opened(image))
-        return events + self._take_inline(image) + [event for packet, _ in early for event in self._take(packet)]
+        image.expires_at = now + offer.lifetime / 1000 + EXPIRY_SECONDS if offer.lifetime else math.inf
+        events.append(image.offered(self.session, self.stream, self.epoch, self.rate))
+        events += self._inside(image, image.take_inline)
+        for packet, _ in early:
+            events += self._take(packet)
+        return events
 
-    def data(self, data: Data, size: int) -> list[ReceiverEvent] | None:
-        """Take a DATA of `size` bytes on the wire; None if there was no room to hold it, so that it must come again."""
-        image = self._open.get(data.image)
+    def data(self, packet: Data | Repair, size: int) -> list[ReceiverEvent] | None:
+        """Take a packet of `size` bytes on the wire; None if there was no room for it, so that it must come again."""
+        image = self._open.get(packet.image)
         if image is not None:
             image.received += size
-            return self._take(data)
-        if data.image in self._finished:
+            if isinstance(packet, Repair) and self.held + len(packet.payload) > self._limits.peer_bytes:
+                return []
+            return self._take(packet)
+        if packet.image in self._finished:
             return []
         if sum(map(len, self._early.values())) >= self._limits.early_packets:
             return None
-        self._early.setdefault(data.image, []).append((data, size))
+        self._early.setdefault(packet.image, []).append((packet, size))
         return []
 
-    def cancel(self, image: int, code: Code = Code.CANCELLED) -> list[ReceiverEvent]:
-        """Give up a picture, open or not yet offered."""
-        if image in self._finished:
+    def cancel(self, number: int, mask: int = ALL_SECTIONS, code: Code = Code.CANCELLED) -> list[ReceiverEvent] | None:
+        """Give up a picture, open or not yet offered, or sections of one; None if its OFFER must come first."""
+        if number in self._finished:
             return []
-        return self._fail(image, code)
+        if mask == ALL_SECTIONS:
+            return self._fail(number, code)
+        image = self._open.get(number)
+        if image is None:
+            return None
+        image.drop(mask)
+        return self._finish(image)
+
+    def mask_from(self, number: int, layer: int) -> int:
+        """The sections of an open picture's layers from one on, bit i for section i."""
+        image = self._open.get(number)
+        return 0 if image is None else image.mask_from(layer)
 
     def cancel_all(self, code: Code) -> list[ReceiverEvent]:
         """Give up every open picture."""
         return [event for image in list(self._open) for event in self._fail(image, code)]
+
+    def expire(self, now: float) -> list[ReceiverEvent]:
+        """Give up the pictures whose time is over."""
+        late = [number for number, image in self._open.items() if now >= image.expires_at]
+        return [event for number in late for event in self._fail(number, Code.EXPIRED)]
+
+    def next_expiry(self) -> float:
+        """When the time of the next picture is over, in seconds; infinite if that of none is."""
+        return min((image.expires_at for image in self._open.values()), default=math.inf)
+
+    def reconnect(self, rate: int) -> None:
+        """Note that the peer comes over another link now: what it cut for the old one it may have to cut anew."""
+        self.rate = rate
+        self._early.clear()
+        for image in self._open.values():
+            image.may_change = True
+
+    def have(self) -> Iterator[Have]:
+        """What is held, newest pictures first."""
+        for number in sorted({*self._open, *self._finished}, reverse=True):
+            image = self._open.get(number)
+            if image is not None:
+                yield image.have()
+            elif self._finished[number].done_mask:
+                yield Have(image=number, sections=self._finished[number].done_mask)
+
+    def is_finished(self, image: int) -> bool:
+        """Whether a picture is complete or has failed, so that no packet of it is of use."""
+        return image in self._finished
 
     def failure_of(self, image: int) -> Code | None:
         """Why a picture failed, if it did."""
@@ -145,84 +181,35 @@ class Reassembly:
             return self._open[image].done_mask
         return self._finished[image].done_mask if image in self._finished else 0
 
-    def _opened(self, image: _Image) -> OfferReceived:
-        offer = image.offer
-        return OfferReceived(
-            session=self._session,
-            image=offer.image,
-            head=offer.head,
-            sections=tuple(
-                SectionInfo(
-                    layer=entry.layer,
-                    coder=entry.coder,
-                    urgency=entry.urgency,
-                    incremental=entry.incremental,
-                    size=entry.length,
-                )
-                for entry in offer.sections
-            ),
-            jpeg_size=offer.jpeg_size,
-            rate=self._rate,
-            received=image.received,
-        )
+    def _offer_again(self, image: IncomingImage, offer: Offer, size: int) -> list[ReceiverEvent]:
+        image.received += size
+        if image.is_same(offer):
+            image.may_change = False
+            return []
+        if not image.may_change:
+            return self._fail(offer.image, Code.BAD_OBJECT)
+        return self._inside(image, lambda: image.change(offer))
 
-    def _take_inline(self, image: _Image) -> list[ReceiverEvent]:
-        """Complete what the OFFER itself carries, empty sections included."""
+    def _take(self, packet: Data | Repair) -> list[ReceiverEvent]:
+        image = self._open.get(packet.image)
+        return [] if image is None else self._inside(image, lambda: image.take(packet))
+
+    def _inside(self, image: IncomingImage, step: Callable[[], list[int]]) -> list[ReceiverEvent]:
+        """Let something happen to a picture that may complete sections of it, all of it, or end it."""
         events: list[ReceiverEvent] = []
-        payloads = {inline.section: inline.payload for inline in image.offer.inline}
-        payloads |= {index: b"" for index, entry in enumerate(image.offer.sections) if entry.length == 0}
-        too_many = any(
-            section.entry.length > MAX_FRAGMENTS * section.fragment_size
-            for index, section in enumerate(image.sections)
-            if index not in payloads
-        )
-        if too_many or len(payloads) < len(image.offer.inline):
+        try:
+            complete = step()
+        except ContradictionError:
             return self._fail(image.offer.image, Code.BAD_OBJECT)
-        for index, payload in payloads.items():
-            if index >= len(image.sections):
-                return events + self._fail(image.offer.image, Code.BAD_OBJECT)
-            try:
-                image.sections[index].complete(payload)
-            except _ContradictionError:
-                return events + self._fail(image.offer.image, Code.BAD_OBJECT)
-            events.append(self._completed(image, index))
+        events += [image.completed(self.session, index) for index in complete]
         return events + self._finish(image)
 
-    def _take(self, data: Data) -> list[ReceiverEvent]:
-        image = self._open.get(data.image)
-        if image is None:
-            return []
-        if data.section >= len(image.sections):
-            return self._fail(data.image, Code.BAD_OBJECT)
-        section = image.sections[data.section]
-        before = section.payload
-        try:
-            section.add(data.fragment, data.payload)
-        except _ContradictionError:
-            return self._fail(data.image, Code.BAD_OBJECT)
-        if before is not None or section.payload is None:
-            return []
-        return [self._completed(image, data.section), *self._finish(image)]
-
-    def _completed(self, image: _Image, index: int) -> SectionReceived:
-        section = image.sections[index]
-        assert section.payload is not None
-        return SectionReceived(
-            session=self._session,
-            image=image.offer.image,
-            index=index,
-            layer=section.entry.layer,
-            coder=section.entry.coder,
-            payload=section.payload,
-            received=image.received,
-        )
-
-    def _finish(self, image: _Image) -> list[ReceiverEvent]:
-        if any(section.payload is None for section in image.sections):
+    def _finish(self, image: IncomingImage) -> list[ReceiverEvent]:
+        if any(section.open for section in image.sections):
             return []
         number = image.offer.image
         self._remember(number, _Finished(image.done_mask, None))
-        return [ImageDone(session=self._session, image=number, received=image.received)]
+        return [ImageDone(session=self.session, image=number, received=image.received, dropped=image.dropped)]
 
     def _fail(self, number: int, code: Code) -> list[ReceiverEvent]:
         """End a picture without success; nobody has heard of one that was not offered, so nobody is told."""
@@ -230,13 +217,23 @@ class Reassembly:
         self._remember(number, _Finished(image.done_mask if image else 0, code))
         if image is None:
             return []
-        return [ImageFailed(session=self._session, image=number, code=code, reason=code.text, received=image.received)]
+        return [ImageFailed(session=self.session, image=number, code=code, reason=code.text, received=image.received)]
 
-    def _make_room(self, announced: int) -> list[ReceiverEvent]:
-        events: list[ReceiverEvent] = []
-        while self._open and (
+    def _is_full(self, announced: int) -> bool:
+        return bool(self._open) and (
             len(self._open) >= self._limits.open_images or self.held + announced > self._limits.peer_bytes
-        ):
+        )
+
+    def _must_wait(self, announced: int, now: float) -> bool:
+        """Whether a peer offers faster than a well-behaved one ever does."""
+        return (
+            self._is_full(announced) and len(self._evicted) == self._limits.evictions and now - self._evicted[0] < 1.0
+        )
+
+    def _make_room(self, announced: int, now: float) -> list[ReceiverEvent]:
+        events: list[ReceiverEvent] = []
+        while self._is_full(announced):
+            self._evicted.append(now)
             events += self._fail(next(iter(self._open)), Code.EVICTED)
         return events
 
@@ -246,15 +243,3 @@ class Reassembly:
         self._finished[number] = finished
         while len(self._finished) > self._limits.remembered:
             self._finished.popitem(last=False)
-
-
-def _same(first: Offer, second: Offer) -> bool:
-    """Whether two OFFERs say the same, their packet numbers aside."""
-    return (
-        first.epoch == second.epoch
-        and first.head == second.head
-        and first.jpeg_size == second.jpeg_size
-        and first.fragment_size == second.fragment_size
-        and first.sections == second.sections
-        and first.inline == second.inline
-    )

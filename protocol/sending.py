@@ -4,31 +4,25 @@ import math
 from collections.abc import Iterator, Sequence
 
 from layercast_errors import LocalProtocolError, RemoteProtocolError
-from protocol import scheduler
-from protocol.codes import HIGHEST_VERSION, LOWEST_VERSION, Code, Role
+from protocol.acknowledgement import Arrivals
+from protocol.codes import FIRST_PICTURE_CODE, VERSIONS, Code, Role
 from protocol.connection import Connection
-from protocol.events import (
-    Closed,
-    ImageAcknowledged,
-    ImageRefused,
-    SectionAcknowledged,
-    Welcomed,
-)
-from protocol.ledger import Ledger
+from protocol.cutting import OutgoingSection
+from protocol.dispatch import Dispatch
+from protocol.events import Closed, Suspended, Welcomed
 from protocol.limits import MAX_PACKET, Limits
-from protocol.outgoing import OutgoingImage, OutgoingSection
-from protocol.pace import Pace, RoundTrip
-from protocol.packets import Ack, Cancel, Err, Hello, Packet, Ping, Welcome, encode_packet
-from protocol.states import SENDER, State
-
-#: The section number of a CANCEL in the ledger.
-CANCEL = -2
+from protocol.outgoing import OutgoingImage
+from protocol.packets import Ack, Cancel, Err, Hello, Packet, Ping, Prio, Resume, Want, Welcome
+from protocol.seals import EitherSeal, Sealing
+from protocol.states import BROADCASTER, SENDER, State
+from protocol.uplink import Uplink
+from protocol.wire import encode_packet
 
 #: How long to wait for WELCOME before greeting again over a link that loses packets, in seconds; doubles every time.
 GREETING_WAIT = 3.0
 
-#: The round trip assumed of a link that nobody told us anything of, in seconds.
-ASSUMED_ROUND_TRIP = 1.0
+#: How often a sender whom nobody can greet says who it is, in seconds, as long as it has something to send.
+ANNOUNCE_SECONDS = 10.0
 
 
 class SenderConnection(Connection):
@@ -37,11 +31,14 @@ class SenderConnection(Connection):
     Args:
         token: what the receiver wants to hear; empty for none.
         stream: an id of this sender that outlives the connection, at most 16 bytes.
+        epoch: tells one numbering of the stream's pictures from another.
         rate: the link's rate, in bit/s, never exceeded; 0 if unknown, then it is measured.
         mtu: the largest packet that the transport takes, in bytes.
         reliable: whether the transport loses nothing.
+        resumable: whether the pictures wait for another transport when this one goes away.
+        one_way: whether nothing ever comes back: no greeting, no acknowledgement.
+        key: how packets are sealed; with checksums by default, which is enough under TLS or on one machine.
         limits: what the receiver may make us wait for.
-        epoch: which run of this stream the picture numbers belong to.
         now: the present, in seconds.
     """
 
@@ -51,63 +48,71 @@ class SenderConnection(Connection):
         now: float,
         token: str = "",
         stream: bytes = b"",
+        epoch: int = 0,
         rate: float = 0.0,
         mtu: int = MAX_PACKET,
         reliable: bool = True,
+        resumable: bool = False,
+        one_way: bool = False,
+        key: Sealing | None = None,
         limits: Limits | None = None,
-        epoch: int = 0,
     ) -> None:
-        super().__init__(rules=SENDER, limits=limits or Limits(), now=now)
-        self._mtu = min(mtu, MAX_PACKET)
-        self._reliable = reliable
+        rules = BROADCASTER if one_way else SENDER
+        super().__init__(rules=rules, limits=limits or Limits(), mtu=mtu, key=key, now=now)
+        self._token = token
+        self._stream = stream
         self._epoch = epoch
-        self._round_trip = RoundTrip(ASSUMED_ROUND_TRIP)
-        self._pace = Pace(rate)
-        self._ledger = Ledger(reliable=reliable, round_trip=self._round_trip, pace=self._pace)
-        self._hello = Hello(
-            lowest=LOWEST_VERSION,
-            highest=HIGHEST_VERSION,
-            role=Role.SENDER,
-            token=token,
-            max_packet=self._mtu,
-            rate=min(round(rate), 0xFFFF_FFFF),
-            stream=stream,
-        )
-        self._greetings = 0
-        self._greeted_at = now
-        self._keepalive: float = self._limits.keepalive_seconds
-        self._pinged_at = now
-        self._images: dict[int, OutgoingImage] = {}
-        self._cancelled: list[int] = []
-        #: Whether there was nothing to send, or no room for it, when we last looked.
-        self._stuck = False
-        self._last_image = 0
+        self._resumable = resumable
+        self._one_way = one_way
+        self._session = b""
+        self._packets_before = (0, 0)
+        self._dispatch = Dispatch(self._begin_link(rate, reliable, now))
         self._greet(now)
 
     @property
     def rate(self) -> float:
         """The link's rate as told or measured, in bit/s."""
-        return self._pace.rate
+        return self._uplink.pace.rate
+
+    @property
+    def round_trip(self) -> float:
+        """The smoothed round trip, in seconds."""
+        return self._uplink.round_trip.smoothed
+
+    @property
+    def loss(self) -> float | None:
+        """The share of packets lost lately, 0 to 1; None while it is not known."""
+        return self._uplink.ledger.loss
+
+    @property
+    def packets_sent(self) -> int:
+        """OFFER, DATA, REPAIR and CANCEL that left, over all transports."""
+        return self._packets_before[0] + self._uplink.ledger.packets_sent
+
+    @property
+    def packets_lost(self) -> int:
+        """Those of them that were taken as lost."""
+        return self._packets_before[1] + self._uplink.ledger.packets_lost
 
     @property
     def unacknowledged(self) -> int:
         """Bytes in flight."""
-        return self._ledger.in_flight
+        return self._uplink.ledger.in_flight
 
     @property
     def window(self) -> int:
         """The most bytes that may be in flight now."""
-        return scheduler.window(self.rate, self._round_trip.least, self.packet_size)
+        return self._uplink.window
 
     @property
     def packet_size(self) -> int:
         """The size that a packet should have on this link, in bytes."""
-        return scheduler.packet_size(self.rate, self._mtu)
+        return self._uplink.packet_size
 
     @property
     def open_images(self) -> int:
         """Pictures that are offered and not finished."""
-        return len(self._images)
+        return self._dispatch.open_images
 
     def offer(
         self,
@@ -116,165 +121,227 @@ class SenderConnection(Connection):
         *,
         jpeg_size: int = 0,
         deadline: float = math.inf,
+        image: int | None = None,
     ) -> int:
         """Begin a picture; gives its number. What is unsent at `deadline` (connection's clock) is dropped.
 
+        Args:
+            head: opaque header, at most 256 bytes.
+            sections: in the stream's order.
+            jpeg_size: bytes of a JPEG of the original; 0 if unknown.
+            deadline: when nothing of it is worth sending any more.
+            image: its number, if the owner counts them; one higher than any before by default. Of one that was
+                delivered before under this stream and epoch, the receiver takes nothing again.
+
         Raises:
-            LocalProtocolError: the connection is not open, the picture breaks a limit, or too many are unfinished.
+            LocalProtocolError: the connection is not open, the picture breaks a limit, too many are unfinished, or
+                this one is under way already.
         """
-        if self.state is not State.READY:
+        if self.state not in (State.READY, State.SUSPENDED, State.RESUMING):
             raise LocalProtocolError(f"a picture cannot be offered while the connection is {self.state.name}")
         if self.open_images >= self._limits.open_images:
             raise LocalProtocolError(f"{self.open_images} pictures are unfinished; await one before offering more")
         size = sum(len(section.payload) for section in sections)
         if size > self._limits.peer_bytes:
             raise LocalProtocolError(f"a picture is at most {self._limits.peer_bytes} bytes, not {size}")
-        number = self._last_image + 1
-        self._images[number] = OutgoingImage(
-            number=number,
-            epoch=self._epoch,
-            head=head,
-            sections=tuple(sections),
-            jpeg_size=jpeg_size,
-            packet=self.packet_size,
-            mtu=self._mtu,
-            deadline=deadline,
+        number = self._dispatch.next_image if image is None else image
+        self._dispatch.offer(
+            OutgoingImage(
+                number=number,
+                head=head,
+                sections=sections,
+                jpeg_size=jpeg_size,
+                packet=self.packet_size,
+                mtu=self._mtu,
+                check=self._seal.size,
+                deadline=deadline,
+            )
         )
-        self._stuck = False
-        self._last_image = number
         return number
 
-    def cancel(self, image: int, code: Code = Code.CANCELLED) -> None:
-        """Give up a picture: what is unsent stays unsent, and the receiver is told. A finished one is left alone."""
-        if image in self._images:
-            self._cancelled.append(image)
-            self._stuck = False
-            self._drop(image, code)
+    def cancel(self, image: int, code: Code = Code.CANCELLED, *, from_layer: int = 0) -> None:
+        """Give up a picture, or its layers from one on: what is unsent stays unsent, and the receiver is told.
+
+        With layers left, the picture goes on, and ends as done with the others in `dropped`. A finished one is left
+        alone.
+        """
+        self._dispatch.cancel(image, code, from_layer)
+        self._events.extend(self._dispatch.take_events())
+
+    def resume(self, now: float, *, mtu: int = MAX_PACKET, reliable: bool = True, rate: float = 0.0) -> None:
+        """Go on over another transport: greet, hear what the receiver still holds, and send what is missing.
+
+        Raises:
+            LocalProtocolError: the connection is not suspended.
+        """
+        if self.state not in (State.SUSPENDED, State.NEW):
+            raise LocalProtocolError(f"a connection that is {self.state.name} has nothing to resume")
+        self._mtu = min(mtu, MAX_PACKET)
+        self._heard = now
+        self._dispatch.uplink = self._begin_link(rate, reliable, now)
+        self._greet(now)
+
+    @property
+    def _uplink(self) -> Uplink:
+        return self._dispatch.uplink
+
+    @property
+    def _link_rate(self) -> float:
+        return self.rate
+
+    def _begin_link(self, rate: float, reliable: bool, now: float) -> Uplink:
+        self._nonce = self._key.nonce()
+        self._seal = self._key.hello()
+        self._peer_seal = self._key.welcome(self._nonce)
+        self._greetings = 0
+        self._welcomed = False
+        self._reliable = reliable
+        self._keepalive: float = self._limits.keepalive_seconds
+        self._pinged_at = now
+        self._requests = Arrivals()
+        self._owes_ack = False
+        self._hello = Hello(
+            versions=VERSIONS,
+            role=Role.SENDER,
+            stream=self._stream,
+            epoch=self._epoch,
+            rate=min(round(rate), 0xFFFF_FFFF),
+            token=self._token,
+            max_packet=self._mtu,
+            resume=self._session,
+            nonce=self._nonce,
+        )
+        return Uplink(rate=rate, mtu=self._mtu, check=self._seal.size, reliable=reliable, one_way=self._one_way)
+
+    def _ignores(self, packet: Packet) -> bool:
+        # Nobody should answer a broadcast; and before WELCOME tells the session, nothing can be about it.
+        early = isinstance(packet, Resume) or (isinstance(packet, Err) and packet.code >= FIRST_PICTURE_CODE)
+        return self._one_way or (early and not self._welcomed)
 
     def _take(self, packet: Packet, size: int, now: float) -> None:
         del size
-        self._stuck = False
-        if self._answer(packet):
-            return
-        if isinstance(packet, Welcome):
-            self._welcome(packet, now)
-        elif isinstance(packet, Ack):
-            self._acknowledge(packet, now)
-        elif isinstance(packet, Err):
-            self._drop(packet.image, Code.of(packet.code))
+        if not self._answer(packet, now):
+            self._take_own(packet, now)
+        self._events.extend(self._dispatch.take_events())
 
-    def _drop(self, number: int, code: Code) -> None:
-        image = self._images.pop(number, None)
-        if image is not None:
-            self._events.append(ImageRefused(image=number, code=code, cost=image.cost))
+    def _take_own(self, packet: Packet, now: float) -> None:
+        match packet:
+            case Ack():
+                self._dispatch.acknowledge(packet, now)
+            case Welcome():
+                self._welcome(packet, now)
+            case Resume(have=have):
+                self._dispatch.learn(have, now)
+                self._dispatch.refit()
+            case Err(code=Code.UNKNOWN_SESSION):
+                self._dispatch.refit()
+            case Err(code=code, image=image):
+                self._dispatch.drop(image, Code.of(code))
+            case Want(number=number) | Prio(number=number) | Cancel(pn=number):
+                self._take_request(packet, number, now)
+            case _:
+                pass
 
     def _welcome(self, welcome: Welcome, now: float) -> None:
-        if not self._greetings:
+        if self._welcomed:
             return
-        if not LOWEST_VERSION <= welcome.version <= HIGHEST_VERSION:
+        if not 1 <= welcome.version <= VERSIONS.bit_length() or not VERSIONS >> welcome.version - 1 & 1:
             raise RemoteProtocolError("the peer chose a version that we do not speak", Code.VERSION)
         # After a repeated greeting nobody knows which one this answers (Karn's rule).
         if self._greetings == 1:
-            self._round_trip.add(now - self._greeted_at, now)
-        self._greetings = 0
-        self._mtu = min(self._mtu, welcome.max_packet)
+            self._uplink.round_trip.add(now - self._greeted_at, now)
+        self._welcomed = True
+        self._mtu = self._uplink.mtu = min(self._mtu, welcome.max_packet)
         self._keepalive = welcome.keepalive
-        self._events.append(Welcomed(session=_name(welcome.session)))
+        self._seal = self._key.session(self._nonce, welcome.nonce, Role.SENDER)
+        spoken = self._key.session(self._nonce, welcome.nonce, Role.RECEIVER)
+        self._peer_seal = EitherSeal(spoken, self._peer_seal)
+        resumed = self._session == welcome.session != b""
+        self._session = welcome.session
+        self._events.append(Welcomed(session=welcome.session.hex(), resumed=resumed))
+        if self.state is State.READY:
+            self._dispatch.refit()
 
-    def _acknowledge(self, ack: Ack, now: float) -> None:
-        for sent in self._ledger.acknowledge(ack, now):
-            image = self._images.get(sent.image)
-            if image is not None and sent.section != CANCEL:
-                self._tell(image, image.arrived(sent.section, sent.fragment), now)
-        for done in ack.done:
-            image = self._images.get(done.image)
-            if image is not None:
-                self._tell(image, image.arrived_whole(done.sections), now)
-
-    def _tell(self, image: OutgoingImage, sections: list[int], now: float) -> None:
-        self._events.extend(SectionAcknowledged(image=image.number, index=index, at=now) for index in sections)
-        if image.done:
-            del self._images[image.number]
-            self._events.append(ImageAcknowledged(image=image.number, at=now, cost=image.cost))
+    def _take_request(self, packet: Want | Prio | Cancel, number: int, now: float) -> None:
+        """Do what the receiver asks for, once, and acknowledge it."""
+        self._owes_ack = True
+        if self._requests.has(number):
+            return
+        self._requests.add(number)
+        match packet:
+            case Want(image=image):
+                if not self._dispatch.want(packet) and image:
+                    self._queue(Err(code=Code.NOT_HELD, image=image))
+            case Prio():
+                self._dispatch.prioritise(packet)
+            case Cancel(image=image, sections=mask):
+                self._dispatch.decline(image, mask, now)
 
     def _choose_packet(self, now: float) -> bytes | None:
-        if self.state is not State.READY or now < self._pace.free_at:
+        if self.state is not State.READY:
             return None
-        if self._cancelled:
-            return self._send_cancel(now)
-        candidates = [candidate for image in self._images.values() for candidate in image.candidates()]
-        best = scheduler.choose(candidates)
-        if best is None:
-            self._stuck = True
-            return None
-        image = self._images[best.image]
-        number = self._ledger.next_number
-        offers = best.section == scheduler.OFFER
-        packet: Packet = image.offer(number) if offers else image.data(number, best.section, best.fragment)
-        data = encode_packet(packet, limit=self._mtu)
-        if not scheduler.admits(self._ledger.in_flight, len(data), self.window):
-            self._stuck = True
-            return None
-        image.sent(best.section, best.fragment, len(data))
-        more = any(True for _ in image.candidates()) or len(candidates) > 1
-        self._ledger.send(len(data), now, image=best.image, section=best.section, fragment=best.fragment, more=more)
-        self._pace.sent(len(data), now)
+        if self._owes_ack:
+            ack = Ack(largest=self._requests.largest, missing=self._requests.missing)
+            self._owes_ack = False
+            if self._courtesy.take(len(self._encode(ack)), now, self.rate):
+                return self._encode(ack)
+        data = self._dispatch.next_packet(now, self._encode)
+        self._events.extend(self._dispatch.take_events())
         return data
 
-    def _send_cancel(self, now: float) -> bytes:
-        image = self._cancelled.pop()
-        data = encode_packet(Cancel(pn=self._ledger.next_number, image=image))
-        self._ledger.send(len(data), now, image=image, section=CANCEL, fragment=0, more=bool(self._images))
-        self._pace.sent(len(data), now)
-        return data
+    def _encode(self, packet: Packet) -> bytes:
+        return encode_packet(packet, limit=self._mtu, seal=self._seal)
 
     def _pass_time(self, now: float) -> None:
-        if self.state is State.GREETING and not self._reliable and now >= self._greets_at():
+        if now >= self._greets_at():
             self._greet(now)
-        for image in [image for image in self._images.values() if now >= image.deadline]:
-            self.cancel(image.number, Code.EXPIRED)
-        for sent in self._ledger.lost(now):
-            self._stuck = False
-            if sent.section == CANCEL:
-                self._cancelled.append(sent.image)
-            elif sent.image in self._images:
-                self._images[sent.image].lost(sent.section, sent.fragment)
-        if self.state is State.READY and now >= self._pings_at():
+        self._dispatch.pass_time(now)
+        self._events.extend(self._dispatch.take_events())
+        if now >= self._pings_at():
             self._pinged_at = now
             self._queue(Ping(value=round(1000 * now) & 0xFFFF_FFFF))
 
     def _timers(self) -> Iterator[float]:
-        if self.state is State.GREETING and not self._reliable:
-            yield self._greets_at()
-        if self.state is not State.READY:
-            return
+        yield self._greets_at()
         yield self._pings_at()
-        lost_at = self._ledger.next_timer()
-        if lost_at is not None:
-            yield lost_at
-        yield from (image.deadline for image in self._images.values())
-        # Out of a full window only an acknowledgement helps, and out of having nothing only an offer.
-        if not self._stuck:
-            yield self._pace.free_at
+        if self.state is State.READY:
+            yield from self._dispatch.timers()
 
     def _greet(self, now: float) -> None:
         self._greetings += 1
         self._greeted_at = now
-        self._queue(self._hello, self._mtu)
+        self._queue(self._hello)
 
     def _greets_at(self) -> float:
+        """When to greet again: over a link that loses packets, or to those who came late."""
+        if self._one_way:
+            return self._greeted_at + ANNOUNCE_SECONDS if self.open_images else math.inf
+        if self.state not in (State.GREETING, State.RESUMING) or self._reliable:
+            return math.inf
         return self._greeted_at + GREETING_WAIT * 2.0 ** min(self._greetings - 1, 5)
 
     def _pings_at(self) -> float:
+        if self._one_way or self.state is not State.READY:
+            return math.inf
         return max(self._heard, self._pinged_at) + self._keepalive
 
-    def _closed(self, code: Code) -> None:
-        for number in list(self._images):
-            self._drop(number, Code.DISCONNECTED)
-        self._events.append(Closed(code=code))
+    def _silent_at(self) -> float:
+        return math.inf if self._one_way else super()._silent_at()
 
+    def _suspend(self, now: float) -> bool:
+        if not self._resumable:
+            return False
+        del now
+        self._control.clear()
+        self._dispatch.suspend()
+        ledger = self._uplink.ledger
+        self._packets_before = (self.packets_sent, self.packets_lost)
+        ledger.packets_sent = ledger.packets_lost = 0
+        self._machine.suspend(known=bool(self._session))
+        self._events.append(Suspended())
+        return True
 
-def _name(session: bytes) -> str:
-    """The session's id as the receiver writes it, or as hex digits where that is not plain text."""
-    text = session.decode("ascii", "replace")
-    return text if text.isascii() and text.isalnum() else session.hex()
+    def _closed(self, code: Code, retry: int) -> None:
+        self._dispatch.drop_all(Code.DISCONNECTED)
+        self._events.extend(self._dispatch.take_events())
+        self._events.append(Closed(code=code, retry=retry))

@@ -1,9 +1,7 @@
 """The legal conversations, as tables. Whatever is not in a table is an error.
 
-    sender    NEW --HELLO sent--> GREETING --WELCOME--> READY --BYE--> CLOSED
-    receiver  NEW --HELLO--> GREETING --WELCOME sent--> READY --BYE--> CLOSED
-
-Either side may also fail from any state, which closes it. Everything that changes a state lives in this file.
+Either side may also fail from any state, which closes it, and a sender may lose its transport, which suspends it.
+Everything that changes a state lives in this file; `diagrams.py` draws it.
 """
 
 import enum
@@ -21,6 +19,8 @@ class State(enum.Enum):
     NEW = enum.auto()
     GREETING = enum.auto()
     READY = enum.auto()
+    SUSPENDED = enum.auto()
+    RESUMING = enum.auto()
     CLOSED = enum.auto()
 
 
@@ -34,6 +34,7 @@ class Rules:
     name: str
     sends: Table
     receives: Table
+    start: State = State.NEW
 
 
 def _stay(state: State, *kinds: Kind) -> dict[Kind, State]:
@@ -45,21 +46,31 @@ SENDER = Rules(
     sends={
         State.NEW: {Kind.HELLO: State.GREETING},
         # HELLO and WELCOME may be lost on the way, so both may come again.
-        State.GREETING: {Kind.HELLO: State.GREETING, Kind.BYE: State.CLOSED, Kind.PONG: State.GREETING},
+        State.GREETING: {**_stay(State.GREETING, Kind.HELLO, Kind.PONG), Kind.BYE: State.CLOSED},
         State.READY: {
-            **_stay(State.READY, Kind.OFFER, Kind.DATA, Kind.CANCEL, Kind.PING, Kind.PONG),
+            **_stay(State.READY, Kind.OFFER, Kind.DATA, Kind.REPAIR, Kind.CANCEL, Kind.ACK, Kind.ERR),
+            **_stay(State.READY, Kind.PING, Kind.PONG),
             Kind.BYE: State.CLOSED,
         },
+        State.SUSPENDED: {Kind.HELLO: State.RESUMING},
+        State.RESUMING: {**_stay(State.RESUMING, Kind.HELLO, Kind.PONG), Kind.BYE: State.CLOSED},
     },
     receives={
         State.GREETING: {
             Kind.WELCOME: State.READY,
-            Kind.ERR: State.GREETING,
-            Kind.PING: State.GREETING,
+            **_stay(State.GREETING, Kind.ERR, Kind.PING),
             Kind.BYE: State.CLOSED,
         },
         State.READY: {
-            **_stay(State.READY, Kind.WELCOME, Kind.ACK, Kind.ERR, Kind.PING, Kind.PONG),
+            **_stay(State.READY, Kind.WELCOME, Kind.RESUME, Kind.ACK, Kind.WANT, Kind.PRIO, Kind.CANCEL),
+            **_stay(State.READY, Kind.ERR, Kind.PING, Kind.PONG),
+            Kind.BYE: State.CLOSED,
+        },
+        # RESUME tells what is held, ERR that nothing is.
+        State.RESUMING: {
+            **_stay(State.RESUMING, Kind.WELCOME, Kind.PING),
+            Kind.RESUME: State.READY,
+            Kind.ERR: State.READY,
             Kind.BYE: State.CLOSED,
         },
     },
@@ -71,18 +82,45 @@ RECEIVER = Rules(
         State.NEW: {Kind.BYE: State.CLOSED},
         State.GREETING: {Kind.WELCOME: State.READY, Kind.BYE: State.CLOSED},
         State.READY: {
-            **_stay(State.READY, Kind.WELCOME, Kind.ACK, Kind.ERR, Kind.PING, Kind.PONG),
+            **_stay(State.READY, Kind.WELCOME, Kind.RESUME, Kind.ACK, Kind.WANT, Kind.PRIO, Kind.CANCEL),
+            **_stay(State.READY, Kind.ERR, Kind.PING, Kind.PONG),
             Kind.BYE: State.CLOSED,
         },
     },
     receives={
         State.NEW: {Kind.HELLO: State.GREETING, Kind.BYE: State.CLOSED},
         State.READY: {
-            **_stay(State.READY, Kind.HELLO, Kind.OFFER, Kind.DATA, Kind.CANCEL, Kind.PING, Kind.PONG),
-            Kind.ERR: State.READY,
+            **_stay(State.READY, Kind.HELLO, Kind.OFFER, Kind.DATA, Kind.REPAIR, Kind.CANCEL, Kind.ACK),
+            **_stay(State.READY, Kind.ERR, Kind.PING, Kind.PONG),
             Kind.BYE: State.CLOSED,
         },
     },
+)
+
+#: A sender to whom nobody answers: it speaks to many, or over a link that goes one way.
+BROADCASTER = Rules(
+    name="broadcaster",
+    sends={
+        State.NEW: {Kind.HELLO: State.READY},
+        State.READY: {
+            **_stay(State.READY, Kind.HELLO, Kind.OFFER, Kind.DATA, Kind.REPAIR, Kind.CANCEL),
+            Kind.BYE: State.CLOSED,
+        },
+    },
+    receives={},
+)
+
+#: A receiver that cannot answer. It may come late, so it waits for no greeting.
+WATCHER = Rules(
+    name="watcher",
+    sends={},
+    receives={
+        State.READY: {
+            **_stay(State.READY, Kind.HELLO, Kind.OFFER, Kind.DATA, Kind.REPAIR, Kind.CANCEL),
+            Kind.BYE: State.CLOSED,
+        },
+    },
+    start=State.READY,
 )
 
 
@@ -91,7 +129,11 @@ class Machine:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self.state = State.NEW
+        self.state = rules.start
+
+    def may_receive(self, kind: Kind) -> bool:
+        """Whether the peer may send such a packet now."""
+        return kind in self._rules.receives.get(self.state, {})
 
     def send(self, kind: Kind) -> None:
         """Move as sending a packet does.
@@ -119,3 +161,7 @@ class Machine:
     def fail(self) -> None:
         """Close at once, from any state."""
         self.state = State.CLOSED
+
+    def suspend(self, *, known: bool) -> None:
+        """Lose the transport: wait for another one, to resume a session that is known, or to greet anew."""
+        self.state = State.SUSPENDED if known else State.NEW

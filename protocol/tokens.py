@@ -1,9 +1,15 @@
 """The shared secret that a sender shows to a receiver."""
 
 import hmac
+from collections.abc import Callable
 
 from layercast_errors import UsageError
+from protocol.codes import Code
 from protocol.limits import MAX_TOKEN
+from protocol.packets import Hello
+
+#: Decides on a greeting: None to let it in, or why not (`Code.AUTHENTICATION`, `FORBIDDEN`, `BUSY`).
+Admit = Callable[[Hello], Code | None]
 
 
 def check_token(token: str) -> None:
@@ -23,3 +29,12 @@ def check_token(token: str) -> None:
 def same_token(given: str, expected: str) -> bool:
     """Whether two tokens are equal, in a time that does not tell where they differ."""
     return hmac.compare_digest(given.encode(), expected.encode())
+
+
+def admit_token(expected: str | None) -> Admit:
+    """Let in who knows a token; with None anyone."""
+
+    def admit(hello: Hello) -> Code | None:
+        return None if expected is None or same_token(hello.token, expected) else Code.AUTHENTICATION
+
+    return admit

@@ -20,7 +20,7 @@ from protocol.driver import Driver
 from protocol.events import ImageDone, ImageFailed, OfferReceived, ReceiverEvent, SectionInfo, SectionReceived
 from protocol.limits import Limits
 from protocol.receiving import ReceiverConnection
-from protocol.tokens import check_token, same_token
+from protocol.tokens import admit_token, check_token, same_token
 from protocol.transports.addresses import open_listener
 from protocol.transports.base import Listener, ListenOptions, Transport
 
@@ -28,6 +28,9 @@ __all__ = ["ImageDone", "ImageFailed", "Intake", "OfferReceived", "ReceiverEvent
 
 #: How long saying goodbye to the senders may take when the intake closes, in seconds.
 FAREWELL_SECONDS = 1.0
+
+#: After how long senders are asked to come back when the intake closes, in seconds: a restart takes about as long.
+RETRY_SECONDS = 5
 
 _log = logging.getLogger("layercast.intake")
 
@@ -80,6 +83,8 @@ class Intake:
         self._listeners: list[Listener] = []
         self._peers: dict[asyncio.Task[None], tuple[ReceiverConnection, Driver]] = {}
         self._addresses: Counter[str] = Counter()
+        self._bad_packets = 0
+        self._leaving = False
 
     async def __aenter__(self) -> "Intake":
         """Begin to listen.
@@ -102,7 +107,7 @@ class Intake:
         """Say goodbye to the senders, and stop listening. Pictures that are not complete fail."""
         try:
             for connection, driver in self._peers.values():
-                connection.close(Code.GOING_AWAY)
+                connection.close(Code.GOING_AWAY, RETRY_SECONDS)
                 driver.wake()
             if self._peers:
                 await asyncio.wait(self._peers, timeout=FAREWELL_SECONDS)
@@ -122,6 +127,15 @@ class Intake:
         """All addresses where senders reach us."""
         return tuple(listener.url for listener in self._listeners)
 
+    def close_doors(self) -> None:
+        """Take no new senders; those who are here stay."""
+        self._leaving = True
+
+    @property
+    def bad_packets(self) -> int:
+        """Damaged packets that came, in all connections so far."""
+        return self._bad_packets + sum(connection.bad_packets for connection, _ in self._peers.values())
+
     @property
     def sessions(self) -> tuple[str, ...]:
         """The names of the connections that are open."""
@@ -129,8 +143,8 @@ class Intake:
 
     async def _take_in(self, transport: Transport) -> None:
         connection = ReceiverConnection(
-            session=secrets.token_hex(4),
-            token=self._token,
+            session=secrets.token_bytes(4),
+            admit=admit_token(self._token),
             limits=self._limits,
             mtu=transport.mtu,
             now=asyncio.get_running_loop().time(),
@@ -138,8 +152,8 @@ class Intake:
         driver = Driver(
             connection, transport, partial(self._tell, connection), stall_seconds=self._limits.stall_seconds
         )
-        if self._is_full(transport.peer):
-            connection.refuse(Code.BUSY)
+        if self._leaving or self._is_full(transport.peer):
+            connection.refuse(Code.GOING_AWAY if self._leaving else Code.BUSY)
         task = asyncio.current_task()
         assert task is not None
         self._peers[task] = (connection, driver)
@@ -151,6 +165,7 @@ class Intake:
             _log.info("session %s from %s ended: %s", connection.session, transport.peer, error)
         finally:
             del self._peers[task]
+            self._bad_packets += connection.bad_packets
             self._addresses[transport.peer] -= 1
             # A peer that left keeps no entry, or every address that ever came would.
             self._addresses += Counter()

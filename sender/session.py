@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from layercast_errors import ConnectError, DisconnectedError, LayercastError, RemoteProtocolError
 from protocol.codes import Code, error_of
+from protocol.cutting import OutgoingSection
 from protocol.driver import Driver
 from protocol.events import Cost, Event, ImageAcknowledged, ImageRefused, SectionAcknowledged, Welcomed
 from protocol.limits import Limits
 from protocol.links import LinkProfile, parse_link
-from protocol.outgoing import OutgoingSection
 from protocol.sending import SenderConnection
 from protocol.states import State
 from protocol.tokens import check_token

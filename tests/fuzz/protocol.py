@@ -81,7 +81,7 @@ class _Talk:
         self._limits = Limits(peer_bytes=4096, open_images=3)
         reliable = bool(dice.below(2))
         self._sender = SenderConnection(now=0.0, reliable=reliable, rate=dice.pick((0.0, 2400.0)))
-        self._receiver = ReceiverConnection(session="fuzz", token=None, limits=self._limits, now=0.0)
+        self._receiver = ReceiverConnection(session=b"fuzz", limits=self._limits, now=0.0)
         self._ends: tuple[Connection, Connection] = (self._sender, self._receiver)
         self._travelling: tuple[deque[bytes], deque[bytes]] = (deque(), deque())
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from protocol.connection import Connection
+from protocol.cutting import OutgoingSection
 from protocol.events import Event
 from protocol.limits import Limits
 from protocol.links import LinkProfile
-from protocol.outgoing import OutgoingSection
 from protocol.receiving import ReceiverConnection
 from protocol.sending import SenderConnection
+from protocol.tokens import admit_token
 from protocol.transports.emulation import LinkClock
 
 Kind = TypeVar("Kind")
@@ -71,7 +72,9 @@ class Pair:
             reliable=link.loss == 0 if reliable is None else reliable,
             limits=Limits(silence_seconds=limits.silence_seconds),
         )
-        self.receiver = ReceiverConnection(session="test", token=token, limits=limits, mtu=link.mtu, now=0.0)
+        self.receiver = ReceiverConnection(
+            session=b"test", admit=admit_token(token), limits=limits, mtu=link.mtu, now=0.0
+        )
         clocks = [LinkClock(link, rng=rng, duplicate=duplicate, jitter=jitter) for _ in range(2)]
         self.sending = End(self.sender, clocks[0])
         self.receiving = End(self.receiver, clocks[1])

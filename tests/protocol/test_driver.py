@@ -9,9 +9,10 @@ from layercast_errors import DisconnectedError, RemoteProtocolError
 from protocol.codes import Code
 from protocol.driver import Driver
 from protocol.events import Closed, Event
-from protocol.packets import Err, Hello, decode_packet, encode_packet
+from protocol.packets import Err, Hello
 from protocol.sending import SenderConnection
 from protocol.transports.memory import MemoryTransport, memory_pair
+from protocol.wire import decode_packet, encode_packet
 
 
 class StuckTransport(MemoryTransport):
@@ -63,7 +64,7 @@ def test_a_peer_that_breaks_the_rules_is_told() -> None:
         ours, theirs = memory_pair()
         _, running = start(ours, [])
         await theirs.recv()
-        await theirs.send(encode_packet(Hello(1, 1, 0, "", 1400, 0, b"")))
+        await theirs.send(encode_packet(Hello(versions=1, stream=b"")))
         with pytest.raises(RemoteProtocolError, match="the peer sent HELLO to a sender"):
             await running
         return decode_packet(await theirs.recv())

@@ -10,8 +10,9 @@ from protocol.codes import Code
 from protocol.events import ImageAcknowledged, ImageDone, ImageFailed, ImageRefused, OfferReceived, SectionReceived
 from protocol.ledger import LONGEST_WAIT
 from protocol.links import LINKS, LinkProfile
-from protocol.packets import Data, Offer, decode_packet
+from protocol.packets import Data, Offer
 from protocol.states import State
+from protocol.wire import decode_packet
 from tests.protocol.pair import Pair, section
 
 TEXT = section(b"an old red lighthouse at the sea", urgency=0, layer=0)

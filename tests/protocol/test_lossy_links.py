@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protocol.cutting import OutgoingSection
 from protocol.events import ImageAcknowledged, ImageDone, ImageFailed, OfferReceived, SectionReceived
 from protocol.limits import Limits
 from protocol.links import LINKS, LinkProfile
-from protocol.outgoing import OutgoingSection
 from tests.protocol.pair import Pair, section
 
 TEXT = section(b"an old red lighthouse at the sea", urgency=0, layer=0)

@@ -8,7 +8,7 @@ import pytest
 from protocol.codes import Code
 from protocol.events import ImageDone, ImageFailed, OfferReceived, ReceiverEvent, SectionReceived
 from protocol.limits import Limits
-from protocol.packets import Data, Inline, Offer, SectionEntry
+from protocol.packets import Data, Offer, SectionEntry
 from protocol.reassembly import Reassembly
 
 TEXT, LINES = b"a red cat", bytes(range(100))
@@ -19,37 +19,35 @@ def reassembly(**limits: int) -> Reassembly:
     return Reassembly(session="s", rate=2400, limits=Limits(**limits))
 
 
-def entry(payload: bytes, crc32: int | None = None, length: int | None = None) -> SectionEntry:
+def entry(payload: bytes, check: int | None = None, length: int | None = None, urgency: int = 2) -> SectionEntry:
     """A row of the table."""
-    return SectionEntry(
+    return SectionEntry.of(
         layer=1,
         coder=1,
-        urgency=2,
+        urgency=urgency,
         incremental=False,
         length=len(payload) if length is None else length,
-        crc32=zlib.crc32(payload) if crc32 is None else crc32,
+        check=zlib.crc32(payload) & 0xFFFF if check is None else check,
     )
 
 
 def offer(
     image: int = 1,
     payloads: tuple[bytes, ...] = (TEXT, LINES),
-    inline: dict[int, bytes] | None = None,
+    inline: bytes | None = None,
     entries: tuple[SectionEntry, ...] | None = None,
     pn: int = 1,
     head: bytes = b"",
 ) -> Offer:
     """An OFFER of payloads in fragments of 16 bytes, the first one inside unless told otherwise."""
-    inline = {0: payloads[0]} if inline is None else inline
     return Offer(
         pn=pn,
         image=image,
-        epoch=0,
         head=head,
-        jpeg_size=5,
         fragment_size=16,
         sections=entries or tuple(entry(payload) for payload in payloads),
-        inline=tuple(Inline(section=index, payload=payload) for index, payload in inline.items()),
+        inline=payloads[0] if inline is None else inline,
+        jpeg_size=5,
     )
 
 
@@ -69,7 +67,7 @@ def kinds(events: list[ReceiverEvent] | None) -> list[type]:
 
 def test_a_picture() -> None:
     made = reassembly()
-    first = made.offer(offer(), 90)
+    first = made.offer(offer(), 90, 0.0) or []
     assert kinds(first) == [OfferReceived, SectionReceived]
     assert isinstance(first[0], OfferReceived)
     assert (first[0].rate, first[0].jpeg_size, first[0].received) == (2400, 5, 90)
@@ -94,7 +92,7 @@ def test_any_order_any_repetition(seed: int) -> None:
     rng.shuffle(packets)
     events: list[ReceiverEvent] = []
     for packet in packets:
-        told = made.offer(packet, 50) if isinstance(packet, Offer) else made.data(packet, 20)
+        told = made.offer(packet, 50, 0.0) if isinstance(packet, Offer) else made.data(packet, 20)
         assert told is not None
         events += told
     assert kinds(events) == [OfferReceived, SectionReceived, SectionReceived, ImageDone]
@@ -102,7 +100,7 @@ def test_any_order_any_repetition(seed: int) -> None:
 
 
 def test_everything_inside_the_offer() -> None:
-    events = reassembly().offer(offer(payloads=(TEXT, b""), inline={0: TEXT}), 50)
+    events = reassembly().offer(offer(payloads=(TEXT, b""), inline=TEXT), 50, 0.0)
     assert kinds(events) == [OfferReceived, SectionReceived, SectionReceived, ImageDone]
 
 
@@ -120,7 +118,7 @@ BAD_DATA = {
 @pytest.mark.parametrize("packet", BAD_DATA.values(), ids=BAD_DATA.keys())
 def test_contradictions_poison(packet: Data) -> None:
     made = reassembly()
-    made.offer(offer(), 50)
+    made.offer(offer(), 50, 0.0)
     made.data(data(1), 20)
     events = made.data(packet, 20)
     assert events is not None
@@ -129,15 +127,17 @@ def test_contradictions_poison(packet: Data) -> None:
     assert (event.code, event.received) == (Code.BAD_OBJECT, 90)
     assert made.failure_of(1) is Code.BAD_OBJECT
     assert made.data(data(2), 20) == []
-    assert made.offer(offer(), 50) == []
+    assert made.offer(offer(), 50, 0.0) == []
     assert made.held == 0
 
 
 BAD_OFFERS = {
-    "inside of no section": offer(inline={2: b"x"}),
-    "inside of another length": offer(inline={0: b"a red ca"}),
-    "inside with other bytes": offer(inline={0: b"a red dog"}),
-    "an empty section with a check": offer(entries=(entry(TEXT), entry(b"", crc32=1))),
+    "inside more than all sections": offer(inline=TEXT + LINES + b"x"),
+    "inside less than a section": offer(inline=b"a red ca"),
+    "inside a section and a half": offer(inline=TEXT + LINES[:50]),
+    "an empty section with a check": offer(
+        payloads=(b"", LINES), inline=b"", entries=(entry(LINES), entry(b"", check=1))
+    ),
     "more fragments than there may be": offer(entries=(entry(TEXT), entry(b"", length=16 * 2048 + 1))),
 }
 
@@ -145,29 +145,21 @@ BAD_OFFERS = {
 @pytest.mark.parametrize("packet", BAD_OFFERS.values(), ids=BAD_OFFERS.keys())
 def test_offers_that_contradict_themselves(packet: Offer) -> None:
     made = reassembly()
-    assert kinds(made.offer(packet, 50))[-1] is ImageFailed
+    assert kinds(made.offer(packet, 50, 0.0))[-1] is ImageFailed
     assert made.failure_of(1) is Code.BAD_OBJECT
     assert made.held == 0
 
 
-def test_one_section_twice_inside() -> None:
-    made = reassembly()
-    twice = Inline(section=0, payload=TEXT)
-    plain = offer()
-    packet = Offer(1, 1, 0, b"", 5, 16, plain.sections, (twice, twice))
-    assert kinds(made.offer(packet, 50)) == [OfferReceived, ImageFailed]
-
-
 def test_two_different_offers_poison() -> None:
     made = reassembly()
-    made.offer(offer(), 50)
-    assert made.offer(offer(pn=9), 50) == []
-    assert kinds(made.offer(offer(head=b"other"), 50)) == [ImageFailed]
+    made.offer(offer(), 50, 0.0)
+    assert made.offer(offer(pn=9), 50, 0.0) == []
+    assert kinds(made.offer(offer(head=b"other"), 50, 0.0)) == [ImageFailed]
 
 
 def test_a_wrong_check_poisons() -> None:
     made = reassembly()
-    made.offer(offer(entries=(entry(TEXT), entry(LINES, crc32=1))), 50)
+    made.offer(offer(entries=(entry(TEXT), entry(LINES, check=1))), 50, 0.0)
     for fragment in range(6):
         assert made.data(data(fragment), 20) == []
     assert kinds(made.data(data(6), 20)) == [ImageFailed]
@@ -177,7 +169,7 @@ def test_data_before_its_offer_waits_within_bounds() -> None:
     made = reassembly(early_packets=3)
     assert [made.data(data(fragment), 20) for fragment in range(5)] == [[], [], [], None, None]
     assert made.held == 48
-    events = made.offer(offer(), 50)
+    events = made.offer(offer(), 50, 0.0) or []
     assert isinstance(events[0], OfferReceived)
     assert events[0].received == 50 + 3 * 20
     assert made.data(data(3), 20) == []
@@ -186,8 +178,8 @@ def test_data_before_its_offer_waits_within_bounds() -> None:
 def test_the_oldest_open_picture_gives_way() -> None:
     made = reassembly(open_images=2)
     for image in (1, 2):
-        made.offer(offer(image), 50)
-    events = made.offer(offer(3), 50)
+        made.offer(offer(image), 50, 0.0)
+    events = made.offer(offer(3), 50, 0.0) or []
     assert kinds(events) == [ImageFailed, OfferReceived, SectionReceived]
     assert isinstance(events[0], ImageFailed)
     assert (events[0].image, events[0].code) == (1, Code.EVICTED)
@@ -196,12 +188,12 @@ def test_the_oldest_open_picture_gives_way() -> None:
 
 def test_memory_is_bounded_by_what_is_announced() -> None:
     made = reassembly(peer_bytes=250)
-    made.offer(offer(1), 50)
-    made.offer(offer(2), 50)
+    made.offer(offer(1), 50, 0.0)
+    made.offer(offer(2), 50, 0.0)
     assert made.held == 218
-    assert kinds(made.offer(offer(3), 50))[0] is ImageFailed
+    assert kinds(made.offer(offer(3), 50, 0.0))[0] is ImageFailed
     assert made.held == 218
-    assert made.offer(offer(4, payloads=(TEXT, bytes(250))), 50) == []
+    assert made.offer(offer(4, payloads=(TEXT, bytes(250))), 50, 0.0) == []
     assert made.failure_of(4) is Code.TOO_LARGE
     assert made.held == 218
 
@@ -210,7 +202,7 @@ def test_a_hundred_thousand_pictures_from_one_peer() -> None:
     made = reassembly()
     packet = offer()
     for image in range(1, 20_001):
-        made.offer(Offer(1, image, 0, b"", 5, 16, packet.sections, ()), 50)
+        made.offer(Offer(1, image, b"", 16, packet.sections), 50, image / 4)
     assert made.held <= Limits().peer_bytes
     assert len(made._open) == Limits().open_images
     assert len(made._finished) == Limits().remembered
@@ -218,18 +210,18 @@ def test_a_hundred_thousand_pictures_from_one_peer() -> None:
 
 def test_cancelling() -> None:
     made = reassembly()
-    made.offer(offer(), 50)
+    made.offer(offer(), 50, 0.0)
     assert kinds(made.cancel(1)) == [ImageFailed]
     assert made.cancel(1) == []
     assert made.cancel(2) == []
-    assert made.offer(offer(2), 50) == []
+    assert made.offer(offer(2), 50, 0.0) == []
     assert made.data(data(0, image=2), 20) == []
 
 
 def test_the_end_of_the_connection_fails_what_is_open() -> None:
     made = reassembly()
-    made.offer(offer(1), 50)
-    made.offer(offer(2), 50)
+    made.offer(offer(1), 50, 0.0)
+    made.offer(offer(2), 50, 0.0)
     events = made.cancel_all(Code.DISCONNECTED)
     assert [event.image for event in events] == [1, 2]
     assert all(isinstance(event, ImageFailed) and event.reason for event in events)

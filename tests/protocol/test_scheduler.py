@@ -46,7 +46,7 @@ def test_nothing_to_choose() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "mtu", "size"), [(2400, 1400, 64), (9600, 1400, 240), (1e6, 1400, 1400), (9600, 115, 115), (80, 32, 32)]
+    ("rate", "mtu", "size"), [(2400, 1400, 75), (9600, 1400, 300), (1e6, 1400, 1400), (9600, 115, 115), (80, 32, 32)]
 )
 def test_packet_size(rate: float, mtu: int, size: int) -> None:
     assert packet_size(rate, mtu) == size

@@ -12,12 +12,13 @@ from websockets.exceptions import ConnectionClosed
 from layercast_errors import AuthenticationError, DisconnectedError, ListenError, RemoteProtocolError, UsageError
 from protocol.codes import Code
 from protocol.limits import Limits
-from protocol.packets import Err, Hello, Packet, decode_packet, encode_packet
+from protocol.packets import Err, Hello, Packet
+from protocol.wire import decode_packet, encode_packet
 from receiver.intake import ImageDone, ImageFailed, Intake, OfferReceived, ReceiverEvent, SectionReceived
 from sender import Sender
 from tests.protocol.pair import section
 
-HELLO = Hello(lowest=1, highest=1, role=0, token="", max_packet=1400, rate=0, stream=b"")
+HELLO = Hello(versions=1, stream=b"")
 PICTURE = [section(b"a red cat", urgency=0, layer=0), section(bytes(3000), urgency=2)]
 
 
@@ -100,7 +101,7 @@ def test_an_impossible_token() -> None:
         (["text"] * 3, Code.BAD_PACKETS),
         ([bytes(1401)] * 3, Code.BAD_PACKETS),
         ([encode_packet(Err(code=1, image=1))], Code.PROTOCOL),
-        ([encode_packet(Hello(1, 1, 1, "", 1400, 0, b""))], Code.ROLE),
+        ([encode_packet(Hello(versions=1, stream=b"", role=1))], Code.ROLE),
     ],
     ids=["silence", "junk", "text", "too large", "out of turn", "another receiver"],
 )

@@ -18,8 +18,8 @@ from layercast_errors import (
     UnknownModelError,
     UsageError,
 )
+from protocol.cutting import OutgoingSection
 from protocol.links import LinkProfile
-from protocol.outgoing import OutgoingSection
 from protocol.transports.addresses import open_transport
 from receiver.archive import Archive, label_of
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened

@@ -10,6 +10,7 @@ from protocol.events import Event
 from protocol.limits import Limits
 from protocol.links import LINKS, LinkProfile
 from protocol.receiving import ReceiverConnection
+from protocol.tokens import admit_token
 from protocol.transports.memory import memory_pair
 from sender.session import Sender
 
@@ -36,7 +37,9 @@ async def connected(
     loop = asyncio.get_running_loop()
     ours, theirs = memory_pair(link)
     limits = limits or Limits()
-    connection = ReceiverConnection(session="far", token=token, limits=limits, mtu=theirs.mtu, now=loop.time())
+    connection = ReceiverConnection(
+        session=b"far", admit=admit_token(token), limits=limits, mtu=theirs.mtu, now=loop.time()
+    )
     far: Far
     driver = Driver(
         connection, theirs, lambda event: far.events.append((loop.time(), event)), stall_seconds=limits.stall_seconds

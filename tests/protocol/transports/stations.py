@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from protocol.links import LINKS, LinkProfile
-from protocol.packets import Data, Ping, encode_packet
+from protocol.packets import Data, Ping
 from protocol.transports.addresses import open_listener, open_transport
 from protocol.transports.base import DialOptions, ListenOptions, Transport
 from protocol.transports.memory import memory_pair
 from protocol.transports.shaped import ShapedTransport
+from protocol.wire import encode_packet
 from tests.protocol.transports.brokers import MOSQUITTO, mosquitto
 
 #: Real time that something may take which should take next to none, in seconds.

@@ -259,7 +259,7 @@ async def test_a_picture(station: Station) -> None:
     running = [asyncio.create_task(sending.run())]
     async with asyncio.timeout(PATIENCE):
         theirs = await station.accepted.get()
-        receiver = ReceiverConnection(session="s", token=None, limits=Limits(), now=now, mtu=theirs.mtu)
+        receiver = ReceiverConnection(session=b"s", limits=Limits(), now=now, mtu=theirs.mtu)
         receiving = Driver(receiver, theirs, tell, stall_seconds=5.0)
         running.append(asyncio.create_task(receiving.run()))
         await welcomed.wait()

@@ -1,0 +1,85 @@
+"""When a receiver acknowledges, and what an ACK says."""
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+
+from protocol.acknowledgement import Arrivals
+from protocol.ledger import ACK_DELAY
+from protocol.limits import MAX_DONE
+from protocol.packets import Ack, Done
+
+#: Packets that may arrive before an ACK must leave.
+ACK_EVERY = 2
+
+#: An ACK apart from its list, and a row of that, in bytes, at most.
+_FIXED_BYTES = 16
+_ROW_BYTES = 11
+
+
+class Receipts:
+    """The numbered packets that came on one connection, and which of them the sender has not heard of."""
+
+    def __init__(self, now: float) -> None:
+        self._arrivals = Arrivals()
+        self._waiting = 0
+        self._due = math.inf
+        self._largest_at = now
+        self._touched: OrderedDict[int, None] = OrderedDict()
+        self._told: OrderedDict[int, int] = OrderedDict()
+
+    def has(self, number: int) -> bool:
+        """Whether a packet came before, or is so old that it must be taken as repeated."""
+        return self._arrivals.has(number)
+
+    def again(self, now: float) -> None:
+        """Note that a packet came again: the sender has not heard that it came before."""
+        self._told.clear()
+        self._due = now
+
+    def add(self, number: int, image: int, *, urgent: bool, needless: bool, now: float) -> None:
+        """Note a packet: acknowledged at once if it brought news, was needless or came out of order, else soon."""
+        if needless:
+            self._told.pop(image, None)
+        in_order = self._arrivals.add(number)
+        if self._arrivals.largest == number:
+            self._largest_at = now
+        self._touched[image] = None
+        self._touched.move_to_end(image)
+        if len(self._touched) > MAX_DONE:
+            self._touched.popitem(last=False)
+        self._waiting += 1
+        if urgent or needless or not in_order or self._waiting >= ACK_EVERY:
+            self._due = now
+        else:
+            self._due = min(self._due, now + ACK_DELAY)
+
+    def ack(self, now: float, room: int, done_mask: Callable[[int], int]) -> Ack | None:
+        """The ACK to send now, if one is due.
+
+        Args:
+            now: the present, in seconds.
+            room: the largest array that the link takes, in bytes.
+            done_mask: the complete sections of a picture, bit i for section i.
+        """
+        if now < self._due or not self._arrivals.largest:
+            return None
+        masks = ((image, done_mask(image)) for image in self._touched)
+        rows = [Done(image=image, sections=mask) for image, mask in masks if mask and self._told.get(image) != mask]
+        rows = rows[-min(MAX_DONE, max(1, (room - _FIXED_BYTES) // _ROW_BYTES)) :]
+        self._told.update((row.image, row.sections) for row in rows)
+        while len(self._told) > MAX_DONE:
+            self._told.popitem(last=False)
+        self._due = math.inf
+        self._waiting = 0
+        self._touched.clear()
+        return Ack(
+            largest=self._arrivals.largest,
+            missing=self._arrivals.missing,
+            delay=min(0xFFFF, round(1000 * (now - self._largest_at))),
+            done=tuple(rows),
+        )
+
+    def next_ack(self) -> float:
+        """When an ACK is due, in seconds; infinite if none is."""
+        return self._due
