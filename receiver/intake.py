@@ -19,10 +19,12 @@ from protocol.codes import Code
 from protocol.driver import Driver
 from protocol.events import ImageDone, ImageFailed, OfferReceived, ReceiverEvent, SectionInfo, SectionReceived
 from protocol.limits import Limits
+from protocol.reassembly import Held, holds_nothing
 from protocol.receiving import ReceiverConnection
-from protocol.tokens import admit_token, check_token, same_token
+from protocol.sessions import Sessions
 from protocol.transports.addresses import open_listener
 from protocol.transports.base import Listener, ListenOptions, Transport
+from receiver.permissions import Permissions, Right
 
 __all__ = ["ImageDone", "ImageFailed", "Intake", "OfferReceived", "ReceiverEvent", "SectionInfo", "SectionReceived"]
 
@@ -31,6 +33,9 @@ FAREWELL_SECONDS = 1.0
 
 #: After how long senders are asked to come back when the intake closes, in seconds: a restart takes about as long.
 RETRY_SECONDS = 5
+
+#: How often to look for senders that never came back, in seconds.
+EXPIRY_SECONDS = 5.0
 
 _log = logging.getLogger("layercast.intake")
 
@@ -44,9 +49,11 @@ class Intake:
         listen: the address to listen on, or several: `ws://`, `wss://`, `webrtc+http://`, `webrtc+https://`, `mqtt://`
             or `mqtts://`; port 0 takes a free one.
         token: what senders must know; None takes anyone.
+        permissions: instead of a token, which tokens may send which streams.
+        held: tells of a stream, an epoch and a number whether we have that picture already; then it is not told again.
         on_event: told of what comes, in order for each sender; may be a coroutine function, and while it runs its
-            sender is not read from. If it raises a `LayercastError`, that sender is turned away, and nothing that it
-            still waits for is acknowledged.
+            sender is not read from. If it raises, that sender is turned away, and nothing that it still waits for is
+            acknowledged.
         ssl: for secure addresses of this machine, the certificate to show.
         trust: towards a broker, which certificates to trust; the system's by default.
         origins: the web pages that may send from a browser.
@@ -63,6 +70,8 @@ class Intake:
         *,
         on_event: OnEvent,
         token: str | None = None,
+        permissions: Permissions | None = None,
+        held: Held = holds_nothing,
         ssl: tls.SSLContext | None = None,
         trust: tls.SSLContext | None = None,
         origins: Sequence[str] = (),
@@ -70,16 +79,21 @@ class Intake:
         limits: Limits | None = None,
     ) -> None:
         if token is not None:
-            check_token(token)
+            if permissions is not None:
+                raise UsageError("permissions name every token; put this one among them")
+            permissions = Permissions.of_token(token)
         self._wanted = (listen,) if isinstance(listen, str) else tuple(listen)
         if not self._wanted:
             raise UsageError("a receiver listens on at least one address")
-        self._token = token
+        self._permissions = permissions
+        self._held = held
         self._on_event = on_event
         self._options = ListenOptions(
             ssl=ssl, trust=trust, origins=tuple(origins), admits=self._admits, ice_servers=tuple(ice_servers)
         )
         self._limits = limits or Limits()
+        self._sessions = Sessions(self._limits)
+        self._expiring: asyncio.Task[None] | None = None
         self._listeners: list[Listener] = []
         self._peers: dict[asyncio.Task[None], tuple[ReceiverConnection, Driver]] = {}
         self._addresses: Counter[str] = Counter()
@@ -99,6 +113,7 @@ class Intake:
         except BaseException:
             await self._stop_listening()
             raise
+        self._expiring = asyncio.create_task(self._expire(), name="sessions that nobody comes back to")
         return self
 
     async def __aexit__(
@@ -115,6 +130,10 @@ class Intake:
             for task in self._peers:
                 task.cancel()
             await self._stop_listening()
+            if self._expiring is not None:
+                self._expiring.cancel()
+                await asyncio.gather(self._expiring, return_exceptions=True)
+            await self._tell_all(self._sessions.close())
 
     @property
     def url(self) -> str:
@@ -144,9 +163,13 @@ class Intake:
     async def _take_in(self, transport: Transport) -> None:
         connection = ReceiverConnection(
             session=secrets.token_bytes(4),
-            admit=admit_token(self._token),
+            admit=None if self._permissions is None else self._permissions.judge,
+            held=self._held,
+            sessions=self._sessions,
             limits=self._limits,
             mtu=transport.mtu,
+            one_way=transport.one_way,
+            stream=transport.stream,
             now=asyncio.get_running_loop().time(),
         )
         driver = Driver(
@@ -171,7 +194,22 @@ class Intake:
             self._addresses += Counter()
 
     def _admits(self, token: str) -> bool:
-        return self._token is None or same_token(token, self._token)
+        return self._permissions is None or self._permissions.allows(token, Right.SEND)
+
+    async def _expire(self) -> None:
+        """Give up the sessions of senders that never came back."""
+        while True:
+            await asyncio.sleep(EXPIRY_SECONDS)
+            await self._tell_all(self._sessions.expire(asyncio.get_running_loop().time()))
+
+    async def _tell_all(self, events: Sequence[ReceiverEvent]) -> None:
+        for event in events:
+            await self._pass_on(event)
+
+    async def _pass_on(self, event: ReceiverEvent) -> None:
+        told = self._on_event(event)
+        if inspect.isawaitable(told):
+            await told
 
     async def _stop_listening(self) -> None:
         await asyncio.gather(*(listener.close() for listener in self._listeners))
@@ -183,10 +221,10 @@ class Intake:
 
     async def _tell(self, connection: ReceiverConnection, event: object) -> None:
         try:
-            told = self._on_event(cast(ReceiverEvent, event))
-            if inspect.isawaitable(told):
-                await told
-        except LayercastError as error:
-            # What we could not take in must not be acknowledged: the sender is to try again later.
-            _log.error("session %s is ended, for what came could not be taken in: %s", connection.session, error)
+            await self._pass_on(cast(ReceiverEvent, event))
+        except Exception as error:
+            # What we could not take in must not be acknowledged, nor count as held: the sender is to try again later.
+            known = isinstance(error, LayercastError)
+            message = "session %s is ended, for what came could not be taken in: %s"
+            _log.error(message, connection.session, error, exc_info=None if known else error)
             connection.refuse(Code.INTERNAL)

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import math
+import random
 import secrets
 import ssl as tls
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from layercast_errors import ConnectError, DisconnectedError, LayercastError, Re
 from protocol.codes import Code, error_of
 from protocol.cutting import OutgoingSection
 from protocol.driver import Driver
-from protocol.events import Cost, Event, ImageAcknowledged, ImageRefused, SectionAcknowledged, Welcomed
+from protocol.events import Closed, Event, ImageRefused, Welcomed
 from protocol.limits import Limits
 from protocol.links import LinkProfile, parse_link
 from protocol.sending import SenderConnection
@@ -24,8 +25,10 @@ from protocol.transports.addresses import open_transport
 from protocol.transports.base import DialOptions, Transport
 from protocol.transports.shaped import ShapedTransport
 from protocol.transports.urls import public_url
-from sender.delivery import Delivery, Progress, SectionDelivery
+from sender.backoff import Backoff
+from sender.delivery import Delivery, Progress
 from sender.orders import INCREMENTAL_LAYERS, urgency_of
+from sender.tracking import Tracked, Tracker, refused_for
 
 if TYPE_CHECKING:
     from codec.bitstream import Bitstream
@@ -33,20 +36,17 @@ if TYPE_CHECKING:
 #: How long a receiver may take to answer the greeting, in seconds.
 WELCOME_SECONDS = 30.0
 
+#: How long a broken link may take to come back, in seconds; receivers keep what came of a picture for as long.
+PATIENCE_SECONDS = 120.0
 
-@dataclass(slots=True)
-class _Sending:
-    """A picture on its way, as its `send` call sees it."""
-
-    sections: Sequence[OutgoingSection]
-    began: float
-    on_progress: Callable[[Progress], None] | None
-    finished: "asyncio.Future[ImageAcknowledged | ImageRefused]"
-    acknowledged: dict[int, float]
+#: Bytes of a stream's id that is made up. Archives tell pictures apart by it, so it must not be hit twice by chance.
+STREAM_ID_BYTES = 6
 
 
 class Sender:
     """A connection to one receiver. Use it as `async with`; pictures may be sent one after the other or together.
+
+    A link that breaks is opened again, and what was under way goes on where it stood.
 
     Args:
         url: the receiver's address: `ws://`, `wss://`, `webrtc+http://`, `webrtc+https://`, `mqtt://` or `mqtts://`.
@@ -56,7 +56,11 @@ class Sender:
         order: in which order the layers travel: a name of `sender.ORDERS`.
         ssl: for secure addresses, which certificates to trust; the system's by default.
         ice_servers: STUN and TURN servers for WebRTC, as URLs; none are needed within one network.
-        transport: an open transport to use instead of connecting to `url`.
+        transport: an open transport to use instead of connecting to `url`; it cannot be opened again.
+        stream: our id, up to 16 bytes, by which receivers know us and our pictures again; made up if None.
+        epoch: which run of the stream the numbers of the pictures belong to; if None, a stream that was given counts
+            anew from this second on.
+        patience: how long to try to open a broken link again, in seconds.
 
     Raises:
         UsageError: there is no such link or order, or the rate or the token makes no sense.
@@ -73,6 +77,9 @@ class Sender:
         ssl: tls.SSLContext | None = None,
         ice_servers: Sequence[str] = (),
         transport: Transport | None = None,
+        stream: bytes | None = None,
+        epoch: int | None = None,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         check_token(token or "")
         urgency_of(order, 0)
@@ -85,10 +92,16 @@ class Sender:
         self._order = order
         self._dial = DialOptions(ssl=ssl, token=self._token, ice_servers=tuple(ice_servers))
         self._given = transport
+        self._stream = secrets.token_bytes(STREAM_ID_BYTES) if stream is None else stream
+        self._epoch = (0 if stream is None else int(time.time())) if epoch is None else epoch
+        self._patience = 0.0 if transport else patience
         self._slots = asyncio.Semaphore(Limits().open_images)
-        self._sending: dict[int, _Sending] = {}
+        self._tracker = Tracker()
+        self._closing = asyncio.Event()
         self._welcome: asyncio.Future[str] | None = None
         self._session = ""
+        #: After how many seconds the receiver wants us to come back, once it has ended the connection.
+        self.retry_after = 0.0
 
     async def __aenter__(self) -> "Sender":
         """Connect and greet.
@@ -99,20 +112,23 @@ class Sender:
             RemoteProtocolError: the receiver refuses us for another reason, or is none.
         """
         loop = asyncio.get_running_loop()
-        transport = self._given or await open_transport(self._url, self._dial)
-        if self._emulate and self._profile is not None:
-            transport = ShapedTransport(transport, self._profile)
+        transport = await self._open()
         self._connection = SenderConnection(
             now=loop.time(),
             token=self._token,
-            stream=secrets.token_bytes(4),
-            rate=self._profile.rate if self._profile else transport.rate_hint,
+            stream=self._stream,
+            epoch=self._epoch,
+            rate=self._rate_over(transport),
             mtu=transport.mtu,
             reliable=transport.reliable,
+            resumable=self._patience > 0,
+            one_way=transport.one_way,
         )
-        self._driver = Driver(self._connection, transport, self._on_event, stall_seconds=Limits().stall_seconds)
+        self._driver = self._drive(transport)
         self._welcome = loop.create_future()
         self._running = asyncio.create_task(self._run(), name=f"sender to {self._shown}")
+        if transport.one_way:
+            return self
         try:
             async with asyncio.timeout(WELCOME_SECONDS):
                 self._session = await asyncio.shield(self._welcome)
@@ -128,6 +144,7 @@ class Sender:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Say goodbye and disconnect; what is still unsent stays unsent."""
+        self._closing.set()
         self._connection.close(Code.DONE)
         self._driver.wake()
         try:
@@ -146,10 +163,35 @@ class Sender:
         """The link's rate as told or measured, in bit/s."""
         return self._connection.rate
 
+    @property
+    def round_trip(self) -> float:
+        """The link's round trip, smoothed, in seconds."""
+        return self._connection.round_trip
+
+    @property
+    def unacknowledged(self) -> int:
+        """Bytes in flight."""
+        return self._connection.unacknowledged
+
+    @property
+    def packets_sent(self) -> int:
+        """Packets that left, repeated ones included."""
+        return self._connection.packets_sent
+
+    @property
+    def packets_lost(self) -> int:
+        """Packets that were lost on the way, and sent again where they still mattered."""
+        return self._connection.packets_lost
+
+    async def wait_closed(self) -> LayercastError:
+        """Wait until the connection has ended for good; gives the error that tells why."""
+        return await asyncio.shield(self._running)
+
     async def send(
         self,
         stream: "Bitstream",
         *,
+        image: int | None = None,
         jpeg_size: int = 0,
         lifetime: float | None = None,
         on_progress: Callable[[Progress], None] | None = None,
@@ -158,6 +200,7 @@ class Sender:
 
         Args:
             stream: the picture.
+            image: its number, where it has one already; a picture that the receiver holds is not taken in twice.
             jpeg_size: bytes of a JPEG of the original, for the receiver to compare with; 0 if unknown.
             lifetime: after how many seconds what is still unsent is no longer worth sending; None for never.
             on_progress: told of every section that arrives.
@@ -177,8 +220,9 @@ class Sender:
             )
             for section in stream.sections
         ]
+        head = stream.header.to_bytes()
         return await self.send_sections(
-            stream.header.to_bytes(), sections, jpeg_size=jpeg_size, lifetime=lifetime, on_progress=on_progress
+            head, sections, image=image, jpeg_size=jpeg_size, lifetime=lifetime, on_progress=on_progress
         )
 
     async def send_sections(
@@ -186,6 +230,7 @@ class Sender:
         head: bytes,
         sections: Sequence[OutgoingSection],
         *,
+        image: int | None = None,
         jpeg_size: int = 0,
         lifetime: float | None = None,
         on_progress: Callable[[Progress], None] | None = None,
@@ -194,85 +239,51 @@ class Sender:
         loop = asyncio.get_running_loop()
         began = loop.time()
         async with self._slots:
-            if self._connection.state is not State.READY:
-                raise await self._why_closed()
+            if self._connection.state is State.CLOSED:
+                raise await self.wait_closed()
             deadline = math.inf if lifetime is None else began + lifetime
-            image = self._connection.offer(head, sections, jpeg_size=jpeg_size, deadline=deadline)
-            sending = _Sending(sections, began, on_progress, loop.create_future(), {})
-            self._sending[image] = sending
-            self._driver.wake()
-            try:
-                outcome = await sending.finished
-            except asyncio.CancelledError:
-                self._connection.cancel(image)
+            image = self._connection.offer(head, sections, jpeg_size=jpeg_size, deadline=deadline, image=image)
+            tracked = Tracked(sections, began, on_progress)
+            with self._tracker.tracking(image, tracked):
                 self._driver.wake()
-                raise
-            finally:
-                del self._sending[image]
-        if isinstance(outcome, ImageAcknowledged):
-            return self._delivery(sending, image, outcome.cost, complete=True, seconds=outcome.at - began)
-        if outcome.code is Code.EXPIRED:
-            return self._delivery(sending, image, outcome.cost, complete=False, seconds=loop.time() - began)
-        if outcome.code is Code.DISCONNECTED:
-            raise await self._why_closed()
+                try:
+                    outcome = await tracked.outcome
+                except asyncio.CancelledError:
+                    self._connection.cancel(image)
+                    self._driver.wake()
+                    raise
+        if not isinstance(outcome, ImageRefused) or refused_for(outcome, Code.EXPIRED):
+            return tracked.delivery(outcome, session=self._session, now=loop.time())
+        if refused_for(outcome, Code.DISCONNECTED):
+            raise await self.wait_closed()
         raise RemoteProtocolError(f"the receiver gave up the picture: {outcome.code.text}", outcome.code)
-
-    def _delivery(self, sending: _Sending, image: int, cost: Cost, *, complete: bool, seconds: float) -> Delivery:
-        return Delivery(
-            image=image,
-            session=self._session,
-            complete=complete,
-            sections=tuple(
-                SectionDelivery(
-                    layer=int(section.layer),
-                    size=len(section.payload),
-                    sent=cost.sections[index],
-                    acknowledged=sending.acknowledged.get(index),
-                )
-                for index, section in enumerate(sending.sections)
-            ),
-            packets=cost.packets,
-            sent=cost.total,
-            seconds=seconds,
-        )
 
     def _on_event(self, event: Event) -> None:
         match event:
             case Welcomed(session=session):
+                self._session = session
                 if self._welcome is not None and not self._welcome.done():
                     self._welcome.set_result(session)
-            case SectionAcknowledged(image=image) if image in self._sending:
-                self._progress(self._sending[image], event)
-            case ImageAcknowledged(image=image) | ImageRefused(image=image) if image in self._sending:
-                finished = self._sending[image].finished
-                if not finished.done():
-                    finished.set_result(event)
+            case Closed(retry=retry):
+                self.retry_after = float(retry)
             case _:
-                pass
-
-    def _progress(self, sending: _Sending, event: SectionAcknowledged) -> None:
-        seconds = event.at - sending.began
-        sending.acknowledged[event.index] = seconds
-        if sending.on_progress is not None:
-            sending.on_progress(
-                Progress(
-                    image=event.image,
-                    index=event.index,
-                    layer=int(sending.sections[event.index].layer),
-                    done=len(sending.acknowledged),
-                    total=len(sending.sections),
-                    seconds=seconds,
-                )
-            )
+                self._tracker.take(event)
 
     async def _run(self) -> LayercastError:
-        """Run the connection to its end; gives the error that tells why it ended."""
-        error: LayercastError
-        try:
-            await self._driver.run()
-            error = error_of(self._connection.ended or Code.DONE)
-        except (RemoteProtocolError, DisconnectedError) as failure:
-            error = failure
+        """Run the connection to its end, over as many transports as it takes; gives why it ended."""
+        while True:
+            error = await self._run_once()
+            if self._connection.state is not State.SUSPENDED:
+                break
+            transport = await self._open_again()
+            if transport is None:
+                self._connection.close(Code.DISCONNECTED)
+                self._drain_events()
+                break
+            now = asyncio.get_running_loop().time()
+            rate = self._rate_over(transport)
+            self._connection.resume(now, mtu=transport.mtu, reliable=transport.reliable, rate=rate)
+            self._driver = self._drive(transport)
         if self._welcome is not None and not self._welcome.done():
             if isinstance(error, DisconnectedError):
                 error = ConnectError(f"{self._shown} ended the connection without a greeting: {error}")
@@ -281,8 +292,41 @@ class Sender:
             self._welcome.exception()
         return error
 
-    async def _why_closed(self) -> LayercastError:
-        return await asyncio.shield(self._running)
+    async def _run_once(self) -> LayercastError:
+        try:
+            await self._driver.run()
+        except (RemoteProtocolError, DisconnectedError) as failure:
+            return failure
+        return error_of(self._connection.ended or Code.DONE)
+
+    async def _open(self) -> Transport:
+        transport = self._given or await open_transport(self._url, self._dial)
+        return ShapedTransport(transport, self._profile) if self._emulate and self._profile else transport
+
+    async def _open_again(self) -> Transport | None:
+        """A new transport; None if there was none in time, or nobody wants one any more."""
+        loop = asyncio.get_running_loop()
+        backoff = Backoff(random.random)
+        give_up = loop.time() + self._patience
+        while (wait := backoff.next_wait()) < give_up - loop.time():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._closing.wait()
+                    return None
+            with contextlib.suppress(ConnectError):
+                return await self._open()
+        return None
+
+    def _drive(self, transport: Transport) -> Driver:
+        return Driver(self._connection, transport, self._on_event, stall_seconds=Limits().stall_seconds)
+
+    def _rate_over(self, transport: Transport) -> float:
+        return self._profile.rate if self._profile else transport.rate_hint
+
+    def _drain_events(self) -> None:
+        """Tell what no driver tells any more."""
+        for event in self._connection.take_events():
+            self._on_event(event)
 
     async def _abandon(self) -> None:
         self._running.cancel()

@@ -16,6 +16,7 @@ class Transport(ABC):
         reliable: whether every packet arrives while the transport lives.
         ordered: whether packets arrive in the order they left.
         one_way: whether this end only ever sends, or only ever receives.
+        stream: who sends, where the transport itself knows; empty otherwise.
         rate_hint: the link's rate, in bit/s; 0 if unknown.
         peer: the far side's network address, for logs and for limits per address.
     """
@@ -24,6 +25,7 @@ class Transport(ABC):
     reliable: bool
     ordered: bool
     one_way: bool = False
+    stream: bytes = b""
     rate_hint: float
     peer: str
 

@@ -32,7 +32,9 @@ LOOK_SECONDS = 0.005
 DRAIN_SECONDS = 2.0
 
 #: What the protocol itself repeats, or can do without. Everything else rides on the channel that loses nothing.
-_REPEATED = frozenset({Kind.DATA, Kind.OFFER, Kind.ACK, Kind.CANCEL, Kind.PING, Kind.PONG})
+_REPEATED = frozenset(
+    {Kind.DATA, Kind.OFFER, Kind.ACK, Kind.WANT, Kind.PRIO, Kind.CANCEL, Kind.PING, Kind.PONG, Kind.REPAIR}
+)
 
 
 class DataChannelTransport(Transport):

@@ -50,6 +50,7 @@ class Link(Transport):
         self.rate_hint = 0.0
         self.peer = peer
         self.link = link
+        self.stream = link.encode()
         #: What came on the link's topic, put there by whoever hears of it.
         self.inbox = Inbox(peer)
         self._broker = broker
