@@ -2,7 +2,7 @@
 
 A map of lines says where the original changes more than a detector's threshold. A picture that changes less there is
 known to be wrong, as is one that changes more elsewhere. Which side of a line is the lighter one, the drawn picture
-tells, taken over the neighbourhood along the line. From that comes a field of gradients: steps of at least `STEP`
+tells, taken over the neighbourhood along the line. From that comes a field of gradients: steps of some size
 across lines, what was drawn elsewhere but weaker; and from the field the picture, as the solution of the screened
 Poisson equation, which keeps to the drawn picture at large (P. Bhat, B. Curless, M. Cohen, C. L. Zitnick, "Fourier
 Analysis of the 2D Screened Poisson Equation for Gradient Domain Problems", ECCV 2008). Grey only; hues stay.
@@ -15,8 +15,15 @@ from numpy.typing import NDArray
 from codec.contours import trace
 from codec.layers import EdgeMap
 
-#: Bounds of a step across a line, in levels of 255: a line that was found is no weaker, and few are stronger.
-STEP = (50.0, 110.0)
+#: The least step across a line, in levels of 255: where colours are known, and where which side is lighter is a guess,
+#: so that a smaller mistake is the better one. A line that was found is hardly weaker.
+STEP, UNSURE_STEP = 60.0, 45.0
+
+#: The largest step: few are stronger.
+MAX_STEP = 110.0
+
+#: Pixels of a canvas of 512 over which a step goes.
+WIDTH = 3.0
 
 #: What is left of changes off the lines, which a small model draws at random.
 KEPT = 0.3
@@ -35,21 +42,25 @@ SMOOTH = 3
 _SHIFT = 4
 
 
-def fit_lines(picture: NDArray[np.uint8], lines: EdgeMap) -> NDArray[np.uint8]:
+def fit_lines(picture: NDArray[np.uint8], lines: EdgeMap, *, sure: bool = True) -> NDArray[np.uint8]:
     """Make a picture change sharply along lines, and less elsewhere.
 
     Args:
         picture: (H, W, 3) uint8 RGB.
         lines: of the same canvas or any size.
+        sure: whether the picture's colours are known and not guessed.
     """
     height, width = picture.shape[:2]
     scale = max(width, height) / 512
-    drawn = _draw_smoothly(lines, (width, height), max(1, round(2 * scale)))
+    thickness = max(1, round(WIDTH * scale))
+    drawn = _draw_smoothly(lines, (width, height), thickness)
     if not drawn.any():
         return picture
     gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.float32)
     across, down = _normals(drawn, TURN * scale)
-    step = _steps(gray, drawn, across, down, scale) / max(1, round(2 * scale))
+    slope = _slopes(gray, drawn, across, down, scale) * scale
+    least = STEP if sure else UNSURE_STEP
+    step = np.copysign(np.clip(np.abs(slope), least, MAX_STEP), slope) / thickness
     on_line = drawn > 0
     right = np.where(on_line, across * step, KEPT * np.diff(gray, axis=1, append=gray[:, -1:]))
     below = np.where(on_line, down * step, KEPT * np.diff(gray, axis=0, append=gray[-1:]))
@@ -84,20 +95,19 @@ def _normals(drawn: NDArray[np.float32], sigma: float) -> tuple[NDArray[np.float
     return np.cos(angle), np.sin(angle)
 
 
-def _steps(
+def _slopes(
     gray: NDArray[np.float32],
     drawn: NDArray[np.float32],
     across: NDArray[np.float32],
     down: NDArray[np.float32],
     scale: float,
 ) -> NDArray[np.float32]:
-    """The signed change across lines, in levels."""
+    """The signed slope across lines, as Sobel has it, over the neighbourhood along them."""
     soft = cv2.GaussianBlur(gray, (0, 0), BLUR * scale)
     near = cv2.GaussianBlur(drawn, (0, 0), ALONG * scale) + np.float32(1e-6)
     x = cv2.GaussianBlur(cv2.Sobel(soft, -1, 1, 0) * drawn, (0, 0), ALONG * scale) / near
     y = cv2.GaussianBlur(cv2.Sobel(soft, -1, 0, 1) * drawn, (0, 0), ALONG * scale) / near
-    slope = x * across + y * down
-    return np.asarray(np.copysign(np.clip(np.abs(slope) * scale, *STEP), slope), np.float32)
+    return np.asarray(x * across + y * down, np.float32)
 
 
 def _integrate(
