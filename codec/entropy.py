@@ -7,12 +7,12 @@ Compression", 2005). The coder is the carry-less range coder of the same author'
 One function serves both directions: `code_bit` takes the bit when writing and gives it when reading, so a model is
 written once and cannot differ between them. Bytes past the end of a payload read as zeros. When the payload is known to
 be cut, `UNSURE` tells whether any bit could have come out otherwise with the missing bytes: so it decodes to what came.
-
-The compiled functions of other modules take these into themselves: after a change here, remove their cached builds.
 """
 
+import hashlib
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import TypeVar, cast
 
 import numba
@@ -24,7 +24,18 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 
 def compiled(function: _Function) -> _Function:
     """Compile a function to machine code at its first call, and keep the build beside its source."""
+    # Compiled functions take others into themselves. The compiler looks for changes in a function's own file alone, so
+    # that its name must tell of changes in the others'.
+    function.__qualname__ = f"{function.__qualname__}-{_source_digest()}"
     return cast(_Function, numba.njit(cache=True)(function))
+
+
+@cache
+def _source_digest() -> str:
+    """A name for what stands in all files that have compiled functions."""
+    folder = Path(__file__).parent
+    sources = [path.read_bytes() for path in sorted([*folder.glob("*.py"), *folder.glob("coders/*.py")])]
+    return hashlib.sha256(b"".join(source for source in sources if b"@compiled" in source)).hexdigest()[:8]
 
 
 #: Fields of a coder's state.
