@@ -8,13 +8,14 @@ import torch
 from diffusers import (
     AutoencoderKL,
     AutoencoderTiny,
+    ControlNetModel,
     DDIMScheduler,
     DPMSolverMultistepScheduler,
     T2IAdapter,
     UNet2DConditionModel,
 )
 from tokenizers import ByteLevelBPETokenizer
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 WORDS = ("a red house by the lake", "a portrait of an old man", "mountains at night, oil painting")
 
@@ -24,13 +25,18 @@ TOKENS = 16
 _TEXT_WIDTH = 16
 
 
-def build_tiny_model(folder: Path, kind: Literal["mini", "sd15"] = "mini", *, seed: int = 0) -> Path:
+Kind = Literal["mini", "sd15", "controlnet", "sdxl"]
+
+
+def build_tiny_model(folder: Path, kind: Kind = "mini", *, seed: int = 0) -> Path:
     """Write a tiny model into `folder` and return it.
 
     Args:
         kind: "mini" has the embedded model's parts (flow matching, 3 UNet levels, AutoencoderTiny);
-            "sd15" has Stable Diffusion 1.5's block order, scheduler family and KL autoencoder, and a pose adapter.
-            Both draw 64 pixels on the long side.
+            "sd15" has Stable Diffusion 1.5's block order, scheduler family and KL autoencoder, and a pose adapter;
+            "controlnet" is that with ControlNets for lines and poses, and an adapter for colours alone;
+            "sdxl" has Stable Diffusion XL's two text encoders, times and sizes, and its adapters.
+            All draw 64 pixels on the long side.
     """
     torch.manual_seed(seed)
     parts = build_parts(kind)
@@ -38,16 +44,29 @@ def build_tiny_model(folder: Path, kind: Literal["mini", "sd15"] = "mini", *, se
         part.save_pretrained(folder / name)
     for name, adapter in build_adapters(kind).items():
         adapter.save_pretrained(folder / f"t2iadapter_{name}")
+    if kind == "controlnet":
+        for name in ("canny", "openpose"):
+            _build_controlnet(parts["unet"]).save_pretrained(folder / f"controlnet_{name}")
     index: dict[str, object] = {name: [_library(part), type(part).__name__] for name, part in parts.items()}
     index |= {"_class_name": "StableDiffusionPipeline", "safety_checker": [None, None]}
     (folder / "model_index.json").write_text(json.dumps(index | {"feature_extractor": [None, None]}))
     return folder
 
 
-def build_parts(kind: Literal["mini", "sd15"]) -> dict[str, Any]:
+def build_parts(kind: Kind) -> dict[str, Any]:
     """The parts of a tiny model but for its adapters, by name."""
     mini = kind == "mini"
     tokenizer = _build_tokenizer()
+    if kind == "sdxl":
+        return {
+            "unet": _spread(_build_xl_unet()),
+            "vae": _build_kl_vae(),
+            "text_encoder": _build_text_encoder(tokenizer),
+            "tokenizer": tokenizer,
+            "text_encoder_2": _build_text_encoder(tokenizer, projecting=True),
+            "tokenizer_2": tokenizer,
+            "scheduler": _build_scheduler(mini=False),
+        }
     return {
         "unet": _spread(_build_unet(mini=mini)),
         "vae": _build_tiny_vae() if mini else _build_kl_vae(),
@@ -61,8 +80,15 @@ def _library(part: Any) -> str:
     return "transformers" if type(part).__module__.startswith("transformers") else "diffusers"
 
 
-def build_adapters(kind: Literal["mini", "sd15"]) -> dict[str, Any]:
+def build_adapters(kind: Kind) -> dict[str, Any]:
     """The tiny model's adapters, by name."""
+    if kind == "controlnet":
+        return {"color": _spread(_build_adapter("light_adapter", 3, (8, 16, 16)))}
+    if kind == "sdxl":
+        return {
+            "canny": _spread(_build_adapter("full_adapter_xl", 3, (8, 16, 16))),
+            "openpose": _spread(_build_adapter("full_adapter_xl", 3, (8, 16, 16))),
+        }
     if kind == "mini":
         return {
             "structure": _spread(_build_adapter("full_adapter", 1, (8, 16, 16))),
@@ -91,9 +117,35 @@ def _build_unet(*, mini: bool) -> Any:
 
 
 def _build_adapter(kind: str, channels_in: int, channels: tuple[int, ...]) -> Any:
+    factor = 16 if kind == "full_adapter_xl" else 8
     return T2IAdapter(
-        in_channels=channels_in, channels=channels, num_res_blocks=1, downscale_factor=8, adapter_type=kind
+        in_channels=channels_in, channels=channels, num_res_blocks=1, downscale_factor=factor, adapter_type=kind
     )
+
+
+def _build_xl_unet() -> Any:
+    return UNet2DConditionModel(
+        sample_size=8,
+        block_out_channels=(8, 16, 16),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=2 * _TEXT_WIDTH,
+        attention_head_dim=2,
+        norm_num_groups=4,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=4,
+        projection_class_embeddings_input_dim=_TEXT_WIDTH + 6 * 4,
+    )
+
+
+def _build_controlnet(unet: Any) -> Any:
+    controlnet = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(4, 4, 8, 8))
+    # Its last layers begin at zero and would do nothing.
+    for block in (*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block):
+        torch.nn.init.normal_(block.weight, std=0.2)
+    torch.nn.init.normal_(controlnet.controlnet_cond_embedding.conv_out.weight, std=0.2)
+    return controlnet
 
 
 def _build_tiny_vae() -> Any:
@@ -137,8 +189,9 @@ def _build_tokenizer() -> Any:
     return CLIPTokenizer(vocab=vocab, merges=[], model_max_length=TOKENS)
 
 
-def _build_text_encoder(tokenizer: Any) -> Any:
+def _build_text_encoder(tokenizer: Any, *, projecting: bool = False) -> Any:
     config = CLIPTextConfig(
+        projection_dim=_TEXT_WIDTH,
         vocab_size=len(tokenizer),
         hidden_size=_TEXT_WIDTH,
         intermediate_size=32,
@@ -149,7 +202,7 @@ def _build_text_encoder(tokenizer: Any) -> Any:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return CLIPTextModel(config)
+    return CLIPTextModelWithProjection(config) if projecting else CLIPTextModel(config)
 
 
 def _spread(module: Any) -> Any:

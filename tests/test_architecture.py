@@ -37,7 +37,22 @@ HEAVY = ("torch", "diffusers", "transformers")
 #: The modules that are made of it, and are imported by others only when something is drawn.
 HEAVY_MODULES = {
     f"receiver.rendering.{name}"
-    for name in ("conditioning", "devices", "guidance", "job", "models", "previews", "sampler", "schedules")
+    for name in (
+        "conditioning",
+        "controls",
+        "devices",
+        "graphs",
+        "guidance",
+        "job",
+        "loading",
+        "models",
+        "openvino",
+        "previews",
+        "prompts",
+        "runtimes",
+        "sampler",
+        "schedules",
+    )
 }
 
 

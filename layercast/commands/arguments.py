@@ -99,6 +99,17 @@ def add_rendering(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--steps", type=int, metavar="N", help="denoising steps (default: the model's own)")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
+    add_performance(group)
+
+
+def add_performance(parser: argparse._ActionsContainer) -> None:
+    """`--performance`."""
+    parser.add_argument(
+        "--performance",
+        default="auto",
+        choices=("auto", "plain", "compiled", "graphs", "openvino", "low-memory"),
+        help="how the model is run (default: the fastest that agrees, see: layercast models check)",
+    )
 
 
 def add_link(parser: argparse.ArgumentParser, default: str | None = None) -> None:

@@ -2,20 +2,25 @@
 
 A model is a folder in the hub's layout, here or in the hub's cache:
 
-    model_index.json  unet/  vae/  text_encoder/  tokenizer/  scheduler/  t2iadapter_*/
+    model_index.json  unet/  vae/  text_encoder/  tokenizer/  scheduler/
+    text_encoder_2/  tokenizer_2/  t2iadapter_*/  controlnet_*/  preview_vae/       where there are any
 
 A registered model may take parts from several hub repositories.
 """
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from layercast_errors import MissingModelError, ModelFilesError
 from receiver.rendering.hub import TRUSTED_PICKLES, cached_folder, converted_folder, has_pickle, has_weights
+from receiver.rendering.identity import revision_of
 from receiver.rendering.registry import REGISTRY, SD15_ADAPTERS, Entry, find_entry
 from receiver.rendering.settings import Condition, RenderSettings
+
+logger = logging.getLogger(__name__)
 
 #: Parts that every model has: subfolder -> its config; the first three have weights, too.
 PARTS: Mapping[str, str] = {
@@ -26,9 +31,15 @@ PARTS: Mapping[str, str] = {
     "scheduler": "scheduler_config.json",
 }
 
-_WITH_WEIGHTS = ("unet", "vae", "text_encoder")
+#: Parts that larger models have besides.
+MORE_PARTS: Mapping[str, str] = {"text_encoder_2": "config.json", "tokenizer_2": "tokenizer_config.json"}
 
-#: What an adapter subfolder `t2iadapter_NAME` is for, by NAME, best first.
+#: A faster autoencoder for previews that lies in a model's own folder.
+PREVIEW_VAE = "preview_vae"
+
+_WITH_WEIGHTS = ("unet", "vae", "text_encoder", "text_encoder_2")
+
+#: What a subfolder `t2iadapter_NAME` or `controlnet_NAME` is for, by NAME, best first.
 ADAPTER_NAMES: Mapping[Condition, tuple[str, ...]] = {
     Condition.EDGES: ("structure", "canny", "edges", "sketch"),
     Condition.COLORS: ("color", "colors", "texture"),
@@ -55,8 +66,9 @@ class ModelFiles:
 
     Attributes:
         name: what the model was asked for as.
-        parts: folder of each part of `PARTS`.
+        parts: folder of each part of `PARTS`, and of those of `MORE_PARTS` that are there.
         adapters: the adapters that are there.
+        controlnets: folders of the ControlNets that are there.
         preview_vae: folder of a faster autoencoder, if there is one.
         lora: folder of a LoRA to fuse, if the model has one.
         settings: how the model is used; None to infer it.
@@ -65,6 +77,7 @@ class ModelFiles:
     name: str
     parts: Mapping[str, Path]
     adapters: Mapping[Condition, AdapterFiles]
+    controlnets: Mapping[Condition, Path]
     preview_vae: Path | None
     lora: Path | None
     settings: RenderSettings | None
@@ -115,15 +128,13 @@ def find_files(name: str | Path) -> ModelFiles:
         ModelFilesError: a local folder that lacks a part.
     """
     entry = find_entry(name)
-    base = entry.base if isinstance(entry.base, Path) else cached_folder(entry.base)
-    if base is None:
-        raise _not_fetched(name)
+    base = entry.base if isinstance(entry.base, Path) else _base_folder(name, entry.base, entry.revision)
     lacking = _lacking(base)
     if lacking and isinstance(entry.base, Path):
         raise ModelFilesError(f"the model folder {base} lacks {', '.join(lacking)}")
     if lacking:
         raise _not_fetched(name)
-    parts = {part: base / part for part in PARTS}
+    parts = {part: base / part for part in (*PARTS, *MORE_PARTS) if part in PARTS or (base / part).is_dir()}
     if entry.vae:
         parts["vae"] = _needed(name, entry.vae)
     adapters = _own_adapters(base) or _borrowed_adapters(base)
@@ -136,26 +147,53 @@ def find_files(name: str | Path) -> ModelFiles:
         name=str(name),
         parts=parts,
         adapters=adapters,
-        preview_vae=cached_folder(entry.preview_vae) if entry.preview_vae else None,
+        controlnets=_own_controlnets(base) | {c: _needed(name, hub_id) for c, hub_id in entry.controlnets.items()},
+        preview_vae=cached_folder(entry.preview_vae) if entry.preview_vae else _own_preview_vae(base),
         lora=_needed(name, entry.lora) if entry.lora else None,
         settings=entry.settings,
     )
 
 
+def _base_folder(name: str | Path, hub_id: str, revision: str | None) -> Path:
+    """The base's folder, of the revision that is wanted if it is here, or else of any."""
+    folder = cached_folder(hub_id, revision) or cached_folder(hub_id)
+    if folder is None:
+        raise _not_fetched(name)
+    found = revision_of(folder)
+    if revision and not (found or "").startswith(revision):
+        logger.warning("revision %s of %s is not here; %s is taken", revision, hub_id, found or "what is here")
+    return folder
+
+
 def _lacking(base: Path) -> list[str]:
-    configs = [f"{part}/{config}" for part, config in PARTS.items() if not (base / part / config).is_file()]
-    weights = [f"{part}/*.safetensors" for part in _WITH_WEIGHTS if not has_weights(base / part)]
+    parts = {**PARTS, **{part: config for part, config in MORE_PARTS.items() if (base / part).is_dir()}}
+    configs = [f"{part}/{config}" for part, config in parts.items() if not (base / part / config).is_file()]
+    weights = [f"{part}/*.safetensors" for part in _WITH_WEIGHTS if part in parts and not has_weights(base / part)]
     return configs + weights
 
 
 def _own_adapters(base: Path) -> dict[Condition, AdapterFiles]:
+    return {condition: AdapterFiles(folder) for condition, folder in _own_folders(base, "t2iadapter").items()}
+
+
+def _own_controlnets(base: Path) -> dict[Condition, Path]:
+    return _own_folders(base, "controlnet")
+
+
+def _own_folders(base: Path, kind: str) -> dict[Condition, Path]:
+    """The folder KIND_NAME of each condition that has one, by the best of its names."""
     found = {}
     for condition, names in ADAPTER_NAMES.items():
-        folders = [base / f"t2iadapter_{name}" for name in names]
+        folders = [base / f"{kind}_{name}" for name in names]
         present = [folder for folder in folders if (folder / "config.json").is_file()]
         if present:
-            found[condition] = AdapterFiles(present[0])
+            found[condition] = present[0]
     return found
+
+
+def _own_preview_vae(base: Path) -> Path | None:
+    folder = base / PREVIEW_VAE
+    return folder if has_weights(folder) else None
 
 
 def borrows_adapters(base: Path) -> bool:
@@ -165,7 +203,7 @@ def borrows_adapters(base: Path) -> bool:
         widths = (unet["block_out_channels"], unet["cross_attention_dim"])
     except (OSError, ValueError, LookupError, TypeError):
         return False
-    return widths == ([320, 640, 1280, 1280], 768) and not _own_adapters(base)
+    return widths == ([320, 640, 1280, 1280], 768) and not _own_adapters(base) and not _own_controlnets(base)
 
 
 def _borrowed_adapters(base: Path) -> dict[Condition, AdapterFiles]:

@@ -22,8 +22,14 @@ TRUSTED_PICKLES = frozenset(
 _PICKLE = "diffusion_pytorch_model.bin"
 
 
-def cached_folder(hub_id: str) -> Path | None:
-    """Folder of a repository's files in the hub's cache, or None. The folder may lack parts."""
+def cached_folder(hub_id: str, revision: str | None = None) -> Path | None:
+    """Folder of a repository's files in the hub's cache, or None. The folder may lack parts.
+
+    Args:
+        revision: the beginning of a commit; None for the one that was fetched last.
+    """
+    if revision is not None:
+        return _cached_snapshot(hub_id, revision)
     try:
         from huggingface_hub import try_to_load_from_cache
     except ImportError as error:
@@ -35,10 +41,22 @@ def cached_folder(hub_id: str) -> Path | None:
     return None
 
 
+def _cached_snapshot(hub_id: str, revision: str) -> Path | None:
+    from huggingface_hub import constants
+
+    snapshots = Path(constants.HF_HUB_CACHE) / f"models--{hub_id.replace('/', '--')}" / "snapshots"
+    return next((folder for folder in sorted(snapshots.glob("*")) if folder.name.startswith(revision)), None)
+
+
+def cache_folder() -> Path:
+    """Where layercast keeps what it made of models."""
+    cache = os.environ.get("LAYERCAST_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "layercast"
+    return Path(cache).expanduser()
+
+
 def converted_folder(hub_id: str) -> Path:
     """Where an adapter converted from a pickle is kept, whether it is there yet or not."""
-    cache = os.environ.get("LAYERCAST_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "layercast"
-    return Path(cache).expanduser() / "adapters" / hub_id.replace("/", "--")
+    return cache_folder() / "adapters" / hub_id.replace("/", "--")
 
 
 def has_weights(folder: Path) -> bool:

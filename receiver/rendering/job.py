@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from codec.layers import Priors
+from codec.layers import EdgeMap, Priors
 from layercast_errors import UsageError
 from receiver.rendering.conditioning import Conditioner
 from receiver.rendering.frames import Frame
 from receiver.rendering.models import Model
-from receiver.rendering.plan import Action, Decision, changed_layers, decide
+from receiver.rendering.plan import Action, Decision, changed_layers, decide, limits_for
 from receiver.rendering.previews import decode_latents, halve, preview_due
 from receiver.rendering.sampler import Run
 
@@ -65,7 +65,8 @@ class Job:
     def take_layers(self, priors: Priors) -> Decision:
         """Take in what is known now: join, rewind or restart, as the plan says."""
         changed = changed_layers(self.priors, priors)
-        decision = decide(self.run.done, self.run.steps, changed, self._model.settings.arrivals)
+        limits = limits_for(self.run.steps, self._model.settings.arrivals)
+        decision = decide(self.run.done, self.run.steps, changed, limits)
         self.run.conditions = self._conditioner.prepare(priors)
         self.priors = priors
         self._news = self._news or bool(changed)
@@ -96,10 +97,12 @@ class Job:
         if not final and not preview_due(run.done, run.steps, settings.previews, news=self._news):
             return None
         latents = run.sample if final or run.clean is None else run.clean
+        structure = self.priors.structure
+        lines = structure if settings.line_fit and isinstance(structure, EdgeMap) else None
         colors = self.priors.texture if settings.color_fit else None
         if small and not final:
             latents = halve(latents)
-        image = decode_latents(self._model, latents, self.priors.canvas, final=final, colors=colors)
+        image = decode_latents(self._model, latents, self.priors.canvas, final=final, lines=lines, colors=colors)
         self.shown, self._news = True, False
         return Frame(
             image=image,

@@ -60,7 +60,19 @@ MANY_STEPS: Mapping[Layer, ArrivalLimits] = {
     Layer.TEXTURE: ArrivalLimits(join=0.35, rewind=0.75, rewind_to=0.25),
 }
 
+#: Limits of each layer for runs of at least so many steps.
+LimitsBySteps = Mapping[int, Mapping[Layer, ArrivalLimits]]
+
+#: For models that nobody measured.
+USUAL_LIMITS: LimitsBySteps = {1: FEW_STEPS, 12: MANY_STEPS}
+
 _NEVER = ArrivalLimits(join=0.0)
+
+
+def limits_for(steps: int, tables: LimitsBySteps) -> Mapping[Layer, ArrivalLimits]:
+    """The table for a run of so many steps; an empty one, which always restarts, if there is none."""
+    fitting = [least for least in tables if least <= steps]
+    return tables[max(fitting)] if fitting else {}
 
 
 def changed_layers(before: Priors, after: Priors) -> frozenset[Layer]:
@@ -93,7 +105,8 @@ def decide(done: int, steps: int, changed: Collection[Layer], limits: Mapping[La
 def _decide_one(progress: float, done: int, steps: int, limits: ArrivalLimits) -> Decision:
     if progress <= limits.join:
         return Decision(Action.JOIN, done)
-    step = int(limits.rewind_to * steps)
+    # A share that was measured as a whole number of steps shall be that number again.
+    step = int(limits.rewind_to * steps + 1e-6)
     if progress <= limits.rewind and 0 < step < done:
         return Decision(Action.REWIND, step)
     return Decision(Action.RESTART, 0)

@@ -2,16 +2,20 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from layercast_errors import UnknownModelError
+from receiver.rendering.identity import split_revision
+from receiver.rendering.policies import load_limits
 from receiver.rendering.settings import (
     Condition,
     RenderSettings,
     consistency_settings,
     diffusion_settings,
     flow_settings,
+    turbo_settings,
+    xl_settings,
 )
 
 #: Folder of the embedded model.
@@ -29,6 +33,8 @@ class Entry:
         settings: how it is used; None to infer it from the configs.
         base: hub id of the model, or the folder it lies in.
         adapters: hub ids of the adapters for each condition, best first; only the first is fetched.
+        controlnets: hub ids of the ControlNets for each condition.
+        revision: the hub's revision of the base that is wanted; None for whatever is here.
         vae: hub id of an autoencoder in place of the base's.
         preview_vae: hub id of a faster autoencoder, for previews only.
         lora: hub id of a LoRA to fuse into the UNet.
@@ -38,6 +44,8 @@ class Entry:
     settings: RenderSettings | None
     base: str | Path
     adapters: Mapping[Condition, tuple[str, ...]] = field(default_factory=dict)
+    controlnets: Mapping[Condition, str] = field(default_factory=dict)
+    revision: str | None = None
     vae: str | None = None
     preview_vae: str | None = None
     lora: str | None = None
@@ -55,7 +63,7 @@ SD15_ADAPTERS: Mapping[Condition, tuple[str, ...]] = {
 REGISTRY: Mapping[str, Entry] = {
     "mini": Entry(
         about="embedded: small, for two CPU cores, ships with layercast",
-        settings=flow_settings(256),
+        settings=replace(flow_settings(256), arrivals=load_limits("mini")),
         base=MINI_FOLDER,
     ),
     "sd15": Entry(
@@ -73,11 +81,42 @@ REGISTRY: Mapping[str, Entry] = {
         vae="madebyollin/taesd",
         lora="latent-consistency/lcm-lora-sdv1-5",
     ),
+    "sd15-controlnet": Entry(
+        about="Stable Diffusion 1.5 with ControlNets for lines and poses, 20 steps",
+        settings=diffusion_settings(512),
+        base=_SD15,
+        adapters={Condition.COLORS: SD15_ADAPTERS[Condition.COLORS]},
+        controlnets={
+            Condition.EDGES: "lllyasviel/control_v11p_sd15_canny",
+            Condition.SKELETON: "lllyasviel/control_v11p_sd15_openpose",
+        },
+        preview_vae="madebyollin/taesd",
+    ),
+    "sd-turbo": Entry(
+        about="Stable Diffusion 2.1 distilled to 4 steps and fewer; words and colours",
+        settings=turbo_settings(512),
+        base="stabilityai/sd-turbo",
+        preview_vae="madebyollin/taesd",
+    ),
+    "sdxl": Entry(
+        about="Stable Diffusion XL with T2I-Adapters for lines and poses, 20 steps",
+        settings=xl_settings(1024),
+        base="stabilityai/stable-diffusion-xl-base-1.0",
+        adapters={
+            Condition.EDGES: ("TencentARC/t2i-adapter-canny-sdxl-1.0",),
+            Condition.SKELETON: ("TencentARC/t2i-adapter-openpose-sdxl-1.0",),
+        },
+        vae="madebyollin/sdxl-vae-fp16-fix",
+        preview_vae="madebyollin/taesdxl",
+    ),
 }
 
 
 def find_entry(name: str | Path) -> Entry:
     """The entry of a registered name, or one made up for a local folder or a hub id.
+
+    Args:
+        name: for what comes from the hub, "@" and a revision may follow.
 
     Raises:
         UnknownModelError: it is none of these.
@@ -87,8 +126,11 @@ def find_entry(name: str | Path) -> Entry:
     folder = Path(name).expanduser()
     if name and folder.is_dir():
         return Entry(about="local folder", settings=None, base=folder)
-    if isinstance(name, str) and _HUB_ID.fullmatch(name):
-        return Entry(about="hub model", settings=None, base=name)
+    plain, revision = split_revision(str(name))
+    if plain in REGISTRY:
+        return replace(REGISTRY[plain], revision=revision)
+    if isinstance(name, str) and _HUB_ID.fullmatch(plain):
+        return Entry(about="hub model", settings=None, base=plain, revision=revision)
     known = ", ".join(REGISTRY)
     raise UnknownModelError(
         f"no model is called {str(name)!r}; known are {known}, a local folder, or a hub id OWNER/NAME"

@@ -4,18 +4,22 @@ A `Run` holds all that one picture needs between two steps, so it can wait, take
 dropped at any of them.
 """
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from codec.layers import Size
-from receiver.rendering.conditioning import Conditions
+from codec.layers import Priors, Size
+from receiver.rendering.conditioning import Conditioner, Conditions
+from receiver.rendering.controls import control_residuals
 from receiver.rendering.guidance import pull_low_band
 from receiver.rendering.models import Model
 from receiver.rendering.noise import draw_noise
 from receiver.rendering.schedules import clean_estimate, fresh, is_stochastic, mix_noise, prediction_of, take_step
+from receiver.rendering.settings import Condition
 
 
 class Run:
@@ -55,8 +59,8 @@ class Run:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the sample: runs of one shape fit into one batch."""
-        return self._shape
+        """Shape of the sample, and length of the text: runs of one shape fit into one batch."""
+        return (*self._shape, self.conditions.text.tokens.shape[1])
 
     def restart(self) -> None:
         """Go back to the starting noise."""
@@ -76,6 +80,12 @@ class Run:
         self._scheduler = fresh(self._model.scheduler, self.steps, begin=step)
         self._sample = mix_noise(self._scheduler, step, self.clean, self._noise())
         self.done = step
+
+    def fork(self) -> "Run":
+        """A second run that is where this one is and goes on by itself."""
+        twin = copy.copy(self)
+        twin._scheduler = copy.deepcopy(self._scheduler)  # noqa: SLF001 - its own kind
+        return twin
 
     @property
     def sample(self) -> Tensor:
@@ -102,6 +112,71 @@ class Run:
         return torch.from_numpy(draw_noise(self._shape, self._seed, stream)).to(self._model.device)
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class UnetInputs:
+    """What one pass of the UNet is given; rows as `unet_inputs` says.
+
+    Attributes:
+        samples: (rows, C, h, w) in the model's number format.
+        times: (rows,) timesteps.
+        text: (rows, tokens, width) embeddings.
+        features: one (rows, C, h, w) tensor per level, or None.
+        added: what else the UNet is told, by its own names, one row each; nothing for Stable Diffusion 1.
+        controls: what ControlNets are shown for each row.
+    """
+
+    samples: Tensor
+    times: Tensor
+    text: Tensor
+    features: list[Tensor] | None
+    added: dict[str, Tensor]
+    controls: tuple[Mapping[Condition, Tensor], ...]
+
+    def forward(self, model: Model) -> Tensor:
+        """The pass itself: (rows, C, h, w)."""
+        named: dict[str, Any] = {}
+        if self.features is not None:
+            # The UNet takes what it used from the list that it is given.
+            named["down_intrablock_additional_residuals"] = list(self.features)
+        if self.added:
+            named["added_cond_kwargs"] = self.added
+        if model.controlnets:
+            inputs = {"sample": self.samples, "timestep": self.times, "encoder_hidden_states": self.text}
+            weights = model.settings.weights
+            named |= control_residuals(model.controlnets, weights, self.controls, inputs, self.added)
+        output = model.unet(self.samples, self.times, encoder_hidden_states=self.text, return_dict=False, **named)
+        return torch.as_tensor(output[0])
+
+
+def unet_inputs(model: Model, runs: Sequence[Run]) -> UnetInputs:
+    """Gather what the UNet needs for the next step of each run: one row each, or with guidance two, negative first."""
+    texts, owners = [], []
+    for run in runs:
+        negative, text = run.conditions.negative, run.conditions.text
+        for words in (text,) if negative is None else (negative, text):
+            texts.append(words)
+            owners.append(run)
+    pooled = [words.pooled for words in texts if words.pooled is not None]
+    ids = [run.conditions.time_ids for run in owners if run.conditions.time_ids is not None]
+    return UnetInputs(
+        samples=torch.cat([run.sample for run in owners]).to(model.dtype).contiguous(memory_format=torch.channels_last),
+        times=torch.stack([run.timestep for run in owners]).to(model.device),
+        text=torch.cat([words.tokens for words in texts]),
+        features=_stack_features([run.conditions.features for run in owners]),
+        added={"text_embeds": torch.cat(pooled), "time_ids": torch.cat(ids)} if pooled else {},
+        controls=tuple(run.conditions.controls for run in owners),
+    )
+
+
+@torch.inference_mode()
+def example_inputs(model: Model) -> UnetInputs:
+    """Inputs of the shapes that a picture at the model's native size has, with features for all levels."""
+    filled = replace(model, fill_features=True)
+    conditioner, canvas = Conditioner(filled), (model.settings.native,) * 2
+    run = Run(filled, conditioner.prepare(Priors(canvas)), size=conditioner.size(canvas), seed=0, steps=1)
+    return unet_inputs(filled, [run])
+
+
 @torch.inference_mode()
 def predict(model: Model, runs: Sequence[Run]) -> list[Tensor]:
     """Ask the UNet, in one batch, for the next step of each run; the runs stay as they are.
@@ -113,22 +188,7 @@ def predict(model: Model, runs: Sequence[Run]) -> list[Tensor]:
         For each run (1, C, h, w) float32, guidance applied.
     """
     guidance = model.settings.guidance
-    texts, samples, times, owners = [], [], [], []
-    for run in runs:
-        negative, text = run.conditions.negative, run.conditions.text
-        for embedding in (text,) if negative is None else (negative, text):
-            texts.append(embedding)
-            samples.append(run.sample)
-            times.append(run.timestep)
-            owners.append(run)
-    output = model.unet(
-        torch.cat(samples).to(model.dtype).contiguous(memory_format=torch.channels_last),
-        torch.stack(times).to(model.device),
-        encoder_hidden_states=torch.cat(texts),
-        down_intrablock_additional_residuals=_stack_features([run.conditions.features for run in owners]),
-        return_dict=False,
-    )[0].float()
-    rows = iter(output.split(1))
+    rows = iter(torch.split(unet_inputs(model, runs).forward(model).float(), 1))
     predictions = []
     for run in runs:
         first = next(rows)
@@ -145,10 +205,9 @@ def advance(model: Model, runs: Sequence[Run]) -> None:
 
 def _stack_features(rows: Sequence[tuple[Tensor, ...] | None]) -> list[Tensor] | None:
     """One tensor per level for the whole batch; a row without features gets zeros, which change nothing."""
-    example = next((row for row in rows if row is not None), None)
-    if example is None:
+    present = [row for row in rows if row is not None]
+    if not present:
         return None
-    longest = max((row for row in rows if row is not None), key=len)
-    zeros = tuple(torch.zeros_like(level) for level in longest)
+    zeros = tuple(torch.zeros_like(level) for level in max(present, key=len))
     full = [zeros if row is None else row + zeros[len(row) :] for row in rows]
     return [torch.cat(levels) for levels in zip(*full, strict=True)]

@@ -19,6 +19,9 @@ def choose_scheduler(own: Any, solver: Solver) -> Any:
         return LCMScheduler.from_config(own.config)
     if solver == "dpm++":
         return DPMSolverMultistepScheduler.from_config(own.config, use_karras_sigmas=True)
+    if solver == "trailing":
+        # What Euler does from the noisiest step down, in the terms of a scheduler that can begin anywhere.
+        return DDIMScheduler.from_config(own.config, timestep_spacing="trailing", set_alpha_to_one=True)
     if isinstance(own, _FIT):
         return own
     if type(own).__name__.startswith("FlowMatch"):

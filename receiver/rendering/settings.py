@@ -2,14 +2,13 @@
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from codec.layers import Layer
-from receiver.rendering.plan import FEW_STEPS, MANY_STEPS, ArrivalLimits
+from receiver.rendering.plan import USUAL_LIMITS, LimitsBySteps
 
 #: Which scheduler drives a model: the one in its own folder, or one made from that one's config.
-Solver = Literal["own", "dpm++", "lcm"]
+Solver = Literal["own", "dpm++", "lcm", "trailing"]
 
 
 class Condition(enum.Enum):
@@ -36,9 +35,12 @@ class RenderSettings:
         negative_prompt: what guidance leads away from.
         weights: the share of each adapter's features that goes into the UNet.
         solver: which scheduler drives the model.
+        weighted_prompts: whether prompts may be long and have weights; else they are taken literally, and cut.
         color_pull: how far each step's clean estimate is pulled to the colours that were sent, 0 to 1, by a model
             without a colour adapter. With one it does harm: it took `mini` from an edge F1 of 0.48 to 0.31.
         color_fit: whether frames get exactly the average colours that were sent.
+        line_fit: whether frames are made to change along the lines that were sent and nowhere else; for models too
+            small to follow lines closely, or to draw at canvas size.
         arrivals: how late a layer may still join a running job.
     """
 
@@ -49,14 +51,16 @@ class RenderSettings:
     negative_prompt: str = ""
     weights: Mapping[Condition, float] = field(default_factory=_weights)
     solver: Solver = "own"
+    weighted_prompts: bool = False
     color_pull: float = 0.5
     color_fit: bool = True
-    arrivals: Mapping[Layer, ArrivalLimits] = field(default_factory=lambda: FEW_STEPS)
+    line_fit: bool = False
+    arrivals: LimitsBySteps = field(default_factory=lambda: USUAL_LIMITS)
 
 
 def flow_settings(native: int) -> RenderSettings:
     """Settings of a small flow-matching model such as the embedded one."""
-    return RenderSettings(native=native, steps=6, previews=(1, 3))
+    return RenderSettings(native=native, steps=6, previews=(1, 3), line_fit=True)
 
 
 def diffusion_settings(native: int) -> RenderSettings:
@@ -66,9 +70,9 @@ def diffusion_settings(native: int) -> RenderSettings:
         steps=20,
         previews=(2, 5, 10, 15),
         guidance=7.5,
+        weighted_prompts=True,
         weights={Condition.EDGES: 0.9, Condition.COLORS: 0.8, Condition.SKELETON: 0.9},
         solver="dpm++",
-        arrivals=MANY_STEPS,
     )
 
 
@@ -78,6 +82,17 @@ def consistency_settings(native: int) -> RenderSettings:
         native=native,
         steps=4,
         previews=(1, 2),
+        weighted_prompts=True,
         weights={Condition.EDGES: 0.9, Condition.COLORS: 0.8, Condition.SKELETON: 0.9},
         solver="lcm",
     )
+
+
+def turbo_settings(native: int) -> RenderSettings:
+    """Settings of a model distilled to few steps by adversaries (arXiv 2311.17042): no guidance pass."""
+    return RenderSettings(native=native, steps=4, previews=(1, 2), solver="trailing", weighted_prompts=True)
+
+
+def xl_settings(native: int) -> RenderSettings:
+    """Settings of a Stable Diffusion XL model with its usual adapters."""
+    return replace(diffusion_settings(native), guidance=5.0, previews=(2, 5, 10, 15))

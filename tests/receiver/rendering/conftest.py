@@ -45,7 +45,24 @@ def mini(mini_folder: Path) -> Model:
 
 @pytest.fixture(scope="session")
 def sd15(sd15_folder: Path) -> Model:
-    return load_model(sd15_folder, "cpu", dtype="float32")
+    """A tiny model of Stable Diffusion's kind that takes prompts as stock pipelines do."""
+    model = load_model(sd15_folder, "cpu", dtype="float32")
+    return replace(model, settings=replace(model.settings, weighted_prompts=False))
+
+
+@pytest.fixture(scope="session")
+def controlled(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A tiny model with ControlNets."""
+    folder = build_tiny_model(tmp_path_factory.mktemp("models") / "tiny-controlnet", "controlnet")
+    model = load_model(folder, "cpu", dtype="float32")
+    return replace(model, settings=replace(model.settings, weighted_prompts=False))
+
+
+@pytest.fixture(scope="session")
+def sdxl(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A tiny model of Stable Diffusion XL's kind."""
+    folder = build_tiny_model(tmp_path_factory.mktemp("models") / "tiny-sdxl", "sdxl")
+    return load_model(folder, "cpu", dtype="float32")
 
 
 @pytest.fixture(scope="session")

@@ -50,8 +50,8 @@ def test_absent_layers_are_nothing(mini: Model, priors: Priors) -> None:
     assert nothing.layers == frozenset()
     assert nothing.features is None
     assert nothing.negative is None
-    assert torch.equal(nothing.text, conditioner.prepare(Priors(priors.canvas, Semantic(""))).text)
-    assert not torch.equal(nothing.text, conditioner.prepare(priors).text)
+    assert torch.equal(nothing.text.tokens, conditioner.prepare(Priors(priors.canvas, Semantic(""))).text.tokens)
+    assert not torch.equal(nothing.text.tokens, conditioner.prepare(priors).text.tokens)
 
 
 def test_features_are_summed_with_their_weights(mini: Model, priors: Priors) -> None:
@@ -71,14 +71,14 @@ def test_features_are_summed_with_their_weights(mini: Model, priors: Priors) -> 
 def test_long_prompts_are_cut_as_the_text_encoder_needs(mini: Model, priors: Priors) -> None:
     conditioner = Conditioner(mini)
     long = conditioner.prepare(Priors(priors.canvas, Semantic("red house " * 500)))
-    assert long.text.shape == conditioner.prepare(priors).text.shape
+    assert long.text.tokens.shape == conditioner.prepare(priors).text.tokens.shape
 
 
 def test_guidance_needs_the_negative_prompt(sd15: Model, priors: Priors) -> None:
     assert sd15.settings.guidance > 1
     conditions = Conditioner(sd15).prepare(priors)
     assert conditions.negative is not None
-    assert torch.equal(conditions.negative, Conditioner(sd15).prepare(Priors(priors.canvas)).text)
+    assert torch.equal(conditions.negative.tokens, Conditioner(sd15).prepare(Priors(priors.canvas)).text.tokens)
 
 
 def test_poses_go_to_the_pose_adapter(sd15: Model, priors: Priors, skeleton: Skeleton) -> None:
