@@ -6,6 +6,7 @@ never needed.
 """
 
 import random
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,20 +14,47 @@ from tokenizers import pre_tokenizers
 from transformers import CLIPTokenizer
 
 from training.data import Tile
+from training.scenes import Scene
 
 #: Prompt tokens that the text encoder sees, start and end included.
 MAX_TOKENS = 32
 
-VOCABULARY = 3072
+VOCABULARY = 4096
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 
 _SUBJECTS = {
     "woman": ("woman", "a woman", "portrait of a woman", "a lady", "a girl", "a young woman", "female portrait"),
     "man": ("man", "a man", "portrait of a man", "a guy", "a gentleman", "a young man", "male portrait"),
-    "city street": ("city street", "a city street", "a street in a city", "a town", "houses by a street", "cityscape"),
+    "city street": ("city street", "a city street", "a street in a city", "street", "houses by a street", "cityscape"),
 }
-_OPENINGS = ("", "", "a picture of ", "an image of ")
+_OPENINGS = ("", "", "", "a picture of ", "an image of ")
+
+#: Categories that say how a picture was made, and how people write that.
+_MEDIA = {
+    "oil": ("oil painting", "oil on canvas"),
+    "watercolor": ("watercolor", "watercolour painting"),
+    "painting": ("painting",),
+    "illustration": ("illustration", "drawing"),
+    "comic": ("comic", "comic book art"),
+    "photography": ("photo", "photograph"),
+    "ink": ("ink drawing", "pen and ink"),
+    "acrylic": ("acrylic painting",),
+    "gouache": ("gouache", "gouache painting"),
+    "sculpture": ("sculpture",),
+    "animation": ("animation", "cartoon"),
+    "poster": ("poster",),
+    "lithography": ("lithograph",),
+    "manga": ("manga",),
+    "collage": ("collage",),
+    "woodcut": ("woodcut",),
+    "pastel": ("pastel drawing",),
+    "concept art": ("concept art",),
+    "b&w": ("black and white picture", "monochrome picture"),
+}
+
+_COUNTS = ("", "a ", "the ", "one ")
+_THING_OPENINGS = ("", "", "", "a picture of ", "3d render of ", "an icon of ")
 
 
 def caption(tile: Tile, colors: list[str], plain: str, dice: random.Random) -> str:
@@ -42,21 +70,57 @@ def caption(tile: Tile, colors: list[str], plain: str, dice: random.Random) -> s
     dice.shuffle(labels)
     labels = labels[: dice.randint(0, 4)]
     parts: list[str] = []
-    if tile.subject is not None and dice.random() < 0.9:
+    media = [label for label in labels if label in _MEDIA]
+    if tile.subject is not None and dice.random() < 0.95:
         subject = dice.choice(_SUBJECTS[tile.subject])
-        if labels and dice.random() < 0.4:
-            subject = f"{labels.pop()} of {subject}"
+        if media and dice.random() < 0.5:
+            labels.remove(media[0])
+            subject = f"{dice.choice(_MEDIA[media[0]])} of {subject}"
         parts.append(dice.choice(_OPENINGS) + subject)
     parts += labels
     if dice.random() < 0.15:
         parts.append(tile.style)
-    if dice.random() < 0.15:
-        parts.append(plain)
-    elif colors and dice.random() < 0.4:
-        parts.append(dice.choice(("mostly ", "", "colours: ")) + " and ".join(colors[: dice.randint(1, 3)]))
+    parts += _color_words(colors, plain, dice)
     if dice.random() < 0.15:
         dice.shuffle(parts)
     return ", ".join(parts)
+
+
+def scene_caption(scene: Scene, colors: list[str], plain: str, dice: random.Random) -> str:
+    """Word one caption of a composed scene; see `caption`."""
+    names = [dice.choice(_COUNTS if name[0] not in "aeiou" else _COUNTS[:1]) + name for name in _names(scene)]
+    if len(names) > 1 and dice.random() < 0.3:
+        things = f"{', '.join(names[:-1])} on the left and {names[-1]} on the right"
+    else:
+        if dice.random() < 0.5:
+            dice.shuffle(names)
+        things = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    words = dice.choice(_THING_OPENINGS) + things
+    if scene.ground == "picture":
+        return words + dice.choice(("", ", blurred background", " before a blurred picture"))
+    if dice.random() < 0.6:
+        ground = " and ".join(scene.colors)
+        return words + dice.choice((f" on {ground}", f", {ground} background", f" before a {ground} background"))
+    return ", ".join([words, *_color_words(colors, plain, dice)])
+
+
+def mirrored(text: str) -> str:
+    """The caption of the mirrored picture."""
+    sides = {"on the left": "on the right", "on the right": "on the left"}
+    return re.sub("on the left|on the right", lambda found: sides[found[0]], text)
+
+
+def _names(scene: Scene) -> list[str]:
+    return [thing.name for thing in scene.things]
+
+
+def _color_words(colors: list[str], plain: str, dice: random.Random) -> list[str]:
+    """Sometimes what measuring says, sometimes the main colours, else nothing."""
+    if dice.random() < 0.15:
+        return [plain]
+    if colors and dice.random() < 0.4:
+        return [dice.choice(("mostly ", "", "colours: ")) + " and ".join(colors[: dice.randint(1, 3)])]
+    return []
 
 
 def train_tokenizer(corpus: Iterable[str]) -> CLIPTokenizer:

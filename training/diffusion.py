@@ -22,7 +22,11 @@ from training.run import Run, cosine
 from training.samples import Batch, Samples, shuffled_rows
 from training.vae import load_vae, to_tensor
 
-LEARNING_RATE = 1.5e-3
+LEARNING_RATE = 6e-4
+
+#: Steps after every start over which the learning rate rises: an optimizer that comes back to a high rate throws a
+#: network off its course.
+WARMUP = 200
 
 #: Of the running average of weights that is exported; short, since runs on a CPU are.
 EMA_DECAY = 0.98
@@ -82,7 +86,8 @@ def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     vae = load_vae(work)
     train_latents = cache_latents(vae, work, "train", device)
-    scale = 1 / train_latents.float().std()
+    state = run.resume()
+    scale = state["scale"] if state else 1 / train_latents.float().std()
     samples = Samples(work, "train", train_latents * scale, CLIPTokenizer, seed)
     samples.tokenizer = load_tokenizer(work, samples)
     held_out = Samples(work, "held_out", cache_latents(vae, work, "held_out", device) * scale, samples.tokenizer, 1)
@@ -91,7 +96,7 @@ def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
     nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
     average = copy.deepcopy(network).requires_grad_(False)
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=0.01, fused=True)
-    if state := run.resume():
+    if state:
         network.load_state_dict(state["network"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
@@ -100,9 +105,10 @@ def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed + run.step)
     rows = shuffled_rows(len(samples), batch, seed, run.step)
     losses: list[float] = []
+    begun = run.step
     for save in run.ticks():
         for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * cosine(run.progress)
+            group["lr"] = LEARNING_RATE * cosine(run.progress) * min(1.0, (run.step - begun + 1) / WARMUP)
         turn, chosen = next(rows)
         shown = to_device(samples.batch(chosen, turn), device)
         time = noise_times(len(chosen), generator).to(device)

@@ -1,6 +1,5 @@
 """What the diffusion model is shown: one picture's latents with a random part of what a receiver may hold of it."""
 
-import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,26 +8,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import CLIPTokenizer
 
-from training.captions import MAX_TOKENS, caption
-from training.conditions import GRIDS, Conditions
-from training.data import tile_from_row
+from training.captions import MAX_TOKENS, caption, mirrored, scene_caption
+from training.conditions import COLOR_LOOKS, LOOKS, Conditions
+from training.data import Rows
+from training.pack import SIZE
 
 #: How often each set of layers is shown: (edges, colours) -> share.
-LEVELS = {(False, False): 0.15, (True, False): 0.25, (True, True): 0.45, (False, True): 0.15}
-
-#: How often each edge grid is shown; the codec's usual budget lands on the middle ones.
-GRID_SHARES = (0.2, 0.2, 0.3, 0.15, 0.15)
+LEVELS = {(False, False): 0.25, (True, False): 0.2, (True, True): 0.4, (False, True): 0.15}
 
 #: Share of samples without text, for guidance and for links that lost it.
 NO_TEXT = 0.12
 
-#: Largest change of a colour cell's channel, as the colour coder's quantisation makes it.
-COLOR_JITTER = 5
+#: How often each kind of colour map is shown: finer cells mostly, as the codec's usual budget pays for.
+COLOR_SHARES = (0.5, 0.2, 0.15, 0.15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +48,25 @@ class Batch:
 
 
 class Samples(Dataset[Batch]):
-    """Every view of a split, each drawn with fresh captions, edges, colours and gaps at every look."""
+    """Every row of a split, each drawn with fresh captions, edges, colours and gaps at every look."""
 
     def __init__(self, work: Path, split: str, latents: Tensor, tokenizer: CLIPTokenizer, seed: int) -> None:
-        rows = json.loads((work / f"{split}.json").read_text(encoding="utf-8"))
-        self.tiles = [tile_from_row(row) for row in rows["tiles"]]
-        self.views: list[int] = [row["tile"] for row in rows["views"]]
+        self.rows = Rows.load(work / f"{split}.json")
         self.conditions = Conditions.load(work, split)
         self.latents = latents
         self.tokenizer = tokenizer
         self.seed = seed
 
     def __len__(self) -> int:
-        return len(self.views)
+        return len(self.rows)
 
     def words(self, row: int, dice: random.Random) -> str:
-        """A caption of view `row`."""
+        """A caption of a row."""
         names, plain = self.conditions.color_names[row], self.conditions.plain[row]
-        return caption(self.tiles[self.views[row]], names, plain, dice)
+        views = self.rows.views
+        if row < len(views):
+            return caption(self.rows.tiles[views[row].tile], names, plain, dice)
+        return scene_caption(self.rows.scenes[row - len(views)], names, plain, dice)
 
     def batch(self, rows: list[int], turn: int) -> Batch:
         """Draw the samples of `rows`; `turn` makes every look at a view another one."""
@@ -92,22 +89,14 @@ class Samples(Dataset[Batch]):
         level = dice.choices(list(LEVELS), list(LEVELS.values()))[0]
         text = "" if dice.random() < NO_TEXT else self.words(row, dice)
         latents = self.latents[row].float()
-        edges = np.zeros((256, 256), np.uint8)
+        edges = np.zeros((SIZE, SIZE), np.uint8)
         if level[0]:
-            shortest = dice.choice((1, 1, 4, 8, 16, 24))
-            edges = self.conditions.edge_image(row, dice.choices(GRIDS, GRID_SHARES)[0], shortest)
-        colors = self._colors(row, dice)
+            edges = self.conditions.edge_image(row, dice.randrange(LOOKS))
+        colors = self.conditions.colors[row, dice.choices(range(len(COLOR_LOOKS)), COLOR_SHARES)[0]]
         if dice.random() < 0.5:
             latents, edges, colors = latents.flip(-1), edges[:, ::-1].copy(), colors[:, ::-1].copy()
+            text = mirrored(text)
         return latents, text, edges, colors, level
-
-    def _colors(self, row: int, dice: random.Random) -> NDArray[np.uint8]:
-        colors = self.conditions.colors[row].astype(np.int16)
-        if dice.random() < 0.2:
-            halved = colors.reshape(4, 2, 4, 2, 3).mean((1, 3)).astype(np.int16)
-            colors = halved.repeat(2, 0).repeat(2, 1)
-        noise = np.random.default_rng(dice.getrandbits(32)).integers(-COLOR_JITTER, COLOR_JITTER + 1, colors.shape)
-        return np.asarray(np.clip(colors + noise, 0, 255), np.uint8)
 
 
 def shuffled_rows(count: int, batch: int, seed: int, start: int) -> Iterator[tuple[int, list[int]]]:

@@ -1,0 +1,1 @@
+"""How near drawn pictures come to their originals, and what other formats make of the same bytes."""
