@@ -46,6 +46,7 @@ class Connection(ABC):
         self._peer_seal: Seal = self._key.hello()
         self._born = now
         self._heard = now
+        self._now = now
         self._control: deque[bytes] = deque()
         self._courtesy = Allowance()
         self._events: deque[Event] = deque()
@@ -53,7 +54,7 @@ class Connection(ABC):
         self.bad_packets = 0
         #: Why the connection closed; None while it is open.
         self.ended: Code | None = None
-        #: Called when there is something to do that nobody of this connection's owner asked for.
+        #: Called when there is something new to do, so that whoever runs the connection looks again.
         self.wake: Callable[[], None] = _nobody
 
     @property
@@ -78,6 +79,7 @@ class Connection(ABC):
         Raises:
             RemoteProtocolError: the peer broke a rule; the connection is closed, and `next_packet` tells the peer why.
         """
+        self._now = now
         if self.state in (State.CLOSED, State.SUSPENDED):
             return
         try:
@@ -102,10 +104,11 @@ class Connection(ABC):
             RemoteProtocolError: the peer was silent for too long; as in `receive`.
             DisconnectedError: it was, and the connection is suspended for it.
         """
+        self._now = now
         if self.state in (State.CLOSED, State.SUSPENDED):
             return
         if now >= self._silent_at():
-            if self._suspend(now):
+            if self._suspend():
                 raise DisconnectedError("the peer fell silent")
             self._fail(Code.SILENT)
             raise RemoteProtocolError("the peer fell silent", Code.SILENT)
@@ -133,10 +136,12 @@ class Connection(ABC):
         else:
             self._queue(Bye(code=code, retry=retry))
         self._end(code)
+        self.wake()
 
     def disconnect(self, now: float) -> None:
         """Note that the transport is gone: nothing can be sent any more over it."""
-        if self.state is State.SUSPENDED or (self.state is not State.CLOSED and self._suspend(now)):
+        self._now = now
+        if self.state is State.SUSPENDED or (self.state is not State.CLOSED and self._suspend()):
             return
         self._machine.fail()
         self._control.clear()
@@ -144,7 +149,8 @@ class Connection(ABC):
 
     def stall(self, now: float) -> bool:
         """Note that the peer does not read; tells whether the connection waits for another transport."""
-        if self._suspend(now):
+        self._now = now
+        if self._suspend():
             return True
         self._fail(Code.SLOW)
         return False
@@ -183,9 +189,8 @@ class Connection(ABC):
         del packet
         return False
 
-    def _suspend(self, now: float) -> bool:
+    def _suspend(self) -> bool:
         """Go on without a transport, if that is possible."""
-        del now
         return False
 
     def _may_say_goodbye(self) -> bool:

@@ -167,4 +167,5 @@ class IncomingImage:
         """What is held of it."""
         parts = (section.part(index) for index, section in enumerate(self.sections) if section.payload is None)
         held = tuple(part for part in parts if part is not None)
-        return Have(image=self.offer.image, sections=self.done_mask, parts=held)
+        size = self.offer.fragment_size
+        return Have(image=self.offer.image, sections=self.done_mask, fragment_size=size, parts=held)

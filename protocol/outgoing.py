@@ -11,8 +11,8 @@ from protocol.runs import Piece, Run, no_repair
 from protocol.scheduler import OFFER, Candidate
 from protocol.seals import CHECKSUM
 
-#: How many repair packets a group deserves: of so many fragments, at an urgency.
-Plan = Callable[[int, int], int]
+#: How many repair packets a group deserves: of so many fragments, at an urgency, of a picture of so many packets.
+Plan = Callable[[int, int, int], int]
 
 #: At which urgency a layer is sent, if not at its own: (image, layer, its own).
 UrgencyOf = Callable[[int, int, int], int]
@@ -60,8 +60,6 @@ class OutgoingImage:
             mtu=mtu,
             check=check,
         )
-        #: What a receiver that held the picture before may know of it: with another cut, only whole sections.
-        self._recut = False
         self._began: float | None = None
         self._expiries: dict[int, float] = {}
         self._offer_run = Run(1)
@@ -150,14 +148,15 @@ class OutgoingImage:
             for section in self.sections
         ]
         first = min(urgencies)
-        piece = self._offer_run.next(no_repair if plan is None else lambda size: plan(size, first))
+        packets = 1 + sum(self._cut.counts.values())
+        piece = self._offer_run.next(no_repair if plan is None else _at(plan, first, packets))
         if piece is not None:
             yield self._candidate(OFFER, piece, first)
         if not self.offered:
             return
         for index, run in self._runs.items():
             urgency = urgencies[index]
-            piece = run.next(no_repair if plan is None else _at(plan, urgency))
+            piece = run.next(no_repair if plan is None else _at(plan, urgency, packets))
             if piece is not None:
                 yield self._candidate(index, piece, urgency)
 
@@ -192,17 +191,19 @@ class OutgoingImage:
         return self._newly_done()
 
     def learn(self, have: Have) -> list[int]:
-        """Note what the receiver holds of it from before; gives the sections that are news, each once."""
-        if self._recut:
-            for index, run in self._runs.items():
-                if have.sections >> index & 1:
-                    run.finish()
-            return self._newly_done()
-        self._offer_run.finish()
-        for part in have.parts:
-            if part.section in self._runs:
-                self._runs[part.section].arrived(indices_of(part.fragments))
-        return self.arrived_whole(have.sections)
+        """Note what the receiver holds of it from before; gives the sections that are news, each once.
+
+        Of a picture that was cut otherwise, only whole sections are of use, and it must be offered again.
+        """
+        if have.fragment_size in (0, self._cut.offer.fragment_size):
+            self._offer_run.finish()
+            for part in have.parts:
+                if part.section in self._runs:
+                    self._runs[part.section].arrived(indices_of(part.fragments))
+        for index, run in self._runs.items():
+            if have.sections >> index & 1:
+                run.finish()
+        return self._newly_done()
 
     def restart(self) -> None:
         """Note that nothing is known of what arrived."""
@@ -227,7 +228,6 @@ class OutgoingImage:
             mtu=mtu,
             check=check,
         )
-        self._recut = True
         self._offer_run = Run(1)
         given_up = self.dropped
         self._runs = {index: Run(count) for index, count in self._cut.counts.items()}
@@ -292,5 +292,5 @@ class OutgoingImage:
         return news
 
 
-def _at(plan: Plan, urgency: int) -> Callable[[int], int]:
-    return lambda size: plan(size, urgency)
+def _at(plan: Plan, urgency: int, packets: int) -> Callable[[int], int]:
+    return lambda size: plan(size, urgency, packets)

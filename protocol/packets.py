@@ -259,10 +259,14 @@ class Part(Row, frozen=True):
 
 
 class Have(Row, frozen=True):
-    """What is held of a picture: the complete sections, bit i for section i, and parts of others."""
+    """What is held of a picture: the complete sections, bit i for section i, and parts of others.
+
+    `fragment_size` is that of the OFFER that is held; 0 of a picture that is finished.
+    """
 
     image: Number
     sections: U32
+    fragment_size: Annotated[int, Meta(ge=0, le=MAX_PACKET)] = 0
     parts: Annotated[tuple[Part, ...], Meta(max_length=MAX_SECTIONS)] = ()
 
 

@@ -146,6 +146,7 @@ class ReceiverConnection(Connection):
         if self.state is not State.READY or self._one_way:
             raise LocalProtocolError(f"nothing can be asked for while the connection is {self.state.name}")
         self._requests.add(request)
+        self.wake()
 
     def _ignores(self, packet: Packet) -> bool:
         if isinstance(packet, Hello) and self.state is State.NEW:
@@ -300,7 +301,7 @@ class ReceiverConnection(Connection):
         del retry
         session = self._session
         if code in _TRANSPORT_GONE and self._hello is not None and self._sessions.seconds:
-            self._sessions.leave(session, self._heard)
+            self._sessions.leave(session, self._now)
             return
         self._sessions.end(session)
         reason = Code.DISCONNECTED if code is Code.DONE else code

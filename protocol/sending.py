@@ -12,7 +12,7 @@ from protocol.dispatch import Dispatch
 from protocol.events import Closed, Suspended, Welcomed
 from protocol.limits import MAX_PACKET, Limits
 from protocol.outgoing import OutgoingImage
-from protocol.packets import Ack, Cancel, Err, Hello, Packet, Ping, Prio, Resume, Want, Welcome
+from protocol.packets import Ack, Cancel, Err, Hello, Packet, Ping, Prio, Resume, Want, Welcome, kind_of
 from protocol.seals import EitherSeal, Sealing
 from protocol.states import BROADCASTER, SENDER, State
 from protocol.uplink import Uplink
@@ -157,6 +157,7 @@ class SenderConnection(Connection):
                 deadline=deadline,
             )
         )
+        self.wake()
         return number
 
     def cancel(self, image: int, code: Code = Code.CANCELLED, *, from_layer: int = 0) -> None:
@@ -167,6 +168,7 @@ class SenderConnection(Connection):
         """
         self._dispatch.cancel(image, code, from_layer)
         self._events.extend(self._dispatch.take_events())
+        self.wake()
 
     def resume(self, now: float, *, mtu: int = MAX_PACKET, reliable: bool = True, rate: float = 0.0) -> None:
         """Go on over another transport: greet, hear what the receiver still holds, and send what is missing.
@@ -216,7 +218,9 @@ class SenderConnection(Connection):
     def _ignores(self, packet: Packet) -> bool:
         # Nobody should answer a broadcast; and before WELCOME tells the session, nothing can be about it.
         early = isinstance(packet, Resume) or (isinstance(packet, Err) and packet.code >= FIRST_PICTURE_CODE)
-        return self._one_way or (early and not self._welcomed)
+        # What the receiver says after its greeting may arrive where that was lost; it will be said again.
+        greeting = self.state in (State.GREETING, State.RESUMING) and not self._machine.may_receive(kind_of(packet))
+        return self._one_way or greeting or (early and not self._welcomed)
 
     def _take(self, packet: Packet, size: int, now: float) -> None:
         del size
@@ -328,10 +332,9 @@ class SenderConnection(Connection):
     def _silent_at(self) -> float:
         return math.inf if self._one_way else super()._silent_at()
 
-    def _suspend(self, now: float) -> bool:
+    def _suspend(self) -> bool:
         if not self._resumable:
             return False
-        del now
         self._control.clear()
         self._dispatch.suspend()
         ledger = self._uplink.ledger

@@ -61,11 +61,11 @@ class Uplink:
             self.ledger.forget()
         self.pace.sent(size, now)
 
-    def plan(self, fragments: int, urgency: int) -> int:
-        """How many repair packets a group of a section deserves now."""
+    def plan(self, fragments: int, urgency: int, packets: int) -> int:
+        """How many repair packets a group of a section deserves now, in a picture of so many packets."""
         loss = 0.0 if self._reliable else self.ledger.loss
-        round_trip = None if self.one_way else self.round_trip.smoothed
-        feedback = Feedback.of(round_trip, 8 * self.packet_size / self.pace.rate, fragments)
+        round_trip = None if self.one_way else self.round_trip.least
+        feedback = Feedback.of(round_trip, 8 * self.packet_size / self.pace.rate, packets)
         # Loss is never known better than to a percent; rounded, the answer is worth keeping.
         return _repairs(fragments, urgency, None if loss is None else math.ceil(100 * loss), feedback)
 

@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import math
 import random
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -11,8 +12,12 @@ from protocol.cutting import OutgoingSection
 from protocol.events import Event
 from protocol.limits import Limits
 from protocol.links import LinkProfile
+from protocol.reassembly import Held, holds_nothing
 from protocol.receiving import ReceiverConnection
+from protocol.seals import Sealing
 from protocol.sending import SenderConnection
+from protocol.sessions import Sessions
+from protocol.states import State
 from protocol.tokens import admit_token
 from protocol.transports.emulation import LinkClock
 
@@ -22,9 +27,13 @@ Kind = TypeVar("Kind")
 SPIN_LIMIT = 100
 
 
-def section(payload: bytes, *, urgency: int = 3, layer: int = 1, incremental: bool = False) -> OutgoingSection:
+def section(
+    payload: bytes, *, urgency: int = 3, layer: int = 1, incremental: bool = False, lifetime: float = math.inf
+) -> OutgoingSection:
     """A section to send of which only what matters is told."""
-    return OutgoingSection(layer=layer, coder=layer, payload=payload, urgency=urgency, incremental=incremental)
+    return OutgoingSection(
+        layer=layer, coder=layer, payload=payload, urgency=urgency, incremental=incremental, lifetime=lifetime
+    )
 
 
 class End:
@@ -58,6 +67,12 @@ class Pair:
         limits: Limits | None = None,
         rate: float | None = None,
         reliable: bool | None = None,
+        stream: bytes = b"",
+        epoch: int = 0,
+        resumable: bool = False,
+        one_way: bool = False,
+        held: Held = holds_nothing,
+        keys: tuple[Sealing | None, Sealing | None] = (None, None),
         drop: Callable[[bool, int], bool] = lambda _from_sender, _place: False,
         mangle: Callable[[bool, bytes], bytes] = lambda _from_sender, packet: packet,
     ) -> None:
@@ -71,10 +86,21 @@ class Pair:
             mtu=link.mtu,
             reliable=link.loss == 0 if reliable is None else reliable,
             limits=Limits(silence_seconds=limits.silence_seconds),
+            stream=stream,
+            epoch=epoch,
+            resumable=resumable,
+            one_way=one_way,
+            key=keys[0],
         )
-        self.receiver = ReceiverConnection(
-            session=b"test", admit=admit_token(token), limits=limits, mtu=link.mtu, now=0.0
-        )
+        self.sessions = Sessions(limits)
+        self._link = link
+        self._limits = limits
+        self._admit = admit_token(token)
+        self._one_way = one_way
+        self._held = held
+        self._key = keys[1]
+        self._receivers = itertools.count(1)
+        self.receiver = self._new_receiver()
         clocks = [LinkClock(link, rng=rng, duplicate=duplicate, jitter=jitter) for _ in range(2)]
         self.sending = End(self.sender, clocks[0])
         self.receiving = End(self.receiver, clocks[1])
@@ -103,10 +129,34 @@ class Pair:
                 _, _, end, data = heapq.heappop(self._travelling)
                 end.connection.receive(data, self.now)
 
+    def cut(self) -> None:
+        """Break the transport: what travels is gone, and both ends know."""
+        self._travelling.clear()
+        for end in self._ends():
+            end.connection.disconnect(self.now)
+            end.events.extend((self.now, event) for event in end.connection.take_events())
+
+    def reconnect(self, link: LinkProfile | None = None) -> None:
+        """Give the sender another transport, to a new connection of the same receiver."""
+        self._link = link or self._link
+        self.replace_receiver()
+        self.sender.resume(self.now, mtu=self._link.mtu, reliable=self._link.loss == 0, rate=self._link.rate)
+
+    def replace_receiver(self) -> None:
+        """Let another connection of the receiver take the sender's packets; what travels is gone."""
+        self._travelling.clear()
+        self.receiver = self.receiving.connection = self._new_receiver()
+
+    def replace_sender(self, sender: SenderConnection) -> None:
+        """Let another sender speak, to a new connection of the receiver."""
+        self.replace_receiver()
+        self.sender = self.sending.connection = sender
+
     def greet(self) -> None:
         """Run until pictures may be offered."""
-        self.run(done=lambda: any(type(event).__name__ == "Welcomed" for _, event in self.sending.events))
-        assert self.sender.state.name == "READY"
+        self.run(done=lambda: self.sender.state is State.READY)
+        self.sending.events.extend((self.now, event) for event in self.sender.take_events())
+        assert self.sender.state is State.READY
 
     def offer(self, *sections: OutgoingSection, head: bytes = b"head") -> int:
         """Offer a picture."""
@@ -123,6 +173,19 @@ class Pair:
             for end in self._ends()
             for at, event in end.events
             if isinstance(event, kind) and getattr(event, "image", None) == image
+        )
+
+    def _new_receiver(self) -> ReceiverConnection:
+        return ReceiverConnection(
+            session=b"test%d" % next(self._receivers),
+            admit=self._admit,
+            limits=self._limits,
+            mtu=self._link.mtu,
+            held=self._held,
+            sessions=self.sessions,
+            one_way=self._one_way,
+            key=self._key,
+            now=self.now,
         )
 
     def _ends(self) -> Sequence[End]:

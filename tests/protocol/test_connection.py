@@ -95,7 +95,7 @@ def test_a_picture_from_end_to_end() -> None:
     pair.greet()
     image = pair.offer(*PICTURE)
     pair.run(done=lambda: bool(pair.events(ImageAcknowledged)))
-    assert pair.events(Welcomed) == [Welcomed(session="74657374")]
+    assert pair.events(Welcomed) == [Welcomed(session=b"test1".hex())]
     assert [type(event) for _, event in pair.receiving.events] == [OfferReceived, *[SectionReceived] * 3, ImageDone]
     assert [event.index for event in pair.events(SectionAcknowledged)] == [0, 1, 2]
     (done,) = pair.events(ImageDone)
@@ -163,7 +163,7 @@ def test_lost_greetings_are_repeated() -> None:
     pair = Pair(FAST, reliable=False, drop=lambda from_sender, place: place < 2, limits=Limits(hello_seconds=60.0))
     pair.greet()
     assert pair.now == pytest.approx(3 + 6 + 12 + 24, rel=0.5)
-    assert pair.events(Welcomed) == [Welcomed(session="74657374")]
+    assert pair.events(Welcomed) == [Welcomed(session=b"test1".hex())]
 
 
 def test_who_says_nothing_is_dropped() -> None:

@@ -71,7 +71,9 @@ EXAMPLES: dict[str, Packet] = {
     "PING": Ping(value=1000),
     "PONG": Pong(value=1000),
     "HELLO, again": Hello(versions=1, stream=bytes(range(1, 7)), rate=2400, token="secret", resume=b"\xba\xdc\xaf\xe0"),
-    "RESUME": Resume(have=(Have(image=1, sections=0b01, parts=(Part(section=1, fragments=bits([0])),)),)),
+    "RESUME": Resume(
+        have=(Have(image=1, sections=0b01, fragment_size=46, parts=(Part(section=1, fragments=bits([0])),)),)
+    ),
     "ERR": Err(code=16, image=1),
     "BYE": Bye(),
 }

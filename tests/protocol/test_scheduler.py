@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from protocol.scheduler import OFFER, Candidate, admits, choose, packet_size, window
+from protocol.scheduler import MAX_WINDOW, OFFER, Candidate, FairShare, admits, choose, packet_size, window
 
 
 def candidate(
@@ -64,3 +64,48 @@ def test_one_packet_always_may_leave() -> None:
     assert admits(0, 1400, 100)
     assert admits(50, 50, 100)
     assert not admits(51, 50, 100)
+
+
+def served(seconds: float, *waiting: Candidate) -> dict[int, int]:
+    """Bytes that each urgency gets on a link of 300 bytes/s that is never idle, in packets of 60."""
+    share, bytes_ = FairShare(), dict[int, int]()
+    for turn in range(int(seconds * 5)):
+        chosen = share.choose(waiting, turn / 5)
+        assert chosen is not None
+        assert share.choose(waiting, turn / 5) == chosen
+        share.sent(chosen, 60, turn / 5)
+        bytes_[chosen.urgency] = bytes_.get(chosen.urgency, 0) + 60
+    return bytes_
+
+
+def test_the_least_urgent_does_not_starve() -> None:
+    got = served(1000.0, candidate(0, 1, 0), candidate(3, 1, 1), candidate(6, 1, 2))
+    assert 3 not in got
+    assert got[6] == pytest.approx(0.05 * 300 * 990, rel=0.02)
+
+
+def test_nobody_starves_in_ten_seconds() -> None:
+    assert served(9.9, candidate(0, 1, 0), candidate(6, 1, 2)) == {0: 49 * 60}
+
+
+def test_a_share_is_not_saved_up() -> None:
+    """After a long time of urgent packets alone, what comes then waits its ten seconds, too."""
+    share = FairShare()
+    for turn in range(500):
+        share.sent(candidate(0, 1, 0), 60, turn / 5)
+    waiting = [candidate(0, 1, 0), candidate(6, 1, 1)]
+    first = share.choose(waiting, 100.0)
+    assert first is not None
+    assert first.urgency == 0
+    late = [share.choose(waiting, 110.0)]
+    share.sent(late[0] or first, 60, 110.0)
+    late.append(share.choose(waiting, 110.0))
+    assert [one.urgency for one in late if one] == [6, 0]
+
+
+def test_one_urgency_alone_pays_nothing() -> None:
+    assert served(100.0, candidate(6, 1, 0)) == {6: 500 * 60}
+
+
+def test_the_window_has_an_end() -> None:
+    assert window(1e12, 9.0, 1400) == MAX_WINDOW
