@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 
 from layercast import __version__
-from layercast.commands import bench, decode, demo, edit, encode, info, models, receive, send
+from layercast.commands import bench, decode, demo, edit, encode, info, models, outbox, receive, send, watch
 from layercast.commands.arguments import add_loudness
+from layercast.logs import printable, set_up_logs
 from layercast_errors import LayercastError, UsageError
 
 #: Exit codes: done, a clear error on stderr, wrong usage, stopped by Ctrl-C.
@@ -29,9 +30,10 @@ examples:
   layercast edit photo.lcast -o dusk.lcast --recolor hue=+40 --erase 300,40,120,200
   layercast receive                                wait for pictures, show them at http://127.0.0.1:8080
   layercast send photo.jpg --to ws://127.0.0.1:8765 --link iridium
+  layercast watch camera/ --to ws://127.0.0.1:8765  send whatever appears there, through broken links and restarts
 """
 
-_COMMANDS = (demo, encode, decode, info, edit, send, receive, models, bench)
+_COMMANDS = (demo, encode, decode, info, edit, send, watch, outbox, receive, models, bench)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -55,15 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     options = build_parser().parse_args(arguments)
     level = logging.DEBUG if options.verbose else logging.ERROR if options.quiet else logging.WARNING
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    for name in ("codec", "layercast", "protocol", "receiver", "sender"):
-        logging.getLogger(name).setLevel(level)
+    set_up_logs(level, options.log_format)
     try:
         options.run(options)
     except LayercastError as error:
         if options.verbose:
             logging.getLogger(__name__).exception("this is where it happened")
-        print(f"layercast: {error}", file=sys.stderr)  # noqa: T201
+        print(f"layercast: {printable(str(error))}", file=sys.stderr)  # noqa: T201
         return WRONG_USAGE if isinstance(error, UsageError) else FAILED
     except KeyboardInterrupt:
         print("layercast: stopped", file=sys.stderr)  # noqa: T201

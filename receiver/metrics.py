@@ -90,12 +90,10 @@ class Metrics:
         self._unseen.discard(picture)
 
     def _counter(self, name: str, about: str, label: str) -> Counter:
-        return Counter(name, about, [label], namespace="layercast", subsystem="receiver", registry=self._registry)
+        return Counter(f"layercast_receiver_{name}", about, [label], registry=self._registry)
 
     def _histogram(self, name: str, about: str) -> Histogram:
-        return Histogram(
-            name, about, namespace="layercast", subsystem="receiver", buckets=_SECONDS, registry=self._registry
-        )
+        return Histogram(f"layercast_receiver_{name}", about, buckets=_SECONDS, registry=self._registry)
 
 
 class _Reader(Collector):

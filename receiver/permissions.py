@@ -24,7 +24,9 @@ import msgspec
 from msgspec import Meta
 
 from layercast_errors import UsageError
+from protocol.codes import Code
 from protocol.limits import MAX_TOKEN
+from protocol.packets import Hello
 from protocol.tokens import check_token
 
 #: Tokens in one file.
@@ -121,6 +123,13 @@ class Permissions:
             if hmac.compare_digest(grant.digest, digest):
                 found = grant
         return found
+
+    def judge(self, hello: Hello) -> Code | None:
+        """Whether who greets so may send: None if so, else why not. Fit for `ReceiverConnection(admit=...)`."""
+        grant = self.grant(hello.token)
+        if grant is None:
+            return Code.AUTHENTICATION
+        return None if may_send(grant, hello.stream) else Code.FORBIDDEN
 
     def allows(self, token: str, right: Right) -> bool:
         """Whether a token has a right, for whatever stream."""

@@ -36,6 +36,8 @@ from receiver.events import (
     SectionSize,
 )
 from receiver.intake import ImageDone, ImageFailed, Intake, OfferReceived, ReceiverEvent, SectionReceived
+from receiver.metrics import Figures, Metrics
+from receiver.permissions import Permissions
 from receiver.rendering.frames import Frame
 from receiver.replay import offer_of, sections_of
 
@@ -58,7 +60,9 @@ class Receiver:
     Args:
         listen: the address to listen on, or several; see `Intake`.
         token: what senders must know; None takes anyone.
-        model: a registered name, a hub id, a local folder, or a loaded model.
+        permissions: instead of a token, which tokens may send which streams.
+        model: a registered name, a hub id, a local folder, or a loaded model; None draws nothing and only keeps what
+            comes.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         steps: denoising steps; the model's own number if None.
         archive: a folder to keep streams and pictures in. A sender hears that a picture arrived only once it is safe on
@@ -79,7 +83,8 @@ class Receiver:
         listen: str | Sequence[str] = "ws://127.0.0.1:8765",
         *,
         token: str | None = None,
-        model: Union[str, Path, "Model"] = "mini",
+        permissions: Permissions | None = None,
+        model: Union[str, Path, "Model", None] = "mini",
         device: str = "auto",
         steps: int | None = None,
         archive: Path | str | None = None,
@@ -93,10 +98,13 @@ class Receiver:
     ) -> None:
         if steps is not None and steps < 1:
             raise UsageError(f"a picture takes at least one step, not {steps}")
+        self._archive = None if archive is None else Archive(Path(archive))
         self._intake = Intake(
             listen,
             on_event=self._take,
             token=token,
+            permissions=permissions,
+            held=self._holds,
             ssl=ssl,
             trust=trust,
             origins=origins,
@@ -106,7 +114,6 @@ class Receiver:
         self._model = model
         self._device = device
         self._steps = steps
-        self._archive = None if archive is None else Archive(Path(archive))
         self._on_frame = on_frame
         self._on_event = on_event
         self._pictures: dict[tuple[str, int], Arrival] = {}
@@ -115,6 +122,9 @@ class Receiver:
         self._disk = asyncio.Lock()
         self._saving: set[asyncio.Task[None]] = set()
         self._redrawing: asyncio.Task[None] | None = None
+        self._condition = "loading"
+        self._ended = asyncio.Event()
+        self.metrics = Metrics(self._figures)
 
     async def __aenter__(self) -> "Receiver":
         """Listen, load the model, and draw one picture to warm up; senders that come meanwhile wait.
@@ -128,13 +138,15 @@ class Receiver:
         # Before the model, which takes seconds to load: a taken port should be told at once.
         await self._intake.__aenter__()
         try:
-            self._engine = await asyncio.to_thread(self._start_engine)
+            if self._model is not None:
+                self._engine = await asyncio.to_thread(self._start_engine, self._model)
         except BaseException as error:
             self._ready.set()
             await self._intake.__aexit__(type(error), error, error.__traceback__)
             raise
+        self._condition = "ok"
         self._ready.set()
-        if self._archive:
+        if self._archive and self._engine:
             self._redrawing = asyncio.create_task(self._redraw(self._archive), name="drawing what the archive holds")
         return self
 
@@ -142,13 +154,14 @@ class Receiver:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop listening, stop drawing, and wait for files that are being written."""
-        assert self._engine is not None
+        self._condition = "closed"
         if self._redrawing:
             self._redrawing.cancel()
         try:
             await self._intake.__aexit__(kind, error, trace)
         finally:
-            await asyncio.to_thread(self._engine.close)
+            if self._engine:
+                await asyncio.to_thread(self._engine.close)
             if self._saving:
                 await asyncio.wait(self._saving)
 
@@ -162,14 +175,29 @@ class Receiver:
         """All addresses where senders reach us."""
         return self._intake.urls
 
-    def _start_engine(self) -> "Engine":
+    @property
+    def condition(self) -> str:
+        """How we are: "loading", "ok", "draining" or "closed"."""
+        return self._condition
+
+    async def drain(self) -> None:
+        """Take no new senders, and wait until every picture that is under way has arrived and is drawn."""
+        self._condition = "draining"
+        if self._redrawing:
+            self._redrawing.cancel()
+        self._intake.close_doors()
+        while self._pictures:
+            self._ended.clear()
+            await self._ended.wait()
+
+    def _start_engine(self, model: Union[str, Path, "Model"]) -> "Engine":
         """Everything slow that a first picture would otherwise wait for: weights, compiled coders, first kernels."""
         from receiver.rendering import Engine, load_model
 
-        model = load_model(self._model, self._device) if isinstance(self._model, str | Path) else self._model
+        loaded = load_model(model, self._device) if isinstance(model, str | Path) else model
         blank = np.zeros((WARM_UP_SIDE, WARM_UP_SIDE, 3), np.uint8)
         encode(blank, "warm up").decode()
-        engine = Engine(model)
+        engine = Engine(loaded)
         canvas = (WARM_UP_SIDE, WARM_UP_SIDE)
         try:
             engine.submit("warm up", Priors(canvas, Semantic("warm up")), 0, lambda _: None, self._steps).result()
@@ -180,21 +208,22 @@ class Receiver:
 
     async def _take(self, event: ReceiverEvent) -> None:
         await self._ready.wait()
-        if self._engine is None:
+        if self._condition == "loading":
             return
         match event:
-            case OfferReceived(session=session, image=image):
-                label = label_of(session.encode(), 0, image)
-                if not (self._archive and self._archive.holds(label)):
-                    self._open(event, label, datetime.now(UTC))
+            case OfferReceived(stream=stream, session=session):
+                # A sender that does not tell who it is cannot be known again.
+                label = label_of(stream or session.encode(), event.epoch, event.image)
+                self._open(event, label, datetime.now(UTC))
             case SectionReceived():
+                self.metrics.count_section(event.layer, len(event.payload))
                 await self._add(event)
             case ImageDone(session=session, image=image):
                 if picture := self._pictures.get((session, image)):
                     await self._store(picture)
                     picture.delivered = True
                     picture.received = event.received
-                    if picture.drawing is None:
+                    if picture.drawing is None and self._engine:
                         self._give_up((session, image), "nothing in it can be drawn by this version")
                     else:
                         self._finish_if_drawn((session, image), picture)
@@ -257,7 +286,8 @@ class Receiver:
         self._draw(key, picture, priors)
 
     def _draw(self, key: tuple[str, int], picture: Arrival, priors: Priors) -> None:
-        assert self._engine is not None
+        if self._engine is None:
+            return
 
         def on_frame(frame: Frame) -> None:
             self._in_loop(lambda: self._show(picture, frame))
@@ -290,23 +320,31 @@ class Receiver:
             self._finish_if_drawn(key, picture)
 
     def _finish_if_drawn(self, key: tuple[str, int], picture: Arrival) -> None:
-        if not (picture.delivered and picture.drawing and picture.drawing.done() and not picture.drawing.cancelled()):
+        drawing = picture.drawing
+        drawn = self._engine is None or (drawing is not None and drawing.done() and not drawing.cancelled())
+        if not (picture.delivered and drawn):
             return
         del self._pictures[key]
+        self._ended.set()
         self._tell(PictureCompleted(picture=picture.name, received=picture.received, at=self._loop.time()))
 
     def _stop_oldest(self) -> None:
-        assert self._engine is not None
         key, picture = next(iter(self._pictures.items()))
         self._give_up(key, "too many pictures are under way")
-        self._engine.cancel(picture.name)
+        if self._engine:
+            self._engine.cancel(picture.name)
 
     def _give_up(self, key: tuple[str, int], reason: str) -> None:
         """Wait for nothing more of a picture; what is drawn of it stays, and what came of it is kept."""
         picture = self._pictures.pop(key)
+        self._ended.set()
         self._tell(PictureFailed(picture=picture.name, reason=reason, at=self._loop.time()))
         if self._archive and picture.sections and not picture.delivered:
             self._save(partial(self._archive.keep_part, picture.name, picture.began, picture.stream))
+
+    def _holds(self, stream: bytes, epoch: int, image: int) -> bool:
+        """Whether a picture is in the archive."""
+        return bool(stream) and self._archive is not None and self._archive.holds(label_of(stream, epoch, image))
 
     async def _store(self, picture: Arrival) -> None:
         """Bring a whole stream to disk. Its acknowledgement leaves only when this is done, and never if it fails.
@@ -345,6 +383,17 @@ class Receiver:
         self._saving.add(task)
         task.add_done_callback(self._saving.discard)
 
+    def _figures(self) -> Figures:
+        now = datetime.now(UTC)
+        ages = [(now - picture.began).total_seconds() for picture in self._pictures.values()]
+        return Figures(
+            sessions=len(self._intake.sessions),
+            open_pictures=len(ages),
+            oldest=max(ages, default=0.0),
+            bad_packets=self._intake.bad_packets,
+        )
+
     def _tell(self, event: Event) -> None:
+        self.metrics.count(event)
         if self._on_event:
             self._on_event(event)

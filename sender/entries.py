@@ -51,11 +51,11 @@ class Entry:
     expires_at: float | None
 
 
-def read_entries(database: sqlite3.Connection, states: Sequence[EntryState]) -> list[Entry]:
-    """The rows in these states as entries, oldest first."""
+def read_entries(database: sqlite3.Connection, states: Sequence[EntryState], limit: int = -1) -> list[Entry]:
+    """The rows in these states as entries, oldest first; at most `limit` unless it is negative."""
     marks = ", ".join("?" * len(states))
-    query = f"SELECT {COLUMNS} FROM pictures WHERE state IN ({marks}) ORDER BY image"  # noqa: S608 - marks and names
-    return [entry_of(row) for row in database.execute(query, states)]
+    query = f"SELECT {COLUMNS} FROM pictures WHERE state IN ({marks}) ORDER BY image LIMIT ?"  # noqa: S608 - marks, names
+    return [entry_of(row) for row in database.execute(query, (*states, limit))]
 
 
 def entry_of(row: tuple[int, str, str, int, int, int, str | None, float, float, float | None]) -> Entry:

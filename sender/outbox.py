@@ -26,7 +26,7 @@ from sender.entries import COLUMNS, FINISHED, PENDING, Entry, EntryState, entry_
 from sender.locking import FileLock
 
 #: Bytes of a stream's id. Receivers tell pictures apart by it for years, so it must not be hit twice by chance.
-STREAM_ID_BYTES = 8
+STREAM_ID_BYTES = 6
 
 #: Characters of a name or a reason that are kept.
 MAX_TEXT = 512
@@ -52,15 +52,21 @@ class Outbox:
 
     Args:
         path: the file; made if it is not there.
+        stream: the id of the stream that the pictures belong to, up to 16 bytes; the file's own, or made up, if None.
         limits: what it may come to hold.
         clock: seconds since 1970.
 
     Raises:
-        OutboxError: another process uses it, it is not an outbox, or the file cannot be used.
+        OutboxError: another process uses it, it is not an outbox or one of another stream, or the file cannot be used.
     """
 
     def __init__(
-        self, path: Path | str, *, limits: OutboxLimits | None = None, clock: Callable[[], float] = time.time
+        self,
+        path: Path | str,
+        *,
+        stream: bytes | None = None,
+        limits: OutboxLimits | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = Path(path)
         self._limits = limits or OutboxLimits()
@@ -69,7 +75,7 @@ class Outbox:
         self._lock = FileLock(self.path)
         try:
             self._database = open_database(self.path)
-            self.stream, self.epoch = self._identity()
+            self.stream, self.epoch = self._identity(stream)
         except BaseException:
             self._lock.release()
             raise
@@ -158,6 +164,30 @@ class Outbox:
         """What is still to be delivered, oldest first."""
         return self.entries(PENDING)
 
+    def queued(self, limit: int) -> list[Entry]:
+        """The first pictures to be offered, oldest first, at most `limit`."""
+        with self._reading() as database:
+            return read_entries(database, (EntryState.QUEUED,), limit)
+
+    def newest(self, limit: int) -> list[Entry]:
+        """The last pictures that were accepted, newest first, at most `limit`."""
+        with self._reading() as database:
+            rows = database.execute(f"SELECT {COLUMNS} FROM pictures ORDER BY image DESC LIMIT ?", (limit,))  # noqa: S608
+            return [entry_of(row) for row in rows]
+
+    def counts(self) -> dict[EntryState, int]:
+        """How many pictures are in each state."""
+        with self._reading() as database:
+            rows = dict(database.execute("SELECT state, COUNT(*) FROM pictures GROUP BY state").fetchall())
+        return {state: int(rows.get(state.value, 0)) for state in EntryState}
+
+    def oldest(self) -> float | None:
+        """When the oldest picture that is not finished was accepted, in seconds since 1970."""
+        with self._reading() as database:
+            query = "SELECT MIN(accepted_at) FROM pictures WHERE state IN (?, ?)"
+            (found,) = database.execute(query, PENDING).fetchone()
+        return None if found is None else float(found)
+
     def entries(self, states: Sequence[EntryState] = tuple(EntryState)) -> list[Entry]:
         """The pictures in these states, oldest first."""
         with self._reading() as database:
@@ -225,12 +255,15 @@ class Outbox:
         with self._changing() as database:
             return database.execute("DELETE FROM pictures WHERE state IN (?, ?, ?)", FINISHED).rowcount
 
-    def _identity(self) -> tuple[bytes, int]:
+    def _identity(self, stream: bytes | None) -> tuple[bytes, int]:
         with self._changing() as database:
             found = database.execute("SELECT stream, epoch FROM identity").fetchone()
             if found is None:
-                found = (secrets.token_bytes(STREAM_ID_BYTES), 0)
+                # An id that was made up is new, and so are its numbers. One that was given may have been used before.
+                found = (secrets.token_bytes(STREAM_ID_BYTES), 0) if stream is None else (stream, int(self._clock()))
                 database.execute("INSERT INTO identity VALUES (?, ?)", found)
+            elif stream is not None and stream != found[0]:
+                raise OutboxError(f"{self.path} belongs to another stream; leave its name out, or take another file")
             # What was under way when the last process ended is to be sent again.
             database.execute("UPDATE pictures SET state = ? WHERE state = ?", (EntryState.QUEUED, EntryState.SENT))
         return bytes(found[0]), int(found[1])

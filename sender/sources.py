@@ -5,10 +5,12 @@ A source only finds and reads; what becomes of a picture is the caller's busines
 
 import asyncio
 import enum
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from codec.bitstream import Bitstream
+from codec.composing import Recipe, compose
 from layercast_errors import UsageError
 
 #: Files that hold a coded picture.
@@ -40,10 +42,27 @@ class Item:
     path: Path
     kind: Kind
 
+    def load(self, recipe: Recipe) -> tuple[Bitstream, int]:
+        """The stream to send, and the size of the picture as a JPEG in bytes; 0 where only the stream is left of it.
+
+        Raises:
+            CodecError: the file is no picture or stream, or cannot be coded as asked for.
+            UsageError: the file cannot be read.
+        """
+        if self.kind is Kind.STREAM:
+            return Bitstream.load(self.path), 0
+        composed = compose(self.path, recipe)
+        return composed.stream, composed.jpeg_size
+
     @property
-    def jpeg_size(self) -> int:
-        """Bytes of the original where it is a JPEG, for the receiver to compare with; else 0."""
-        return self.path.stat().st_size if self.path.suffix.lower() in (".jpg", ".jpeg") else 0
+    def key(self) -> str:
+        """What tells the file from others and from what it was before: its path, size and time of change.
+
+        Raises:
+            FileNotFoundError: it has just gone.
+        """
+        status = self.path.stat()
+        return f"{self.path.absolute()} {status.st_size} {status.st_mtime_ns}"
 
 
 def find_items(paths: Iterable[Path | str]) -> Iterator[Item]:
@@ -67,31 +86,37 @@ def find_items(paths: Iterable[Path | str]) -> Iterator[Item]:
             yield item
 
 
-async def watch_folder(folder: Path | str, *, every: float = WATCH_SECONDS) -> AsyncIterator[Item]:
+async def watch_folder(
+    folder: Path | str, *, every: float = WATCH_SECONDS, changed: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> AsyncIterator[Item]:
     """The files in a folder, and for ever those that appear in it or change, each once it has stopped growing.
 
     Args:
         folder: where to look.
-        every: how often, in seconds. A file that changes takes this long to be believed.
+        every: how often to look at a file that changes, in seconds; it takes this long to be believed.
+        changed: waits until something happens in the folder, or for so many seconds; see `sender.notices`.
 
     Raises:
-        UsageError: the folder does not exist.
+        UsageError: the folder does not exist, or is gone.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder")
     seen: dict[Path, tuple[int, int]] = {}
-    sent: dict[Path, tuple[int, int]] = {}
+    given: dict[Path, tuple[int, int]] = {}
     while True:
+        if not folder.is_dir():
+            raise UsageError(f"{folder} is not a folder")
         now = {item: stamp for item in _items_in(folder) if (stamp := _stamp(item.path)) is not None}
         for item, stamp in now.items():
-            if seen.get(item.path) == stamp and sent.get(item.path) != stamp:
-                sent[item.path] = stamp
+            if seen.get(item.path) == stamp and given.get(item.path) != stamp:
+                given[item.path] = stamp
                 yield item
         seen = {item.path: stamp for item, stamp in now.items()}
         # A file that was taken away and comes back is a new one.
-        sent = {path: stamp for path, stamp in sent.items() if path in seen}
-        await asyncio.sleep(every)
+        given = {path: stamp for path, stamp in given.items() if path in seen}
+        if seen == given:
+            await changed(every)
+        else:
+            await asyncio.sleep(every)
 
 
 def _items_in(folder: Path) -> list[Item]:

@@ -32,11 +32,17 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def add_loudness(parser: argparse.ArgumentParser, *, inner: bool = False) -> None:
-    """`--verbose` and `--quiet`; those of an `inner` subcommand leave alone what was said before its name."""
+    """How much is logged, and in which form; an `inner` subcommand leaves alone what was said before its name."""
     default = argparse.SUPPRESS if inner else False
     group = parser.add_mutually_exclusive_group()
     group.add_argument("-v", "--verbose", action="store_true", default=default, help="log what happens inside")
     group.add_argument("-q", "--quiet", action="store_true", default=default, help="errors only")
+    parser.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default=argparse.SUPPRESS if inner else "text",
+        help="of the log on stderr (default: text)",
+    )
 
 
 def add_encoding(parser: argparse.ArgumentParser) -> None:
@@ -48,18 +54,32 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--prompt-level", metavar="NAME", help="level of detail, where a prompt has several")
     group.add_argument(
         "--captioner",
-        choices=("blip", "blip2", "none"),
-        help="write a prompt where none is found (default: what is installed)",
+        choices=("blip", "blip2", "mini", "none"),
+        help="write a prompt where none is found (default: the best that is installed; mini always is)",
     )
     structure = group.add_mutually_exclusive_group()
     structure.add_argument(
         "--structure",
         choices=("canny", "pidinet", "hed", "openpose", "none"),
         default="canny",
-        help="how lines are found (default: %(default)s)",
+        help="how lines are found; openpose: people alone (default: %(default)s)",
     )
     structure.add_argument("--edges", type=Path, metavar="PATH", help="use this drawing of the edges")
-    structure.add_argument("--keypoints", type=Path, metavar="PATH", help="use people's poses from this OpenPose JSON")
+    group.add_argument(
+        "--skeleton",
+        "--keypoints",
+        dest="keypoints",
+        type=Path,
+        metavar="PATH",
+        help="send people's poses from this OpenPose JSON, too (with --structure none: in place of lines)",
+    )
+    group.add_argument(
+        "--order",
+        choices=("paper", "cheapest"),
+        default="paper",
+        help="after the words: lines then colours as in the paper, or the smaller first (default: %(default)s)",
+    )
+    group.add_argument("--nested", action="store_true", help="coarse lines and colours first, refined by what follows")
     size = group.add_mutually_exclusive_group()
     size.add_argument("--budget", type=int, metavar="BYTES", help="bytes in all (default: 0.02 bit per pixel)")
     size.add_argument("--bpp", type=float, metavar="X", help="bits per pixel in all")
@@ -86,6 +106,8 @@ def recipe_of(options: argparse.Namespace) -> "Recipe":
         bpp=options.bpp,
         seed=options.seed,
         model=options.model,
+        order=options.order,
+        nested=options.nested,
     )
 
 

@@ -2,18 +2,28 @@
 
 import argparse
 import contextlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layercast.commands.arguments import Subparsers, add_command, add_rendering, host_and_port
 from layercast.commands.links import ADDRESSES, add_listening, certificate_of, trust_of
+from layercast.commands.secrets import add_token, token_of
 from layercast.console import report, say
+from layercast_errors import UsageError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from receiver.events import Event
+    from receiver.permissions import Permissions
 
 DEFAULT_ADDRESS = "ws://127.0.0.1:8765"
+
+#: What `--model` is called where nothing is to be drawn.
+NO_MODEL = "none"
+
+#: How long finishing what is under way may take once we are told to leave, in seconds.
+DRAIN_SECONDS = 15.0
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
@@ -22,7 +32,8 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         subparsers,
         "receive",
         "Take pictures from senders, draw them as their layers arrive, and show them in a browser",
-        "layercast receive --listen ws://0.0.0.0:8765 --viewer 0.0.0.0:8080 --archive pictures/",
+        "layercast receive --listen ws://0.0.0.0:8765 --viewer 0.0.0.0:8080 --archive pictures/\n"
+        "  layercast receive --archive pictures/ --model none",
     )
     parser.add_argument(
         "--listen",
@@ -36,11 +47,27 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         metavar="HOST:PORT",
         help="where the page is, or none (default: %(default)s)",
     )
-    parser.add_argument("--archive", type=Path, metavar="DIR", help="keep streams and pictures here")
     parser.add_argument(
-        "--token",
-        default=os.environ.get("LAYERCAST_TOKEN"),
-        help="what senders must know (default: the variable LAYERCAST_TOKEN; else anyone may send)",
+        "--viewer-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name that the page goes by, besides localhost and addresses in numbers; may be repeated",
+    )
+    parser.add_argument(
+        "--viewer-origin",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="a web page that may show the page's data and send from a browser, such as https://show.example",
+    )
+    parser.add_argument("--archive", type=Path, metavar="DIR", help="keep streams and pictures here")
+    add_token(parser, "what senders must know; without it anyone may send")
+    parser.add_argument(
+        "--permissions",
+        type=Path,
+        metavar="TOML",
+        help="instead of one token: which tokens may send which streams, watch, and read the metrics",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object per event on stdout")
     add_listening(parser)
@@ -50,15 +77,18 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Serve until Ctrl-C or SIGTERM."""
+    """Serve until Ctrl-C, or until SIGTERM and what is under way is drawn."""
     import asyncio
 
-    from layercast.signals import run_until_terminated
+    from layercast.signals import run_until_drained
 
-    asyncio.run(run_until_terminated(_serve(options)))
+    async def work(leaving: asyncio.Event) -> None:
+        await _serve(options, leaving)
+
+    asyncio.run(run_until_drained(work, limit=DRAIN_SECONDS))
 
 
-async def _serve(options: argparse.Namespace) -> None:
+async def _serve(options: argparse.Namespace, leaving: "asyncio.Event") -> None:
     import asyncio
 
     from protocol.transports.urls import public_url
@@ -67,7 +97,18 @@ async def _serve(options: argparse.Namespace) -> None:
 
     addresses = options.listen or [DEFAULT_ADDRESS]
     certificate, trust = certificate_of(options), trust_of(options)
-    viewer = None if options.viewer == "none" else Viewer(address=public_url(addresses[0]))
+    permissions = _permissions_of(options)
+    receiver: Receiver | None = None
+    viewer = None
+    if options.viewer != "none":
+        viewer = Viewer(
+            address=public_url(addresses[0]),
+            origins=options.viewer_origin,
+            names=options.viewer_name,
+            permissions=permissions,
+            metrics=lambda: receiver.metrics.text() if receiver else (b"", "text/plain"),
+            condition=lambda: receiver.condition if receiver else "loading",
+        )
     quiet = options.quiet or options.json
 
     # Never done, unless whoever reads our output goes away.
@@ -92,19 +133,22 @@ async def _serve(options: argparse.Namespace) -> None:
         page = "nowhere"
         if viewer:
             # Before the model, which takes seconds to load: a taken port should be told at once.
-            page = await stack.enter_async_context(viewer.serve(*host_and_port(options.viewer)))
-        say(f"loading {options.model or 'mini'} ...", quiet=quiet)
+            page = await stack.enter_async_context(viewer.serve(*host_and_port(options.viewer), ssl=certificate))
+        model = options.model or "mini"
+        if model != NO_MODEL:
+            say(f"loading {model} ...", quiet=quiet)
         receiver = await stack.enter_async_context(
             Receiver(
                 addresses,
-                token=options.token,
-                model=options.model or "mini",
+                permissions=permissions,
+                model=None if model == NO_MODEL else model,
                 device=options.device,
                 steps=options.steps,
                 archive=options.archive,
                 on_event=on_event,
                 ssl=certificate,
                 trust=trust,
+                origins=options.viewer_origin,
                 ice_servers=options.ice_server,
             )
         )
@@ -119,7 +163,35 @@ async def _serve(options: argparse.Namespace) -> None:
             )
         say(f"listening at {' and '.join(receiver.urls)}, showing at {page}; Ctrl-C ends it", quiet=quiet)
         say(f"send a picture: layercast send photo.jpg --to {receiver.url}", quiet=quiet)
-        await unread
+        await _either(unread, leaving)
+        say("finishing what is under way; once more to stop at once", quiet=quiet)
+        await receiver.drain()
+
+
+async def _either(unread: "asyncio.Future[None]", leaving: "asyncio.Event") -> None:
+    """Wait until we are told to leave, or until nobody reads our output.
+
+    Raises:
+        BrokenPipeError: nobody reads it.
+    """
+    import asyncio
+
+    left = asyncio.ensure_future(leaving.wait())
+    await asyncio.wait((unread, left), return_when=asyncio.FIRST_COMPLETED)
+    left.cancel()
+    if unread.done():
+        unread.result()
+
+
+def _permissions_of(options: argparse.Namespace) -> "Permissions | None":
+    from receiver.permissions import Permissions
+
+    token = token_of(options)
+    if options.permissions is not None:
+        if token is not None:
+            raise UsageError("--permissions names every token; put the one that was given besides into its file")
+        return Permissions.load(options.permissions)
+    return None if token is None else Permissions.of_token(token)
 
 
 def event_line(event: "Event") -> str | None:

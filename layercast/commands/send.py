@@ -2,17 +2,18 @@
 
 import argparse
 import dataclasses
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layercast.commands.arguments import Subparsers, add_command, add_encoding, add_json, add_link, recipe_of
+from layercast.commands.identity import add_identity, stream_of
 from layercast.commands.links import ADDRESSES, add_dialling, trust_of
+from layercast.commands.secrets import add_token, token_of
 from layercast.console import progress, report, say
+from layercast_errors import UsageError
 
 if TYPE_CHECKING:
     from codec.bitstream import Bitstream
-    from codec.composing import Recipe
     from sender.delivery import Delivery
     from sender.sources import Item
 
@@ -26,15 +27,18 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         "layercast send photo.jpg --to ws://127.0.0.1:8765 --link iridium",
     )
     parser.add_argument(
-        "paths", nargs="+", type=Path, metavar="PATH", help="pictures, .lcast files, or folders of them"
+        "paths", nargs="*", type=Path, metavar="PATH", help="pictures, .lcast files, or folders of them"
     )
     parser.add_argument("--to", required=True, metavar="URL", help="the receiver, such as ws://127.0.0.1:8765")
+    add_token(parser, "what the receiver wants to hear")
+    add_identity(parser)
     parser.add_argument(
-        "--token",
-        default=os.environ.get("LAYERCAST_TOKEN"),
-        help="what the receiver wants to hear (default: the variable LAYERCAST_TOKEN)",
+        "--outbox",
+        type=Path,
+        metavar="FILE",
+        help="keep what is to be sent in this file until the receiver has it: through broken links, restarts and "
+        "crashes; without PATH, send what it holds",
     )
-    parser.add_argument("--order", choices=("paper", "cheapest"), default="paper", help="order of the layers")
     parser.add_argument("--loop", action="store_true", help="begin again after the last picture, until Ctrl-C")
     add_dialling(parser)
     add_link(parser)
@@ -50,6 +54,13 @@ def run(options: argparse.Namespace) -> None:
 
     from layercast.signals import run_until_terminated
 
+    if options.outbox is not None:
+        from layercast.commands.sending import send_by_outbox
+
+        send_by_outbox(options)
+        return
+    if not options.paths:
+        raise UsageError("name a picture, an .lcast file or a folder; without one there is only what an --outbox holds")
     sending = _send_all(options)
     asyncio.run(run_until_terminated(sending) if options.loop else sending)
 
@@ -67,15 +78,16 @@ async def _send_all(options: argparse.Namespace) -> None:
     rows = []
     async with Sender(
         options.to,
-        token=options.token,
+        token=token_of(options),
         link=link,
         order=options.order,
         ssl=trust_of(options),
         ice_servers=options.ice_server,
+        stream=stream_of(options),
     ) as sender:
         while True:
             for item in items:
-                stream, jpeg_size = await asyncio.to_thread(_load, item, recipe)
+                stream, jpeg_size = await asyncio.to_thread(item.load, recipe)
                 delivery = await _send_one(sender, item, stream, jpeg_size, quiet=options.quiet)
                 rows.append(_row(item, stream, delivery))
                 if not options.json:
@@ -86,18 +98,6 @@ async def _send_all(options: argparse.Namespace) -> None:
             rows.clear()
     if options.json:
         report({"pictures": rows})
-
-
-def _load(item: "Item", recipe: "Recipe") -> tuple["Bitstream", int]:
-    """The stream to send, and the size of the picture as a JPEG; 0 where only the stream is left of it."""
-    from codec.bitstream import Bitstream
-    from codec.composing import compose
-    from sender.sources import Kind
-
-    if item.kind is Kind.STREAM:
-        return Bitstream.load(item.path), 0
-    composed = compose(item.path, recipe)
-    return composed.stream, composed.jpeg_size
 
 
 async def _send_one(sender: Any, item: "Item", stream: "Bitstream", jpeg_size: int, *, quiet: bool) -> "Delivery":

@@ -11,6 +11,7 @@ from codec.encoding import encode
 from codec.layers import Layer
 from layercast_errors import (
     AuthenticationError,
+    ConnectError,
     DisconnectedError,
     ListenError,
     MissingModelError,
@@ -19,11 +20,13 @@ from layercast_errors import (
     UsageError,
 )
 from protocol.cutting import OutgoingSection
+from protocol.limits import Limits
 from protocol.links import LinkProfile
 from protocol.transports.addresses import open_transport
 from receiver.archive import Archive, label_of
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
 from receiver.intake import OfferReceived, SectionInfo, SectionReceived
+from receiver.permissions import Permissions
 from receiver.rendering.frames import Frame
 from receiver.session import Receiver
 from sender.session import Sender
@@ -219,9 +222,13 @@ async def test_layers_of_later_versions_are_kept_and_not_drawn(
 
 
 async def test_a_sender_that_vanishes_leaves_what_came(
-    tiny_model: Path, tmp_path: Path, stream: Bitstream, watch: Watch
+    tiny_model: Path, tmp_path: Path, stream: Bitstream, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with Receiver(ANY_PORT, model=tiny_model, steps=2, archive=tmp_path, on_event=watch) as receiver:
+    monkeypatch.setattr("receiver.intake.EXPIRY_SECONDS", 0.05)
+    limits = Limits(resume_seconds=1)
+    async with Receiver(
+        ANY_PORT, model=tiny_model, steps=2, archive=tmp_path, on_event=watch, limits=limits
+    ) as receiver:
         transport = await open_transport(receiver.url)
         async with Sender(receiver.url, transport=transport, link=SLOW) as sender:
             sending = asyncio.create_task(sender.send(stream))
@@ -350,3 +357,98 @@ async def test_what_cannot_be_kept_is_not_acknowledged(
         async with Sender(receiver.url) as sender:
             assert (await sender.send(stream)).complete
         assert streams_in(archive) == [stream]
+
+
+async def test_without_a_model_pictures_are_only_kept(tmp_path: Path, stream: Bitstream, watch: Watch) -> None:
+    async with (
+        Receiver(ANY_PORT, model=None, archive=tmp_path, on_event=watch) as receiver,
+        Sender(receiver.url) as sender,
+    ):
+        await sender.send(stream)
+        await watch.until_ended()
+        assert streams_in(tmp_path) == [stream]
+    assert [type(event) for event in watch.events] == [
+        PictureOpened,
+        LayerArrived,
+        LayerArrived,
+        LayerArrived,
+        PictureCompleted,
+    ]
+
+
+async def test_what_is_held_is_not_taken_in_twice_not_even_after_a_restart(
+    tmp_path: Path, stream: Bitstream, watch: Watch
+) -> None:
+    for _ in range(2):
+        async with Receiver(ANY_PORT, model=None, archive=tmp_path, on_event=watch) as receiver:
+            for number in (7, 7, 9):
+                async with Sender(receiver.url, stream=b"ship", epoch=1) as sender:
+                    assert (await sender.send(stream, image=number)).complete
+    assert len(watch.of(PictureOpened)) == len(watch.of(PictureCompleted)) == 2
+    assert streams_in(tmp_path) == [stream, stream]
+    async with Receiver(ANY_PORT, model=None, archive=tmp_path, on_event=watch) as receiver:
+        async with Sender(receiver.url, stream=b"ship", epoch=2) as sender:
+            await sender.send(stream, image=7)
+        async with Sender(receiver.url, stream=b"") as sender:
+            await sender.send(stream)
+        async with Sender(receiver.url, stream=b"") as sender:
+            await sender.send(stream)
+    assert len(streams_in(tmp_path)) == 5
+
+
+async def test_permissions_tell_who_may_send_which_stream(tmp_path: Path, stream: Bitstream, watch: Watch) -> None:
+    path = tmp_path / "tokens.toml"
+    path.write_text('[[token]]\nname = "ship"\ntoken = "secret"\nstreams = ["ship-*"]\n')
+    async with Receiver(ANY_PORT, model=None, permissions=Permissions.load(path), on_event=watch) as receiver:
+        for token, name, error in [
+            ("wrong", b"ship-1", AuthenticationError),
+            ("secret", b"other", RemoteProtocolError),
+        ]:
+            with pytest.raises(error) as caught:
+                async with Sender(receiver.url, token=token, stream=name):
+                    pass
+            assert token not in str(caught.value)
+        async with Sender(receiver.url, token="secret", stream=b"ship-1") as sender:
+            await sender.send(stream)
+        await watch.until_ended()
+    with pytest.raises(UsageError, match="put this one among them"):
+        Receiver(permissions=Permissions.load(path), token="other")
+
+
+async def test_draining_finishes_what_is_under_way_and_takes_nobody_new(
+    tiny_model: Path, stream: Bitstream, watch: Watch
+) -> None:
+    async with Receiver(ANY_PORT, model=tiny_model, steps=2, on_event=watch) as receiver:
+        assert receiver.condition == "ok"
+        async with Sender(receiver.url, link=SLOW) as sender:
+            sending = asyncio.create_task(sender.send(stream))
+            await watch.until(lambda: watch.of(PictureOpened))
+            draining = asyncio.create_task(receiver.drain())
+            await asyncio.sleep(0)
+            assert receiver.condition == "draining"
+            with pytest.raises((ConnectError, DisconnectedError)):
+                await Sender(receiver.url).__aenter__()
+            await draining
+            assert [type(event) for event in watch.of(PictureCompleted, PictureFailed)] == [PictureCompleted]
+            assert (await sending).complete
+    assert receiver.condition == "closed"
+
+
+async def test_what_happens_is_counted(tiny_model: Path, stream: Bitstream, watch: Watch) -> None:
+    async with (
+        Receiver(ANY_PORT, model=tiny_model, steps=2, on_event=watch) as receiver,
+        Sender(receiver.url) as sender,
+    ):
+        await sender.send(stream)
+        await watch.until_ended()
+        text, kind = receiver.metrics.text()
+    assert kind.startswith("text/plain")
+    counted = dict(line.rsplit(" ", 1) for line in text.decode().splitlines() if not line.startswith("#"))
+    sizes = {section.layer: len(section.payload) for section in stream.sections}
+    for layer in Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE:
+        label = f'{{layer="{layer.name.lower()}"}}'
+        assert float(counted[f"layercast_receiver_payload_bytes_total{label}"]) == sizes[layer]
+    assert counted['layercast_receiver_pictures_total{outcome="complete"}'] == "1.0"
+    assert counted["layercast_receiver_first_frame_seconds_count"] == "1.0"
+    assert counted["layercast_receiver_sessions"] == "1.0"
+    assert counted["layercast_receiver_open_pictures"] == "0.0"
