@@ -19,7 +19,7 @@ from transformers import CLIPTokenizer
 from training.captions import MAX_TOKENS, save_tokenizer, train_tokenizer
 from training.network import Known, Network
 from training.run import Run, cosine
-from training.samples import Batch, Samples, shuffled_rows
+from training.samples import Batch, Samples, stream
 from training.vae import load_vae, to_tensor
 
 LEARNING_RATE = 6e-4
@@ -28,8 +28,8 @@ LEARNING_RATE = 6e-4
 #: network off its course.
 WARMUP = 200
 
-#: Of the running average of weights that is exported; short, since runs on a CPU are.
-EMA_DECAY = 0.98
+#: Steps over which the weights that are exported are averaged, as a share of all steps so far, and at most.
+AVERAGED_SHARE, AVERAGED_STEPS = 0.05, 2000
 
 
 def cache_latents(vae: AutoencoderTiny, work: Path, split: str, device: torch.device) -> Tensor:
@@ -80,7 +80,7 @@ def flow_loss(network: nn.Module, batch: Batch, time: Tensor, noise: Tensor) -> 
     return loss
 
 
-def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
+def train(run: Run, work: Path, *, batch: int, seed: int, workers: int = 0) -> None:
     """Train until the budget of `run` is spent, from its checkpoint if there is one."""
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -103,22 +103,21 @@ def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
     logging.getLogger("training").info("%.1f M parameters", sum(p.numel() for p in network.parameters()) / 1e6)
 
     generator = torch.Generator().manual_seed(seed + run.step)
-    rows = shuffled_rows(len(samples), batch, seed, run.step)
+    batches = iter(stream(samples, batch, seed, run.step, workers))
     losses: list[float] = []
     begun = run.step
     for save in run.ticks():
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * cosine(run.progress) * min(1.0, (run.step - begun + 1) / WARMUP)
-        turn, chosen = next(rows)
-        shown = to_device(samples.batch(chosen, turn), device)
-        time = noise_times(len(chosen), generator).to(device)
+        shown = to_device(next(batches), device)
+        time = noise_times(batch, generator).to(device)
         noise = torch.randn(shown.latents.shape, generator=generator).to(device)
         loss = flow_loss(network, shown, time, noise).mean()
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
-        decay = min(EMA_DECAY, (1 + run.step) / (10 + run.step))
+        decay = 1 - 1 / (1 + min(AVERAGED_SHARE * run.step, AVERAGED_STEPS))
         with torch.no_grad():
             torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
         losses.append(loss.item())
@@ -159,20 +158,22 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     return Batch(*(getattr(batch, name).to(device) for name in Batch.__dataclass_fields__))
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("build/training"))
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--steps", type=int, help="budget in steps")
     budget.add_argument("--minutes", type=float, help="budget in minutes, over all restarts")
     parser.add_argument("--batch", type=int, default=8, help="pictures a step; more on a GPU")
+    parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches; some on a GPU")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--smoke", action="store_true", help="3 steps")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     steps = 3 if options.smoke else options.steps or (None if options.minutes else 40_000)
     run = Run(options.work, "diffusion", steps=steps, minutes=options.minutes)
-    train(run, options.work, batch=options.batch, seed=options.seed)
+    train(run, options.work, batch=options.batch, seed=options.seed, workers=options.workers)
 
 
 if __name__ == "__main__":

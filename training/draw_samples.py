@@ -37,13 +37,14 @@ def draw(data: Path, picks: list[str], model_name: str, folder: Path) -> None:
         image.resize((side, side), Image.Resampling.LANCZOS).save(folder / f"{number:02}.png", pnginfo=info)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with tiles.jsonl and sheets/")
     parser.add_argument("--pick", action="append", required=True, metavar="SHEET:LEFT:TOP=PROMPT")
     parser.add_argument("--model", default="mini")
     parser.add_argument("--out", type=Path, default=Path("layercast/samples"))
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     draw(options.data, options.pick, options.model, options.out)
 
 

@@ -53,11 +53,12 @@ def export(work: Path, folder: Path) -> None:
         config.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("build/training"))
     parser.add_argument("--out", type=Path, default=Path("receiver/rendering/weights/mini"))
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     export(options.work, options.out)
 
 

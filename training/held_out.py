@@ -17,13 +17,14 @@ def prompt_of(tile: Tile) -> str:
     return ", ".join([tile.subject or "picture", *(name.lower() for name in tile.categories[:4])])
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with tiles.jsonl and sheets/")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=40, help="pictures (default: %(default)s)")
     parser.add_argument("--prompts", type=Path, nargs="*", default=[], help="text files, a prompt a line")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     tiles = [tile for tile in read_tiles(options.data) if tile.held_out]
     # Spread over all sheets instead of all pictures of the first ones.

@@ -1,5 +1,6 @@
 """What the diffusion model is shown: one picture's latents with a random part of what a receiver may hold of it."""
 
+import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 from transformers import CLIPTokenizer
 
 from training.captions import MAX_TOKENS, caption, mirrored, scene_caption
@@ -99,12 +100,31 @@ class Samples(Dataset[Batch]):
         return latents, text, edges, colors, level
 
 
-def shuffled_rows(count: int, batch: int, seed: int, start: int) -> Iterator[tuple[int, list[int]]]:
-    """Yield (turn, rows) for ever, every row once a turn, from batch number `start` on, the same after a restart."""
-    per_turn = max(1, count // batch)
-    number = start
-    while True:
-        turn, offset = divmod(number, per_turn)
-        order = np.random.default_rng((seed, turn)).permutation(count)
-        yield turn, [int(row) for row in order[offset * batch : (offset + 1) * batch]]
-        number += 1
+def stream(samples: Samples, batch: int, seed: int, start: int, workers: int) -> "DataLoader[Batch]":
+    """Batches for ever, every row once a turn, from batch number `start` on; the same whatever `workers` prepares them.
+
+    Args:
+        samples: what is shown.
+        batch: rows in a batch.
+        seed: of the order.
+        start: batches to leave out, which is what a restart has seen.
+        workers: processes that prepare batches; 0 prepares them in this one.
+    """
+    return DataLoader(_Batches(samples, batch, seed, start), batch_size=None, num_workers=workers)
+
+
+class _Batches(IterableDataset[Batch]):
+    def __init__(self, samples: Samples, batch: int, seed: int, start: int) -> None:
+        self._samples, self._batch, self._seed, self._start = samples, batch, seed, start
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker = get_worker_info()
+        # A loader asks its workers in turn, so that each prepares every so-many-th batch.
+        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        count = len(self._samples)
+        per_turn = max(1, count // self._batch)
+        for number in itertools.count(self._start + first, step):
+            turn, offset = divmod(number, per_turn)
+            order = np.random.default_rng((self._seed, turn)).permutation(count)
+            rows = np.resize(order, max(count, self._batch))[offset * self._batch :][: self._batch]
+            yield self._samples.batch([int(row) for row in rows], turn)

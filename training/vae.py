@@ -129,7 +129,8 @@ def load_vae(work: Path) -> AutoencoderTiny:
     return vae.eval()
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("build/training"))
     budget = parser.add_mutually_exclusive_group()
@@ -139,7 +140,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--decoder", action="store_true", help="go on with the decoder alone; latents stay as they are")
     parser.add_argument("--smoke", action="store_true", help="3 steps")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     steps = 3 if options.smoke else options.steps or (None if options.minutes else 20_000)
     run = Run(options.work, "decoder" if options.decoder else "vae", steps=steps, minutes=options.minutes)

@@ -1,4 +1,7 @@
-"""Captions written by a model: BLIP (arXiv 2201.12086) and BLIP-2 (arXiv 2301.12597), through transformers."""
+"""Captions written by a model: BLIP (arXiv 2201.12086) and BLIP-2 (arXiv 2301.12597), through transformers, or mini.
+
+`mini` ships with the codec and needs no torch; it tells subject, medium, style and colours.
+"""
 
 import enum
 import functools
@@ -9,6 +12,7 @@ from typing import Any
 from PIL import Image
 
 from codec.analysis.hub import is_local, missing_weights
+from codec.analysis.recognition import describe
 from layercast_errors import MissingExtraError, ModelFilesError
 
 #: Tokens of a caption at most.
@@ -21,10 +25,11 @@ _WEIGHT_FILES = (
 
 
 class Captioner(enum.StrEnum):
-    """A kind of captioning model."""
+    """A kind of captioning model, the one to be preferred first."""
 
     BLIP = "blip"
     BLIP2 = "blip2"
+    MINI = "mini"
 
 
 #: The hub ids that are taken where no weights are named.
@@ -47,7 +52,7 @@ def caption(
     Args:
         image: PIL RGB of any size.
         captioner: which kind of model.
-        weights: a local folder or a hub id; the kind's usual ones if not given.
+        weights: a local folder or a hub id; the kind's usual ones if not given. `mini` has but its own.
         device: "cpu", "cuda" or "auto".
         fetch: whether weights that are not on this machine may be downloaded.
 
@@ -56,6 +61,8 @@ def caption(
         MissingModelError: the weights are not on this machine and cannot be fetched.
         ModelFilesError: the weights are damaged or of another kind of model.
     """
+    if captioner is Captioner.MINI:
+        return describe(image)
     name = str(weights or DEFAULT_WEIGHTS[captioner])
     processor, model = _load(captioner, name, device, fetch)
     import torch
@@ -68,6 +75,8 @@ def caption(
 
 def is_ready(captioner: Captioner) -> bool:
     """Whether a captioner can be used at once: all it needs is installed, and its weights lie in the hub's cache."""
+    if captioner is Captioner.MINI:
+        return True
     if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers", "huggingface_hub")):
         return False
     from huggingface_hub import try_to_load_from_cache

@@ -84,6 +84,15 @@ def plain_caption(image: Image.Image) -> str:
     return f"{_tone(lab[..., 0])}, {_colors(_shares(lab))}{_light(lab[..., 0])}"
 
 
+def palette_words(image: Image.Image) -> str:
+    """Name the main colours: such as "mostly navy blue and black with some orange".
+
+    Args:
+        image: PIL RGB of any size.
+    """
+    return _colors(_shares(_measure(image)))
+
+
 def dominant_colors(image: Image.Image) -> tuple[ColorShare, ...]:
     """The picture's named colours, the largest share first; shares sum to 1.
 

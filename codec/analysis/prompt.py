@@ -44,8 +44,8 @@ def find_prompt(
         prompts: a folder of NAME.txt and NAME.json files, or a JSON file that maps file names to prompts. A prompt in
             JSON is a text, or an object of texts by level of detail, as {"short": "...", "long": "..."}.
         level: the level of detail to take where a prompt has several.
-        captioner: "blip" or "blip2" to have a text written where none is found (fetched if need be), "none" never;
-            None takes BLIP or BLIP-2 if its weights already lie on this machine.
+        captioner: "blip" or "blip2" to have a text written where none is found (fetched if need be), "mini" for the
+            small one that ships with the codec, "none" for never; None takes the first of these that is there.
 
     Raises:
         PromptError: the given text is blank, or the named prompts cannot be read, lack the picture or the level.
@@ -82,7 +82,7 @@ def _chosen_captioner(name: str | None) -> Captioner | None:
     try:
         return Captioner(name)
     except ValueError as error:
-        raise UsageError(f"no captioner is called {name!r}; there are blip, blip2 and none") from error
+        raise UsageError(f"no captioner is called {name!r}; there are blip, blip2, mini and none") from error
 
 
 def _said(text: str, what: str) -> str:

@@ -29,6 +29,7 @@ class PromptSource(enum.StrEnum):
     SWARMUI = "swarmui"
     BLIP = "blip"
     BLIP2 = "blip2"
+    MINI = "mini"
     MEASURED = "measured"
 
 
