@@ -14,8 +14,8 @@ from codec.analysis.prompt import find_prompt
 from codec.analysis.skeleton import load_keypoints
 from codec.analysis.texts import FoundPrompt
 from codec.bitstream import Bitstream
-from codec.encoding import Structure, encode
-from codec.layers import Size
+from codec.encoding import Order, Structure, encode, order_named
+from codec.layers import Size, Skeleton
 from codec.pictures import PictureSource, choose_canvas, fit_to_canvas, jpeg_size, load_picture
 from layercast_errors import UsageError
 
@@ -34,15 +34,17 @@ class Recipe:
         prompt: the text; found as `codec.analysis.prompt.find_prompt` does if None.
         prompts: a folder or JSON file of prompts by picture name.
         prompt_level: which of a prompt's levels of detail to take.
-        captioner: "blip", "blip2" or "none"; what is installed if None.
-        structure: one of STRUCTURES.
+        captioner: "blip", "blip2", "mini" or "none"; the best that is installed if None.
+        structure: one of STRUCTURES; "openpose" finds people and no lines.
         edges: a drawing of the edges to use in place of the picture's own.
-        keypoints: an OpenPose JSON file to use as structure.
+        keypoints: an OpenPose JSON file of people to send beside the lines.
         canvas: (width, height), multiples of 64; the picture's aspect with a long side of 512 if None.
         budget: bytes in all; from `bpp` if None.
         bpp: bits per pixel of canvas; 0.02 if neither is given.
         seed: of the noise that the picture will be drawn from.
         model: name of the model that the picture is meant for.
+        order: which layers come first after the words: "paper" or "cheapest".
+        nested: whether lines and colours come on coarse grids first.
     """
 
     prompt: str | None = None
@@ -57,12 +59,15 @@ class Recipe:
     bpp: float | None = None
     seed: int = 0
     model: str = "mini"
+    order: str = Order.PAPER
+    nested: bool = False
 
     def __post_init__(self) -> None:
         if self.structure not in STRUCTURES:
             raise UsageError(f"no structure is called {self.structure!r}; there are {', '.join(STRUCTURES)}")
-        if self.edges is not None and self.keypoints is not None:
-            raise UsageError("edges and keypoints both say what the structure is; give one of them")
+        if self.keypoints is not None and self.structure == "openpose":
+            raise UsageError("keypoints and the structure openpose both say where people are; give one of them")
+        order_named(self.order)
         if self.budget is not None and self.bpp is not None:
             raise UsageError("a budget in bytes and one in bits per pixel contradict each other; give one of them")
         if self.bpp is not None and not 0 < self.bpp < math.inf:
@@ -110,25 +115,30 @@ def compose(source: PictureSource, recipe: Recipe | None = None) -> Composition:
     stream = encode(
         pixels,
         prompt.text,
-        structure=_structure(pixels, canvas, recipe),
+        structure=_lines(pixels, canvas, recipe),
+        skeleton=_people(pixels, canvas, recipe),
         budget=recipe.budget,
         bpp=recipe.bpp,
         seed=recipe.seed,
         model=recipe.model,
+        order=order_named(recipe.order),
+        nested=recipe.nested,
     )
     return Composition(stream=stream, prompt=prompt, jpeg_size=jpeg_size(Image.fromarray(pixels)))
 
 
-def _structure(pixels: NDArray[np.uint8], canvas: Size, recipe: Recipe) -> Structure:
+def _lines(pixels: NDArray[np.uint8], canvas: Size, recipe: Recipe) -> Structure:
     if recipe.edges is not None:
         return load_edge_picture(recipe.edges, canvas, ANNOTATED_SIDE)
-    if recipe.keypoints is not None:
-        return load_keypoints(recipe.keypoints, canvas)
     match recipe.structure:
-        case "none":
+        case "none" | "openpose":
             return None
-        case "openpose":
-            return annotate_pose(pixels)
         case "pidinet" | "hed":
             return annotate_edges(pixels, Annotator(recipe.structure), ANNOTATED_SIDE)
     return "canny"
+
+
+def _people(pixels: NDArray[np.uint8], canvas: Size, recipe: Recipe) -> Skeleton | None:
+    if recipe.keypoints is not None:
+        return load_keypoints(recipe.keypoints, canvas)
+    return annotate_pose(pixels) if recipe.structure == "openpose" else None

@@ -1,30 +1,40 @@
 """Picture and prompt -> stream, within a budget."""
 
+import enum
+from itertools import zip_longest
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.analysis.colors import CELL, average_colors
 from codec.bitstream import Bitstream, Coder, Header, Section
-from codec.budget import (
-    COLOR_SHARE,
-    EDGE_SIDES,
-    TEXT_SHARE,
-    budget_of,
-    edge_sections,
-    fit_colors,
-    fit_edges,
-    shorten,
-    size_of,
-    text_section,
-)
+from codec.budget import budget_of, fit_text, rank_colors
 from codec.contours import find_contours, trace
+from codec.fitting import Lines, color_sections, size_of
 from codec.layers import EdgeMap, Layer, Skeleton
-from layercast_errors import BudgetError, UsageError
+from layercast_errors import UsageError
 
-#: What a caller may say of a picture's structure: find its lines, these lines, these people, or nothing.
-Structure = EdgeMap | Skeleton | Literal["canny"] | None
+#: What a caller may say of a picture's lines: find them, these, or none.
+Structure = EdgeMap | Literal["canny"] | None
+
+
+class Order(enum.StrEnum):
+    """Which layers come first after the words."""
+
+    PAPER = "paper"
+    CHEAPEST = "cheapest"
+
+
+def order_named(name: str) -> Order:
+    """The order of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    try:
+        return Order(name)
+    except ValueError as error:
+        raise UsageError(f"no order of layers is called {name!r}; there are {', '.join(Order)}") from error
 
 
 def encode(
@@ -36,22 +46,26 @@ def encode(
     bpp: float | None = None,
     seed: int = 0,
     model: str = "mini",
+    skeleton: Skeleton | None = None,
+    order: Order = Order.PAPER,
     nested: bool = False,
 ) -> Bitstream:
     """Turn a picture and what is said of it into a stream of at most `budget` bytes.
 
-    Words come first, then colours, then lines, of which there are as many as still fit. A prompt that would take too
-    much is shortened to whole clauses, and the stream's notes say so.
+    Words come first; a prompt that would take too much is shortened to whole clauses, and the stream's notes say so.
+    People come next. The rest is shared between colours and lines by what more of each is worth.
 
     Args:
         picture: (H, W, 3) uint8 RGB at canvas size.
         prompt: what the picture shows.
-        structure: "canny" finds the lines; an edge map or a skeleton is used as it is given; None leaves them out.
+        structure: "canny" finds the lines; an edge map is used as it is given; None leaves them out.
         budget: bytes in all; from `bpp` if not given.
         bpp: bits per pixel of canvas; 0.02 if neither is given.
         seed: of the noise that the picture will be drawn from.
         model: name of the model that the picture is meant for.
-        nested: whether lines and colours come on coarse grids first and are then refined, for about 10 % more bytes.
+        skeleton: people to send beside the lines.
+        order: whether structure comes before texture as in the paper, or the smaller of the two first.
+        nested: whether lines and colours come on coarse grids first and are then refined, for a few more bytes.
 
     Raises:
         BudgetError: the budget does not hold the header and the first word.
@@ -62,42 +76,49 @@ def encode(
     header = Header(picture.shape[1], picture.shape[0], seed, model)
     budget = budget_of(header.canvas, budget, bpp)
     empty = Bitstream(header).size_of(None)
-    text, notes = _fit_text(prompt, budget, empty)
+    text, notes = fit_text(prompt, budget, empty)
     room = budget - empty - len(text.to_bytes())
-    maps = [average_colors(picture), average_colors(picture, 2 * CELL)]
-    colors = fit_colors(maps, min(room, int(budget * COLOR_SHARE)), nested=nested)
-    lines = _fit_structure(picture, structure, room - size_of(colors), nested=nested)
-    if nested:
-        # The coarsest of every layer comes before what refines any.
-        return Bitstream(header, (text, *lines[:1], *colors, *lines[1:]), notes)
-    return Bitstream(header, (text, *lines, *colors), notes)
+    people, people_notes = _fit_people(skeleton, room)
+    room -= size_of(people)
+    found = _find_lines(picture, structure, nested=nested)
+    colors = _fit_colors(picture, room, found, nested=nested)
+    lines = () if found is None else found.fit(room - size_of(colors))
+    if size_of(lines) + size_of(colors) < room * 3 // 4:
+        # Lines that took all the cells there can be leave room for finer colours.
+        colors = _fit_colors(picture, room - size_of(lines), None, nested=nested)
+    layers = [(*people, *lines), colors]
+    if order is Order.CHEAPEST:
+        layers.sort(key=size_of)
+    # The coarsest of every layer comes before what refines any.
+    rest = (section for level in zip_longest(*layers) for section in level if section is not None)
+    sections = (text, *rest) if nested else (text, *layers[0], *layers[1])
+    return Bitstream(header, sections, notes + people_notes)
 
 
-def _fit_text(prompt: str, budget: int, empty: int) -> tuple[Section, tuple[str, ...]]:
-    whole = text_section(prompt)
-    share = min(max(int(budget * TEXT_SHARE), 0), budget - empty)
-    if len(whole.to_bytes()) <= share:
-        return whole, ()
-    shorter = shorten(prompt, lambda start: len(text_section(start).to_bytes()) <= share)
-    if shorter is None:
-        raise BudgetError(budget, empty + len(whole.to_bytes()), "the header and the prompt")
-    note = f"the prompt was shortened from {len(prompt)} to {len(shorter)} characters to fit the budget"
-    return text_section(shorter), (note,)
+def _fit_people(skeleton: Skeleton | None, room: int) -> tuple[tuple[Section, ...], tuple[str, ...]]:
+    from codec.coders.skeleton import encode_skeleton
+
+    if skeleton is None or not skeleton.people:
+        return (), ()
+    section = Section(Layer.STRUCTURE, Coder.SKELETON, encode_skeleton(skeleton))
+    if size_of([section]) > room:
+        return (), (f"the budget leaves {room} bytes for poses, which need {size_of([section])}: they were left out",)
+    return (section,), ()
 
 
-def _fit_structure(picture: NDArray[np.uint8], structure: Structure, room: int, *, nested: bool) -> tuple[Section, ...]:
+def _find_lines(picture: NDArray[np.uint8], structure: Structure, *, nested: bool) -> Lines | None:
     if structure is None:
-        return ()
-    if isinstance(structure, Skeleton):
-        from codec.coders.skeleton import encode_skeleton
-
-        section = Section(Layer.STRUCTURE, Coder.SKELETON, encode_skeleton(structure))
-        return (section,) if size_of([section]) <= room else ()
+        return None
     if isinstance(structure, EdgeMap):
-        whole = edge_sections(structure, nested=nested) if max(structure.grid.shape) <= EDGE_SIDES[-1] else ()
-        if whole and size_of(whole) <= room:
-            return whole
-        contours, lines = trace(structure.grid, structure.canvas), structure.to_image()
-    else:
-        contours, lines = find_contours(picture)
-    return fit_edges(contours, lines, room, nested=nested)
+        return Lines(trace(structure.grid, structure.canvas), nested=nested, given=structure)
+    return Lines(find_contours(picture)[0], nested=nested)
+
+
+def _fit_colors(picture: NDArray[np.uint8], room: int, lines: Lines | None, *, nested: bool) -> tuple[Section, ...]:
+    """The colours that are worth most beside lines, if there are any, and that fit."""
+    canvas = picture.shape[1], picture.shape[0]
+    for choice in rank_colors(canvas, room, 0 if lines is None else lines.usual_size):
+        sections = color_sections(picture, choice.cell, choice.step, nested=nested)
+        if size_of(sections) <= room:
+            return sections
+    return ()

@@ -28,6 +28,8 @@ def encode(
     bpp: float | None = None,
     seed: int = 0,
     model: str = "mini",
+    order: str = "paper",
+    nested: bool = False,
 ) -> Bitstream:
     """Turn a picture into a stream.
 
@@ -36,13 +38,15 @@ def encode(
         prompt: what the picture shows; found beside or in the picture, or measured, if None.
         structure: "canny", "pidinet", "hed", "openpose" or "none".
         edges: a drawing of edges to use in place of the picture's own.
-        keypoints: an OpenPose JSON file to use as structure.
-        captioner: "blip", "blip2" or "none"; what is installed if None.
+        keypoints: an OpenPose JSON file of people to send beside the lines.
+        captioner: "blip", "blip2", "mini" or "none"; the best that is installed if None.
         canvas: (width, height), multiples of 64; the picture's aspect with a long side of 512 if None.
         budget: bytes in all, from `bpp` if None.
         bpp: bits per pixel of canvas; 0.02 if neither is given.
         seed: of the noise that the picture will be drawn from.
         model: name of the model that the picture is meant for.
+        order: which layers follow the words: "paper" has lines before colours, "cheapest" the smaller first.
+        nested: whether lines and colours come on coarse grids first and are then refined.
 
     Raises:
         CodecError: the picture, prompt or drawing cannot be read, or the budget cannot be met.
@@ -59,6 +63,8 @@ def encode(
         bpp=bpp,
         seed=seed,
         model=model,
+        order=order,
+        nested=nested,
     )
     return compose(image, recipe).stream
 

@@ -41,7 +41,10 @@ FORMAT = "LCAST"
 MAX_FILE = 1 << 18
 
 #: Options of `Image.save` that are passed on to the encoder.
-SAVE_OPTIONS = ("prompt", "structure", "edges", "keypoints", "captioner", "canvas", "budget", "bpp", "seed", "model")
+SAVE_OPTIONS = (
+    "prompt", "structure", "edges", "keypoints", "captioner", "canvas", "budget", "bpp", "seed", "model", "order",
+    "nested",
+)  # fmt: skip
 
 _PATHS = ("edges", "keypoints")
 

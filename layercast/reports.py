@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from codec.bitstream import Bitstream
-from codec.layers import EdgeMap, Layer, Skeleton
+from codec.layers import EdgeMap, Layer, Priors, Skeleton
 from layercast_errors import TruncatedError
 
 
@@ -28,7 +28,7 @@ def describe(stream: Bitstream, path: Path | None = None) -> dict[str, Any]:
         "seed": stream.header.seed,
         "model": stream.header.model,
         "prompt": priors.semantic.prompt if priors.semantic else None,
-        "structure": _structure(priors.structure or priors.skeleton),
+        "structure": _structure(priors),
         "texture": None
         if priors.texture is None
         else "x".join(str(side) for side in priors.texture.colors.shape[1::-1]),
@@ -67,10 +67,13 @@ def _coder(coder: int) -> str:
     return str(coder) if name is None else str(name).lower()
 
 
-def _structure(structure: EdgeMap | Skeleton | None) -> str | None:
-    match structure:
-        case EdgeMap():
-            return "edges {1}x{0}".format(*structure.grid.shape)
-        case Skeleton():
-            return f"skeleton of {len(structure.people)}"
-    return None
+def _structure(priors: Priors) -> str | None:
+    """The grid of the lines, the number of people, or both."""
+    told = []
+    for prior in (priors.structure, priors.skeleton):
+        match prior:
+            case EdgeMap():
+                told.append("edges {1}x{0}".format(*prior.grid.shape))
+            case Skeleton():
+                told.append(f"skeleton of {len(prior.people)}")
+    return ", ".join(told) or None

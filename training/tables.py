@@ -1,6 +1,6 @@
 """Builds the coders' tables: `python -m training.tables edges --pictures DIR`.
 
-`shades` is computed and needs no pictures; `colors` builds on it.
+`shades` is computed and needs no pictures; `colors` builds on it, and `budget` measures the coders with all the others.
 
 A table's name carries `codec.coders.stored.VERSION`. Streams made with another table do not decode, so a new table
 needs a new version of the format (`codec.header.VERSION`) once streams have been given away.
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.coders.stored import VERSION
-from training import table_colors, table_edges, table_shades, table_text
+from training import table_budget, table_colors, table_edges, table_shades, table_text
 from training.data import read_tiles
 
 TABLES = Path(__file__).parent.parent / "codec" / "tables"
@@ -24,7 +24,7 @@ TABLES = Path(__file__).parent.parent / "codec" / "tables"
 def main() -> int:
     """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m training.tables", description=__doc__)
-    parser.add_argument("table", choices=["edges", "text", "shades", "colors"])
+    parser.add_argument("table", choices=["edges", "text", "shades", "colors", "budget"])
     parser.add_argument("--pictures", type=Path, help="folder of sheets and tiles.jsonl (all but shades)")
     parser.add_argument("--prompts", type=Path, nargs="*", default=[], help="text files, a prompt a line (text)")
     parser.add_argument(
@@ -37,6 +37,7 @@ def main() -> int:
     parser.add_argument("--maps", type=int, default=8, help="maps of each picture (edges, colors)")
     parser.add_argument("--cells", type=int, default=500, help="cells of each map (edges)")
     parser.add_argument("--epochs", type=int, default=10, help="rounds of training (edges, colors)")
+    parser.add_argument("--sample", type=int, default=300, help="pictures to measure (budget)")
     parser.add_argument("--output", type=Path, default=TABLES, help="folder to write to")
     options = parser.parse_args()
     if options.pictures is None and options.table != "shades":
@@ -55,6 +56,8 @@ def _build(options: argparse.Namespace) -> Mapping[str, NDArray[np.generic]]:
         names = [name for path in options.names for name in table_text.read_names(path)]
         return table_text.build(prompts, [*table_text.style_texts(options.pictures), *names])
     tiles = read_tiles(options.pictures)
+    if options.table == "budget":
+        return table_budget.build(options.pictures, tiles, pictures=options.sample)
     if options.table == "colors":
         return table_colors.build(options.pictures, tiles, maps=options.maps, epochs=options.epochs)
     return table_edges.build(options.pictures, tiles, maps=options.maps, cells=options.cells, epochs=options.epochs)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.layers import ColorMap
+from codec.layers import ColorMap, Size
 
 #: Pixels of canvas on a side of one colour cell, as T2I-Adapter's colour adapter has it.
 CELL = 64
@@ -18,6 +18,11 @@ def average_colors(picture: NDArray[np.uint8], cell: int = CELL) -> ColorMap:
         cell: side of a cell, in canvas pixels.
     """
     height, width = picture.shape[:2]
-    size = (max(1, round(width / cell)), max(1, round(height / cell)))
+    return average_grid(picture, (max(1, round(width / cell)), max(1, round(height / cell))))
+
+
+def average_grid(picture: NDArray[np.uint8], size: Size) -> ColorMap:
+    """Average the picture over a grid of `size` (columns, rows)."""
+    height, width = picture.shape[:2]
     colors = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     return ColorMap(np.asarray(colors, np.uint8), (width, height))

@@ -10,8 +10,8 @@ from layercast_errors import PictureError
 #: Size of a key point file that is read, in bytes (4 MiB).
 MAX_KEYPOINTS_SIZE = 4 << 20
 
-#: People of one picture that are kept, in the file's order.
-MAX_PEOPLE = 64
+#: People of one picture that are kept, in the file's order: as many as the coder takes.
+MAX_PEOPLE = 63
 
 #: Where the 18 points of the body model stand among the 25 of OpenPose's newer one (BODY_25; 8 is the mid hip).
 _FROM_BODY_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from codec.analysis.edges import detect_edges
 from codec.bitstream import Bitstream, Header
-from codec.budget import edge_sections, fit_edges, size_of
-from codec.contours import Contours, agreement, find_contours
+from codec.contours import agreement, find_contours
+from codec.fitting import Lines, edge_sections, size_of
 from codec.layers import EdgeMap
 from evaluation.codec.jpegxl import jpegxl_size
 from evaluation.codec.pictures import CANVAS, REFERENCE_CANNY, TOLERANCE, Measured, Track
@@ -120,12 +119,12 @@ def measure_lines(pictures: Sequence[Measured], side: int, track: Track) -> Line
 
 def _smallest(picture: Measured, size: int, wanted: float) -> tuple[int, float]:
     """Bytes and agreement of the smallest section found that agrees as wanted; of the largest tried, if none does."""
-    contours, lines = find_contours(picture.pixels)
+    lines = Lines(find_contours(picture.pixels)[0], nested=False)
     low, high = _SHARES
-    best = _at_budget(picture, contours, lines, int(size * high))
+    best = _at_budget(picture, lines, int(size * high))
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        tried = _at_budget(picture, contours, lines, int(size * middle))
+        tried = _at_budget(picture, lines, int(size * middle))
         if tried[1] >= wanted:
             best, high = tried, middle
         else:
@@ -133,8 +132,8 @@ def _smallest(picture: Measured, size: int, wanted: float) -> tuple[int, float]:
     return best
 
 
-def _at_budget(picture: Measured, contours: Contours, lines: NDArray[np.uint8], budget: int) -> tuple[int, float]:
-    sections = fit_edges(contours, lines, budget, nested=False)
+def _at_budget(picture: Measured, lines: Lines, budget: int) -> tuple[int, float]:
+    sections = lines.fit(budget)
     decoded = Bitstream(Header(*CANVAS), sections).decode().structure
     return size_of(sections), picture.agreement(decoded if isinstance(decoded, EdgeMap) else None)
 

@@ -71,8 +71,11 @@ def test_structure_comes_from_where_the_recipe_says(house: Path, tmp_path: Path)
     assert isinstance(edges, EdgeMap)
     rows, _ = np.nonzero(edges.to_image())
     assert 36 <= rows.min() <= rows.max() <= 48
-    pose = compose(house, Recipe(keypoints=tmp_path / "pose.json", **common)).stream.decode().structure
-    assert isinstance(pose, Skeleton)
+    pose = compose(house, Recipe(structure="none", keypoints=tmp_path / "pose.json", **common)).stream.decode()
+    assert isinstance(pose.structure, Skeleton)
+    both = compose(house, Recipe(edges=tmp_path / "edges.png", keypoints=tmp_path / "pose.json", **common))
+    priors = both.stream.decode()
+    assert (priors.structure, priors.skeleton) == (edges, pose.structure)
     assert compose(house, Recipe(structure="none", **common)).stream.decode().structure is None
 
 
@@ -80,7 +83,8 @@ def test_structure_comes_from_where_the_recipe_says(house: Path, tmp_path: Path)
     ("options", "message"),
     [
         ({"structure": "soup"}, "no structure is called 'soup'; there are canny, pidinet"),
-        ({"edges": Path("a"), "keypoints": Path("b")}, "give one of them"),
+        ({"structure": "openpose", "keypoints": Path("b")}, "give one of them"),
+        ({"order": "alphabetical"}, "no order of layers is called 'alphabetical'; there are paper, cheapest"),
         ({"budget": 600, "bpp": 0.1}, "give one of them"),
         ({"bpp": 0.0}, "a positive number of bits per pixel, not 0"),
         ({"bpp": math.nan}, "not nan"),

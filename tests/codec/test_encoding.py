@@ -5,7 +5,7 @@ import pytest
 
 from codec.bitstream import Bitstream, Coder
 from codec.coders.text import encode_text
-from codec.encoding import encode
+from codec.encoding import Order, encode
 from codec.layers import EdgeMap, Layer, Semantic, Skeleton
 from codec.thinning import thin
 from layercast_errors import BudgetError, UsageError
@@ -99,7 +99,7 @@ def test_nested_layers_refine_coarse_ones() -> None:
     plain, nested = (encode(draw_picture(), PROMPT, nested=nested) for nested in (False, True))
     assert len(nested.to_bytes()) <= 655
     coders = [section.coder for section in nested.sections]
-    assert coders[:4] == [Coder.TEXT, Coder.EDGES, Coder.COLORS, Coder.COLORS]
+    assert coders[:4] == [Coder.TEXT, Coder.EDGES, Coder.COLORS, Coder.EDGES]
     assert coders.count(Coder.EDGES) > 1
     assert nested.size_of(Layer.STRUCTURE) < 1.3 * plain.size_of(Layer.STRUCTURE)
     cells = []
@@ -125,11 +125,55 @@ def test_nested_refinement_that_is_cut_shows_both() -> None:
     assert came.grid[-rows // 2 :].any()
 
 
-def test_people_and_no_structure() -> None:
-    people = encode(draw_picture(), PROMPT, structure=Skeleton((STANDING,), (512, 512)))
-    assert people.sections[1].coder == Coder.SKELETON
-    assert isinstance(people.decode().structure, Skeleton)
+def test_people_alone_and_beside_lines() -> None:
+    skeleton = Skeleton((STANDING,), (512, 512))
+    alone = encode(draw_picture(), PROMPT, structure=None, skeleton=skeleton)
+    assert alone.sections[1].coder == Coder.SKELETON
+    assert isinstance(alone.decode().structure, Skeleton)
+    both = encode(draw_picture(), PROMPT, skeleton=skeleton, budget=400)
+    assert len(both.to_bytes()) <= 400
+    assert [section.coder for section in both.sections[:3]] == [Coder.TEXT, Coder.SKELETON, Coder.EDGES]
+    priors = both.decode()
+    assert isinstance(priors.structure, EdgeMap)
+    assert priors.skeleton == alone.decode().structure
     assert encode(draw_picture(), PROMPT, structure=None).decode().structure is None
+
+
+def test_people_that_do_not_fit_are_told() -> None:
+    crowd = Skeleton((STANDING,) * 9, (512, 512))
+    stream = encode(draw_picture(), PROMPT, skeleton=crowd, budget=100)
+    assert len(stream.to_bytes()) <= 100
+    assert Coder.SKELETON not in [section.coder for section in stream.sections]
+    assert any("poses" in note for note in stream.notes)
+
+
+def test_layers_come_as_ordered() -> None:
+    def layers(order: Order, *, nested: bool) -> list[int]:
+        stream = encode(draw_picture(), PROMPT, order=order, nested=nested, budget=200)
+        return [int(section.layer) for section in stream.sections]
+
+    assert layers(Order.PAPER, nested=False) == [0, 1, 2]
+    assert layers(Order.CHEAPEST, nested=False) == [0, 2, 1]
+    assert layers(Order.PAPER, nested=True)[:5] == [0, 1, 2, 1, 2]
+    assert layers(Order.CHEAPEST, nested=True)[:5] == [0, 2, 1, 2, 1]
+
+
+def test_what_lines_leave_goes_to_colors() -> None:
+    cells = []
+    for budget in (90, 300, 3000):
+        texture = encode(draw_picture(), PROMPT, budget=budget).decode().texture
+        cells.append(0 if texture is None else texture.colors.shape[0])
+    assert cells == sorted(cells)
+    assert cells[0] < 8
+    assert cells[-1] == 16
+
+
+@pytest.mark.parametrize("size", [(64, 64), (320, 192), (192, 448), (64, 1024)])
+@pytest.mark.parametrize("nested", [False, True])
+def test_any_canvas(size: tuple[int, int], nested: bool) -> None:
+    stream = encode(draw_picture(*size), PROMPT, budget=400, nested=nested)
+    assert len(stream.to_bytes()) <= 400
+    assert stream.decode().layers >= {Layer.SEMANTIC, Layer.TEXTURE}
 
 
 def test_seed_and_model_travel() -> None:

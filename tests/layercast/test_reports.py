@@ -19,7 +19,7 @@ def test_the_figures_add_up(stream: Bitstream) -> None:
     lines = stream.decode().structure
     assert isinstance(lines, EdgeMap)
     rows = len(lines.grid)
-    assert (facts["structure"], facts["texture"]) == (f"edges {rows}x{rows}", "2x2")
+    assert (facts["structure"], facts["texture"]) == (f"edges {rows}x{rows}", "4x4")
     assert [section["coder"] for section in facts["sections"]] == ["text", "edges", "colors"]
 
 
