@@ -18,6 +18,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+
 from codec.header import Header, read_varint, write_varint
 from codec.layers import EdgeMap, Layer, Priors, Skeleton
 from layercast_errors import BitstreamError, TruncatedError, UsageError
@@ -34,11 +36,12 @@ MAX_PAYLOAD = 1 << 16
 MAX_SECTIONS = 32
 
 #: The most that decoding a stream may cost, so that none keeps a reader busy for long. A unit is what one cell of an
-#: edge map takes, which is under half a microsecond.
-MAX_WORK = 112_000
+#: edge map takes: about a quarter of a microsecond.
+MAX_WORK = 150_000
 
-#: Units of work of one unit of modelled text, of one cell of colour, and of one person.
-TEXT_WORK, COLOR_WORK, PERSON_WORK = 8, 8, 512
+#: Units of work of one unit of modelled text, of a set cell of edges (beside that of any), of one cell of colour, and
+#: of one person.
+TEXT_WORK, SET_WORK, COLOR_WORK, PERSON_WORK = 8, 2, 12, 512
 
 _Number = TypeVar("_Number", bound=enum.IntEnum)
 
@@ -215,9 +218,14 @@ class _Known:
     levels: "Levels | None" = None
     work: int = 0
 
+    @property
+    def room(self) -> int:
+        """The work that is still allowed."""
+        return MAX_WORK - self.work
+
     def worked(self, units: int) -> "_Known":
         """The same, after so many more units of work."""
-        if self.work + units > MAX_WORK:
+        if units > self.room:
             raise BitstreamError(f"decoding the stream costs more than the {MAX_WORK} units of work that are allowed")
         return replace(self, work=self.work + units)
 
@@ -269,7 +277,7 @@ def _decode_section(section: Section, known: _Known) -> _Known:
 def _decode_text(payload: bytes, cut: bool, known: _Known) -> _Known:
     from codec.coders.text import decode_text, unit_count
 
-    semantic = decode_text(payload, cut=cut)
+    semantic = decode_text(payload, cut=cut, most=known.room // TEXT_WORK)
     known = known.worked(TEXT_WORK * unit_count(payload, semantic))
     return replace(known, priors=replace(known.priors, semantic=semantic))
 
@@ -279,7 +287,9 @@ def _decode_edges(payload: bytes, cut: bool, known: _Known) -> _Known:
     from codec.thinning import thin
 
     known = known.worked(coded_cells(payload, known.priors.canvas, known.edges))
-    edges = decode_edges(payload, known.priors.canvas, base=known.edges, cut=cut)
+    most = known.room // SET_WORK
+    edges = decode_edges(payload, known.priors.canvas, base=known.edges, cut=cut, most=most)
+    known = known.worked(SET_WORK * int(np.count_nonzero(edges.grid)))
     before = known.priors.structure
     priors = replace(
         known.priors,

@@ -17,12 +17,13 @@ from codec.coders.neighbours import (
     REACH_ACROSS,
     REACH_COARSE,
     REACH_UP,
+    SPARE,
     WEIGHT_ONE,
     close_row,
-    flat_steps,
     gather,
     gather_coarse,
     kind_of,
+    start_windows,
 )
 from codec.contours import find_contours
 from codec.layers import EdgeMap
@@ -91,9 +92,9 @@ def sample(edges: EdgeMap, cells: int, *, halved: bool, finer: bool, random: np.
     rows, columns = edges.grid.shape
     padded = np.zeros((rows + REACH_UP, columns + 2 * REACH_ACROSS), np.uint8)
     padded[REACH_UP:, REACH_ACROSS:-REACH_ACROSS] = edges.grid
-    sums = np.zeros((rows + 1, columns + 1), np.int32)
+    windows, sums = start_windows(rows, columns), np.zeros((rows + 1, columns + 1), np.int32)
     for row in range(rows):
-        close_row(padded, sums, row)
+        close_row(padded, windows, sums, row)
     coarse = halve(edges).grid
     around = np.pad(coarse.astype(np.uint8), REACH_COARSE)
     coded = np.repeat(np.repeat(coarse, 2, axis=0), 2, axis=1)[:rows, :columns] if finer else np.ones_like(edges.grid)
@@ -104,10 +105,12 @@ def sample(edges: EdgeMap, cells: int, *, halved: bool, finer: bool, random: np.
     places = np.argwhere(coded)
     places = places[random.permutation(len(places))[:cells]]
     features = np.zeros((len(places), FINER_FEATURES if finer else FEATURES), np.uint8)
-    active = np.zeros(FINER_FEATURES, np.int64)
-    kind, steps = kind_of(rows, columns, halved=halved), flat_steps(padded.shape[1])
+    active = np.zeros(FINER_FEATURES + SPARE, np.int64)
+    kind = kind_of(rows, columns, halved=halved)
     for index, (row, column) in enumerate(places):
-        count = gather(padded, sums, row, column, kind, steps, active)
+        before = padded[row + REACH_UP, column : column + REACH_ACROSS]
+        behind = int(np.packbits(before[-8:])[0])
+        count = gather(windows, behind, sums, row, column, kind, active)
         if finer:
             count = gather_coarse(around, row, column, active, count)
         features[index, active[:count]] = 1

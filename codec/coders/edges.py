@@ -21,14 +21,15 @@ from codec.coders.neighbours import (
     REACH_ACROSS,
     REACH_COARSE,
     REACH_UP,
+    SPARE,
     Network,
     close_row,
-    flat_steps,
     gather,
     gather_coarse,
     kind_of,
     load_network,
     predict,
+    start_windows,
 )
 from codec.entropy import (
     LOGISTIC_BOUND,
@@ -43,8 +44,12 @@ from codec.entropy import (
 from codec.layers import EdgeMap, Size, grid_size
 from layercast_errors import BitstreamError, UsageError
 
-#: Most cells on a side of a grid.
+#: Most cells on a side of a grid, and on a side of one that was made by halving another.
 MAX_SIDE = 256
+MAX_HALVED_SIDE = MAX_SIDE // 2
+
+#: Most cells of a map that are set; thin lines, however close, take no more.
+MAX_SET = MAX_SIDE * MAX_SIDE // 2
 
 #: A grid whose long side is a multiple of this, and whose short side follows the canvas, names its size in one byte.
 SIDE_STEP = 8
@@ -68,21 +73,26 @@ def encode_edges(edges: EdgeMap, base: EdgeMap | None = None, *, halved: bool = 
         halved: whether the map was made by halving a finer one, so that its lines are thick.
 
     Raises:
-        UsageError: a side of the grid is over `MAX_SIDE` cells, or `base` is another map.
+        UsageError: a side of the grid is over `MAX_SIDE` cells, more than `MAX_SET` are set, or `base` is another map.
     """
     rows, columns = edges.grid.shape
-    if max(rows, columns) > MAX_SIDE:
-        raise UsageError(f"an edge grid has at most {MAX_SIDE} cells a side, not {columns}x{rows}")
+    most = MAX_HALVED_SIDE if halved else MAX_SIDE
+    if max(rows, columns) > most:
+        raise UsageError(f"an edge grid has at most {most} cells a side, not {columns}x{rows}")
+    if np.count_nonzero(edges.grid) > MAX_SET:
+        raise UsageError(f"an edge map has at most {MAX_SET} cells that are set; thin its lines")
     if base is not None and base != halve(edges):
         raise UsageError("a finer edge map must halve to the map that it refines")
     state, data = start_writing(rows * columns)
     cells = _padded(rows, columns)
     cells[REACH_UP:, REACH_ACROSS:-REACH_ACROSS] = edges.grid
-    _run(state, data, cells, None if base is None else base.grid, halved=halved)
+    _run(state, data, cells, None if base is None else base.grid, MAX_SET, halved=halved)
     return _size_to_bytes((columns, rows), edges.canvas, base, halved=halved) + finish_writing(state, data)
 
 
-def decode_edges(payload: bytes, canvas: Size, *, base: EdgeMap | None = None, cut: bool = False) -> EdgeMap:
+def decode_edges(
+    payload: bytes, canvas: Size, *, base: EdgeMap | None = None, cut: bool = False, most: int = MAX_SET
+) -> EdgeMap:
     """Decode an edge map.
 
     Args:
@@ -90,15 +100,19 @@ def decode_edges(payload: bytes, canvas: Size, *, base: EdgeMap | None = None, c
         canvas: (width, height) of the picture, in pixels.
         base: the map that the stream had before.
         cut: whether bytes are missing at the end; then the rows that did not come whole are the base's, or empty.
+        most: how many cells may be set.
 
     Raises:
-        BitstreamError: no grid size, or one out of bounds, or a finer map without the map that it refines.
+        BitstreamError: no grid size, or one out of bounds, or a finer map without the map that it refines, or more than
+            `most` cells are set.
     """
     (columns, rows), used = _size_from_bytes(payload, canvas, base)
     coarse = base.grid if base is not None and payload[0] & _FINER else None
     state, data = start_reading(payload[used:], cut=cut)
     cells = _padded(rows, columns)
-    sound = _run(state, data, cells, coarse, halved=is_halved(payload))
+    sound = _run(state, data, cells, coarse, min(most, MAX_SET), halved=is_halved(payload))
+    if sound < 0:
+        raise BitstreamError("more cells of an edge map are set than are allowed")
     grid = cells[REACH_UP:, REACH_ACROSS:-REACH_ACROSS] > 0
     grid[sound:] = False
     if coarse is not None and sound < rows:
@@ -129,6 +143,13 @@ def _size_to_bytes(size: Size, canvas: Size, base: EdgeMap | None, *, halved: bo
 
 def _size_from_bytes(payload: bytes, canvas: Size, base: EdgeMap | None) -> tuple[Size, int]:
     """(columns, rows) of the grid, and how many bytes tell it."""
+    size, used = _any_size_from_bytes(payload, canvas, base)
+    if is_halved(payload) and max(size) > MAX_HALVED_SIDE:
+        raise BitstreamError("an edge section halves a map that is out of bounds")
+    return size, used
+
+
+def _any_size_from_bytes(payload: bytes, canvas: Size, base: EdgeMap | None) -> tuple[Size, int]:
     if not payload:
         raise BitstreamError("an edge section is empty")
     flags, size = payload[0] & ~_SIZE_MASK, payload[0] & _SIZE_MASK
@@ -157,13 +178,14 @@ def is_halved(payload: bytes) -> bool:
 def coded_cells(payload: bytes, canvas: Size, base: EdgeMap | None) -> int:
     """How many cells a payload codes: all of its grid, or of a finer map those within cells that are set.
 
+    Those of a halved map count twice, for its lines are going to be thinned.
+
     Raises:
         BitstreamError: as `decode_edges`.
     """
     (columns, rows), _ = _size_from_bytes(payload, canvas, base)
-    if base is None or not payload[0] & _FINER:
-        return rows * columns
-    return 4 * int(np.count_nonzero(base.grid))
+    cells = 4 * int(np.count_nonzero(base.grid)) if base is not None and payload[0] & _FINER else rows * columns
+    return 2 * cells if is_halved(payload) else cells
 
 
 def _padded(rows: int, columns: int) -> NDArray[np.uint8]:
@@ -175,6 +197,7 @@ def _run(
     data: NDArray[np.uint8],
     cells: NDArray[np.uint8],
     coarse: NDArray[np.bool_] | None,
+    most: int,
     *,
     halved: bool,
 ) -> int:
@@ -189,7 +212,8 @@ def _run(
         around,
         coarse is not None,
         kind_of(rows, columns, halved=halved),
-        flat_steps(cells.shape[1]),
+        start_windows(rows, columns),
+        most,
         network,
         squash,
     )
@@ -204,21 +228,24 @@ def _code_cells(
     around: NDArray[np.uint8],
     finer: bool,
     kind: int,
-    steps: NDArray[np.int64],
+    windows: NDArray[np.int64],
+    most: int,
     network: Network,
     squash: NDArray[np.int32],
 ) -> int:
-    """Code every cell in reading order; return the number of rows before the first unsure bit."""
+    """Code every cell in reading order; return the number of rows before the first unsure bit; -1: too many are set."""
     rows, columns = cells.shape[0] - REACH_UP, cells.shape[1] - 2 * REACH_ACROSS
     sums = np.zeros((rows + 1, columns + 1), np.int32)
     small, large = np.zeros(16, np.int64), np.zeros(1024, np.int64)
     empty = np.zeros(1 << 16, np.int32)
     stage, hidden = np.zeros(network.first_bias.size, np.int32), np.zeros(network.first_bias.size, np.int16)
-    active = np.zeros(network.first.shape[0], np.int64)
+    active = np.zeros(network.first.shape[0] + SPARE, np.int64)
     sound = 0
     for row in range(rows):
+        behind = 0
         for column in range(columns):
             y, x = row + REACH_UP, column + REACH_ACROSS
+            behind = (behind << 1 | cells[y, x - 1]) & 255
             if finer:
                 if not around[(row >> 1) + REACH_COARSE, (column >> 1) + REACH_COARSE]:
                     continue
@@ -229,7 +256,7 @@ def _code_cells(
             far = cells[y, x - 2] | cells[y - 1, x - 2] << 1 | cells[y - 1, x + 2] << 2
             far |= cells[y - 2, x - 1] << 3 | cells[y - 2, x] << 4 | cells[y - 2, x + 1] << 5
             far = near | far << 4
-            count = gather(cells, sums, row, column, kind, steps, active)
+            count = gather(windows, behind, sums, row, column, kind, active)
             if finer:
                 count = gather_coarse(around, row, column, active, count)
             # Where nothing is near, little else matters: remembering it halves the time of a sparse map.
@@ -250,6 +277,8 @@ def _code_cells(
             large[far] += error * _LARGE_RATE >> 6
         if state[UNSURE]:
             break
-        close_row(cells, sums, row)
+        close_row(cells, windows, sums, row)
+        if sums[row + 1, columns] > most:
+            return -1
         sound += 1
     return sound

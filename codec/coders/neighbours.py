@@ -33,6 +33,16 @@ CAUSAL = np.array(
     np.int64,
 )
 
+#: How far the neighbourhood reaches to the sides in each of the rows above, nearest first, and where it is in `CAUSAL`.
+_ACROSS = np.array([np.count_nonzero(CAUSAL[:, 0] == -up) // 2 for up in range(1, REACH_UP + 1)], np.int64)
+_AT_ROW = np.array([np.argmax(CAUSAL[:, 0] == -up) for up in range(1, REACH_UP + 1)], np.int64)
+_AT_BEHIND = int(np.argmax(CAUSAL[:, 0] == 0))
+_WIDEST = int(_ACROSS.max())
+
+#: The places of the bits that are set in each byte, and how many they are.
+_SET = np.array([([bit for bit in range(8) if byte >> bit & 1] + [0] * 8)[:8] for byte in range(256)], np.int64)
+_SET_COUNT = np.array([byte.bit_count() for byte in range(256)], np.int64)
+
 #: Half the side of the window of a coarser map's cells that a refined cell sees.
 REACH_COARSE = 3
 
@@ -59,6 +69,10 @@ _AT_COARSE = _AT_HALVED + 1
 FEATURES = _AT_COARSE
 FINER_FEATURES = _AT_COARSE + 4 * _COARSE_CELLS
 
+#: Rows of weights that are added at a time, and so the places that the list of a cell's features needs beyond them.
+_AT_A_TIME = 4
+SPARE = 8
+
 #: How many features a cell has that has nothing near, no border either.
 PLAIN = 3
 
@@ -73,7 +87,7 @@ class Network(NamedTuple):
     """A network's weights; a tuple, as compiled functions take one.
 
     Attributes:
-        first: (features, M) int16, 1024 is one.
+        first: (features + 1, M) int16, 1024 is one; the last row is of no feature, and nought.
         first_bias: (M,) int32, 1024 is one.
         second: (N, M) int16, 4096 is one.
         second_bias: (N,) int32, 1024 is one.
@@ -92,7 +106,8 @@ class Network(NamedTuple):
 @cache
 def load_network(finer: bool) -> Network:
     """The trained network of whole maps, or that of refined ones."""
-    return Network(*load_weights("edges", "finer_" if finer else "", Network._fields))
+    first, *others = load_weights("edges", "finer_" if finer else "", Network._fields)
+    return Network(np.pad(first, ((0, 1), (0, 0))), *others)
 
 
 def kind_of(rows: int, columns: int, *, halved: bool) -> int:
@@ -101,40 +116,52 @@ def kind_of(rows: int, columns: int, *, halved: bool) -> int:
     return fineness | (_HALVED if halved else 0)
 
 
-def flat_steps(width: int) -> NDArray[np.int64]:
-    """`CAUSAL` as steps in the flat grid, whose rows have `width` cells with their margin."""
-    return np.asarray(CAUSAL[:, 0] * width + CAUSAL[:, 1])
+def start_windows(rows: int, columns: int) -> NDArray[np.int64]:
+    """Room for the windows that `close_row` enters; those above the first row are empty."""
+    return np.zeros((rows + REACH_UP, columns), np.int64)
 
 
 @compiled
-def close_row(cells: NDArray[np.uint8], sums: NDArray[np.int32], row: int) -> None:
-    """Enter a row that was coded into `sums`: (rows + 1, columns + 1), the set cells above and left of each corner."""
-    total = 0
+def close_row(cells: NDArray[np.uint8], windows: NDArray[np.int64], sums: NDArray[np.int32], row: int) -> None:
+    """Enter a row that was coded.
+
+    Args:
+        cells: the grid, with its margin.
+        windows: takes for each cell those around it in its row, as bits, the leftmost lowest.
+        sums: (rows + 1, columns + 1), takes the number of set cells above and left of each corner.
+        row: the row.
+    """
+    line = cells[row + REACH_UP]
+    total = window = 0
+    for column in range(_WIDEST):
+        window |= int(line[column + REACH_ACROSS]) << (column + _WIDEST + 1)
     for column in range(sums.shape[1] - 1):
-        total += cells[row + REACH_UP, column + REACH_ACROSS]
+        window = window >> 1 | int(line[column + REACH_ACROSS + _WIDEST]) << (2 * _WIDEST)
+        windows[row + REACH_UP, column] = window
+        total += line[column + REACH_ACROSS]
         sums[row + 1, column + 1] = sums[row, column + 1] + total
 
 
 @compiled
 def gather(
-    cells: NDArray[np.uint8],
+    windows: NDArray[np.int64],
+    behind: int,
     sums: NDArray[np.int32],
     row: int,
     column: int,
     kind: int,
-    steps: NDArray[np.int64],
     active: NDArray[np.int64],
 ) -> int:
     """List the features of a cell.
 
     Args:
-        cells: the grid, with its margin.
+        windows: as `close_row` keeps them.
+        behind: the eight cells before it in its row, as bits, the nearest lowest.
         sums: as `close_row` keeps it.
         row: of the cell.
         column: of the cell.
         kind: from `kind_of`.
-        steps: from `flat_steps`.
-        active: room for the list.
+        active: room for the list, and `SPARE` more.
 
     Returns:
         How many features the cell has, at least `PLAIN`.
@@ -156,12 +183,24 @@ def gather(
         if reached:
             active[count] = _AT_BORDER + border
             count += 1
-    here = (row + REACH_UP) * cells.shape[1] + column + REACH_ACROSS
-    flat = cells.reshape(-1)
-    for index in range(steps.size):
-        # Written always, counted when it holds: a branch here would be mispredicted half of the time.
-        active[count] = index
-        count += flat[here + steps[index]]
+    count = _list_set(behind, _AT_BEHIND, active, count)
+    for above in range(REACH_UP):
+        window = windows[row + REACH_UP - 1 - above, column]
+        if window:
+            window = window >> (_WIDEST - _ACROSS[above]) & ((2 << (2 * _ACROSS[above])) - 1)
+            count = _list_set(window & 255, _AT_ROW[above], active, count)
+            count = _list_set(window >> 8, _AT_ROW[above] + 8, active, count)
+    return count
+
+
+@compiled
+def _list_set(byte: int, start: int, active: NDArray[np.int64], count: int) -> int:
+    """Add `start` and the place of each bit of a byte that is set."""
+    if byte:
+        # All eight are written, and those that are set count: a branch at each would be mispredicted half of the time.
+        for index in range(8):
+            active[count + index] = start + _SET[byte, index]
+        count += _SET_COUNT[byte]
     return count
 
 
@@ -184,17 +223,20 @@ def predict(
     """Logistic value of a cell being set, from its features; `sums` and `hidden` are room for the first stage."""
     for unit in range(hidden.size):
         sums[unit] = network.first_bias[unit]
-    for index in range(count):
-        weights = network.first[active[index]]
+    for index in range(count, count + _AT_A_TIME - 1):
+        active[index] = network.first.shape[0] - 1
+    for index in range(0, count, _AT_A_TIME):
+        one, two = network.first[active[index]], network.first[active[index + 1]]
+        three, four = network.first[active[index + 2]], network.first[active[index + 3]]
         for unit in range(hidden.size):
-            sums[unit] += weights[unit]
+            # Without the casts the sums are widened, which takes twice as long; so it is with products below.
+            sums[unit] += np.int32(np.int32(one[unit] + two[unit]) + np.int32(three[unit] + four[unit]))
     for unit in range(hidden.size):
         hidden[unit] = min(max(sums[unit], 0), ONE)
     result = int(network.third_bias[()])
     for row in range(network.second_bias.size):
         total = np.int32(0)
         for unit in range(hidden.size):
-            # Without the casts the product is widened, and the loop takes twice as long.
             total = np.int32(total + np.int32(hidden[unit]) * np.int32(network.second[row, unit]))
         result += min(max((total >> _WEIGHT_BITS) + network.second_bias[row], 0), ONE) * network.third[row]
     return max(-LOGISTIC_BOUND, min(LOGISTIC_BOUND, result >> _OUTPUT_BITS))

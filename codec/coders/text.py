@@ -75,17 +75,18 @@ def encode_text(semantic: Semantic) -> bytes:
     return min(_write(units), packed, key=len) if len(units) <= MAX_UNITS else packed
 
 
-def decode_text(payload: bytes, *, cut: bool = False) -> Semantic:
+def decode_text(payload: bytes, *, cut: bool = False, most: int = MAX_UNITS) -> Semantic:
     """Decode a prompt.
 
     Args:
         payload: as `encode_text` made it, or the beginning of it.
         cut: whether bytes are missing at the end; then the characters that came whole are given.
+        most: how many units may be modelled.
 
     Raises:
-        BitstreamError: the text has no end within `MAX_TEXT` bytes or `MAX_UNITS` units, or is no UTF-8.
+        BitstreamError: the text has no end within `MAX_TEXT` bytes or `most` units, or is no UTF-8.
     """
-    text = _read(payload, cut=cut) if _is_modelled(payload) else _unpack(payload[1:], cut=cut)
+    text = _read(payload, min(most, MAX_UNITS), cut=cut) if _is_modelled(payload) else _unpack(payload[1:], cut=cut)
     try:
         return Semantic(text.decode())
     except UnicodeDecodeError as error:
@@ -115,9 +116,9 @@ def _write(plain: bytes) -> bytes:
     return finish_writing(state, data)
 
 
-def _read(payload: bytes, *, cut: bool) -> bytes:
+def _read(payload: bytes, most: int, *, cut: bool) -> bytes:
     state, data = start_reading(payload, cut=cut)
-    units = np.zeros(MAX_UNITS + 1, np.int32)
+    units = np.zeros(most + 1, np.int32)
     count = _run(state, data, units)
     if count < 0:
         raise BitstreamError("a text section has no end")

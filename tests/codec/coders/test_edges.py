@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec.coders.edges import MAX_SIDE, decode_edges, encode_edges, halve
+from codec.coders.edges import MAX_SET, MAX_SIDE, decode_edges, encode_edges, halve
 from codec.layers import EdgeMap
 from layercast_errors import BitstreamError, UsageError
 from tests.codec.golden import golden
@@ -90,8 +90,24 @@ def test_bounds() -> None:
         encode_edges(EdgeMap(np.zeros((1, MAX_SIDE + 1), np.bool_), (512, 512)))
     with pytest.raises(BitstreamError):
         decode_edges(b"", (512, 512))
-    largest = EdgeMap(np.ones((MAX_SIDE, MAX_SIDE), np.bool_), (512, 512))
-    assert decode_edges(encode_edges(largest), (512, 512)) == largest
+    fullest = EdgeMap(np.zeros((MAX_SIDE, MAX_SIDE), np.bool_), (512, 512))
+    fullest.grid[::2] = True
+    payload = encode_edges(fullest)
+    assert decode_edges(payload, (512, 512)) == fullest
+    with pytest.raises(BitstreamError, match="set"):
+        decode_edges(payload, (512, 512), most=MAX_SET - 1)
+    fullest.grid[1, 1] = True
+    with pytest.raises(UsageError, match="thin"):
+        encode_edges(fullest)
+
+
+def test_a_halved_map_is_half_as_fine() -> None:
+    with pytest.raises(UsageError, match=f"at most {MAX_SIDE // 2} cells"):
+        encode_edges(draw_edges(MAX_SIDE // 2 + 8), halved=True)
+    payload = bytearray(encode_edges(draw_edges(MAX_SIDE // 2 + 8)))
+    payload[0] |= 0x20
+    with pytest.raises(BitstreamError, match="halves"):
+        decode_edges(bytes(payload), (512, 512))
 
 
 @pytest.mark.parametrize("side", [64, 128])

@@ -1,0 +1,273 @@
+"""Any bytes into every decoder of the codec: nothing but `BitstreamError` may come out, and soon, and in little memory.
+
+    python -m tests.fuzz.codec --inputs 200000
+
+An input is a whole stream, a header, or one coder's payload with what it may build on; decoded as a whole and as a
+beginning. Seconds are those of this thread on a core, so that other programs do not count.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import time
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from codec.bitstream import MAX_PAYLOAD, MAX_SECTIONS, Bitstream, Coder
+from codec.coders import colors, edges
+from codec.coders.colors import decode_colors
+from codec.coders.edges import decode_edges
+from codec.coders.skeleton import decode_skeleton
+from codec.coders.text import MAX_TEXT, decode_text
+from codec.header import Header
+from codec.layers import EdgeMap, Priors, Size, Skeleton
+from layercast_errors import BitstreamError, TruncatedError
+from tests.fuzz.dice import Chance, Dice
+from tests.fuzz.streams import CANVAS, CANVASES, bent, good_payloads, heavy_payloads, payload, stream
+
+#: The longest that an input may decode, in seconds, and the most that it may make be allocated, in bytes.
+MOST_SECONDS = 0.05
+MOST_BYTES = 64 << 20
+
+#: One input in so many is watched for what it allocates, which takes several times as long.
+WATCHED_ONE_IN = 50
+
+#: An input that seems slow is timed so often again, since the first time may have waited for memory or the collector.
+TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What is fed to a decoder.
+
+    Attributes:
+        kind: the decoder's name.
+        data: the bytes.
+        canvas: of a payload.
+        cut: whether the bytes are told to be a beginning.
+    """
+
+    kind: str
+    data: bytes
+    canvas: Size = CANVAS
+    cut: bool = False
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the inputs led to.
+
+    Attributes:
+        inputs: how many there were.
+        outcomes: by kind and what came of it.
+        slowest_s: of the slowest, and which it is.
+        most_bytes: that a watched one had allocated at a time, and which it is.
+    """
+
+    inputs: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    slowest_s: float = 0.0
+    slowest: Input | None = None
+    most_bytes: int = 0
+    largest: Input | None = None
+
+
+def choose(dice: Dice) -> Input:
+    """Make an input up."""
+    cut = bool(dice.below(2))
+    kind = dice.pick(("stream", "stream", "header", *(coder.name for coder in Coder)))
+    match kind:
+        case "stream":
+            return Input(kind, stream(dice), cut=cut)
+        case "header":
+            size = dice.pick(CANVASES)
+            header = Header(*size, dice.below(1 << 32), dice.pick(("mini", "#40", "a model"))).to_bytes()
+            return Input(kind, bent(dice, header) if dice.below(4) else dice.data(dice.below(16)))
+        case _:
+            return Input(kind, payload(dice, Coder[kind]), dice.pick(CANVASES), cut)
+
+
+def decode(given: Input) -> str:
+    """Feed an input to its decoder, look at what comes, and say what it was.
+
+    Raises:
+        AssertionError: what came is not what may come.
+    """
+    try:
+        _DECODE[given.kind](given)
+    except BitstreamError as error:
+        _look_at_message(error)
+        return "cut short" if isinstance(error, TruncatedError) else "refused"
+    return "decoded"
+
+
+def _look_at_message(error: BitstreamError) -> None:
+    """It is going to be shown and logged: one line, and nothing in it that a terminal would obey."""
+    assert str(error).isprintable()
+
+
+def _stream(given: Input) -> None:
+    read = Bitstream.from_bytes(given.data, partial=given.cut)
+    assert len(read.sections) <= MAX_SECTIONS
+    assert all(len(section.payload) + section.missing <= MAX_PAYLOAD for section in read.sections)
+    assert Bitstream.from_bytes(read.to_bytes(), partial=given.cut) == read
+    _look_at(read.decode())
+
+
+def _header(given: Input) -> None:
+    header = Header.parse(given.data)
+    assert Header.parse(header.to_bytes()) == header
+
+
+def _text(given: Input) -> None:
+    _look_at(Priors(CANVAS, semantic=decode_text(given.data, cut=given.cut)))
+
+
+def _edges(given: Input) -> None:
+    base = decode_edges(good_payloads(Coder.EDGES)[1], CANVAS)
+    decoded = decode_edges(given.data, given.canvas, base=base, cut=given.cut)
+    _look_at(Priors(given.canvas, structure=decoded))
+
+
+def _colors(given: Input) -> None:
+    base = decode_colors(good_payloads(Coder.COLORS)[0], CANVAS)
+    levels = decode_colors(given.data, given.canvas, base=base, cut=given.cut)
+    _look_at(Priors(given.canvas, texture=levels.to_map()))
+
+
+def _skeleton(given: Input) -> None:
+    _look_at(Priors(given.canvas, skeleton=decode_skeleton(given.data, given.canvas, cut=given.cut)))
+
+
+def _look_at(priors: Priors) -> None:
+    """See that priors are within their bounds."""
+    if priors.semantic is not None:
+        assert len(priors.semantic.prompt.encode()) <= MAX_TEXT
+    if isinstance(priors.structure, EdgeMap):
+        assert max(priors.structure.grid.shape) <= edges.MAX_SIDE
+    if priors.texture is not None:
+        assert max(priors.texture.colors.shape) <= colors.MAX_SIDE
+    for skeleton in (priors.structure, priors.skeleton):
+        if isinstance(skeleton, Skeleton):
+            longest = max(priors.canvas)
+            points = [point for person in skeleton.people for point in person if point is not None]
+            assert all(0 <= x <= longest and 0 <= y <= longest for x, y in points)
+
+
+_DECODE: dict[str, Callable[[Input], None]] = {
+    "stream": _stream,
+    "header": _header,
+    "TEXT": _text,
+    "EDGES": _edges,
+    "COLORS": _colors,
+    "SKELETON": _skeleton,
+}
+
+
+def feed(given: Input, tally: Tally, *, watched: bool = False) -> None:
+    """Feed an input and enter what came of it.
+
+    Raises:
+        AssertionError: something else than `BitstreamError` came out, or what may not come; it tells the input.
+    """
+    tally.inputs += 1
+    try:
+        seconds, outcome = _timed(given)
+        tally.outcomes[f"{given.kind} {outcome}"] += 1
+        if seconds > tally.slowest_s:
+            seconds = min(seconds, *(_timed(given)[0] for _ in range(TRIES)))
+        if seconds > tally.slowest_s:
+            tally.slowest_s, tally.slowest = seconds, given
+        if watched:
+            allocated = _allocated(given)
+            if allocated > tally.most_bytes:
+                tally.most_bytes, tally.largest = allocated, given
+    except Exception as error:
+        raise AssertionError(f"input {tally.inputs} of a {given.kind}, {_told(given)}: {error!r}") from error
+
+
+def _timed(given: Input) -> tuple[float, str]:
+    start = time.thread_time()
+    outcome = decode(given)
+    return time.thread_time() - start, outcome
+
+
+def _allocated(given: Input) -> int:
+    """The most that was allocated at a time, of what Python and NumPy know of."""
+    tracemalloc.start()
+    try:
+        decode(given)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def fuzz(inputs: int, seed: int, tally: Tally, on_progress: Callable[[int], None] = lambda _: None) -> None:
+    """Feed so many inputs that are chosen by chance."""
+    dice = Chance(seed)
+    # What is compiled and read at the first use is no input's fault.
+    for coder in Coder:
+        for data in (*good_payloads(coder), *heavy_payloads(coder)):
+            decode(Input(coder.name, data))
+    for _ in range(inputs):
+        feed(choose(dice), tally, watched=dice.one_in(WATCHED_ONE_IN))
+        on_progress(1)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; gives its exit code. What should not escape does, and tells the input."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fuzz.codec",
+        description="Fuzz the container and every decoder of the codec.",
+        epilog="example: python -m tests.fuzz.codec --inputs 200000 --seed 7",
+    )
+    parser.add_argument("--inputs", type=int, default=200_000, help="how many (200000)")
+    parser.add_argument("--seed", type=int, default=0, help="decides which (0)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(arguments)
+    tally, began = Tally(), time.perf_counter()
+    with Progress(console=Console(stderr=True), disable=options.json) as progress:
+        task = progress.add_task("inputs", total=options.inputs)
+        fuzz(options.inputs, options.seed, tally, lambda count: progress.advance(task, count))
+    report = {
+        "inputs": tally.inputs,
+        "seed": options.seed,
+        "outcomes": dict(sorted(tally.outcomes.items())),
+        "slowest_ms": round(1000 * tally.slowest_s, 2),
+        "slowest": _told(tally.slowest),
+        "most_allocated_mb": round(tally.most_bytes / (1 << 20), 2),
+        "largest": _told(tally.largest),
+        "process_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
+        "seconds": round(time.perf_counter() - began, 1),
+        "holds": tally.slowest_s <= MOST_SECONDS and tally.most_bytes <= MOST_BYTES,
+    }
+    sys.stdout.write(f"{json.dumps(report) if options.json else _in_words(report)}\n")
+    return 0 if report["holds"] else 1
+
+
+def _told(given: Input | None) -> str:
+    if given is None:
+        return "none"
+    shown = given.data[:40].hex() + ("..." if len(given.data) > 40 else "")
+    return f"{given.kind} of {len(given.data)} bytes for {given.canvas}{', cut' if given.cut else ''}: {shown}"
+
+
+def _in_words(report: dict[str, Any]) -> str:
+    outcomes = "\n".join(f"  {count:>7} {name}" for name, count in report["outcomes"].items())
+    return (
+        f"{report['inputs']} inputs, {report['seconds']} s, seed {report['seed']}: only documented errors\n{outcomes}\n"
+        f"slowest: {report['slowest_ms']} ms of {1000 * MOST_SECONDS:g}; {report['slowest']}\n"
+        f"most allocated: {report['most_allocated_mb']} MB of {MOST_BYTES >> 20}; {report['largest']}\n"
+        f"process: {report['process_mb']} MB at most"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

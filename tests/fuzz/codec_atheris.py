@@ -1,0 +1,24 @@
+"""The same inputs, steered by atheris towards code of the codec that was not reached yet.
+
+pip install atheris
+python -m tests.fuzz.codec_atheris -max_total_time=60 -max_len=400 -len_control=0 [libFuzzer options]
+"""
+
+import sys
+
+import atheris
+
+with atheris.instrument_imports(include=["codec"]):
+    from tests.fuzz.codec import Input, Tally, choose, feed
+    from tests.fuzz.dice import Script
+
+
+def one_input(script: bytes) -> None:
+    """Bytes as a stream, and as the choices that make an input up."""
+    feed(Input("stream", script, cut=bool(len(script) % 2)), Tally())
+    feed(choose(Script(script)), Tally())
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()

@@ -1,0 +1,141 @@
+"""Streams and payloads that mean no good: real ones that were bent, ones made up, and the slowest that there are."""
+
+import binascii
+from functools import cache
+
+import numpy as np
+
+from codec.bitstream import LAYER_OF, MAX_PAYLOAD, Bitstream, Coder, Section
+from codec.coders.colors import decode_colors, encode_colors
+from codec.coders.edges import encode_edges, halve
+from codec.coders.skeleton import encode_skeleton
+from codec.coders.text import encode_text
+from codec.header import Header
+from codec.layers import ColorMap, EdgeMap, Semantic, Size, Skeleton
+from tests.codec.coders.test_skeleton import STANDING
+from tests.codec.pictures import draw_edges
+from tests.fuzz.dice import Dice
+
+CANVAS: Size = (512, 512)
+
+#: Canvases that payloads are decoded for.
+CANVASES: tuple[Size, ...] = (CANVAS, (512, 320), (64, 64), (1, 1), (7, 1000), (4096, 4096), (8192, 2048), (2048, 8192))
+
+#: One payload in so many is of those that take longest.
+HEAVY_ONE_IN = 40
+
+_END_SIZE = 3
+
+
+@cache
+def good_payloads(coder: Coder) -> tuple[bytes, ...]:
+    """Payloads of a coder as they are made."""
+    match coder:
+        case Coder.TEXT:
+            texts = ("a red fox in snow, oil painting", "", "雪の中の狐 🦊", "\0\1" * 9, "x" * 5000)
+            return tuple(encode_text(Semantic(text)) for text in texts)
+        case Coder.EDGES:
+            edges = draw_edges(64)
+            half = halve(edges)
+            return (
+                encode_edges(edges),
+                encode_edges(half, halved=True),
+                encode_edges(edges, half),
+                encode_edges(EdgeMap(edges.grid[:37, :21].copy(), CANVAS)),
+            )
+        case Coder.COLORS:
+            noise = np.random.default_rng(1).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+            fine, coarse = ColorMap(noise, CANVAS), ColorMap(noise[::2, ::2].copy(), CANVAS)
+            first = encode_colors(coarse)
+            return first, encode_colors(fine, base=decode_colors(first, CANVAS)), encode_colors(fine, 2)
+        case Coder.SKELETON:
+            return tuple(encode_skeleton(Skeleton((STANDING,) * count, CANVAS)) for count in (0, 1, 3))
+
+
+@cache
+def heavy_payloads(coder: Coder) -> tuple[bytes, ...]:
+    """Payloads that keep a reader as busy as any that is known."""
+    random = np.random.default_rng(2)
+    match coder:
+        case Coder.TEXT:
+            words = (
+                "a red fox",
+                "in snow,",
+                "oil painting",
+                "at dawn",
+                "highly detailed,",
+                "on a hill",
+                "old",
+                "light",
+            )
+            prompt = " ".join(words[index] for index in random.integers(0, len(words), 420))
+            return encode_text(Semantic(prompt)), b"\x40" + random.bytes(60000)
+        case Coder.EDGES:
+            grids = [random.random((256, 256)) < share for share in (0.05, 0.3, 0.49)]
+            maps = [EdgeMap(grid, CANVAS) for grid in (*grids, grids[1][:128, :128])]
+            # All noughts read as a map in which every cell is set.
+            return (
+                *map(encode_edges, maps),
+                encode_edges(maps[-1], halved=True),
+                b"\x1f" + bytes(40),
+                b"\x2f" + bytes(40),
+            )
+        case Coder.COLORS:
+            noise = random.integers(0, 256, (64, 64, 3)).astype(np.uint8)
+            return encode_colors(ColorMap(noise, CANVAS)), bytes([0x90, 63, 63]) + random.bytes(9000)
+        case Coder.SKELETON:
+            return b"\x3f" + random.bytes(9000), b"\xbf" + random.bytes(9000)
+
+
+def payload(dice: Dice, coder: Coder) -> bytes:
+    """A payload of a coder: heavy, made up, or a good one, bent or as it was."""
+    if dice.one_in(HEAVY_ONE_IN):
+        heavy = dice.pick(heavy_payloads(coder))
+        return bent(dice, heavy) if dice.below(2) else heavy
+    if dice.one_in(4):
+        return dice.data(dice.below(1 + dice.pick((4, 40, 400))))
+    return bent(dice, dice.pick(good_payloads(coder)))
+
+
+def bent(dice: Dice, data: bytes) -> bytes:
+    """The same bytes with up to three things done to them."""
+    for _ in range(dice.below(4)):
+        place = dice.below(len(data) + 1)
+        match dice.below(6):
+            case 0:
+                data = data[:place]
+            case 1:
+                data = data[:place] + dice.data(1 + dice.below(8)) + data[place:]
+            case 2:
+                data = data[:place] + data[place + 1 + dice.below(8) :]
+            case 3:
+                data = data[:place] + data[max(0, place - dice.below(40)) :]
+            case _ if data:
+                changed = bytearray(data)
+                changed[place % len(data)] ^= 1 << dice.below(8) if dice.below(2) else dice.below(256)
+                data = bytes(changed)
+    return data[:MAX_PAYLOAD]
+
+
+def stream(dice: Dice) -> bytes:
+    """A stream of sections of any coder, and sometimes of none that is known; often bent, often with a right end."""
+    width, height = dice.pick(CANVASES)
+    header = Header(width, height, dice.below(1 << 32), dice.pick(("mini", "sd15", "#40", "a model")))
+    sections = [_section(dice) for _ in range(dice.below(6) if dice.below(20) else dice.below(33))]
+    data = Bitstream(header, tuple(sections)).to_bytes()
+    if dice.below(2):
+        data = bent(dice, data)
+    # Without this hardly a bent stream would get past its check.
+    return sealed(data[:-_END_SIZE]) if dice.below(4) else data
+
+
+def sealed(body: bytes) -> bytes:
+    """A body with the end that fits it."""
+    return body + b"\xff" + binascii.crc_hqx(body, 0).to_bytes(2, "big")
+
+
+def _section(dice: Dice) -> Section:
+    if dice.one_in(12):
+        return Section(dice.below(7), dice.below(32), dice.data(dice.below(30)))
+    coder = dice.pick(tuple(Coder))
+    return Section(LAYER_OF[coder], coder, payload(dice, coder))
