@@ -2,9 +2,14 @@
 
 import argparse
 import dataclasses
+from typing import TYPE_CHECKING
 
 from layercast.commands.arguments import Subparsers, add_command, add_json
-from layercast.console import report, say, show_table
+from layercast.console import progress, report, say, show_table
+from layercast_errors import RenderError
+
+if TYPE_CHECKING:
+    from receiver.rendering.selftest import WayChecked
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
@@ -56,37 +61,70 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Load the model and draw one step."""
+    """Load the model, draw with it in every way that makes sense here, and remember the fastest that agrees."""
     import time
 
-    from codec.layers import Priors, Semantic
-    from receiver.rendering import load_model, render
+    from receiver.rendering import load_model
+    from receiver.rendering.records import record_performance
+    from receiver.rendering.selftest import check_ways, fastest, ways_to_try
 
     name = _named(options)
     started = time.monotonic()
-    model = load_model(name, options.device)
-    loaded = time.monotonic()
-    side = model.settings.native
-    last = None
-    for frame in render(Priors((side, side), Semantic("a test picture")), model=model):
-        last = frame
-    assert last is not None
-    drawn = time.monotonic()
-    facts = {
-        "model": name,
-        "device": str(model.device),
-        "load_s": loaded - started,
-        "render_s": drawn - loaded,
-        "steps": last.steps,
-    }
+    model = load_model(name, options.device, performance="plain")
+    loaded = time.monotonic() - started
+    ways = ways_to_try(model.device.type)
+    checked = []
+    with progress(quiet=options.quiet) as bars:
+        task = bars.add_task("checking", total=len(ways), note=str(ways[0]))
+        for way in check_ways(model, ways):
+            checked.append(way)
+            bars.update(task, advance=1, note=way.performance)
+    best = fastest(checked)
+    record_performance(model.fingerprint, best, {way.performance: way.step_s for way in checked if way.agrees})
     if options.json:
-        report(facts)
-    else:
-        say(
-            f"{name} works: loaded in {facts['load_s']:.1f} s, drew {side}x{side} in {last.steps} steps and "
-            f"{facts['render_s']:.1f} s on {model.device}",
-            quiet=options.quiet,
+        report(
+            {
+                "model": name,
+                "revision": model.revision,
+                "fingerprint": model.fingerprint,
+                "device": str(model.device),
+                "load_s": loaded,
+                "fastest": best,
+                "ways": [dataclasses.asdict(way) | {"agrees": way.agrees} for way in checked],
+            }
         )
+    else:
+        _show_checked(checked)
+        for way in checked:
+            if way.problem:
+                say(f"{way.performance}: {way.problem}", quiet=options.quiet)
+        if any(way.agrees for way in checked):
+            say(
+                f"{name} works: loaded in {loaded:.1f} s on {model.device}; from now on it runs {best}",
+                quiet=options.quiet,
+            )
+    if not any(way.agrees for way in checked):
+        raise RenderError(f"{name} does not draw the same picture twice on {model.device}; try --device cpu")
+
+
+def _show_checked(checked: "list[WayChecked]") -> None:
+    show_table(
+        ("performance", "numbers", "ms a step", "difference", "allowed", "in a batch", "again", ""),
+        [
+            (
+                way.performance,
+                way.dtype,
+                f"{1000 * way.step_s:.1f}",
+                f"{way.difference:.3f}",
+                f"{way.tolerance:g}",
+                f"{way.batch_difference:.0f}",
+                "the same" if way.repeats else "another",
+                "agrees" if way.agrees else "differs",
+            )
+            for way in checked
+            if not way.problem
+        ],
+    )
 
 
 def _named(options: argparse.Namespace) -> str:

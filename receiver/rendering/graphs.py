@@ -48,9 +48,7 @@ class GraphedUnet:
 
 
 class _Graph:
-    def __init__(
-        self, unet: Any, inputs: list[Tensor], features: int, added: tuple[str, ...], pool: Any
-    ) -> None:
+    def __init__(self, unet: Any, inputs: list[Tensor], features: int, added: tuple[str, ...], pool: Any) -> None:
         self._inputs = [tensor.clone(memory_format=torch.preserve_format) for tensor in inputs]
 
         def forward() -> Tensor:

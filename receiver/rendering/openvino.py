@@ -149,7 +149,7 @@ class _PlainUnet(nn.Module):
             added_cond_kwargs=dict(zip(self._added, added, strict=True)) or None,
             return_dict=False,
         )
-        return torch.as_tensor(output[0])
+        return output[0]  # type: ignore[no-any-return]
 
 
 class _PlainDecoder(nn.Module):
@@ -158,4 +158,4 @@ class _PlainDecoder(nn.Module):
         self._vae = vae
 
     def forward(self, latents: Tensor) -> Tensor:
-        return torch.as_tensor(self._vae.decode(latents, return_dict=False)[0])
+        return self._vae.decode(latents, return_dict=False)[0]  # type: ignore[no-any-return]

@@ -1,0 +1,6 @@
+"""What the rendering engine promises, measured: `layercast bench render`. Loads no torch by itself."""
+
+from evaluation.rendering.report import RenderReport, measure_limits, measure_rendering
+from evaluation.rendering.subjects import find_pictures
+
+__all__ = ["RenderReport", "find_pictures", "measure_limits", "measure_rendering"]

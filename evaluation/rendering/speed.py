@@ -1,0 +1,177 @@
+"""How much time the engine adds to the UNet's own, and how a stock pipeline compares."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from codec.layers import Skeleton
+from evaluation.rendering.runs import Studio
+from evaluation.rendering.subjects import Subject
+from layercast_errors import RenderError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from receiver.rendering.frames import Frame
+    from receiver.rendering.models import Model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedFigures:
+    """Medians over rounds that took turns, so that a busy machine is busy for all alike.
+
+    Attributes:
+        steps: of a run.
+        bare_s: one UNet forward with the engine's own inputs.
+        engine_s: one step of the engine, everything around the UNet included.
+        engine_share: one over the other.
+        whole_s: a picture from priors to its last frame, without fitting it to the colours and lines that were sent.
+        stock_s: the same by diffusers' own T2I-Adapter pipeline, same parts, steps and noise.
+        stock_share: one over the other; above 1 the stock pipeline is slower.
+    """
+
+    steps: int
+    bare_s: float
+    engine_s: float
+    engine_share: float
+    whole_s: float
+    stock_s: float
+    stock_share: float
+
+
+def measure_speed(model: "Model", subject: Subject, steps: int, rounds: int) -> SpeedFigures:
+    """Draw one picture with all its layers, again and again, by each way in turn."""
+    studio = Studio(model, steps)
+    # A stock pipeline fits neither colours nor lines to what was sent: the same work for both.
+    unfitted = replace(model, settings=replace(model.settings, color_fit=False, line_fit=False))
+    stock = _stock_pipeline(model, subject, steps)
+    ways: dict[str, Callable[[], float]] = {
+        "bare": lambda: _bare_forward(studio, subject),
+        "engine": lambda: _engine_step(studio.model, subject, steps),
+        "whole": lambda: _timed(lambda: Studio(unfitted, steps).draw(subject.priors, subject.seed)),
+        "stock": lambda: _timed(stock),
+    }
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds + 1):
+        for name, measure in ways.items():
+            taken = measure()
+            # The first round pays for kernels that are chosen and memory that is taken once.
+            if number:
+                times[name].append(taken)
+    middle = {name: statistics.median(taken) for name, taken in times.items()}
+    return SpeedFigures(
+        steps=steps,
+        bare_s=middle["bare"],
+        engine_s=middle["engine"],
+        engine_share=statistics.median(e / b for e, b in zip(times["engine"], times["bare"], strict=True)),
+        whole_s=middle["whole"],
+        stock_s=middle["stock"],
+        stock_share=statistics.median(s / w for s, w in zip(times["stock"], times["whole"], strict=True)),
+    )
+
+
+def _timed(act: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    act()
+    return time.perf_counter() - began
+
+
+def wait_for(device: Any) -> None:
+    """Wait until an accelerator did what it was asked."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _bare_forward(studio: Studio, subject: Subject) -> float:
+    """Median of as many forwards as a run has steps."""
+    import torch
+
+    from receiver.rendering.sampler import unet_inputs
+
+    model, job = studio.model, studio.begin(subject.priors, subject.seed)
+    times = []
+    with torch.inference_mode():
+        inputs = unet_inputs(model, [job.run])
+        for _ in range(studio.steps):
+            began = time.perf_counter()
+            inputs.forward(model)
+            wait_for(model.device)
+            times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def _engine_step(model: "Model", subject: Subject, steps: int) -> float:
+    """Median time between the steps of an engine that does nothing else."""
+    from receiver.rendering.engine import Engine
+
+    with Engine(model, batch=1) as engine:
+        engine.submit("picture", subject.priors, subject.seed, _ignore, steps).result()
+        return engine.counters.stepping_s / engine.counters.passes
+
+
+def _ignore(frame: "Frame") -> None:
+    pass
+
+
+def _stock_pipeline(model: "Model", subject: Subject, steps: int) -> Callable[[], "Image.Image"]:
+    import torch
+    from diffusers import MultiAdapter, StableDiffusionAdapterPipeline
+    from PIL import Image
+
+    from receiver.rendering.conditioning import Conditioner
+    from receiver.rendering.noise import draw_noise
+    from receiver.rendering.settings import Condition
+
+    priors = subject.priors
+    size = Conditioner(model).size(priors.canvas)
+    drawn = {Condition.EDGES: priors.structure, Condition.COLORS: priors.texture}
+    used = [c for c, prior in drawn.items() if prior and c in model.adapters and not isinstance(prior, Skeleton)]
+    if not used:
+        raise RenderError(f"{model.name} has no adapter for what {subject.name} brings")
+    images = []
+    for condition in used:
+        picture = drawn[condition].to_image(size)  # type: ignore[union-attr]
+        channels = int(model.adapters[condition].config.in_channels)
+        images.append(Image.fromarray(picture).convert("L" if channels == 1 else "RGB"))
+    adapters = [model.adapters[condition] for condition in used]
+    pipeline = StableDiffusionAdapterPipeline(
+        vae=model.vae,
+        text_encoder=model.text_encoder,
+        tokenizer=model.tokenizer,
+        unet=model.unet,
+        adapter=MultiAdapter(adapters) if len(adapters) > 1 else adapters[0],
+        scheduler=type(model.scheduler).from_config(model.scheduler.config),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    width, height = size
+    cells = (1, int(model.unet.config.in_channels), height // model.pixels_per_latent, width // model.pixels_per_latent)
+    noise = torch.from_numpy(draw_noise(cells, subject.seed)).to(model.device, model.dtype)
+    weights = [model.settings.weights.get(condition, 1.0) for condition in used]
+
+    def draw() -> Image.Image:
+        made = pipeline(
+            priors.semantic.prompt if priors.semantic else "",
+            image=images if len(images) > 1 else images[0],
+            height=height,
+            width=width,
+            num_inference_steps=steps,
+            guidance_scale=model.settings.guidance,
+            latents=noise.clone(),
+            adapter_conditioning_scale=weights if len(weights) > 1 else weights[0],
+            output_type="latent",
+        ).images
+        with torch.inference_mode():
+            decoded = model.vae.decode(made / float(model.vae.config.scaling_factor), return_dict=False)[0]
+        pixels = ((decoded.float() / 2 + 0.5).clamp(0, 1) * 255).round().byte()[0].permute(1, 2, 0).cpu().numpy()
+        return Image.fromarray(np.ascontiguousarray(pixels)).resize(priors.canvas, Image.Resampling.LANCZOS)
+
+    return draw

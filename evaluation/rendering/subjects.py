@@ -1,0 +1,54 @@
+"""The pictures that rendering is measured on, encoded as `layercast encode` does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.composing import Recipe, compose
+from codec.layers import Priors
+from codec.pictures import fit_to_canvas, load_picture
+from layercast_errors import UsageError
+
+_SUFFIXES = (".png", ".webp", ".jpg", ".jpeg")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """One picture to measure on.
+
+    Attributes:
+        name: its file's name.
+        original: (H, W, 3) uint8 RGB at canvas size.
+        priors: all that its stream tells.
+        seed: of the starting noise.
+    """
+
+    name: str
+    original: NDArray[np.uint8]
+    priors: Priors
+    seed: int
+
+
+def find_pictures(folder: Path, count: int) -> list[Path]:
+    """The first `count` pictures of a folder, by name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES) if folder.is_dir() else []
+    if not paths:
+        raise UsageError(f"there is no picture in {folder}")
+    return paths[:count]
+
+
+def load_subjects(paths: Sequence[Path], seed: int) -> list[Subject]:
+    """Encode pictures and decode them again; the first is drawn from `seed`, the next from the one after it."""
+    subjects = []
+    for number, path in enumerate(paths):
+        stream = compose(path, Recipe(seed=seed + number)).stream
+        original = fit_to_canvas(load_picture(path).image, stream.header.canvas)
+        subjects.append(Subject(path.name, original, stream.decode(), seed + number))
+    return subjects
