@@ -12,7 +12,7 @@ from protocol.dispatch import Dispatch
 from protocol.events import Closed, Suspended, Welcomed
 from protocol.limits import MAX_PACKET, Limits
 from protocol.outgoing import OutgoingImage
-from protocol.packets import Ack, Cancel, Err, Hello, Packet, Ping, Prio, Resume, Want, Welcome, kind_of
+from protocol.packets import Ack, Cancel, Err, Hello, Packet, Ping, Pong, Prio, Resume, Want, Welcome
 from protocol.seals import EitherSeal, Sealing
 from protocol.states import BROADCASTER, SENDER, State
 from protocol.uplink import Uplink
@@ -219,7 +219,9 @@ class SenderConnection(Connection):
         # Nobody should answer a broadcast; and before WELCOME tells the session, nothing can be about it.
         early = isinstance(packet, Resume) or (isinstance(packet, Err) and packet.code >= FIRST_PICTURE_CODE)
         # What the receiver says after its greeting may arrive where that was lost; it will be said again.
-        greeting = self.state in (State.GREETING, State.RESUMING) and not self._machine.may_receive(kind_of(packet))
+        greeting = self.state in (State.GREETING, State.RESUMING) and isinstance(
+            packet, Ack | Want | Prio | Cancel | Pong
+        )
         return self._one_way or greeting or (early and not self._welcomed)
 
     def _take(self, packet: Packet, size: int, now: float) -> None:
