@@ -32,18 +32,22 @@ class Connection(ABC):
         rules: the role's conversation.
         limits: what the peer may make us hold or wait for.
         mtu: the largest packet that the transport takes, in bytes.
+        one_way: whether nothing comes back, or can be sent back.
         key: how packets are sealed; by default with checksums.
         now: the present.
     """
 
-    def __init__(self, *, rules: Rules, limits: Limits, mtu: int, key: Sealing | None, now: float) -> None:
+    def __init__(
+        self, *, rules: Rules, limits: Limits, mtu: int, one_way: bool, key: Sealing | None, now: float
+    ) -> None:
         self._machine = Machine(rules)
         self._limits = limits
         self._mtu = min(mtu, MAX_PACKET)
         self._key = key or UNKEYED
         #: How our packets are sealed, and how the peer's are.
-        self._seal: Seal = self._key.hello()
-        self._peer_seal: Seal = self._key.hello()
+        self._seal: Seal = self._key.broadcast() if one_way else self._key.hello()
+        self._peer_seal: Seal = self._seal
+        self._one_way = one_way
         self._born = now
         self._heard = now
         self._now = now
@@ -197,7 +201,7 @@ class Connection(ABC):
         return True
 
     def _silent_at(self) -> float:
-        return self._heard + self._limits.silence_seconds
+        return math.inf if self._one_way else self._heard + self._limits.silence_seconds
 
     def _queue(self, packet: Packet) -> None:
         self._machine.send(kind_of(packet))

@@ -69,16 +69,16 @@ class ReceiverConnection(Connection):
         key: Sealing | None = None,
     ) -> None:
         rules = WATCHER if one_way else RECEIVER
-        super().__init__(rules=rules, limits=limits or Limits(), mtu=mtu, key=key, now=now)
+        super().__init__(rules=rules, limits=limits or Limits(), mtu=mtu, one_way=one_way, key=key, now=now)
         self._id = session
         self._admit = admit or admit_token(None)
-        self._one_way = one_way
         self._held = held
         self._sessions = sessions or Sessions(Limits(resume_seconds=0))
         self._hello: Hello | None = None
         self._nonce = self._key.nonce()
         self._session = self._new_session(stream, 0, 0)
         self._resumes = False
+        self._claimed = False
         self._receipts = Receipts(now)
         self._requests = Requests()
 
@@ -140,7 +140,7 @@ class ReceiverConnection(Connection):
         reassembly = Reassembly(
             session=self._id.hex(), limits=self._limits, rate=rate, stream=stream, epoch=epoch, held=self._held
         )
-        return Session(self._id, reassembly, self._replaced)
+        return Session(self._id, reassembly)
 
     def _request(self, request: Request) -> None:
         if self.state is not State.READY or self._one_way:
@@ -156,6 +156,8 @@ class ReceiverConnection(Connection):
         return self._one_way and not self._machine.may_receive(kind_of(packet))
 
     def _take(self, packet: Packet, size: int, now: float) -> None:
+        if not isinstance(packet, Hello):
+            self._claim()
         if self._answer(packet, now):
             return
         match packet:
@@ -195,13 +197,18 @@ class ReceiverConnection(Connection):
         """Take up the session that the sender has here, or begin one."""
         known = self._sessions.find(hello, now)
         self._resumes = known is not None
-        if known is None:
-            self._session = self._new_session(hello.stream, hello.epoch, hello.rate)
-            self._sessions.add(self._session)
+        self._session = known or self._new_session(hello.stream, hello.epoch, hello.rate)
+        if not self._key.proves:
+            self._claim()
+
+    def _claim(self) -> None:
+        """Take hold of the session. Under a key, only when the peer has shown that its greeting was no recorded one."""
+        if self._claimed or self._hello is None:
             return
-        self._session = known
-        known.replace = self._replaced
-        known.reassembly.reconnect(hello.rate)
+        self._claimed = True
+        if self._resumes:
+            self._session.reassembly.reconnect(self._hello.rate)
+        self._sessions.take(self._session, self._replaced)
 
     def _welcome(self, hello: Hello) -> None:
         """Answer a greeting. It may be repeated, and so may this be."""
@@ -258,12 +265,9 @@ class ReceiverConnection(Connection):
         self._events.extend(events)
         if self._one_way:
             return
+        self._receipts.add(packet.pn, packet.image, urgent=bool(events), needless=needless, now=now)
         failure = reassembly.failure_of(packet.image)
-        if failure is None or isinstance(packet, Cancel):
-            self._receipts.add(packet.pn, packet.image, urgent=bool(events), needless=needless, now=now)
-            return
-        self._receipts.add_failed(packet.pn, packet.image, self._mtu - self._seal.size, now)
-        if failure is not Code.CANCELLED:
+        if failure not in (None, Code.CANCELLED):
             self._queue(Err(code=failure, image=packet.image))
 
     def _choose_packet(self, now: float) -> bytes | None:
@@ -288,22 +292,22 @@ class ReceiverConnection(Connection):
         yield self._requests.next_due()
         yield self._session.reassembly.next_expiry()
 
-    def _silent_at(self) -> float:
-        return math.inf if self._one_way else super()._silent_at()
-
     def _may_say_goodbye(self) -> bool:
         return not self._one_way
 
     def _replaced(self) -> None:
         """Another connection has our session now: leave, without touching it."""
         self._session = self._new_session(b"", 0, 0)
+        self._claimed = False
         self._fail(Code.REPLACED)
         self.wake()
 
     def _closed(self, code: Code, retry: int) -> None:
         del retry
         session = self._session
-        if code in _TRANSPORT_GONE and self._hello is not None and self._sessions.seconds:
+        if not self._claimed and not self._one_way:
+            return
+        if code in _TRANSPORT_GONE and self._claimed and self._sessions.seconds:
             self._sessions.leave(session, self._now)
             return
         self._sessions.end(session)

@@ -12,7 +12,7 @@ from protocol.dispatch import Dispatch
 from protocol.events import Closed, Suspended, Welcomed
 from protocol.limits import MAX_PACKET, Limits
 from protocol.outgoing import OutgoingImage
-from protocol.packets import Ack, Cancel, Err, Hello, Packet, Ping, Pong, Prio, Resume, Want, Welcome
+from protocol.packets import Ack, Cancel, Err, Hello, Packet, Ping, Prio, Resume, Want, Welcome, kind_of
 from protocol.seals import EitherSeal, Sealing
 from protocol.states import BROADCASTER, SENDER, State
 from protocol.uplink import Uplink
@@ -20,6 +20,9 @@ from protocol.wire import encode_packet
 
 #: How long to wait for WELCOME before greeting again over a link that loses packets, in seconds; doubles every time.
 GREETING_WAIT = 3.0
+
+#: How much sooner than the first a ping is repeated over a link that loses packets.
+IMPATIENCE = 6
 
 #: How often a sender whom nobody can greet says who it is, in seconds, as long as it has something to send.
 ANNOUNCE_SECONDS = 10.0
@@ -58,12 +61,11 @@ class SenderConnection(Connection):
         limits: Limits | None = None,
     ) -> None:
         rules = BROADCASTER if one_way else SENDER
-        super().__init__(rules=rules, limits=limits or Limits(), mtu=mtu, key=key, now=now)
+        super().__init__(rules=rules, limits=limits or Limits(), mtu=mtu, one_way=one_way, key=key, now=now)
         self._token = token
         self._stream = stream
         self._epoch = epoch
         self._resumable = resumable
-        self._one_way = one_way
         self._session = b""
         self._packets_before = (0, 0)
         self._dispatch = Dispatch(self._begin_link(rate, reliable, now))
@@ -193,7 +195,7 @@ class SenderConnection(Connection):
 
     def _begin_link(self, rate: float, reliable: bool, now: float) -> Uplink:
         self._nonce = self._key.nonce()
-        self._seal = self._key.hello()
+        self._seal = self._key.broadcast() if self._one_way else self._key.hello()
         self._peer_seal = self._key.welcome(self._nonce)
         self._greetings = 0
         self._welcomed = False
@@ -216,13 +218,15 @@ class SenderConnection(Connection):
         return Uplink(rate=rate, mtu=self._mtu, check=self._seal.size, reliable=reliable, one_way=self._one_way)
 
     def _ignores(self, packet: Packet) -> bool:
-        # Nobody should answer a broadcast; and before WELCOME tells the session, nothing can be about it.
-        early = isinstance(packet, Resume) or (isinstance(packet, Err) and packet.code >= FIRST_PICTURE_CODE)
+        if self._one_way:
+            # Nobody should answer a broadcast.
+            return True
         # What the receiver says after its greeting may arrive where that was lost; it will be said again.
-        greeting = self.state in (State.GREETING, State.RESUMING) and isinstance(
-            packet, Ack | Want | Prio | Cancel | Pong
-        )
-        return self._one_way or greeting or (early and not self._welcomed)
+        kind = kind_of(packet)
+        if not self._machine.may_receive(kind):
+            return self._machine.may_receive(kind, State.READY)
+        about_session = isinstance(packet, Resume) or (isinstance(packet, Err) and packet.code >= FIRST_PICTURE_CODE)
+        return about_session and not self._welcomed
 
     def _take(self, packet: Packet, size: int, now: float) -> None:
         del size
@@ -329,10 +333,9 @@ class SenderConnection(Connection):
     def _pings_at(self) -> float:
         if self._one_way or self.state is not State.READY:
             return math.inf
-        return max(self._heard, self._pinged_at) + self._keepalive
-
-    def _silent_at(self) -> float:
-        return math.inf if self._one_way else super()._silent_at()
+        # Where a ping or its answer may get lost, silence after the first means little.
+        hurry = not self._reliable and self._pinged_at > self._heard and not self.unacknowledged
+        return max(self._heard, self._pinged_at) + (self._keepalive / IMPATIENCE if hurry else self._keepalive)
 
     def _suspend(self) -> bool:
         if not self._resumable:

@@ -30,7 +30,7 @@ class Session:
 
     id: bytes
     reassembly: Reassembly
-    replace: Callable[[], None] | None
+    replace: Callable[[], None] | None = None
     left_at: float = 0.0
 
 
@@ -56,21 +56,20 @@ class Sessions:
         """Sessions that wait for their sender."""
         return sum(session.replace is None for session in self._sessions.values())
 
-    def add(self, session: Session) -> None:
-        """Note a new session."""
+    def take(self, session: Session, replace: Callable[[], None]) -> None:
+        """Let a connection have a session, new or known; whoever had it until now is replaced."""
+        if session.replace is not None:
+            session.replace()
+        session.replace = replace
         self._sessions[session.id] = session
 
     def find(self, hello: Hello, now: float) -> Session | None:
-        """The session that a greeting takes up again; whoever had it until now is replaced."""
+        """The session that a greeting is to take up again."""
         self._expire(now)
         found = self._sessions.get(hello.resume)
         if found is None and hello.stream:
             found = next((one for one in self._sessions.values() if _is_of(one, hello)), None)
-        if found is None or not _is_of(found, hello):
-            return None
-        if found.replace is not None:
-            found.replace()
-        return found
+        return found if found is not None and _is_of(found, hello) else None
 
     def leave(self, session: Session, now: float) -> None:
         """Note that a session lost its transport."""

@@ -131,9 +131,9 @@ class Machine:
         self._rules = rules
         self.state = rules.start
 
-    def may_receive(self, kind: Kind) -> bool:
-        """Whether the peer may send such a packet now."""
-        return kind in self._rules.receives.get(self.state, {})
+    def may_receive(self, kind: Kind, state: State | None = None) -> bool:
+        """Whether the peer may send such a packet now, or in another state."""
+        return kind in self._rules.receives.get(state or self.state, {})
 
     def send(self, kind: Kind) -> None:
         """Move as sending a packet does.

@@ -20,7 +20,7 @@ from protocol.events import (
     Welcomed,
 )
 from protocol.limits import Limits
-from protocol.links import LINKS
+from protocol.links import LINKS, LinkProfile
 from protocol.packets import (
     Ack,
     Bye,
@@ -413,3 +413,12 @@ def test_the_receivers_packet_size_is_kept() -> None:
     feed(made, Welcome(version=1, session=b"", max_packet=100))
     made.offer(b"", [section(bytes(1000))])
     assert max(len(encode_packet(packet)) for packet in answers(made)) <= 100
+
+
+def test_lost_pings_are_asked_again_soon() -> None:
+    """Three lost pings in a row, or their answers, are nothing special where one packet in four gets lost."""
+    pair = Pair(LinkProfile(name="bad", rate=2400, delay=0.1, loss=0.25), seed=3)
+    pair.greet()
+    pair.run(12 * 3600.0)
+    assert pair.now > 12 * 3600 - 60
+    assert pair.sender.state is pair.receiver.state is State.READY

@@ -147,3 +147,40 @@ def test_a_short_secret() -> None:
 def test_greetings_fit_small_links() -> None:
     hello = Hello(versions=1, stream=bytes(6), rate=250, nonce=bytes(8), resume=bytes(4), max_packet=51)
     assert len(encode_packet(hello, limit=51, seal=key().hello())) <= 51
+
+
+def test_a_recorded_greeting_takes_no_session_over() -> None:
+    """Even of a receiver that has forgotten its nonces: only who can go on under the new key is believed."""
+    pair = keyed(stream=b"stream", resumable=True)
+    pair.greet()
+    pair.offer(*PICTURE)
+    pair.run(pair.now + 1.0)
+    recorded, live = pair.sending.sent[0][1], pair.receiver
+    intruder = ReceiverConnection(session=b"other", key=key(9), sessions=pair.sessions, now=pair.now)
+    intruder.receive(recorded, pair.now)
+    assert intruder.next_packet(pair.now) is not None
+    intruder.disconnect(pair.now)
+    assert live.state is State.READY
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageAcknowledged)))
+    assert len(pair.events(ImageDone)) == 1
+    assert pair.sessions.suspended == 0
+
+
+def test_resuming_under_a_key() -> None:
+    pair = keyed(stream=b"stream", resumable=True)
+    pair.greet()
+    pair.offer(*PICTURE)
+    pair.run(pair.now + 1.0)
+    pair.cut()
+    pair.reconnect()
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageAcknowledged)))
+    assert [event.resumed for event in pair.events(Welcomed)] == [False, True]
+    assert len(pair.events(OfferReceived)) == len(pair.events(ImageDone)) == 1
+
+
+def test_a_recorded_broadcast_is_no_conversation() -> None:
+    sender = Pair(GSM, keys=(key(1), key(1)), one_way=True).sender
+    said = sender.next_packet(0.0) or b""
+    made = ReceiverConnection(session=b"s", key=key(2), now=0.0)
+    made.receive(said, 0.0)
+    assert (made.bad_packets, made.state) == (1, State.NEW)
