@@ -59,7 +59,7 @@ class LastWill:
 
 
 class _Client(aiomqtt.Client):  # type: ignore[misc]
-    """Remembers what the library hears and does not tell."""
+    """Remembers what the library hears and does not tell, and waits for no answers of a broker that is gone."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -69,6 +69,19 @@ class _Client(aiomqtt.Client):  # type: ignore[misc]
     def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any = None) -> None:
         self.largest_packet = getattr(properties, "MaximumPacketSize", None)
         super()._on_connect(client, userdata, flags, reason, properties)
+
+    async def _wait_for(self, fut: Awaitable[Any], timeout: float | None) -> Any:  # noqa: ASYNC109 - the library's
+        if fut in (self._connected, self._disconnected):
+            return await super()._wait_for(fut, timeout)
+        answer = asyncio.ensure_future(fut)
+        try:
+            seconds = self.timeout if timeout is None else timeout
+            await asyncio.wait({answer, self._disconnected}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if answer.done():
+                return answer.result()
+            raise aiomqtt.MqttError("the broker does not answer")
+        finally:
+            answer.cancel()
 
     def note_end(self) -> None:
         """Look at why the connection ended: nobody else does, and the event loop would complain."""
@@ -116,6 +129,7 @@ class Broker:
         self._connected = asyncio.Event()
         self._carefully = asyncio.Lock()
         self._running: asyncio.Task[None] | None = None
+        self._closing = False
         #: The largest packet that the broker takes, in bytes, topic included; None for any.
         self.largest_packet: int | None = None
 
@@ -198,6 +212,8 @@ class Broker:
 
     async def close(self) -> None:
         """Say goodbye to the broker; no will is executed."""
+        # The library may answer a cancellation with an error of its own.
+        self._closing = True
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
@@ -212,7 +228,7 @@ class Broker:
     async def _run(self, first: "asyncio.Future[None]") -> None:
         waits = 0
         try:
-            while True:
+            while not self._closing:
                 client = self._make_client(fresh=not first.done())
                 try:
                     async with client:
@@ -235,9 +251,10 @@ class Broker:
                 finally:
                     client.note_end()
                     self._connected.clear()
-                wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(waits, 16))
-                waits += 1
-                await asyncio.sleep(wait * random.uniform(0.5, 1.0))
+                if not self._closing:
+                    wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(waits, 16))
+                    waits += 1
+                    await asyncio.sleep(wait * random.uniform(0.5, 1.0))
         finally:
             self._client = None
 

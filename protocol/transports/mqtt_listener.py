@@ -48,6 +48,7 @@ class StreamListener(Listener):
         self._name = name
         self._handler = handler
         self._answers = asyncio.Event()
+        self._leaving = False
         self._links: dict[str, tuple[Link, asyncio.Task[None]]] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._shelf = Shelf(KEPT_PICTURES)
@@ -85,6 +86,7 @@ class StreamListener(Listener):
 
     async def close(self) -> None:
         """See `Listener.close`."""
+        self._leaving = True
         await self._end_links()
         if self._answers.is_set():
             with contextlib.suppress(TimeoutError, LayercastError):
@@ -118,10 +120,10 @@ class StreamListener(Listener):
     def _note_receiver(self, name: str) -> None:
         if name == self._name:
             self._answers.set()
-        elif not name:
+        elif not name and not self._leaving:
             # The will of one that was there before us, or of one that took over and is gone.
             self._start(self._announce())
-        elif self._answers.is_set():
+        elif name and self._answers.is_set():
             _log.error("another receiver answers on %s now; give each a stream of its own", self._topics.root)
             self._answers.clear()
             for link, _ in self._links.values():

@@ -34,6 +34,8 @@ class ShapedTransport(Transport):
         self.mtu = min(inner.mtu, link.mtu)
         self.reliable = inner.reliable and link.loss == 0
         self.ordered = inner.ordered
+        self.one_way = inner.one_way
+        self.stream = inner.stream
         self.rate_hint = link.rate or inner.rate_hint
         self.peer = inner.peer
         self._inner = inner

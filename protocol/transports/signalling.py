@@ -63,7 +63,9 @@ def _ask(address: Address, offer: str, token: str, ssl: tls.SSLContext | None) -
         answer = response.read(MAX_SDP + 1)
     except tls.SSLError as error:
         raise ConnectError(f"no secure connection to {shown}: {error.reason or error}") from error
-    except (OSError, http.client.HTTPException) as error:
+    except http.client.HTTPException as error:
+        raise ConnectError(f"{shown} answers, but is no layercast receiver") from error
+    except OSError as error:
         raise ConnectError(
             f"nobody listens at {shown}; start a receiver there: layercast receive --listen {shown}"
         ) from error

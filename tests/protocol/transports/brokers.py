@@ -1,6 +1,7 @@
 """A real mosquitto for the time of a test: on a free port, with nothing kept from before."""
 
 import contextlib
+import getpass
 import shutil
 import socket
 import subprocess
@@ -36,6 +37,8 @@ class Mosquitto:
         self.port = free_port()
         self._config = folder / f"mosquitto-{self.port}.conf"
         self._config.write_text(
+            # As whoever runs the tests: else root's broker becomes another user, who cannot read a test's files.
+            f"user {getpass.getuser()}\n"
             f"listener {self.port} 127.0.0.1\nallow_anonymous {str(anonymous).lower()}\n{settings}\n"
         )
         self._process: subprocess.Popen[bytes] | None = None
