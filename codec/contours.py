@@ -4,10 +4,7 @@ A grid made from paths keeps their true places, where Canny on a shrunken pictur
 lines are found again with a third fewer bytes.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
-from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -15,6 +12,7 @@ from numpy.typing import NDArray
 
 from codec.entropy import compiled
 from codec.layers import EdgeMap, Size, grid_size
+from codec.plotting import QUARTERS, plot_paths
 from codec.thinning import thin
 
 #: Canny's upper thresholds, from that of busy pictures to that of soft ones.
@@ -25,16 +23,6 @@ MIN_DENSITY = 0.015
 
 #: Points of the shortest path that is kept: most are shorter, and tell of grain.
 MIN_LENGTH = 4
-
-#: How far a drawn line may leave its path, in grid cells.
-STRAIGHTEN = 0.3
-
-#: A path is clutter where less than this share of its points lies clear of all longer ones, and how far is clear, in
-#: quarters of a grid cell. Chosen on the training pictures: so drawn, a grid of the same agreement takes a sixth less.
-CLEAR_SHARE = 0.3
-CLEAR_REACH = 3
-
-_QUARTERS = 4
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -56,56 +44,21 @@ class Contours:
         """(paths,) int64: points of each path, which is about its length in pixels."""
         return np.diff(self.ends, prepend=0)
 
-    def uncluttered(self, side: int) -> "Contours":
-        """The paths that can be told apart on a grid with `side` cells on its long side."""
-        columns, rows = (_QUARTERS * cells for cells in grid_size(self.canvas, side))
-        scale = np.array([columns / self.canvas[0], rows / self.canvas[1]], np.float32)
-        places = np.floor(self.points * scale).astype(np.int32)
-        kept = _find_clear(places, self.ends, np.zeros((rows, columns), np.bool_))
-        points = self.points[np.repeat(kept, self.lengths)]
-        return Contours(points, np.cumsum(self.lengths[kept]), self.canvas)
-
-    def lines(self, side: int) -> list[NDArray[np.int32]]:
-        """The paths as straight lines between cells of a grid with `side` cells on its long side."""
-        columns, rows = grid_size(self.canvas, side)
-        scaled = self.points * np.array([columns / self.canvas[0], rows / self.canvas[1]], np.float32)
-        lines = [cv2.approxPolyDP(path, STRAIGHTEN, False) for path in _parts(scaled, self.ends.tolist())]
-        if not lines:
-            return []
-        cells = np.floor(np.concatenate(lines)).astype(np.int32)
-        return _parts(cells, list(accumulate(map(len, lines))))
-
-    def draw(self, side: int, shortest: int = 0) -> EdgeMap:
-        """Draw the paths on a grid with `side` cells on its long side, less clutter and what is short.
+    def draw(self, side: int, shortest: int = 0, most: int | None = None) -> EdgeMap:
+        """Draw the paths on a grid with `side` cells on its long side, less what cannot be told apart there.
 
         Args:
             side: cells on the grid's long side.
             shortest: points of the shortest path to draw.
+            most: how many paths to draw, the longest first; all if None.
         """
-        clear = self.uncluttered(side)
-        count = int(np.count_nonzero(clear.lengths >= shortest))
-        return draw_lines(clear.lines(side)[:count], grid_size(self.canvas, side), self.canvas)
-
-
-_Number = TypeVar("_Number", bound=np.generic)
-
-
-def _parts(array: NDArray[_Number], ends: list[int]) -> list[NDArray[_Number]]:
-    """The parts of an array up to each of `ends`; NumPy's own split takes ten times as long."""
-    return [array[start:end] for start, end in pairwise([0, *ends])]
-
-
-def draw_lines(lines: Sequence[NDArray[np.int32]], size: Size, canvas: Size) -> EdgeMap:
-    """Draw lines on a grid, one cell wide.
-
-    Args:
-        lines: (N, 1, 2) int32 each, x and y of cells.
-        size: (columns, rows) of the grid.
-        canvas: (width, height) that the grid stands for, in pixels.
-    """
-    drawn = np.zeros((size[1], size[0]), np.uint8)
-    cv2.polylines(drawn, list(lines), False, 1)
-    return thin(EdgeMap(drawn > 0, canvas))
+        columns, rows = grid_size(self.canvas, side)
+        scale = np.array([columns / self.canvas[0], rows / self.canvas[1]], np.float32)
+        ends = self.ends[: np.count_nonzero(self.lengths >= shortest)]
+        grid = np.zeros((rows, columns), np.uint8)
+        covered = np.zeros((QUARTERS * rows, QUARTERS * columns), np.uint8)
+        plot_paths(self.points * scale, ends, len(ends) if most is None else most, grid, covered)
+        return thin(EdgeMap(grid > 0, self.canvas))
 
 
 def find_contours(picture: NDArray[np.uint8]) -> tuple[Contours, NDArray[np.uint8]]:
@@ -136,10 +89,11 @@ def trace(grid: NDArray[np.bool_], canvas: Size) -> Contours:
     lengths = np.diff(ends, prepend=0)
     order = np.argsort(-lengths, kind="stable")
     order = order[lengths[order] >= MIN_LENGTH]
-    paths = _parts((points - 0.5).astype(np.float32), ends.tolist())
+    lengths, starts = lengths[order], ends[order] - lengths[order]
+    ends = np.cumsum(lengths)
+    places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
     scale = np.array([canvas[0] / grid.shape[1], canvas[1] / grid.shape[0]], np.float32)
-    sorted_points = np.concatenate([paths[index] for index in order]) if len(order) else np.zeros((0, 2), np.float32)
-    return Contours(sorted_points * scale, np.cumsum(lengths[order]), canvas)
+    return Contours((points[places] - 0.5).astype(np.float32) * scale, ends, canvas)
 
 
 def agreement(drawn: NDArray[np.uint8], lines: NDArray[np.uint8], tolerance: float) -> float:
@@ -161,27 +115,6 @@ def _share_near(lines: NDArray[np.uint8], others: NDArray[np.uint8], tolerance: 
     down, across = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     disk = (down * down + across * across <= tolerance * tolerance).astype(np.uint8)
     return float(np.mean(cv2.dilate(others, disk)[lines > 0] > 0))
-
-
-@compiled
-def _find_clear(places: NDArray[np.int32], ends: NDArray[np.int64], covered: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which paths, taken in turn, are not clutter beside those taken before; `covered` is used up."""
-    kept = np.zeros(ends.size, np.bool_)
-    start = 0
-    for path in range(ends.size):
-        clear = 0
-        for index in range(start, ends[path]):
-            clear += not covered[places[index, 1], places[index, 0]]
-        if clear >= CLEAR_SHARE * (ends[path] - start):
-            kept[path] = True
-            for index in range(start, ends[path]):
-                x, y = places[index]
-                for down in range(max(-CLEAR_REACH, -y), min(CLEAR_REACH, covered.shape[0] - 1 - y) + 1):
-                    for across in range(max(-CLEAR_REACH, -x), min(CLEAR_REACH, covered.shape[1] - 1 - x) + 1):
-                        if down * down + across * across <= CLEAR_REACH * CLEAR_REACH:
-                            covered[y + down, x + across] = True
-        start = ends[path]
-    return kept
 
 
 @compiled

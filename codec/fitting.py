@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from codec.analysis.colors import average_colors, average_grid
 from codec.bitstream import Coder, Section
-from codec.contours import Contours, draw_lines
-from codec.layers import EdgeMap, Layer, grid_size
+from codec.contours import Contours
+from codec.layers import EdgeMap, Layer
 
 #: Grids of edges, in cells on the canvas's long side, and the one that is tried first.
 EDGE_SIDES = tuple(range(40, 257))
@@ -19,7 +19,7 @@ FIRST_SIDE = 64
 SHORTEST = 8
 
 #: Bytes that may be left of a room, as its share 1/n: nearer, another trial gains less than it takes.
-SPARE_SHARE = 50
+SPARE_SHARE = 32
 
 #: Most grids that are tried.
 MAX_TRIALS = 6
@@ -27,11 +27,8 @@ MAX_TRIALS = 6
 #: Cells on the long side of the coarsest grid of nested colours.
 COARSEST_COLORS = 4
 
-#: The 16th root of the most that a side is thought to grow at once.
-_MOST_GROWTH = 2.0
-
-#: A side that was tried, and the bytes that it took.
-_Trial = tuple[int, int]
+#: The most that cells are thought to grow at once.
+_MOST_GROWTH = 16.0
 
 
 def size_of(sections: Iterable[Section]) -> int:
@@ -92,6 +89,7 @@ class Lines:
         self._nested = nested
         self._given = given
         self._shortest = max(1, SHORTEST * max(contours.canvas) // 512)
+        self._drawn: dict[int, EdgeMap] = {}
         self._known: dict[int, tuple[Section, ...]] = {}
 
     @property
@@ -110,26 +108,41 @@ class Lines:
             if size_of(whole) <= room:
                 return whole
         lowest, highest = EDGE_SIDES[0], min(EDGE_SIDES[-1], max(max(self._contours.canvas) // 2, EDGE_SIDES[0]))
-        fits: _Trial | None = None
-        over: _Trial | None = None
+        # What fits, and what does not, come ever nearer to each other.
+        fits, over = lowest - 1, highest + 1
         side = min(FIRST_SIDE, highest)
         for _ in range(MAX_TRIALS):
             size = self._size(side)
             if size > room:
-                over = side, size
+                over = side
             else:
-                fits = side, size
-                if room - size <= room // SPARE_SHARE:
-                    break
-            first, last = fits[0] + 1 if fits else lowest, over[0] - 1 if over else highest
-            if first > last:
+                fits = side
+            if fits + 1 == over or (size <= room and room - size <= room // SPARE_SHARE):
                 break
-            side = min(max(_next_side(fits, over, room), first), last)
-        return self._sections(fits[0]) if fits else self._longest(lowest, room)
+            side = min(max(self._aim(side, size, room), fits + 1), over - 1)
+        return self._sections(fits) if fits >= lowest else self._longest(lowest, room)
+
+    def _aim(self, side: int, size: int, room: int) -> int:
+        """The side that should just fit, by what another takes: each cell with a line takes about the same."""
+        wanted = self._count(side) * room / max(size, 1) * (1 - 1 / (2 * SPARE_SHARE))
+        for _ in range(2):
+            # Cells grow by a power of about 8/7. Roots of powers are its inverse on every machine alike.
+            growth = min(wanted / max(self._count(side), 1), _MOST_GROWTH)
+            side = min(max(round(side * math.sqrt(math.sqrt(math.sqrt(growth**7)))), EDGE_SIDES[0]), EDGE_SIDES[-1])
+        return side
+
+    def _count(self, side: int) -> int:
+        """Cells with a line."""
+        return int(np.count_nonzero(self._draw(side).grid))
+
+    def _draw(self, side: int) -> EdgeMap:
+        if side not in self._drawn:
+            self._drawn[side] = self._contours.draw(side, self._shortest)
+        return self._drawn[side]
 
     def _sections(self, side: int) -> tuple[Section, ...]:
         if side not in self._known:
-            self._known[side] = edge_sections(self._contours.draw(side, self._shortest), nested=self._nested)
+            self._known[side] = edge_sections(self._draw(side), nested=self._nested)
         return self._known[side]
 
     def _size(self, side: int) -> int:
@@ -137,26 +150,12 @@ class Lines:
 
     def _longest(self, side: int, room: int) -> tuple[Section, ...]:
         """As many of the longest contours as fit a grid that does not have room for all."""
-        canvas = self._contours.canvas
-        lines = self._contours.uncluttered(side).lines(side)
 
         def make(index: int) -> tuple[Section, ...]:
-            return edge_sections(draw_lines(lines[: index + 1], grid_size(canvas, side), canvas), nested=self._nested)
+            return edge_sections(self._contours.draw(side, most=index + 1), nested=self._nested)
 
-        count = most(len(lines), lambda index: size_of(make(index)) <= room)
+        count = most(len(self._contours.ends), lambda index: size_of(make(index)) <= room)
         return make(count - 1) if count else ()
-
-
-def _next_side(fits: _Trial | None, over: _Trial | None, room: int) -> int:
-    """The side that should just fit, by what fits and by what does not."""
-    if fits and over:
-        return fits[0] + (over[0] - fits[0]) * (room - fits[1]) // (over[1] - fits[1])
-    side, size = fits or over or (FIRST_SIDE, room)
-    # Sizes grow by a power of about 1.4. Four roots of the eleventh power are its inverse on every machine alike.
-    growth = room / max(size, 1)
-    for _ in range(4):
-        growth = math.sqrt(growth)
-    return round(side * min(growth, _MOST_GROWTH) ** 11)
 
 
 def most(count: int, fits: Callable[[int], bool]) -> int:

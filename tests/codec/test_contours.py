@@ -42,9 +42,11 @@ def test_clutter_is_left_out_and_comes_back_on_finer_grids() -> None:
     grid[23, 10:200] = True
     grid[60, 10:200] = True
     contours = trace(grid, (256, 256))
-    assert [len(contours.uncluttered(side).ends) for side in (32, 64, 256)] == [2, 2, 3]
-    assert contours.uncluttered(64).lengths.tolist() == [230, 190]
     assert contours.draw(256).grid.sum() == grid.sum()
+    assert contours.draw(64) == contours.draw(64, most=2)
+    assert contours.draw(64, most=1).grid.sum() < contours.draw(64).grid.sum()
+    rows, _ = np.nonzero(contours.draw(64).grid)
+    assert set(rows) == {5, 15}
 
 
 def test_f1_counts_lines_that_are_near() -> None:
