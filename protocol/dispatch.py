@@ -107,6 +107,10 @@ class Dispatch:
         """
         self._now = now
         self._stuck = False
+        for done in ack.done:
+            # Before its packets count as arrived: the receiver threw them away.
+            if not done.sections:
+                self.drop(done.image, Code.NOT_HELD)
         for sent in self.uplink.ledger.acknowledge(ack, now):
             image = self._images.get(sent.image)
             if image is not None and sent.section not in (CANCEL, REPAIR):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from protocol.acknowledgement import Arrivals
 from protocol.ledger import ACK_DELAY
-from protocol.limits import MAX_DONE
+from protocol.limits import ACK_SPAN, MAX_DONE
 from protocol.packets import Ack, Done
 
 #: Packets that may arrive before an ACK must leave.
@@ -27,6 +27,9 @@ class Receipts:
         self._largest_at = now
         self._touched: OrderedDict[int, None] = OrderedDict()
         self._told: OrderedDict[int, int] = OrderedDict()
+        # Pictures that failed here, with the last packet that came of each: who hears that it arrived must hear that
+        # it was thrown away, too, or would take the picture for delivered.
+        self._failed: dict[int, int] = {}
 
     def has(self, number: int) -> bool:
         """Whether a packet came before, or is so old that it must be taken as repeated."""
@@ -54,6 +57,13 @@ class Receipts:
         else:
             self._due = min(self._due, now + ACK_DELAY)
 
+    def add_failed(self, number: int, image: int, room: int, now: float) -> None:
+        """Note a packet of a picture that failed here; not, if an ACK has no room to tell, so that it comes again."""
+        failed = self._forget_failed()
+        if image in failed or len(failed) < _rows(room):
+            failed[image] = max(number, failed.get(image, 0))
+            self.add(number, image, urgent=True, needless=True, now=now)
+
     def ack(self, now: float, room: int, done_mask: Callable[[int], int]) -> Ack | None:
         """The ACK to send now, if one is due.
 
@@ -64,9 +74,10 @@ class Receipts:
         """
         if now < self._due or not self._arrivals.largest:
             return None
-        masks = ((image, done_mask(image)) for image in self._touched)
+        masks = ((image, done_mask(image)) for image in self._touched if image not in self._failed)
         rows = [Done(image=image, sections=mask) for image, mask in masks if mask and self._told.get(image) != mask]
-        rows = rows[-min(MAX_DONE, max(1, (room - _FIXED_BYTES) // _ROW_BYTES)) :]
+        failed = [Done(image=image, sections=0) for image in self._forget_failed()]
+        rows = rows[max(0, len(rows) + len(failed) - _rows(room)) :]
         self._told.update((row.image, row.sections) for row in rows)
         while len(self._told) > MAX_DONE:
             self._told.popitem(last=False)
@@ -77,9 +88,20 @@ class Receipts:
             largest=self._arrivals.largest,
             missing=self._arrivals.missing,
             delay=min(0xFFFF, round(1000 * (now - self._largest_at))),
-            done=tuple(rows),
+            done=(*failed, *rows),
         )
+
+    def _forget_failed(self) -> dict[int, int]:
+        """The failed pictures that an ACK may still acknowledge a packet of."""
+        oldest = self._arrivals.largest - ACK_SPAN
+        self._failed = {image: last for image, last in self._failed.items() if last >= oldest}
+        return self._failed
 
     def next_ack(self) -> float:
         """When an ACK is due, in seconds; infinite if none is."""
         return self._due
+
+
+def _rows(room: int) -> int:
+    """How many pictures an array of so many bytes can tell of."""
+    return min(MAX_DONE, max(1, (room - _FIXED_BYTES) // _ROW_BYTES))

@@ -265,9 +265,12 @@ class ReceiverConnection(Connection):
         self._events.extend(events)
         if self._one_way:
             return
-        self._receipts.add(packet.pn, packet.image, urgent=bool(events), needless=needless, now=now)
         failure = reassembly.failure_of(packet.image)
-        if failure not in (None, Code.CANCELLED):
+        if failure is None or isinstance(packet, Cancel):
+            self._receipts.add(packet.pn, packet.image, urgent=bool(events), needless=needless, now=now)
+            return
+        self._receipts.add_failed(packet.pn, packet.image, self._mtu - self._seal.size, now)
+        if failure is not Code.CANCELLED:
             self._queue(Err(code=failure, image=packet.image))
 
     def _choose_packet(self, now: float) -> bytes | None:

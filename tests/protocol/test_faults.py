@@ -1,6 +1,7 @@
 """What goes wrong on a link, and what must come of it. Time is virtual; `docs/faults.md` lists every case."""
 
 import random
+import zlib
 
 import pytest
 from hypothesis import given, settings
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 from protocol.codes import Code
 from protocol.events import ImageAcknowledged, ImageDone, ImageFailed, ImageRefused, OfferReceived, SectionReceived
 from protocol.ledger import LONGEST_WAIT
+from protocol.limits import Limits
 from protocol.links import LINKS, LinkProfile
-from protocol.packets import Data, Offer
+from protocol.packets import Data, Err, Offer
 from protocol.states import State
 from protocol.wire import decode_packet
 from tests.protocol.pair import Pair, section
@@ -192,3 +194,20 @@ def test_bits_flip_on_the_way() -> None:
     assert pair.receiver.bad_packets > 8
     assert pair.sender.bad_packets > 8
     assert pair.sender.state is pair.receiver.state is State.READY
+
+
+def test_a_picture_that_was_thrown_away_is_never_taken_for_delivered() -> None:
+    """Though every ERR about it is lost: whatever acknowledges its packets tells of its end, too."""
+    pair = Pair(LINKS["gsm"], reliable=False, limits=Limits(open_images=1))
+    pair.greet()
+    # What nobody knows is passed over in silence.
+    nothing = b"\x91\x20" + zlib.crc32(b"\x91\x20").to_bytes(4)
+    pair._mangle = lambda _, packet: nothing if isinstance(decode_packet(packet), Err) else packet
+    pictures = [pair.offer(TEXT, section(random.Random(i).randbytes(700), urgency=2)) for i in range(5)]
+    ends = (ImageAcknowledged, ImageRefused)
+    pair.run(300.0, done=lambda: sum(len(pair.events(end)) for end in ends) == len(pictures))
+    delivered = [event.image for event in pair.events(ImageAcknowledged)]
+    refused = [event.image for event in pair.events(ImageRefused)]
+    assert sorted(delivered + refused) == pictures
+    assert sorted(delivered) == sorted(event.image for event in pair.events(ImageDone))
+    assert refused
