@@ -156,7 +156,7 @@ def check(runs: int, steps: int) -> None:
         suppress_health_check=list(HealthCheck),
         phases=(Phase.generate, Phase.shrink),
     )
-    run_state_machine_as_test(Machine, settings=chosen)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Machine, settings=chosen)
 
 
 def test_whatever_happens() -> None:
