@@ -46,6 +46,10 @@ MAX_MESSAGE = 16 * 1024
 _PORTS = {"ws": 80, "wss": 443}
 _EXAMPLE = "ws://127.0.0.1:8765"
 
+_frame_log = logging.getLogger("layercast.websocket")
+# At DEBUG every frame is written, a greeting with its token among them.
+_frame_log.setLevel(logging.INFO)
+
 _OPTIONS: dict[str, Any] = {
     "subprotocols": [SUBPROTOCOL],
     "compression": None,
@@ -55,7 +59,7 @@ _OPTIONS: dict[str, Any] = {
     "max_size": MAX_MESSAGE,
     "max_queue": (8, 2),
     "write_limit": (2048, 512),
-    "logger": logging.getLogger("layercast.websocket"),
+    "logger": _frame_log,
 }
 
 

@@ -1,6 +1,7 @@
 """Sending pictures: what arrives, what is told, and how it ends when it does not."""
 
 import asyncio
+import logging
 import random
 
 import pytest
@@ -20,12 +21,14 @@ from protocol.codes import Code
 from protocol.events import ImageDone, ImageFailed, OfferReceived, SectionReceived
 from protocol.limits import Limits
 from protocol.links import LINKS
+from protocol.states import State
 from protocol.transports.addresses import open_listener
 from protocol.transports.base import Transport
 from protocol.transports.memory import memory_pair
+from receiver.intake import Intake
 from sender import Delivery, Progress, Sender
 from tests.protocol.pair import section
-from tests.sender.helpers import connected
+from tests.sender.helpers import Cable, connected
 
 IRIDIUM = LINKS["iridium"]
 STREAM = Bitstream(
@@ -236,3 +239,81 @@ def test_a_rate_paces_without_emulating() -> None:
             return (await sender.send(STREAM)).seconds
 
     assert run_virtual(send()) == pytest.approx(620 / 300, abs=0.4)
+
+
+async def test_a_token_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with Intake("ws://127.0.0.1:0", on_event=lambda _: None, token="secret") as intake:
+        async with Sender(intake.url, token="secret") as sender:
+            await sender.send(STREAM)
+        with pytest.raises(AuthenticationError):
+            await Sender(intake.url, token="another").__aenter__()
+    for token in ("secret", "another"):
+        assert token not in caplog.text
+        assert token.encode().hex(" ") not in caplog.text
+
+
+async def test_a_link_that_breaks_is_opened_again_and_what_is_missing_is_sent() -> None:
+    events: list[object] = []
+    async with Intake("ws://127.0.0.1:0", on_event=events.append) as intake:
+        port = int(intake.url.rpartition(":")[2])
+        async with Cable("127.0.0.1", port) as cable, Sender(f"ws://127.0.0.1:{cable.port}", rate=40_000) as sender:
+            first = sender.session
+            sending = asyncio.create_task(sender.send_sections(b"", [section(bytes(range(250)) * 24)]))
+            await asyncio.sleep(0.5)
+            cable.pull()
+            await asyncio.sleep(0.1)
+            cable.plug()
+            delivery = await asyncio.wait_for(sending, 30)
+            assert sender.session == first
+            assert delivery.complete
+            assert delivery.sent < 6_000 * 1.4
+            assert sender.packets_sent >= delivery.packets
+            assert sender.round_trip > 0
+    assert sum(isinstance(event, ImageDone) for event in events) == 1
+
+
+async def test_a_link_that_stays_broken_is_given_up_in_time() -> None:
+    async with Intake("ws://127.0.0.1:0", on_event=lambda _: None) as intake:
+        port = int(intake.url.rpartition(":")[2])
+        async with (
+            Cable("127.0.0.1", port) as cable,
+            Sender(f"ws://127.0.0.1:{cable.port}", rate=8_000, patience=1.0) as sender,
+        ):
+            sending = asyncio.create_task(sender.send_sections(b"", [section(bytes(6_000))]))
+            await asyncio.sleep(0.2)
+            cable.pull()
+            with pytest.raises(DisconnectedError):
+                await asyncio.wait_for(sending, 30)
+            with pytest.raises(DisconnectedError):
+                await sender.send(STREAM)
+
+
+async def test_leaving_does_not_wait_for_a_broken_link() -> None:
+    async with Intake("ws://127.0.0.1:0", on_event=lambda _: None) as intake:
+        port = int(intake.url.rpartition(":")[2])
+        async with (
+            Cable("127.0.0.1", port) as cable,
+            asyncio.timeout(20),
+            Sender(f"ws://127.0.0.1:{cable.port}") as sender,
+        ):
+            cable.pull()
+            while sender._connection.state is not State.SUSPENDED:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+
+async def test_a_picture_keeps_its_number_and_streams_that_were_named_count_anew() -> None:
+    events: list[object] = []
+    async with Intake("ws://127.0.0.1:0", on_event=events.append) as intake:
+        async with Sender(intake.url, stream=b"ship", epoch=3) as sender:
+            assert (await sender.send(STREAM, image=41)).image == 41
+            assert (await sender.send(STREAM, image=7)).image == 7
+        async with Sender(intake.url, stream=b"ship") as sender:
+            await sender.send(STREAM)
+        async with Sender(intake.url) as sender:
+            await sender.send(STREAM)
+    offers = [event for event in events if isinstance(event, OfferReceived)]
+    assert [(event.stream, event.image) for event in offers[:3]] == [(b"ship", 41), (b"ship", 7), (b"ship", 1)]
+    assert offers[0].epoch == 3
+    assert offers[2].epoch > 1_700_000_000
+    assert (len(offers[3].stream), offers[3].epoch) == (6, 0)

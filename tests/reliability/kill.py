@@ -1,0 +1,68 @@
+"""Kills a sender, a receiver or a broker (kill -9) in the middle of transfers, and counts what arrived.
+
+python -m tests.reliability.kill --victim all --times 10
+"""
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.protocol.transports.brokers import MOSQUITTO
+from tests.reliability.trials import VICTIMS, Outcome, run_trial
+
+
+def main() -> int:
+    """Run the trials; 0 if every picture of every transfer arrived once."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--victim", choices=(*VICTIMS, "all"), default="all", help="who is killed (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--times", type=int, default=10, metavar="N", help="transfers, each with one kill (default: 10)"
+    )
+    parser.add_argument("--pictures", type=int, default=50, metavar="N", help="of each transfer (default: %(default)s)")
+    parser.add_argument("--rate", type=int, default=60_000, metavar="BIT/S", help="of the link (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments (default: %(default)s)")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep logs and archives here")
+    parser.add_argument("--json", action="store_true", help="one JSON object per transfer on stdout")
+    options = parser.parse_args()
+    victims = VICTIMS if options.victim == "all" else (options.victim,)
+    if "mosquitto" in victims and MOSQUITTO is None:
+        parser.error("mosquitto is not installed")
+    good = True
+    for victim in victims:
+        outcomes = [run_one(options, victim, number) for number in range(options.times)]
+        good = good and all(outcome.good for outcome in outcomes)
+        count = sum(outcome.good for outcome in outcomes)
+        print(f"{victim}: {count} of {options.times} transfers with every picture once", file=sys.stderr)  # noqa: T201
+    return 0 if good else 1
+
+
+def run_one(options: argparse.Namespace, victim: str, number: int) -> Outcome:
+    """One transfer, and a line about it."""
+    chance = random.Random(f"{options.seed} {victim} {number}")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) if options.keep is None else options.keep / f"{victim}-{number}"
+        folder.mkdir(parents=True, exist_ok=options.keep is None)
+        # The broker runs as a user of its own.
+        folder.chmod(0o755)
+        outcome = run_trial(victim, folder=folder, pictures=options.pictures, rate=options.rate, chance=chance)
+    print(json.dumps(asdict(outcome)) if options.json else line_of(outcome), flush=True)  # noqa: T201
+    return outcome
+
+
+def line_of(outcome: Outcome) -> str:
+    """An outcome for a person."""
+    return (
+        f"{'good' if outcome.good else 'BAD '} {outcome.victim:9} killed after {outcome.killed_after:2}: "
+        f"{outcome.arrived}/{outcome.sent} arrived, {outcome.copies} copies, {outcome.told_twice} told twice, "
+        f"{outcome.undelivered} undelivered, {outcome.seconds:.1f} s"
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

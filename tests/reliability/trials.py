@@ -1,0 +1,200 @@
+"""A transfer between real processes, one of which is killed (kill -9) while it runs and started again."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from codec.bitstream import Bitstream, Header
+from codec.encoding import encode
+from sender.entries import EntryState
+from sender.outbox import look_into
+from tests.protocol.transports.brokers import Mosquitto, free_port
+
+ROOT = Path(__file__).parents[2]
+
+VICTIMS = ("sender", "receiver", "mosquitto")
+
+#: Longest that one transfer may take on a busy machine, in seconds.
+PATIENCE = 240.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one transfer went.
+
+    Attributes:
+        victim: who was killed.
+        killed_after: pictures that were archived when it was, at least.
+        sent: pictures that were sent.
+        arrived: different ones of them that are in the archive, byte for byte.
+        copies: files in the archive beyond one for each.
+        told_twice: pictures that the receiver told of as complete more than once.
+        undelivered: pictures that the outbox does not count as delivered.
+        seconds: from the start of the sender to its end.
+    """
+
+    victim: str
+    killed_after: int
+    sent: int
+    arrived: int
+    copies: int
+    told_twice: int
+    undelivered: int
+    seconds: float
+
+    @property
+    def good(self) -> bool:
+        """Whether every picture arrived, once."""
+        return self.arrived == self.sent and not (self.copies or self.told_twice or self.undelivered)
+
+
+class Program:
+    """A command in a process of its own, with its output in a file, that can be killed and started again."""
+
+    def __init__(self, log: Path, *arguments: object) -> None:
+        self.log = log
+        self._line = [sys.executable, "-m", "layercast", *map(str, arguments)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        with self.log.open("ab") as log, self.log.with_suffix(".err").open("ab") as err:
+            self._process = subprocess.Popen(self._line, stdout=log, stderr=err, env=environment, cwd=ROOT)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def end(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(30)
+            self.kill()
+
+    @property
+    def code(self) -> int | None:
+        """The exit code; None while it runs."""
+        return None if self._process is None else self._process.poll()
+
+    def rows(self) -> Iterator[dict[str, object]]:
+        """The JSON lines that it wrote; one that was cut by a kill is left out."""
+        for line in self.log.read_text().splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                yield json.loads(line)
+
+
+def run_trial(victim: str, *, folder: Path, pictures: int, rate: int, chance: random.Random) -> Outcome:
+    """Send pictures from one process to another, kill one of them once in the middle, and count what arrived.
+
+    Args:
+        victim: one of `VICTIMS`; with mosquitto the transfer goes through a broker.
+        folder: an empty folder for everything.
+        pictures: how many.
+        rate: of the emulated link, in bit/s.
+        chance: chooses the moment.
+    """
+    sent = write_streams(folder / "pictures", pictures)
+    archive = folder / "archive"
+    broker = Mosquitto(folder, broker_settings(folder)) if victim == "mosquitto" else None
+    url = f"mqtt://127.0.0.1:{broker.port}/trial" if broker else f"ws://127.0.0.1:{free_port()}"
+    receiver = Program(
+        folder / "receiver.log",
+        *("receive", "--listen", url, "--viewer", "none", "--model", "none", "--archive", archive, "--json"),
+    )
+    outbox = folder / "outbox"
+    sender = Program(
+        folder / "sender.log", "send", folder / "pictures", "--outbox", outbox, "--to", url, "--rate", rate
+    )
+    victims = {"sender": sender, "receiver": receiver, "mosquitto": broker}
+    killed_after = chance.randrange(pictures)
+    pause = chance.uniform(0.0, 8.0 * 450 / rate)
+    try:
+        if broker:
+            broker.start()
+        receiver.start()
+        until(lambda: any(row.get("event") == "Listening" for row in receiver.rows()))
+        began = time.monotonic()
+        sender.start()
+        until(lambda: archived(archive) >= killed_after)
+        time.sleep(pause)
+        chosen = victims[victim]
+        assert chosen is not None
+        chosen.kill()
+        chosen.start()
+        until(lambda: sender.code is not None)
+        seconds = time.monotonic() - began
+        # What is acknowledged is on disk; what is told to others may be a moment later.
+        receiver.end()
+    finally:
+        for program in (sender, receiver, broker):
+            if program is not None:
+                program.kill()
+    arrived = Counter(path.read_bytes() for path in archive.glob("*.lcast"))
+    told = Counter(row["picture"] for row in receiver.rows() if row.get("event") == "PictureCompleted")
+    states = Counter(entry.state for entry in look_into(outbox))
+    return Outcome(
+        victim=victim,
+        killed_after=killed_after,
+        sent=pictures,
+        arrived=len(arrived.keys() & sent),
+        copies=arrived.total() - len(arrived.keys() & sent),
+        told_twice=sum(count > 1 for count in told.values()),
+        undelivered=pictures - states[EntryState.DELIVERED],
+        seconds=seconds,
+    )
+
+
+def write_streams(folder: Path, count: int) -> set[bytes]:
+    """Write different streams into a folder; gives their bytes."""
+    folder.mkdir()
+    # Busy enough that lines and colours take many packets' worth of a slow link.
+    tiles = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
+    picture = np.kron(tiles, np.ones((11, 11, 1), np.uint8))[:256, :256]
+    pattern = encode(picture, "a quilt of many colours", budget=900)
+    sent = set()
+    for number in range(count):
+        header = Header(pattern.header.width, pattern.header.height, number, pattern.header.model)
+        stream = Bitstream(header, pattern.sections)
+        stream.save(folder / f"{number:03}.lcast")
+        sent.add(stream.to_bytes())
+    assert len(sent) == count
+    return sent
+
+
+def broker_settings(folder: Path) -> str:
+    """A broker that forgets nothing when it is killed, as in docker/mosquitto.conf but for the time between saves."""
+    (folder / "broker").mkdir()
+    (folder / "broker").chmod(0o777)
+    return f"persistence true\npersistence_location {folder}/broker/\nautosave_interval 1"
+
+
+def archived(archive: Path) -> int:
+    """How many whole pictures an archive has."""
+    return sum(1 for path in archive.glob("*.lcast") if ".part." not in path.name) if archive.is_dir() else 0
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait until something is so.
+
+    Raises:
+        TimeoutError: it did not become so.
+    """
+    ends = time.monotonic() + PATIENCE
+    while not true():
+        if time.monotonic() > ends:
+            raise TimeoutError("the transfer does not come to an end")
+        time.sleep(0.02)
