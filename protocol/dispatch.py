@@ -85,7 +85,7 @@ class Dispatch:
         if mask == ALL_SECTIONS:
             self.drop(number, Code.CANCELLED)
         else:
-            image.drop(mask)
+            image.drop(mask, heard=True)
             self._tell(image, [])
 
     def drop(self, number: int, code: Code) -> None:
@@ -113,7 +113,12 @@ class Dispatch:
                 self.drop(done.image, Code.NOT_HELD)
         for sent in self.uplink.ledger.acknowledge(ack, now):
             image = self._images.get(sent.image)
-            if image is not None and sent.section not in (CANCEL, REPAIR):
+            if image is None or sent.section == REPAIR:
+                continue
+            if sent.section == CANCEL:
+                image.heard(sent.fragment)
+                self._tell(image, [])
+            else:
                 self._tell(image, image.arrived(sent.section, sent.fragment))
         for done in ack.done:
             image = self._images.get(done.image)
@@ -168,8 +173,9 @@ class Dispatch:
         self._now = now
         if now < self.uplink.pace.free_at:
             return None
-        if self._cancels:
-            return self._send_cancel(encode)
+        cancel = next((number for number in self._cancels if self._may_cancel(number)), None)
+        if cancel is not None:
+            return self._send_cancel(cancel, encode)
         candidates = [one for image in self._images.values() for one in self._candidates(image)]
         best = self._share.choose(candidates, now)
         data = None if best is None else encode(self._packet(best))
@@ -232,8 +238,12 @@ class Dispatch:
             return image.repair(number, best.section, best.fragment, best.repair)
         return image.data(number, best.section, best.fragment)
 
-    def _send_cancel(self, encode: Callable[[Packet], bytes]) -> bytes:
-        number, mask = self._cancels.popitem()
+    def _may_cancel(self, number: int) -> bool:
+        """Whether a CANCEL may leave: of sections, only after the OFFER that says which they are."""
+        return number not in self._images or self._images[number].offered
+
+    def _send_cancel(self, number: int, encode: Callable[[Packet], bytes]) -> bytes:
+        mask = self._cancels.pop(number)
         data = encode(Cancel(pn=self.uplink.ledger.next_number, image=number, sections=mask))
         more = bool(self._images)
         self.uplink.sent(len(data), self._now, image=number, section=CANCEL, fragment=mask, more=more)

@@ -66,7 +66,7 @@ class Limits:
         open_images: pictures of one peer that may be incomplete at a time; the oldest gives way.
         peer_bytes: payload bytes that one peer's open pictures may announce together.
         early_packets: DATA packets held while their OFFER has not come.
-        evictions: pictures that may give way within a second; a peer that offers faster waits.
+        evictions: pictures that may give way within a second; of what a peer offers faster, nothing is taken.
         remembered: finished pictures whose late packets are still recognised.
         hello_seconds: how long a new peer may take to say HELLO.
         bad_packets: malformed packets within `bad_seconds` that end a connection.

@@ -64,6 +64,8 @@ class OutgoingImage:
         self._expiries: dict[int, float] = {}
         self._offer_run = Run(1)
         self._runs = {index: Run(count) for index, count in self._cut.counts.items()}
+        # The sections that were given up, and the receiver does not know.
+        self._unheard = 0
         self._told: set[int] = set()
         self._packets = 0
         self._total = 0
@@ -91,8 +93,10 @@ class OutgoingImage:
 
     @property
     def done(self) -> bool:
-        """Whether the receiver holds every section that was not given up."""
-        return self._offer_run.done and all(run.done or run.dropped for run in self._runs.values())
+        """Whether the receiver holds every section that was not given up, and knows which were."""
+        return (
+            self._offer_run.done and not self._unheard and all(run.done or run.dropped for run in self._runs.values())
+        )
 
     @property
     def dropped(self) -> tuple[int, ...]:
@@ -243,14 +247,23 @@ class OutgoingImage:
             if mask >> index & 1:
                 run.want(asked)
 
-    def drop(self, mask: int) -> int:
-        """Give up sections, as far as the receiver does not hold them; gives those, bit i for section i."""
+    def drop(self, mask: int, *, heard: bool = False) -> int:
+        """Give up sections, as far as the receiver does not hold them; gives those, bit i for section i.
+
+        Unless it was the receiver's wish, the picture is not done before the receiver has heard of it.
+        """
         dropped = 0
         for index, run in self._runs.items():
             if mask >> index & 1 and not run.done and not run.dropped:
                 run.dropped = True
                 dropped |= 1 << index
+        if not heard:
+            self._unheard |= dropped
         return dropped
+
+    def heard(self, mask: int) -> None:
+        """Note that the receiver knows that sections will not come."""
+        self._unheard &= ~mask
 
     def expired(self, now: float) -> int:
         """The sections whose time is over, bit i for section i."""

@@ -79,8 +79,8 @@ class Reassembly:
             len(packet.payload) for packets in self._early.values() for packet, _ in packets
         )
 
-    def offer(self, offer: Offer, size: int, now: float) -> list[ReceiverEvent] | None:
-        """Take an OFFER of `size` bytes on the wire; None if the peer must wait, so that it must come again."""
+    def offer(self, offer: Offer, size: int, now: float) -> list[ReceiverEvent]:
+        """Take an OFFER of `size` bytes on the wire."""
         if offer.image in self._finished:
             return []
         known = self._open.get(offer.image)
@@ -93,8 +93,8 @@ class Reassembly:
         image = IncomingImage(offer, size + sum(early_size for _, early_size in early))
         if image.announced > self._limits.peer_bytes:
             return self._fail(offer.image, Code.TOO_LARGE)
-        if self._must_wait(image.announced, now):
-            return None
+        if self._is_flooded(image.announced, now):
+            return self._fail(offer.image, Code.EVICTED)
         events = self._make_room(image.announced, now)
         self._early.pop(offer.image, None)
         self._open[offer.image] = image
@@ -224,7 +224,7 @@ class Reassembly:
             len(self._open) >= self._limits.open_images or self.held + announced > self._limits.peer_bytes
         )
 
-    def _must_wait(self, announced: int, now: float) -> bool:
+    def _is_flooded(self, announced: int, now: float) -> bool:
         """Whether a peer offers faster than a well-behaved one ever does."""
         return (
             self._is_full(announced) and len(self._evicted) == self._limits.evictions and now - self._evicted[0] < 1.0

@@ -67,7 +67,7 @@ def kinds(events: list[ReceiverEvent] | None) -> list[type]:
 
 def test_a_picture() -> None:
     made = reassembly()
-    first = made.offer(offer(), 90, 0.0) or []
+    first = made.offer(offer(), 90, 0.0)
     assert kinds(first) == [OfferReceived, SectionReceived]
     assert isinstance(first[0], OfferReceived)
     assert (first[0].rate, first[0].jpeg_size, first[0].received) == (2400, 5, 90)
@@ -169,7 +169,7 @@ def test_data_before_its_offer_waits_within_bounds() -> None:
     made = reassembly(early_packets=3)
     assert [made.data(data(fragment), 20) for fragment in range(5)] == [[], [], [], None, None]
     assert made.held == 48
-    events = made.offer(offer(), 50, 0.0) or []
+    events = made.offer(offer(), 50, 0.0)
     assert isinstance(events[0], OfferReceived)
     assert events[0].received == 50 + 3 * 20
     assert made.data(data(3), 20) == []
@@ -179,7 +179,7 @@ def test_the_oldest_open_picture_gives_way() -> None:
     made = reassembly(open_images=2)
     for image in (1, 2):
         made.offer(offer(image), 50, 0.0)
-    events = made.offer(offer(3), 50, 0.0) or []
+    events = made.offer(offer(3), 50, 0.0)
     assert kinds(events) == [ImageFailed, OfferReceived, SectionReceived]
     assert isinstance(events[0], ImageFailed)
     assert (events[0].image, events[0].code) == (1, Code.EVICTED)
