@@ -22,7 +22,7 @@ CANVAS: Size = (512, 512)
 CANVASES: tuple[Size, ...] = (CANVAS, (512, 320), (64, 64), (1, 1), (7, 1000), (4096, 4096), (8192, 2048), (2048, 8192))
 
 #: One payload in so many is of those that take longest.
-HEAVY_ONE_IN = 40
+HEAVY_ONE_IN = 150
 
 _END_SIZE = 3
 
