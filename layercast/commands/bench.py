@@ -2,10 +2,10 @@
 
 import argparse
 
-from layercast.commands import bench_codec, bench_render
+from layercast.commands import bench_codec, bench_protocol, bench_render
 from layercast.commands.arguments import Subparsers, add_command, add_loudness
 
-_SUBJECTS = (bench_codec, bench_render)
+_SUBJECTS = (bench_codec, bench_protocol, bench_render)
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:

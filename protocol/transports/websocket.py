@@ -47,8 +47,8 @@ _PORTS = {"ws": 80, "wss": 443}
 _EXAMPLE = "ws://127.0.0.1:8765"
 
 _frame_log = logging.getLogger("layercast.websocket")
-# At DEBUG every frame is written, a greeting with its token among them.
-_frame_log.setLevel(logging.INFO)
+# Whatever the level of others: at DEBUG every frame is written, a greeting with its token among them.
+_frame_log.setLevel(logging.WARNING)
 
 _OPTIONS: dict[str, Any] = {
     "subprotocols": [SUBPROTOCOL],

@@ -1,0 +1,82 @@
+"""A slow link between real sockets: what goes through takes the time that a modem would, byte for byte.
+
+    sender --socket--> [buffer] --rate--> [delay] --socket--> receiver        and back, likewise
+
+In user space, for any TCP connection. The buffer is that of sockets and takes whatever comes at once, as modems do: a
+sender that fills it waits behind its own bytes.
+"""
+
+import asyncio
+import contextlib
+from urllib.parse import urlsplit
+
+#: Bytes that leave together: small, so that time passes smoothly.
+PIECE = 64
+
+
+class Bottleneck:
+    """A proxy in front of a listening address. Use it as `async with`.
+
+    Args:
+        url: the address behind it, such as ws://127.0.0.1:8765.
+        rate: of each direction, in bit/s; 0 for no limit.
+        delay: of each direction, in seconds.
+    """
+
+    def __init__(self, url: str, *, rate: float, delay: float) -> None:
+        parts = urlsplit(url)
+        assert parts.hostname is not None
+        assert parts.port is not None
+        self._scheme, self._host, self._port = parts.scheme, parts.hostname, parts.port
+        self._rate = rate
+        self._delay = delay
+        self._tasks: set[asyncio.Task[None]] = set()
+        #: What went through towards the address and back, in order of arrival; kept where it is wanted.
+        self.there, self.back = bytearray(), bytearray()
+        self.url = ""
+
+    async def __aenter__(self) -> "Bottleneck":
+        """Begin to listen."""
+        self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        self.url = f"{self._scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Cut everything."""
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        other_reader, other_writer = await asyncio.open_connection(self._host, self._port)
+        for source, sink, seen in ((reader, other_writer, self.there), (other_reader, writer, self.back)):
+            passing: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+            for work in (self._enter(source, passing), self._leave(passing, sink, seen)):
+                task = asyncio.create_task(work)
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _enter(self, source: asyncio.StreamReader, passing: "asyncio.Queue[tuple[float, bytes]]") -> None:
+        loop = asyncio.get_running_loop()
+        free_at = 0.0
+        with contextlib.suppress(ConnectionError):
+            while piece := await source.read(PIECE if self._rate else 65536):
+                free_at = max(free_at, loop.time()) + (8 * len(piece) / self._rate if self._rate else 0.0)
+                await asyncio.sleep(free_at - loop.time())
+                passing.put_nowait((free_at + self._delay, piece))
+        passing.put_nowait((free_at + self._delay, b""))
+
+    async def _leave(
+        self, passing: "asyncio.Queue[tuple[float, bytes]]", sink: asyncio.StreamWriter, seen: bytearray
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        piece = b"-"
+        with contextlib.suppress(ConnectionError):
+            while piece:
+                at, piece = await passing.get()
+                await asyncio.sleep(at - loop.time())
+                seen += piece
+                sink.write(piece)
+                await sink.drain()
+        sink.close()
