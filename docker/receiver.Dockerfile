@@ -35,7 +35,7 @@ ENV PATH=/opt/layercast/bin:$PATH \
 
 USER layercast
 WORKDIR /data
-EXPOSE 8080 8765
+EXPOSE 8080 8765 8767
 VOLUME ["/data/archive", "/data/cache"]
 
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \

@@ -19,7 +19,7 @@ RUN pip install '.[mqtt,webrtc]'
 FROM python:3.12-slim
 
 RUN useradd --uid 10001 --create-home layercast \
-    && mkdir -p /data/cache \
+    && mkdir -p /data/cache /data/outbox \
     && chown -R layercast:layercast /data
 COPY --from=build /opt/layercast /opt/layercast
 
@@ -29,7 +29,7 @@ ENV PATH=/opt/layercast/bin:$PATH \
 
 USER layercast
 WORKDIR /data
-VOLUME ["/data/cache"]
+VOLUME ["/data/cache", "/data/outbox"]
 
 ENTRYPOINT ["layercast"]
 CMD ["send", "/pictures", "--to", "ws://receiver:8765", "--loop"]

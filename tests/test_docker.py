@@ -14,8 +14,14 @@ import yaml
 
 from layercast.cli import build_parser
 from layercast.commands.arguments import host_and_port
+from layercast_errors import AuthenticationError
+from protocol.cutting import OutgoingSection
 from protocol.links import LINKS
+from protocol.transports.urls import public_url
+from receiver.intake import Intake
 from receiver.rendering.registry import REGISTRY
+from sender.session import Sender
+from tests.protocol.transports.brokers import mosquitto, needs_mosquitto
 
 ROOT = Path(__file__).parents[1]
 COMPOSE = ROOT / "docker-compose.yml"
@@ -54,6 +60,7 @@ SCHEMA: dict[str, Any] = {
                 "image": {"type": "string"},
                 "init": {"type": "boolean"},
                 "restart": {"enum": ["unless-stopped"]},
+                "stop_grace_period": {"type": "string", "pattern": "^[0-9]+s$"},
                 "environment": {"type": "object", "additionalProperties": {"type": "string"}},
                 "command": _TEXTS,
                 "profiles": _TEXTS,
@@ -162,13 +169,18 @@ def test_mounts_networks_and_dependencies_are_declared() -> None:
     assert set(parsed["volumes"]) <= used
 
 
+def dockerfile_of(service: dict[str, Any]) -> str:
+    """The text of what a service is built from."""
+    dockerfile: str = service["build"]["dockerfile"]
+    return (ROOT / dockerfile).read_text(encoding="utf-8")
+
+
 def test_who_is_waited_for_can_become_what_is_waited_for() -> None:
     for service in SERVICES.values():
         for name, dependency in service.get("depends_on", {}).items():
             other = SERVICES[name]
             if dependency["condition"] == "service_healthy":
-                dockerfile = ROOT / other["build"]["dockerfile"]
-                assert "HEALTHCHECK" in dockerfile.read_text(encoding="utf-8")
+                assert "healthcheck" in other or "HEALTHCHECK" in dockerfile_of(other)
             else:
                 assert "restart" not in other
 
@@ -178,18 +190,40 @@ def test_who_is_waited_for_can_become_what_is_waited_for() -> None:
 def test_commands_are_understood(service: str, variables: dict[str, str]) -> None:
     line = [filled_in(part, variables) for part in SERVICES[service]["command"]]
     options = build_parser().parse_args(line)
-    if line[0] == "receive":
-        assert options.model in REGISTRY
-        _, port = host_and_port(options.viewer)
-        published = {int(ports.rsplit(":", 1)[1]) for ports in SERVICES[service]["ports"]}
-        assert published == {port, int(options.listen.rsplit(":", 1)[1])}
-        assert str(options.archive) in [volume.split(":")[1] for volume in SERVICES[service]["volumes"]]
-    else:
-        assert options.link in LINKS
-        assert options.loop
-        host, port = options.to.removeprefix("ws://").split(":")
-        assert f"ws://0.0.0.0:{port}" in SERVICES[host]["command"]
-        assert [str(path) for path in options.paths] == [SERVICES[service]["volumes"][0].split(":")[1]]
+    mounted = [volume.split(":")[1] for volume in SERVICES[service]["volumes"]]
+    published = {int(ports.rsplit(":", 1)[1]) for ports in SERVICES[service].get("ports", [])}
+    match line[0]:
+        case "receive":
+            assert options.model in REGISTRY
+            assert published == {host_and_port(options.viewer)[1], int(options.listen[0].rsplit(":", 1)[1])}
+            assert str(options.archive) in mounted
+            assert listening() >= {public_url(url) for url in options.listen if url.startswith("mqtt")}
+        case "send":
+            assert options.link in LINKS
+            assert options.loop
+            assert options.to in listening()
+            assert [str(path) for path in options.paths] == [mounted[0]]
+        case "watch":
+            assert options.to in listening()
+            assert str(options.folder) in mounted
+            assert str(options.outbox.parent) in mounted
+            assert published == {host_and_port(options.http)[1]}
+
+
+def listening() -> set[str]:
+    """Where senders of this file reach the receiver: itself, and its streams at the broker, by their own user."""
+    line = [filled_in(part, {}) for part in SERVICES["receiver"]["command"]]
+    urls = [part for part in line if "://" in part]
+    return {url.replace("0.0.0.0", "receiver") for url in urls} | {
+        url.replace("receiver@", "sender@") for url in urls if url.startswith("mqtt")
+    }
+
+
+def test_all_transports_are_there() -> None:
+    schemes = {url.partition("://")[0] for url in listening()}
+    assert schemes == {"ws", "webrtc+http", "mqtt"}
+    sent = {SERVICES[name]["command"][3].partition("://")[0] for name in OURS if "--to" in SERVICES[name]["command"]}
+    assert sent == schemes
 
 
 def test_every_variable_is_in_the_example_and_the_token_has_no_default() -> None:
@@ -255,8 +289,64 @@ def test_the_broker_knows_its_users_and_keeps_what_it_has() -> None:
     assert (chosen["listener"], chosen["allow_anonymous"], chosen["persistence"]) == ("1883", "false", "true")
     mounted = [volume.split(":")[1] for volume in SERVICES["mosquitto"]["volumes"]]
     assert chosen["persistence_location"].rstrip("/") in mounted
-    assert str(Path(chosen["password_file"]).parent) in mounted
-    assert chosen["password_file"] in " ".join(SERVICES["passwords"]["command"])
+    for file, name in (("password_file", "users"), ("acl_file", "rules")):
+        folder = Path(chosen[file]).parent
+        assert Path(chosen[file]).name == name
+        assert str(folder) in mounted
+        assert f"/broker-access.sh {folder}" in " ".join(SERVICES["access"]["command"])
+
+
+def write_access(folder: Path, streams: str, **passwords: str) -> subprocess.CompletedProcess[str]:
+    line = ["sh", str(ROOT / "docker" / "broker-access.sh"), str(folder), streams]
+    # Debian keeps the broker's tools where only root looks.
+    environment = {"PATH": f"{os.environ['PATH']}:/usr/sbin"} | passwords
+    return subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
+
+
+@needs_mosquitto
+def test_the_brokers_access_is_written_without_leaving_a_password(tmp_path: Path) -> None:
+    done = write_access(
+        tmp_path / "access", "camera,garden", LAYERCAST_TOKEN="secret", LAYERCAST_SENDER_PASSWORD="other"
+    )
+    assert done.returncode == 0, done.stderr
+    files = {path.name: path.read_text() for path in (tmp_path / "access").iterdir()}
+    assert sorted(files) == ["rules", "users"]
+    assert [line.split(":")[0] for line in files["users"].splitlines()] == ["sender", "receiver", "watcher"]
+    assert "secret" not in files["users"] + done.stdout + done.stderr
+    assert "other" not in files["users"]
+    for stream in ("camera", "garden"):
+        assert f"topic write lc/1/{stream}/in/+" in files["rules"]
+    missing = write_access(tmp_path / "access", "camera")
+    assert missing.returncode != 0
+    assert "set LAYERCAST_TOKEN" in missing.stderr
+
+
+def let_everyone_read(folder: Path) -> None:
+    """Open a folder to the broker, which runs as a user of its own."""
+    for path in folder.iterdir():
+        path.chmod(0o644)
+    for one in (folder, *folder.parents[:2]):
+        one.chmod(0o755)
+
+
+@needs_mosquitto
+async def test_what_the_access_script_writes_lets_each_do_its_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert write_access(tmp_path, "camera", LAYERCAST_TOKEN="secret").returncode == 0
+    let_everyone_read(tmp_path)
+    monkeypatch.setenv("LAYERCAST_MQTT_PASSWORD", "secret")
+    settings = f"password_file {tmp_path}/users\nacl_file {tmp_path}/rules"
+    with mosquitto(tmp_path, settings, anonymous=False) as broker:
+        at = f"127.0.0.1:{broker.port}"
+        with pytest.raises(AuthenticationError):
+            await Intake(f"mqtt://receiver@{at}/other", on_event=lambda _: None).__aenter__()
+        async with (
+            Intake(f"mqtt://receiver@{at}/camera", on_event=lambda _: None),
+            Sender(f"mqtt://sender@{at}/camera") as sender,
+        ):
+            section = OutgoingSection(layer=0, coder=0, payload=b"a red cat", urgency=0)
+            assert (await sender.send_sections(b"head", [section])).complete
 
 
 def has_compose() -> bool:
@@ -266,7 +356,7 @@ def has_compose() -> bool:
 
 @pytest.mark.skipif(not has_compose(), reason="docker compose is not installed")
 def test_compose_itself_understands_the_file() -> None:
-    line = ["docker", "compose", "--file", str(COMPOSE), "--profile", "gpu", "config", "--format", "json"]
+    line = ["docker", "compose", "--file", str(COMPOSE), "--profile", "*", "config", "--format", "json"]
     environment = os.environ | {"LAYERCAST_TOKEN": "secret"}
     done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,51 @@
+#!/bin/sh
+# Writes the broker's users and what each may do, for docker-compose.yml; or for any mosquitto:
+#
+#   LAYERCAST_TOKEN=... docker/broker-access.sh /etc/mosquitto/layercast camera,garden
+#
+# Senders are the user "sender", receivers the user "receiver", those who only look on the user "watcher"; all with the
+# token as their password, or each with its own: LAYERCAST_SENDER_PASSWORD and so on.
+set -eu
+
+folder=$1
+streams=$2
+umask 077
+mkdir -p "$folder"
+
+users=$folder/users
+: > "$users.new"
+for user in sender receiver watcher; do
+    variable=LAYERCAST_$(echo "$user" | tr '[:lower:]' '[:upper:]')_PASSWORD
+    eval "password=\${$variable:-\${LAYERCAST_TOKEN:?set LAYERCAST_TOKEN to a long random text}}"
+    echo "$user:$password" >> "$users.new"
+done
+# Hashes them in place: no password is left on disk, and none stands in the list of processes.
+mosquitto_passwd -U "$users.new"
+
+rules=$folder/rules
+: > "$rules.new"
+allow() { echo "topic $1 lc/1/$2" >> "$rules.new"; }
+each_stream() { echo "$streams" | tr ',' '\n'; }
+
+echo "user sender" >> "$rules.new"
+each_stream | while read -r stream; do
+    allow write "$stream/in/+"
+    allow write "$stream/pic/#"
+    allow read "$stream/rx"
+    allow read "$stream/out/+"
+done
+echo "user receiver" >> "$rules.new"
+each_stream | while read -r stream; do
+    allow readwrite "$stream/rx"
+    allow read "$stream/in/+"
+    allow read "$stream/pic/#"
+    allow write "$stream/out/+"
+done
+echo "user watcher" >> "$rules.new"
+each_stream | while read -r stream; do
+    allow read "$stream/pic/#"
+done
+
+# Whole files or none, also for a broker that reads them at this moment.
+mv "$users.new" "$users"
+mv "$rules.new" "$rules"
