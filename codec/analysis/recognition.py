@@ -7,6 +7,8 @@ and the largest of each channel, and one linear layer.
 import json
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,20 +73,15 @@ def describe(image: Image.Image) -> str:
 
 
 def recognize(image: Image.Image) -> Seen:
-    """Tell subject and categories of a picture, from it and its mirror image.
+    """Tell subject and categories of a picture.
 
     Args:
         image: PIL RGB of any size; the middle square is looked at.
     """
-    side = min(image.size)
-    left, top = (image.width - side) / 2, (image.height - side) / 2
-    box = (left, top, left + side, top + side)
-    small = image.resize((SIDE, SIDE), Image.Resampling.BOX, box=box, reducing_gap=3.0)
-    pixels = np.asarray(small, np.float32) / np.float32(127.5) - 1
     network = _network()
-    logits = network.run(pixels) + network.run(pixels[:, ::-1])
+    logits = network.look(image)
     powers = np.exp(logits[: len(SUBJECTS)] - logits[: len(SUBJECTS)].max())
-    sure = 1 / (1 + np.exp(-logits[len(SUBJECTS) :] / 2))
+    sure = 1 / (1 + np.exp(-logits[len(SUBJECTS) :]))
     return Seen(
         subjects={name: float(value) for name, value in zip(SUBJECTS, powers / powers.sum(), strict=True)},
         categories={name: float(value) for name, value in zip(network.categories, sure, strict=True)},
@@ -112,25 +109,51 @@ class _Layer:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Network:
+class Network:
+    """A network as a table holds it.
+
+    Attributes:
+        layers: from the picture on.
+        head: (features, outputs) float32.
+        head_bias: (outputs,) float32.
+        categories: names of the last outputs.
+    """
+
     layers: tuple[_Layer, ...]
     head: NDArray[np.float32]
     head_bias: NDArray[np.float32]
     categories: tuple[str, ...]
 
-    def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(SIDE, SIDE, 3) in [-1, 1] -> logits of subjects, then of categories."""
+    def look(self, image: Image.Image) -> NDArray[np.float32]:
+        """The mean logits of a picture, PIL RGB of any size, and its mirror image; of the middle square."""
+        side = min(image.size)
+        left, top = (image.width - side) / 2, (image.height - side) / 2
+        box = (left, top, left + side, top + side)
+        small = image.resize((SIDE, SIDE), Image.Resampling.BOX, box=box, reducing_gap=3.0)
+        pixels = np.asarray(small, np.float32) / np.float32(127.5) - 1
+        return np.asarray((self._run(pixels) + self._run(pixels[:, ::-1])) / 2, np.float32)
+
+    def _run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         for layer in self.layers:
             values = layer.run(values)
         pooled = np.concatenate([values.mean((0, 1)), values.max((0, 1))])
         return np.asarray(pooled @ self.head + self.head_bias, np.float32)
 
 
+def load_network(path: Path) -> Network:
+    """Read the table that `training/captioner.py` writes."""
+    with np.load(path, allow_pickle=False) as stored:
+        return _read({name: stored[name] for name in stored.files})
+
+
 @cache
-def _network() -> _Network:
-    table = load_table("captioner")
+def _network() -> Network:
+    return _read(load_table("captioner"))
+
+
+def _read(table: dict[str, NDArray[Any]]) -> Network:
     numbers = range(sum(name.startswith("weight") for name in table))
-    return _Network(
+    return Network(
         layers=tuple(
             _Layer(
                 table[f"weight{number}"].astype(np.float32),
