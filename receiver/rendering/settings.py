@@ -60,7 +60,7 @@ class RenderSettings:
 
 def flow_settings(native: int) -> RenderSettings:
     """Settings of a small flow-matching model such as the embedded one."""
-    return RenderSettings(native=native, steps=6, previews=(1, 3), line_fit=True)
+    return RenderSettings(native=native, steps=4, previews=(1, 2), line_fit=True)
 
 
 def diffusion_settings(native: int) -> RenderSettings:

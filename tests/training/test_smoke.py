@@ -13,9 +13,10 @@ from PIL import Image
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
+from codec.analysis.recognition import SUBJECTS, load_network
 from codec.layers import ColorMap, Priors, Semantic
 from receiver.rendering import load_model, render
-from training import captioner, conditions, diffusion, everything, export, held_out, pack, vae
+from training import captioner, conditions, diffusion, everything, export, held_out, objects, pack, vae
 from training.data import Rows, Source, read_tiles
 from training.scenes import draw_scene, plan_scenes, read_things
 
@@ -115,6 +116,14 @@ def test_every_stage_goes_on_where_it_stopped(trained: Path, source: Source, tmp
     assert (work / "table.npz").stat().st_size < 4 << 20
     export.main([*where, "--out", str(work / "again")])
     assert sum(path.stat().st_size for path in (work / "again").rglob("*")) < 48 << 20
+
+
+def test_a_network_that_tells_objects(source: Source, tmp_path: Path) -> None:
+    pictures = ["--data", str(source.data), "--objects", str(source.objects)]
+    objects.main([*pictures, "--work", str(tmp_path), "--out", str(tmp_path / "objects.npz"), "--smoke"])
+    network = load_network(tmp_path / "objects.npz")
+    assert set(network.categories) == {"red ball", "tall tree", "old car"}
+    assert network.look(Image.new("RGB", (64, 64))).shape == (len(SUBJECTS) + 3,)
 
 
 def test_scenes_are_the_same_at_every_look_and_any_size(source: Source) -> None:
