@@ -30,14 +30,10 @@ class IdleReport:
     Attributes:
         sessions: how many were open.
         bytes_each: what its memory grew by, by session.
-        bound: what it may at most.
-        holds: whether it does not grow by more, and none was dropped.
     """
 
     sessions: int
     bytes_each: int
-    bound: int
-    holds: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +47,6 @@ class RushReport:
         dropped: sessions that ended with an error.
         seconds: the whole rush.
         median, slowest: what a session took for its pictures, in seconds.
-        holds: whether nothing was dropped, and the slowest was not starved.
     """
 
     sessions: int
@@ -61,7 +56,6 @@ class RushReport:
     seconds: float
     median: float
     slowest: float
-    holds: bool
 
 
 async def measure_idle(sessions: int = 1000, *, progress: Progress = lambda *_: None) -> IdleReport:
@@ -79,44 +73,7 @@ async def measure_idle(sessions: int = 1000, *, progress: Progress = lambda *_: 
         after = await receiving.look()
         each = (after.resident - before.resident) // sessions
         there = after.sessions - before.sessions
-    return IdleReport(sessions=there, bytes_each=each, bound=IDLE_BYTES, holds=each <= IDLE_BYTES and there == sessions)
-
-
-async def measure_rush(sessions: int = 200, pictures: int = 3, *, progress: Progress = lambda *_: None) -> RushReport:
-    """Have many senders send at once, in one process, to a receiver in another."""
-    raise_file_limit()
-    seconds: list[float] = []
-    dropped = 0
-
-    async def send(sender: Sender, number: int) -> None:
-        nonlocal dropped
-        began = time.perf_counter()
-        try:
-            for _ in range(pictures):
-                await sender.send_sections(b"head", picture(number))
-        except LayercastError:
-            dropped += 1
-        else:
-            seconds.append(time.perf_counter() - began)
-        progress("senders at once", len(seconds) + dropped, sessions)
-
-    async with Receiving() as receiving, contextlib.AsyncExitStack() as stack:
-        senders = [await stack.enter_async_context(Sender(receiving.url)) for _ in range(sessions)]
-        began = time.perf_counter()
-        await asyncio.gather(*(send(sender, number) for number, sender in enumerate(senders)))
-        took = time.perf_counter() - began
-        complete = (await receiving.look()).done
-    median, slowest = (statistics.median(seconds), max(seconds)) if seconds else (0.0, 0.0)
-    return RushReport(
-        sessions=sessions,
-        pictures=sessions * pictures,
-        complete=complete,
-        dropped=dropped,
-        seconds=round(took, 3),
-        median=round(median, 3),
-        slowest=round(slowest, 3),
-        holds=not dropped and complete == sessions * pictures and slowest <= STARVED * median,
-    )
+    return IdleReport(sessions=there, bytes_each=each)
 
 
 def picture(number: int) -> list[OutgoingSection]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from evaluation.bars import Bar
 from evaluation.soak import SoakReport, soak
 from evaluation.virtual_time import run_virtual
-from evaluation.wire.crowd import STARVED, IdleReport, RushReport, measure_idle, measure_rush
+from evaluation.wire.crowd import IDLE_BYTES, STARVED, IdleReport, RushReport, measure_idle, measure_rush
 from evaluation.wire.greeting import count_greeting
 from evaluation.wire.overtaking import OvertakingReport, kernel_missing, measure_overtaking
 from evaluation.wire.packets import DATA_OVERHEAD_BAR, GREETING_BAR, SPEED_BAR, PacketFigures, measure_packets
@@ -58,9 +58,7 @@ class WireReport:
             Bar("packets encoded and decoded per second", self.packets.packets_per_second, SPEED_BAR, at_least=True),
         ]
         if self.idle is not None:
-            bars.append(
-                Bar(f"each of {self.idle.sessions} idle sessions, bytes", self.idle.bytes_each, self.idle.bound)
-            )
+            bars.append(Bar(f"each of {self.idle.sessions} idle sessions, bytes", self.idle.bytes_each, IDLE_BYTES))
         bars.append(Bar(f"dropped of {self.rush.sessions} senders at once", self.rush.dropped, 0))
         bars.append(
             Bar(f"pictures of {self.rush.pictures} that did not arrive", self.rush.pictures - self.rush.complete, 0)
