@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from layercast_errors import LocalProtocolError, RemoteProtocolError
 from protocol.codes import VERSIONS, Code, Role
 from protocol.connection import Connection
+from protocol.events import ReceiverEvent
 from protocol.limits import ALL_SECTIONS, MAX_HELD, MAX_PACKET, Limits
 from protocol.packets import (
     ALL_LAYERS,
@@ -255,7 +256,7 @@ class ReceiverConnection(Connection):
         needless = reassembly.is_finished(packet.image)
         match packet:
             case Offer():
-                events = reassembly.offer(packet, size, now)
+                events: list[ReceiverEvent] | None = reassembly.offer(packet, size, now)
             case Cancel(image=image, sections=mask):
                 events = reassembly.cancel(image, mask)
             case _:
