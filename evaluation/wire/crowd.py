@@ -76,6 +76,42 @@ async def measure_idle(sessions: int = 1000, *, progress: Progress = lambda *_: 
     return IdleReport(sessions=there, bytes_each=each)
 
 
+async def measure_rush(sessions: int = 200, pictures: int = 3, *, progress: Progress = lambda *_: None) -> RushReport:
+    """Have many senders send at once, in one process, to a receiver in another."""
+    raise_file_limit()
+    seconds: list[float] = []
+    dropped = 0
+
+    async def send(sender: Sender, number: int) -> None:
+        nonlocal dropped
+        began = time.perf_counter()
+        try:
+            for _ in range(pictures):
+                await sender.send_sections(b"head", picture(number))
+        except LayercastError:
+            dropped += 1
+        else:
+            seconds.append(time.perf_counter() - began)
+        progress("senders at once", len(seconds) + dropped, sessions)
+
+    async with Receiving() as receiving, contextlib.AsyncExitStack() as stack:
+        senders = [await stack.enter_async_context(Sender(receiving.url)) for _ in range(sessions)]
+        began = time.perf_counter()
+        await asyncio.gather(*(send(sender, number) for number, sender in enumerate(senders)))
+        took = time.perf_counter() - began
+        complete = (await receiving.look()).done
+    median, slowest = (statistics.median(seconds), max(seconds)) if seconds else (0.0, 0.0)
+    return RushReport(
+        sessions=sessions,
+        pictures=sessions * pictures,
+        complete=complete,
+        dropped=dropped,
+        seconds=round(took, 3),
+        median=round(median, 3),
+        slowest=round(slowest, 3),
+    )
+
+
 def picture(number: int) -> list[OutgoingSection]:
     """A picture as large as one with detail is: 18 bytes of text, 500 of lines, 50 of colours, 3,000 of detail."""
     sizes = ((0, 0, 18), (1, 2, 500), (2, 3, 50), (3, 6, 3000))
