@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from codec.analysis.edges import detect_edges
 from codec.bitstream import Bitstream, Header
 from codec.contours import agreement, find_contours
 from codec.fitting import Lines, edge_sections, size_of
-from codec.layers import EdgeMap
+from codec.layers import EdgeMap, grid_size
 from evaluation.codec.jpegxl import jpegxl_size
 from evaluation.codec.pictures import CANVAS, REFERENCE_CANNY, TOLERANCE, Measured, Track
 
@@ -96,7 +96,7 @@ def measure_lines(pictures: Sequence[Measured], side: int, track: Track) -> Line
     theirs: list[tuple[int, float]] = []
     ours: list[tuple[int, float]] = []
     for picture in track([picture for picture in pictures if picture.lines.any()], f"lines against JPEG XL at {side}"):
-        edges = detect_edges(picture.pixels, side, REFERENCE_CANNY)
+        edges = _shrunken_lines(picture.pixels, side)
         squares = cv2.resize(edges.grid.astype(np.uint8), CANVAS, interpolation=cv2.INTER_NEAREST)
         drawn = max(
             picture.agreement(edges),
@@ -115,6 +115,13 @@ def measure_lines(pictures: Sequence[Measured], side: int, track: Track) -> Line
         ratio=float(mean[0] / their_mean[0]),
         unmatched=sum(our_f1 < their_f1 for (_, our_f1), (_, their_f1) in zip(ours, theirs, strict=True)),
     )
+
+
+def _shrunken_lines(pixels: NDArray[np.uint8], side: int) -> EdgeMap:
+    """Canny on the area-averaged picture."""
+    height, width = pixels.shape[:2]
+    small = cv2.resize(pixels, grid_size((width, height), side), interpolation=cv2.INTER_AREA)
+    return EdgeMap(cv2.Canny(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), *REFERENCE_CANNY) > 0, (width, height))
 
 
 def _smallest(picture: Measured, size: int, wanted: float) -> tuple[int, float]:
