@@ -184,6 +184,9 @@ class SenderConnection(Connection):
         self._heard = now
         self._dispatch.uplink = self._begin_link(rate, reliable, now)
         self._greet(now)
+        if self._one_way:
+            # Nobody will tell what is held.
+            self._dispatch.refit()
 
     @property
     def _uplink(self) -> Uplink:
@@ -243,10 +246,10 @@ class SenderConnection(Connection):
             case Resume(have=have):
                 self._dispatch.learn(have, now)
                 self._dispatch.refit()
-            case Err(code=Code.UNKNOWN_SESSION):
-                self._dispatch.refit()
             case Err(code=code, image=image):
+                # While resuming, one about a picture tells as well that nothing is known of the session.
                 self._dispatch.drop(image, Code.of(code))
+                self._dispatch.refit()
             case Want(number=number) | Prio(number=number) | Cancel(pn=number):
                 self._take_request(packet, number, now)
             case _:

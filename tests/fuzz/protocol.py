@@ -18,8 +18,16 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from layercast_errors import LocalProtocolError, PacketError, ProtocolError, RemoteProtocolError
-from protocol import OutgoingSection, Packet, ReceiverConnection, SenderConnection, decode_packet, encode_packet
+from layercast_errors import DisconnectedError, LocalProtocolError, PacketError, ProtocolError, RemoteProtocolError
+from protocol import (
+    OutgoingSection,
+    Packet,
+    ReceiverConnection,
+    SenderConnection,
+    Sessions,
+    decode_packet,
+    encode_packet,
+)
 from protocol.connection import Connection
 from protocol.limits import MAX_PACKET, Limits
 from protocol.states import State
@@ -79,11 +87,33 @@ class _Talk:
         #: One packet in so many is not what it was, or comes from nowhere.
         self._malice = dice.pick((2, 10, 50))
         self._limits = Limits(peer_bytes=4096, open_images=3)
-        reliable = bool(dice.below(2))
-        self._sender = SenderConnection(now=0.0, reliable=reliable, rate=dice.pick((0.0, 2400.0)))
-        self._receiver = ReceiverConnection(session=b"fuzz", limits=self._limits, now=0.0)
-        self._ends: tuple[Connection, Connection] = (self._sender, self._receiver)
+        self._sessions = Sessions(self._limits)
+        self._one_way = dice.one_in(8)
+        self._reliable = bool(dice.below(2))
+        self._sender = SenderConnection(
+            now=0.0,
+            stream=b"fuzz",
+            reliable=self._reliable,
+            rate=dice.pick((0.0, 2400.0)),
+            resumable=bool(dice.below(2)),
+            one_way=self._one_way,
+        )
+        self._receiver = self._new_receiver()
         self._travelling: tuple[deque[bytes], deque[bytes]] = (deque(), deque())
+
+    @property
+    def _ends(self) -> tuple[Connection, Connection]:
+        return self._sender, self._receiver
+
+    def _new_receiver(self) -> ReceiverConnection:
+        return ReceiverConnection(
+            session=self._dice.data(4),
+            limits=self._limits,
+            sessions=self._sessions,
+            one_way=self._one_way,
+            stream=b"fuzz",
+            now=self._now,
+        )
 
     @property
     def over(self) -> bool:
@@ -128,19 +158,51 @@ class _Talk:
                 return genuine
 
     def _act(self) -> None:
-        """Do what an application would."""
-        match self._dice.below(24):
-            case 0 | 1 | 2:
-                size = self._dice.pick((0, 1, 100, 3000))
-                section = OutgoingSection(layer=1, coder=1, payload=self._dice.data(size), urgency=self._dice.below(8))
-                try:
-                    self._sender.offer(b"head", [section] * (1 + self._dice.below(3)))
-                except LocalProtocolError:
-                    self._tally.outcomes["offer refused"] += 1
-            case 3:
-                self._sender.cancel(1 + self._dice.below(6))
-            case _:
-                pass
+        """Do what applications would."""
+        image = self._dice.below(6)
+        try:
+            match self._dice.below(30):
+                case 0 | 1 | 2:
+                    self._offer()
+                case 3:
+                    self._sender.cancel(image, from_layer=self._dice.below(2))
+                case 4:
+                    self._receiver.prioritise(self._dice.below(8), image=image)
+                case 5:
+                    self._receiver.want(image, range(self._dice.below(3)), range(self._dice.below(3)))
+                case 6:
+                    self._receiver.decline(1 + image, from_layer=self._dice.below(2))
+                case 7:
+                    self._cut()
+                case _:
+                    pass
+        except LocalProtocolError:
+            self._tally.outcomes["asked for in vain"] += 1
+
+    def _offer(self) -> None:
+        size = self._dice.pick((0, 1, 100, 3000))
+        section = OutgoingSection(
+            layer=self._dice.below(3),
+            coder=1,
+            payload=self._dice.data(size),
+            urgency=self._dice.below(8),
+            lifetime=self._dice.pick((math.inf, 5.0)),
+        )
+        deadline = self._now + self._dice.pick((math.inf, 40.0))
+        self._sender.offer(b"head", [section] * (1 + self._dice.below(3)), deadline=deadline)
+
+    def _cut(self) -> None:
+        """The transport goes away, and another one comes; what travelled is gone."""
+        for end in self._ends:
+            end.disconnect(self._now)
+        self._collect()
+        for queue in self._travelling:
+            queue.clear()
+        self._now += self._dice.pick((0.0, 1.0, 500.0))
+        self._sessions.expire(self._now)
+        self._receiver = self._new_receiver()
+        if self._sender.state is not State.CLOSED:
+            self._sender.resume(self._now, mtu=self._dice.pick((1400, 200)), reliable=self._reliable)
 
     def _tell(self, end: Connection, data: bytes) -> None:
         try:
@@ -154,6 +216,8 @@ class _Talk:
             end.tick(self._now)
         except RemoteProtocolError:
             self._tally.outcomes["connection given up"] += 1
+        except DisconnectedError:
+            self._tally.outcomes["connection suspended"] += 1
         wakeup = end.next_wakeup()
         assert wakeup is None or not math.isnan(wakeup)
 

@@ -12,9 +12,10 @@ from protocol.events import ImageAcknowledged, ImageDone, ImageFailed, ImageRefu
 from protocol.ledger import LONGEST_WAIT
 from protocol.limits import Limits
 from protocol.links import LINKS, LinkProfile
-from protocol.packets import Data, Err, Offer
+from protocol.packets import Data, Err, Offer, Welcome
+from protocol.sending import SenderConnection
 from protocol.states import State
-from protocol.wire import decode_packet
+from protocol.wire import decode_packet, encode_packet
 from tests.protocol.pair import Pair, section
 
 TEXT = section(b"an old red lighthouse at the sea", urgency=0, layer=0)
@@ -211,3 +212,23 @@ def test_a_picture_that_was_thrown_away_is_never_taken_for_delivered() -> None:
     assert sorted(delivered + refused) == pictures
     assert sorted(delivered) == sorted(event.image for event in pair.events(ImageDone))
     assert refused
+
+
+@pytest.mark.parametrize("one_way", [True, False])
+def test_the_next_link_has_smaller_packets(one_way: bool) -> None:
+    """What was cut for the old one is cut anew, also where an ERR about a picture is all that answers the greeting."""
+    sender = SenderConnection(now=0.0, stream=b"x", resumable=True, one_way=one_way, reliable=False)
+    answer = encode_packet(Welcome(version=1, session=b"s"))
+    sender.receive(answer, 0.0)
+    sender.offer(b"head", [TEXT, LINES])
+    sender.disconnect(1.0)
+    sender.resume(2.0, mtu=200, reliable=False)
+    sender.receive(answer, 2.1)
+    sender.receive(encode_packet(Err(code=Code.EVICTED, image=7)), 2.2)
+    packets = []
+    for step in range(300):
+        sender.tick(3.0 + step / 4)
+        while (packet := sender.next_packet(3.0 + step / 4)) is not None:
+            packets.append(packet)
+    assert any(isinstance(decode_packet(packet), Offer) for packet in packets)
+    assert max(map(len, packets)) <= 200
