@@ -42,8 +42,8 @@ from receiver.rendering.frames import Frame
 from receiver.replay import offer_of, sections_of
 
 if TYPE_CHECKING:
-    from receiver.rendering.engine import Engine
     from receiver.rendering.models import Model
+    from receiver.rendering.renderer import Renderer
 
 _log = logging.getLogger("receiver.session")
 
@@ -64,6 +64,8 @@ class Receiver:
         model: a registered name, a hub id, a local folder, or a loaded model; None draws nothing and only keeps what
             comes.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        performance: how the model is run, see `receiver.rendering.Performance`.
+        replicas: engines on a Ray cluster to draw with; 0 draws in this process.
         steps: denoising steps; the model's own number if None.
         archive: a folder to keep streams and pictures in. A sender hears that a picture arrived only once it is safe on
             disk there; what is there already is not taken in again, and what could not be drawn before is drawn.
@@ -86,6 +88,8 @@ class Receiver:
         permissions: Permissions | None = None,
         model: Union[str, Path, "Model", None] = "mini",
         device: str = "auto",
+        performance: str = "auto",
+        replicas: int = 0,
         steps: int | None = None,
         archive: Path | str | None = None,
         on_frame: Callable[[FrameRendered], None] | None = None,
@@ -113,11 +117,13 @@ class Receiver:
         )
         self._model = model
         self._device = device
+        self._performance = performance
+        self._replicas = replicas
         self._steps = steps
         self._on_frame = on_frame
         self._on_event = on_event
         self._pictures: dict[tuple[str, int], Arrival] = {}
-        self._engine: Engine | None = None
+        self._engine: Renderer | None = None
         self._ready = asyncio.Event()
         self._disk = asyncio.Lock()
         self._saving: set[asyncio.Task[None]] = set()
@@ -190,14 +196,13 @@ class Receiver:
             self._ended.clear()
             await self._ended.wait()
 
-    def _start_engine(self, model: Union[str, Path, "Model"]) -> "Engine":
+    def _start_engine(self, model: Union[str, Path, "Model"]) -> "Renderer":
         """Everything slow that a first picture would otherwise wait for: weights, compiled coders, first kernels."""
-        from receiver.rendering import Engine, load_model
+        from receiver.rendering.renderer import start_renderer
 
-        loaded = load_model(model, self._device) if isinstance(model, str | Path) else model
         blank = np.zeros((WARM_UP_SIDE, WARM_UP_SIDE, 3), np.uint8)
         encode(blank, "warm up").decode()
-        engine = Engine(loaded)
+        engine = start_renderer(model, self._device, performance=self._performance, replicas=self._replicas)
         canvas = (WARM_UP_SIDE, WARM_UP_SIDE)
         try:
             engine.submit("warm up", Priors(canvas, Semantic("warm up")), 0, lambda _: None, self._steps).result()
@@ -238,6 +243,8 @@ class Receiver:
         except BitstreamError as error:
             _log.warning("picture %s: %s", name, error)
             return False
+        if self._engine and (difference := self._engine.tell_difference(header.model)):
+            _log.warning("picture %s: %s", name, difference)
         if len(self._pictures) >= MAX_OPEN_PICTURES:
             self._stop_oldest()
         self._pictures[offer.session, offer.image] = Arrival(name, header, began)
@@ -292,7 +299,9 @@ class Receiver:
         def on_frame(frame: Frame) -> None:
             self._in_loop(lambda: self._show(picture, frame))
 
-        picture.drawing = self._engine.submit(picture.name, priors, picture.header.seed, on_frame, self._steps)
+        picture.drawing = self._engine.submit(
+            picture.name, priors, picture.header.seed, on_frame, self._steps, session=key[0]
+        )
         picture.drawing.add_done_callback(lambda drawing: self._in_loop(lambda: self._drawn(key, picture, drawing)))
 
     def _in_loop(self, call: Callable[[], None]) -> None:

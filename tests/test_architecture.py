@@ -32,7 +32,7 @@ ROOMS: dict[str, set[str]] = {
 INSTALLED = [room for room in ROOMS if room != "training"]
 
 #: What takes seconds to import.
-HEAVY = ("torch", "diffusers", "transformers")
+HEAVY = ("torch", "diffusers", "transformers", "ray")
 
 #: The modules that are made of it, and are imported by others only when something is drawn.
 HEAVY_MODULES = {
@@ -49,6 +49,7 @@ HEAVY_MODULES = {
         "openvino",
         "previews",
         "prompts",
+        "replica",
         "runtimes",
         "sampler",
         "schedules",

@@ -72,6 +72,13 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="one JSON object per event on stdout")
     add_listening(parser)
     add_rendering(parser)
+    parser.add_argument(
+        "--replicas",
+        type=int,
+        default=0,
+        metavar="N",
+        help="draw on N engines of a Ray cluster, the one RAY_ADDRESS names or one on this machine (default: here)",
+    )
     parser.epilog = f"{ADDRESSES}\n\n{parser.epilog}"
     return parser
 
@@ -148,6 +155,8 @@ async def _serve(options: argparse.Namespace, leaving: "asyncio.Event") -> None:
                 on_event=on_event,
                 ssl=certificate,
                 trust=trust,
+                performance=options.performance,
+                replicas=options.replicas,
                 origins=options.viewer_origin,
                 ice_servers=options.ice_server,
             )

@@ -22,6 +22,7 @@ from codec.layers import Priors
 from layercast_errors import UsageError
 from receiver.rendering.counters import EngineCounters
 from receiver.rendering.frames import Frame
+from receiver.rendering.identity import tell_difference
 from receiver.rendering.inbox import Inbox, Request
 from receiver.rendering.plan import Action
 from receiver.rendering.turns import choose_batch
@@ -107,6 +108,10 @@ class Engine:
     def counters(self) -> EngineCounters:
         """What was done so far."""
         return self._counters.plus(refused=self._inbox.refused)
+
+    def tell_difference(self, meant: str) -> str | None:
+        """One line where a picture was meant for another model, or revision, than this draws with; else None."""
+        return tell_difference(meant, self._model.name, self._model.revision)
 
     @property
     def pictures(self) -> int:

@@ -35,3 +35,19 @@ def split_revision(name: str) -> tuple[str, str | None]:
     """Split "sd15@1a2b3c4" into the model's name and its revision; None where there is none."""
     plain, at, revision = name.rpartition("@")
     return (plain, revision) if at and plain else (name, None)
+
+
+def tell_difference(meant: str, name: str, revision: str | None) -> str | None:
+    """One line where a picture is drawn with another model than it was meant for; None where it is the same.
+
+    Args:
+        meant: what its stream names, "@" and a revision may follow.
+        name: the model that draws it.
+        revision: the hub's revision of that one, if it is the hub's.
+    """
+    plain, wanted = split_revision(meant)
+    if plain != split_revision(name)[0]:
+        return f"it is meant for the model {meant} and drawn with {name}: it will look different"
+    if wanted and not (revision or "").startswith(wanted):
+        return f"it is meant for {meant} and drawn with revision {revision or 'unknown'}: it may look different"
+    return None

@@ -163,11 +163,11 @@ def test_the_trailing_solver_is_what_euler_does(sd15: Model) -> None:
     start = noise()
     level = float(euler.sigmas[0])
     theirs, sample = start * level, start * level / (1 + level**2) ** 0.5
-    for index, timestep in enumerate(euler.timesteps):
+    for index, (timestep, own) in enumerate(zip(euler.timesteps, ours.timesteps, strict=True)):
         seen = euler.scale_model_input(theirs, timestep)
         assert torch.allclose(seen, sample, atol=1e-4)
         prediction = torch.tanh(seen * 0.7)
         assert torch.isfinite(clean_estimate(ours, index, sample, prediction)).all()
         theirs = euler.step(prediction, timestep, theirs).prev_sample
-        sample = ours.step(prediction, timestep, sample).prev_sample
+        sample = ours.step(prediction, own, sample).prev_sample
     assert torch.allclose(theirs, sample, atol=1e-3)
