@@ -40,6 +40,7 @@ def run(options: argparse.Namespace) -> None:
     from layercast.reports import layer_name, load_stream
     from receiver.files import make_folder, save_whole
     from receiver.rendering import load_model, render
+    from receiver.rendering.identity import tell_difference
 
     levels = parse_levels(options.levels)
     streams = [(path, load_stream(path, partial=options.partial)) for path in options.files]
@@ -48,7 +49,10 @@ def run(options: argparse.Namespace) -> None:
     for path, stream in streams:
         check_drawable(stream, levels, path)
     name = options.model or streams[0][1].header.model
-    model = load_model(name, options.device)
+    model = load_model(name, options.device, performance=options.performance)
+    for path, stream in streams:
+        if difference := tell_difference(stream.header.model, model.name, model.revision):
+            say(f"{path}: {difference}", quiet=options.quiet)
     make_folder(options.output)
     rows = []
     with progress(quiet=options.quiet) as bars:
@@ -113,14 +117,17 @@ def levels_of(priors: "Priors", wanted: frozenset["Layer"]) -> list[tuple["Layer
 
 
 def save_priors(priors: "Priors", folder: Path, stem: str) -> None:
-    """Write what the layers tell, for a person to look at: STEM.prompt.txt, STEM.edges.png, STEM.colors.png."""
+    """Write what the layers tell, for a person to look at: STEM.prompt.txt, .edges.png, .people.png, .colors.png."""
     from PIL import Image
 
+    from codec.layers import Skeleton
     from receiver.files import save_whole
 
     if priors.semantic:
         save_whole(priors.semantic.prompt + "\n", folder / f"{stem}.prompt.txt")
-    if structure := priors.structure or priors.skeleton:
-        save_whole(Image.fromarray(structure.to_image()), folder / f"{stem}.edges.png")
+    for prior in (priors.structure, priors.skeleton):
+        if prior:
+            name = "people" if isinstance(prior, Skeleton) else "edges"
+            save_whole(Image.fromarray(prior.to_image()), folder / f"{stem}.{name}.png")
     if priors.texture:
         save_whole(Image.fromarray(priors.texture.to_image()), folder / f"{stem}.colors.png")
