@@ -36,6 +36,9 @@ FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0
 #: Silence after which the broker is asked whether it still is there, in seconds.
 KEEPALIVE_SECONDS = 60
 
+#: Calls that may wait for the broker before the library warns.
+MOST_PENDING = 1024
+
 _NOT_AUTHORISED = frozenset({4, 5, 134, 135})
 _FAILURES_FROM = 0x80
 
@@ -63,6 +66,8 @@ class _Client(aiomqtt.Client):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        # Every link waits for its own publication; only many more of them than links would be odd.
+        self.pending_calls_threshold = MOST_PENDING
         self.largest_packet: int | None = None
         self.refusal: str | None = None
 

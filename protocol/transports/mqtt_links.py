@@ -27,6 +27,10 @@ PRESENCE_SECONDS = 5.0
 #: How long the last word to the far side may take, in seconds.
 FAREWELL_SECONDS = 2.0
 
+#: Silence after which a sender is no longer watched until it is heard of again, in seconds: its name is new whenever it
+#: comes back, and it says no farewell to those who watch.
+QUIET_SECONDS = 900.0
+
 #: Bytes of a PUBLISH besides packet and topic: headers, lengths and the expiry.
 FRAMING = 16
 
@@ -217,6 +221,15 @@ class WatchedLink(Link):
     """Pictures of one sender that are only read."""
 
     one_way = True
+
+    async def recv(self) -> bytes:
+        """See `Transport.recv`."""
+        try:
+            async with asyncio.timeout(QUIET_SECONDS):
+                return await self.inbox.get()
+        except TimeoutError:
+            self.inbox.end()
+            raise self.inbox.gone() from None
 
     async def send(self, packet: bytes) -> None:
         """See `Transport.send`; nobody would hear it."""

@@ -168,3 +168,16 @@ async def test_wss(tmp_path: Path) -> None:
     assert await transport.recv() == b"hello"
     await transport.close()
     await listener.close()
+
+
+async def test_who_does_not_finish_its_handshake_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("protocol.transports.websocket.HANDSHAKE_SECONDS", 0.2)
+    listener = await open_listener("ws://127.0.0.1:0", echo)
+    port = int(listener.url.rsplit(":", 1)[1])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: ")
+    async with asyncio.timeout(10.0):
+        while await reader.read(4096):
+            pass
+    writer.close()
+    await listener.close()

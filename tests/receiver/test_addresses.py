@@ -1,0 +1,83 @@
+"""A receiver at several addresses at once, whatever they are; and pictures that are watched, not answered."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from layercast_errors import ListenError, UsageError
+from receiver.intake import ImageDone, Intake, OfferReceived, ReceiverEvent, SectionReceived
+from sender.session import Sender
+from tests.protocol.pair import section
+from tests.protocol.transports.brokers import mosquitto, needs_mosquitto
+from tests.protocol.transports.stations import KINDS, PATIENCE, missing
+
+PICTURE = [section(b"a red cat", urgency=0, layer=0), section(bytes(900), urgency=2), section(bytes(3000), urgency=6)]
+
+
+def is_missing(name: str) -> bool:
+    """Whether a kind of transport cannot be tried here."""
+    return missing(next(kind for kind in KINDS if kind.name == name)) is not None
+
+
+@needs_mosquitto
+@pytest.mark.skipif(is_missing("webrtc"), reason="there is no network")
+async def test_every_address_at_once(tmp_path: Path) -> None:
+    events: list[ReceiverEvent] = []
+    with mosquitto(tmp_path) as broker:
+        addresses = ["ws://127.0.0.1:0", "webrtc+http://127.0.0.1:0", f"mqtt://127.0.0.1:{broker.port}/garden"]
+        async with Intake(addresses, on_event=events.append, token="secret") as intake:
+            assert [url.split("://")[0] for url in intake.urls] == ["ws", "webrtc+http", "mqtt"]
+            assert intake.url == intake.urls[0]
+
+            async def send(url: str) -> bool:
+                async with Sender(url, token="secret") as sender:
+                    return (await sender.send_sections(b"head", PICTURE)).complete
+
+            async with asyncio.timeout(PATIENCE):
+                assert await asyncio.gather(*(send(url) for url in intake.urls)) == [True] * 3
+    assert sum(isinstance(event, ImageDone) for event in events) == 3
+
+
+@needs_mosquitto
+async def test_a_broadcast_is_watched_by_all_and_by_those_who_come_late(tmp_path: Path) -> None:
+    heard: list[list[ReceiverEvent]] = [[], []]
+
+    async def until_done(events: list[ReceiverEvent], pictures: int) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while sum(isinstance(event, ImageDone) for event in events) < pictures:  # noqa: ASYNC110 - in the broker
+                await asyncio.sleep(0.02)
+
+    with mosquitto(tmp_path) as broker:
+        url = f"mqtt://127.0.0.1:{broker.port}/garden"
+        async with (
+            Intake(f"{url}?watch", on_event=heard[0].append),
+            Sender(f"{url}?broadcast", rate=1e6) as sender,
+        ):
+            for _ in range(2):
+                delivery = await sender.send_sections(b"head", PICTURE)
+                assert not delivery.complete, "nobody tells"
+            await until_done(heard[0], 2)
+            async with Intake(f"{url}?watch", on_event=heard[1].append):
+                await until_done(heard[1], 2)
+                await sender.send_sections(b"head", PICTURE)
+                for events in heard:
+                    await until_done(events, 3)
+    for events in heard:
+        counts = Counter(type(event) for event in events)
+        assert counts == {OfferReceived: 3, SectionReceived: 9, ImageDone: 3}
+    assert [type(event) for event in heard[1][:4]] == [OfferReceived, SectionReceived] * 2, "the texts come first"
+
+
+async def test_one_bad_address_leaves_nothing_open() -> None:
+    first = Intake("ws://127.0.0.1:0", on_event=print)
+    async with first:
+        port = first.url.rsplit(":", 1)[1]
+    with pytest.raises(UsageError):
+        await Intake([f"ws://127.0.0.1:{port}", "carrier-pigeon://x"], on_event=print).__aenter__()
+    async with Intake(f"ws://127.0.0.1:{port}", on_event=print) as again:
+        with pytest.raises(ListenError):
+            await Intake(["ws://127.0.0.1:0", again.url], on_event=print).__aenter__()
+    with pytest.raises(UsageError, match="at least one address"):
+        Intake([], on_event=print)
