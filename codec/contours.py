@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from codec.entropy import compiled
 from codec.layers import EdgeMap, Size, grid_size
-from codec.plotting import QUARTERS, plot_paths
+from codec.plotting import CLEAR_SHARE, QUARTERS, plot_paths
 from codec.thinning import thin
 
 #: Canny's upper thresholds, from that of busy pictures to that of soft ones.
@@ -44,20 +44,23 @@ class Contours:
         """(paths,) int64: points of each path, which is about its length in pixels."""
         return np.diff(self.ends, prepend=0)
 
-    def draw(self, side: int, shortest: int = 0, most: int | None = None) -> EdgeMap:
+    def draw(
+        self, side: int, shortest: int = 0, most: int | None = None, *, clear_share: float = CLEAR_SHARE
+    ) -> EdgeMap:
         """Draw the paths on a grid with `side` cells on its long side, less what cannot be told apart there.
 
         Args:
             side: cells on the grid's long side.
             shortest: points of the shortest path to draw.
             most: how many paths to draw, the longest first; all if None.
+            clear_share: share of a path's points that must lie clear of longer ones; 0 draws clutter, too.
         """
         columns, rows = grid_size(self.canvas, side)
         scale = np.array([columns / self.canvas[0], rows / self.canvas[1]], np.float32)
         ends = self.ends[: np.count_nonzero(self.lengths >= shortest)]
         grid = np.zeros((rows, columns), np.uint8)
         covered = np.zeros((QUARTERS * rows, QUARTERS * columns), np.uint8)
-        plot_paths(self.points * scale, ends, len(ends) if most is None else most, grid, covered)
+        plot_paths(self.points * scale, ends, len(ends) if most is None else most, clear_share, grid, covered)
         return thin(EdgeMap(grid > 0, self.canvas))
 
 

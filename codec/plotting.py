@@ -17,7 +17,12 @@ QUARTERS = 4
 
 @compiled
 def plot_paths(
-    points: NDArray[np.float32], ends: NDArray[np.int64], most: int, grid: NDArray[np.uint8], covered: NDArray[np.uint8]
+    points: NDArray[np.float32],
+    ends: NDArray[np.int64],
+    most: int,
+    clear_share: float,
+    grid: NDArray[np.uint8],
+    covered: NDArray[np.uint8],
 ) -> int:
     """Draw paths in turn, less the clutter.
 
@@ -25,6 +30,7 @@ def plot_paths(
         points: (N, 2) float32, x and y in cells, path after path.
         ends: (paths,) int64, where each path ends in `points`.
         most: how many paths to draw at most.
+        clear_share: share of a path's points without which it is clutter.
         grid: (rows, columns) uint8, set to 1 where a path was drawn.
         covered: (QUARTERS * rows, QUARTERS * columns) uint8, zeros, which is used up.
 
@@ -37,7 +43,7 @@ def plot_paths(
         if drawn == most:
             break
         end = ends[path]
-        if _is_clear(points[start:end], covered):
+        if _clear_points(points[start:end], covered) >= clear_share * (end - start):
             _cover(points[start:end], covered)
             _draw(points[start:end], grid)
             drawn += 1
@@ -46,11 +52,11 @@ def plot_paths(
 
 
 @compiled
-def _is_clear(path: NDArray[np.float32], covered: NDArray[np.uint8]) -> bool:
+def _clear_points(path: NDArray[np.float32], covered: NDArray[np.uint8]) -> int:
     clear = 0
     for index in range(len(path)):
         clear += covered[int(QUARTERS * path[index, 1]), int(QUARTERS * path[index, 0])] == 0
-    return clear >= CLEAR_SHARE * len(path)
+    return clear
 
 
 @compiled

@@ -11,6 +11,7 @@ from codec.bitstream import Bitstream, Header
 from codec.contours import agreement, find_contours
 from codec.fitting import Lines, edge_sections, size_of
 from codec.layers import EdgeMap, grid_size
+from codec.plotting import CLEAR_SHARE
 from evaluation.codec.jpegxl import jpegxl_size
 from evaluation.codec.pictures import CANVAS, REFERENCE_CANNY, TOLERANCE, Measured, Track
 
@@ -24,6 +25,9 @@ NESTED_SIDE = 256
 NESTED_SHORTEST = 20
 PRUNED_SIDE = 96
 PRUNED_SHORTEST = (0, 6, 10, 15, 20, 30, 45, 70, 100)
+
+#: What pruning leaves in: clutter or not, and the shortest contours.
+PRUNINGS = ((True, 0), *((False, shortest) for shortest in PRUNED_SHORTEST))
 
 #: Budgets are searched for in this range, in shares of JPEG XL's bytes, by halving it so many times.
 _SHARES = (0.1, 1.6)
@@ -74,14 +78,16 @@ class NestingResult:
 
 @dataclass(frozen=True, slots=True)
 class PruningPoint:
-    """What keeping only long contours does, on one grid.
+    """What leaving out clutter and short contours does, on one grid.
 
     Attributes:
+        cluttered: whether contours are kept that longer ones are too near to.
         shortest: length of the shortest that are kept, in pixels at 512x512.
         mean_bytes: of the section, framing included.
         f1: mean agreement.
     """
 
+    cluttered: bool
     shortest: int
     mean_bytes: float
     f1: float
@@ -160,12 +166,12 @@ def measure_nesting(pictures: Sequence[Measured], track: Track) -> NestingResult
 
 
 def measure_pruning(pictures: Sequence[Measured], track: Track) -> tuple[PruningPoint, ...]:
-    """Leave out ever longer contours, on one grid."""
-    results: dict[int, list[tuple[int, float]]] = {shortest: [] for shortest in PRUNED_SHORTEST}
+    """Leave out nothing, then clutter, then ever longer contours, too, on one grid."""
+    results: dict[tuple[bool, int], list[tuple[int, float]]] = {pruning: [] for pruning in PRUNINGS}
     for picture in track(pictures, "pruned lines"):
         contours = find_contours(picture.pixels)[0]
-        for shortest, so_far in results.items():
-            edges = contours.draw(PRUNED_SIDE, shortest)
+        for (cluttered, shortest), so_far in results.items():
+            edges = contours.draw(PRUNED_SIDE, shortest, clear_share=0 if cluttered else CLEAR_SHARE)
             so_far.append((size_of(edge_sections(edges, nested=False)), picture.agreement(edges)))
-    means = {shortest: np.mean(so_far, axis=0) for shortest, so_far in results.items()}
-    return tuple(PruningPoint(shortest, float(mean[0]), float(mean[1])) for shortest, mean in means.items())
+    means = {pruning: np.mean(so_far, axis=0) for pruning, so_far in results.items()}
+    return tuple(PruningPoint(*pruning, float(mean[0]), float(mean[1])) for pruning, mean in means.items())

@@ -82,8 +82,13 @@ def _show(measured: "CodecReport") -> None:
     )
     show_line("")
     show_table(
-        ("contours left out below", "bytes", "F1"),
-        [_row(f"{point.shortest} pixels", point.mean_bytes, point.f1) for point in measured.pruning],
+        ("contours left out", "bytes", "F1"),
+        [
+            _row(
+                "none" if point.cluttered else f"clutter, and under {point.shortest} pixels", point.mean_bytes, point.f1
+            )
+            for point in measured.pruning
+        ],
     )
     show_line("")
     colors = measured.colors
