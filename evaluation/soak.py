@@ -69,7 +69,7 @@ class SoakReport:
     Attributes:
         link: the link's name.
         loss: the share of packets lost, 0 to 1.
-        virtual_seconds, real_seconds: how long it took there and here.
+        virtual_seconds, cpu_seconds: how long it took there, and how much of a processor's time it took here.
         offered, complete: pictures.
         text, base, whole: lateness of the first packet, of all but the detail, and of everything.
         payload_bytes, wire_bytes: what was to be sent, and what was, packets sent again included.
@@ -82,7 +82,7 @@ class SoakReport:
     link: str
     loss: float
     virtual_seconds: float
-    real_seconds: float
+    cpu_seconds: float
     offered: int
     complete: int
     text: Latency
@@ -143,7 +143,7 @@ async def soak(link: LinkProfile, *, seconds: float = 3600.0, seed: int = 0) -> 
     """
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
-    began, rng = time.perf_counter(), random.Random(seed)
+    began, rng = time.process_time(), random.Random(seed)
     watch = _Watch(loop)
     ours, theirs = memory_pair(link, seed=seed)
     limits = Limits()
@@ -194,7 +194,7 @@ async def soak(link: LinkProfile, *, seconds: float = 3600.0, seed: int = 0) -> 
         link=link.name,
         loss=link.loss,
         virtual_seconds=round(loop.time(), 1),
-        real_seconds=round(time.perf_counter() - began, 2),
+        cpu_seconds=round(time.process_time() - began, 2),
         offered=offered,
         complete=len(watch.whole),
         text=_latency(watch.text),
@@ -259,7 +259,7 @@ def _in_words(report: SoakReport) -> str:
         for name, one in (("text", report.text), ("base", report.base), ("whole", report.whole))
     )
     return (
-        f"{report.link}, {report.loss:.0%} lost, {report.virtual_seconds:.0f} s in {report.real_seconds:.1f} s: "
+        f"{report.link}, {report.loss:.0%} lost, {report.virtual_seconds:.0f} s in {report.cpu_seconds:.1f} s: "
         f"{report.complete} of {report.offered} pictures; median / p95 of {late}; {report.wire_bytes} bytes for "
         f"{report.payload_bytes} of payload; {'nothing grew' if report.flat else 'SOMETHING GREW'}: memory blocks "
         f"{report.blocks[0]} to {report.blocks[-1]}, at most {report.most_timers} timers and {report.most_tasks} tasks"
