@@ -4,33 +4,31 @@ import math
 from collections.abc import Iterator, Sequence
 
 from layercast_errors import LocalProtocolError, RemoteProtocolError
-from protocol.codes import VERSIONS, Code, Role
+from protocol.codes import Code
 from protocol.connection import Connection
 from protocol.events import ReceiverEvent
-from protocol.limits import ALL_SECTIONS, MAX_HELD, MAX_PACKET, Limits
+from protocol.limits import ALL_SECTIONS, MAX_PACKET, Limits
 from protocol.packets import (
     ALL_LAYERS,
     Ack,
     Cancel,
     Data,
     Err,
-    Have,
     Hello,
     Offer,
     Packet,
     Prio,
     Repair,
-    Resume,
     Want,
-    Welcome,
     bits,
     kind_of,
 )
 from protocol.reassembly import Held, Reassembly, holds_nothing
 from protocol.receipts import Receipts
+from protocol.reception import Reception
 from protocol.requests import Request, Requests
-from protocol.seals import EitherSeal, Sealing
-from protocol.sessions import Session, Sessions
+from protocol.seals import Sealing
+from protocol.sessions import Sessions
 from protocol.states import RECEIVER, WATCHER, State
 from protocol.tokens import Admit, admit_token
 from protocol.wire import encode_packet
@@ -71,32 +69,33 @@ class ReceiverConnection(Connection):
     ) -> None:
         rules = WATCHER if one_way else RECEIVER
         super().__init__(rules=rules, limits=limits or Limits(), mtu=mtu, one_way=one_way, key=key, now=now)
-        self._id = session
-        self._admit = admit or admit_token(None)
-        self._held = held
-        self._sessions = sessions or Sessions(Limits(resume_seconds=0))
-        self._hello: Hello | None = None
-        self._nonce = self._key.nonce()
-        self._session = self._new_session(stream, 0, 0)
-        self._resumes = False
-        self._claimed = False
+        self._reception = Reception(
+            id=session,
+            stream=stream,
+            admit=admit or admit_token(None),
+            limits=self._limits,
+            held=held,
+            sessions=sessions or Sessions(Limits(resume_seconds=0)),
+            key=self._key,
+            replaced=self._replaced,
+        )
         self._receipts = Receipts(now)
         self._requests = Requests()
 
     @property
     def session(self) -> str:
         """Our name of the session, for people."""
-        return self._session.id.hex()
+        return self._reception.session.id.hex()
 
     @property
     def stream(self) -> bytes:
         """The sender's id, once it has greeted."""
-        return self._session.reassembly.stream
+        return self._reassembly.stream
 
     @property
     def held(self) -> int:
         """Payload bytes that the peer may make us hold at this moment."""
-        return self._session.reassembly.held
+        return self._reassembly.held
 
     def want(self, image: int = 0, sections: Sequence[int] = (), fragments: Sequence[int] = ()) -> None:
         """Ask for sections of a picture, for fragments of one section, or with neither for its OFFER.
@@ -127,21 +126,18 @@ class ReceiverConnection(Connection):
         Raises:
             LocalProtocolError: the connection is not open.
         """
-        reassembly = self._session.reassembly
-        mask = ALL_SECTIONS if from_layer == 0 else reassembly.mask_from(image, from_layer)
-        self._events.extend(reassembly.cancel(image, mask) or [])
+        mask = ALL_SECTIONS if from_layer == 0 else self._reassembly.mask_from(image, from_layer)
         self._request(Cancel(pn=self._requests.next_number, image=image, sections=mask))
+        self._events.extend(self._reassembly.cancel(image, mask) or [])
+
+    @property
+    def _reassembly(self) -> Reassembly:
+        return self._reception.session.reassembly
 
     @property
     def _link_rate(self) -> float:
         # The link's rate as the sender told it; without its word, as one that is not worth sparing.
-        return self._session.reassembly.rate or math.inf
-
-    def _new_session(self, stream: bytes, epoch: int, rate: int) -> Session:
-        reassembly = Reassembly(
-            session=self._id.hex(), limits=self._limits, rate=rate, stream=stream, epoch=epoch, held=self._held
-        )
-        return Session(self._id, reassembly)
+        return self._reassembly.rate or math.inf
 
     def _request(self, request: Request) -> None:
         if self.state is not State.READY or self._one_way:
@@ -158,7 +154,7 @@ class ReceiverConnection(Connection):
 
     def _take(self, packet: Packet, size: int, now: float) -> None:
         if not isinstance(packet, Hello):
-            self._claim()
+            self._reception.claim()
         if self._answer(packet, now):
             return
         match packet:
@@ -173,86 +169,29 @@ class ReceiverConnection(Connection):
 
     def _greet(self, hello: Hello, now: float) -> None:
         if self._one_way:
-            self._session.reassembly.rate = hello.rate
+            ended = self._reception.listen(hello)
+            if ended is not None:
+                self._events.extend(ended.reassembly.cancel_all(Code.DISCONNECTED))
             return
-        if self._hello is None:
+        if self._reception.hello is None:
             self._seal = self._key.welcome(hello.nonce)
-            self._check(hello)
-            self._hello = hello
+            self._reception.accept(hello, now)
             self._mtu = min(self._mtu, hello.max_packet)
-            self._begin(hello, now)
-        elif hello != self._hello:
+        elif hello != self._reception.hello:
             raise RemoteProtocolError("the peer greeted twice, and differently", Code.PROTOCOL)
-        self._welcome(hello)
-
-    def _check(self, hello: Hello) -> None:
-        if hello.role != Role.SENDER:
-            raise RemoteProtocolError("the peer wants to receive, too", Code.ROLE)
-        if not hello.versions & VERSIONS:
-            raise RemoteProtocolError("the peer speaks no version that we do", Code.VERSION)
-        refusal = self._admit(hello)
-        if refusal is not None:
-            raise RemoteProtocolError(f"the peer is not let in: {refusal.text}", refusal)
-
-    def _begin(self, hello: Hello, now: float) -> None:
-        """Take up the session that the sender has here, or begin one."""
-        known = self._sessions.find(hello, now)
-        self._resumes = known is not None
-        self._session = known or self._new_session(hello.stream, hello.epoch, hello.rate)
-        if not self._key.proves:
-            self._claim()
-
-    def _claim(self) -> None:
-        """Take hold of the session. Under a key, only when the peer has shown that its greeting was no recorded one."""
-        if self._claimed or self._hello is None:
-            return
-        self._claimed = True
-        if self._resumes:
-            self._session.reassembly.reconnect(self._hello.rate)
-        self._sessions.take(self._session, self._replaced)
-
-    def _welcome(self, hello: Hello) -> None:
-        """Answer a greeting. It may be repeated, and so may this be."""
+        # The greeting may be repeated, and so may the answer.
         self._seal = self._key.welcome(hello.nonce)
-        self._queue(
-            Welcome(
-                version=(hello.versions & VERSIONS).bit_length(),
-                session=self._session.id,
-                resume_ttl=self._sessions.seconds,
-                keepalive=self._limits.keepalive_seconds,
-                max_packet=self._mtu,
-                nonce=self._nonce,
-            )
-        )
-        self._seal = self._key.session(hello.nonce, self._nonce, Role.RECEIVER)
-        self._peer_seal = EitherSeal(self._key.session(hello.nonce, self._nonce, Role.SENDER), self._key.hello())
-        if self._resumes:
-            self._queue(self._resume_packet())
-        elif hello.resume:
-            self._queue(Err(code=Code.UNKNOWN_SESSION))
-
-    def _resume_packet(self) -> Resume:
-        """What we hold, as far as one packet can tell it; the rest comes again, which only costs time."""
-        have: list[Have] = []
-        for row in self._session.reassembly.have():
-            whole = Resume(have=(*have, row))
-            if len(have) >= MAX_HELD or not self._fits(whole):
-                break
-            have.append(row)
-        return Resume(have=tuple(have))
-
-    def _fits(self, packet: Packet) -> bool:
-        try:
-            encode_packet(packet, limit=self._mtu, seal=self._seal)
-        except LocalProtocolError:
-            return False
-        return True
+        self._queue(self._reception.welcome(self._mtu, self._limits.keepalive_seconds))
+        self._seal, self._peer_seal = self._reception.seals()
+        word = self._reception.word(self._mtu, self._seal)
+        if word is not None:
+            self._queue(word)
 
     def _take_numbered(self, packet: Offer | Data | Repair | Cancel, size: int, now: float) -> None:
         if not self._one_way and self._receipts.has(packet.pn):
             self._receipts.again(now)
             return
-        reassembly = self._session.reassembly
+        reassembly = self._reassembly
         needless = reassembly.is_finished(packet.image)
         match packet:
             case Offer():
@@ -280,40 +219,32 @@ class ReceiverConnection(Connection):
         request = self._requests.due(now)
         if request is not None:
             return encode_packet(request, limit=self._mtu, seal=self._seal)
-        ack = self._receipts.ack(now, self._mtu - self._seal.size, self._session.reassembly.done_mask)
+        ack = self._receipts.ack(now, self._mtu - self._seal.size, self._reassembly.done_mask)
         return None if ack is None else encode_packet(ack, limit=self._mtu, seal=self._seal)
 
     def _pass_time(self, now: float) -> None:
         if self.state is State.NEW and now >= self._born + self._limits.hello_seconds:
             self._fail(Code.HELLO_TIMEOUT)
             raise RemoteProtocolError("the peer did not greet in time", Code.HELLO_TIMEOUT)
-        self._events.extend(self._session.reassembly.expire(now))
+        self._events.extend(self._reassembly.expire(now))
 
     def _timers(self) -> Iterator[float]:
         if self.state is State.NEW:
             yield self._born + self._limits.hello_seconds
         yield self._receipts.next_ack()
         yield self._requests.next_due()
-        yield self._session.reassembly.next_expiry()
+        yield self._reassembly.next_expiry()
 
     def _may_say_goodbye(self) -> bool:
         return not self._one_way
 
     def _replaced(self) -> None:
-        """Another connection has our session now: leave, without touching it."""
-        self._session = self._new_session(b"", 0, 0)
-        self._claimed = False
         self._fail(Code.REPLACED)
         self.wake()
 
     def _closed(self, code: Code, retry: int) -> None:
         del retry
-        session = self._session
-        if not self._claimed and not self._one_way:
+        if code in _TRANSPORT_GONE and self._reception.leave(self._now):
             return
-        if code in _TRANSPORT_GONE and self._claimed and self._sessions.seconds:
-            self._sessions.leave(session, self._now)
-            return
-        self._sessions.end(session)
-        reason = Code.DISCONNECTED if code is Code.DONE else code
-        self._events.extend(session.reassembly.cancel_all(reason))
+        self._reception.end()
+        self._events.extend(self._reassembly.cancel_all(Code.DISCONNECTED if code is Code.DONE else code))

@@ -3,23 +3,21 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from layercast_errors import LocalProtocolError, RemoteProtocolError
+from layercast_errors import LocalProtocolError
 from protocol.acknowledgement import Arrivals
-from protocol.codes import FIRST_PICTURE_CODE, VERSIONS, Code, Role
+from protocol.codes import FIRST_PICTURE_CODE, Code
 from protocol.connection import Connection
 from protocol.cutting import OutgoingSection
 from protocol.dispatch import Dispatch
 from protocol.events import Closed, Suspended, Welcomed
+from protocol.introduction import Introduction
 from protocol.limits import MAX_PACKET, Limits
 from protocol.outgoing import OutgoingImage
-from protocol.packets import Ack, Cancel, Err, Hello, Packet, Ping, Prio, Resume, Want, Welcome, kind_of
-from protocol.seals import EitherSeal, Sealing
+from protocol.packets import Ack, Cancel, Err, Packet, Ping, Prio, Resume, Want, Welcome, kind_of
+from protocol.seals import Sealing
 from protocol.states import BROADCASTER, SENDER, State
 from protocol.uplink import Uplink
 from protocol.wire import encode_packet
-
-#: How long to wait for WELCOME before greeting again over a link that loses packets, in seconds; doubles every time.
-GREETING_WAIT = 3.0
 
 #: How much sooner than the first a ping is repeated over a link that loses packets.
 IMPATIENCE = 6
@@ -62,11 +60,8 @@ class SenderConnection(Connection):
     ) -> None:
         rules = BROADCASTER if one_way else SENDER
         super().__init__(rules=rules, limits=limits or Limits(), mtu=mtu, one_way=one_way, key=key, now=now)
-        self._token = token
-        self._stream = stream
-        self._epoch = epoch
         self._resumable = resumable
-        self._session = b""
+        self._intro = Introduction(stream=stream, epoch=epoch, token=token, key=self._key, one_way=one_way)
         self._packets_before = (0, 0)
         self._dispatch = Dispatch(self._begin_link(rate, reliable, now))
         self._greet(now)
@@ -197,27 +192,13 @@ class SenderConnection(Connection):
         return self.rate
 
     def _begin_link(self, rate: float, reliable: bool, now: float) -> Uplink:
-        self._nonce = self._key.nonce()
-        self._seal = self._key.broadcast() if self._one_way else self._key.hello()
-        self._peer_seal = self._key.welcome(self._nonce)
-        self._greetings = 0
-        self._welcomed = False
+        self._intro.begin(mtu=self._mtu, rate=rate)
+        self._seal, self._peer_seal = self._intro.seal, self._intro.peer_seal
         self._reliable = reliable
         self._keepalive: float = self._limits.keepalive_seconds
         self._pinged_at = now
         self._requests = Arrivals()
         self._owes_ack = False
-        self._hello = Hello(
-            versions=VERSIONS,
-            role=Role.SENDER,
-            stream=self._stream,
-            epoch=self._epoch,
-            rate=min(round(rate), 0xFFFF_FFFF),
-            token=self._token,
-            max_packet=self._mtu,
-            resume=self._session,
-            nonce=self._nonce,
-        )
         return Uplink(rate=rate, mtu=self._mtu, check=self._seal.size, reliable=reliable, one_way=self._one_way)
 
     def _ignores(self, packet: Packet) -> bool:
@@ -229,7 +210,7 @@ class SenderConnection(Connection):
         if not self._machine.may_receive(kind):
             return self._machine.may_receive(kind, State.READY)
         about_session = isinstance(packet, Resume) or (isinstance(packet, Err) and packet.code >= FIRST_PICTURE_CODE)
-        return about_session and not self._welcomed
+        return about_session and not self._intro.answered
 
     def _take(self, packet: Packet, size: int, now: float) -> None:
         del size
@@ -256,22 +237,16 @@ class SenderConnection(Connection):
                 pass
 
     def _welcome(self, welcome: Welcome, now: float) -> None:
-        if self._welcomed:
+        if self._intro.answered:
             return
-        if not 1 <= welcome.version <= VERSIONS.bit_length() or not VERSIONS >> welcome.version - 1 & 1:
-            raise RemoteProtocolError("the peer chose a version that we do not speak", Code.VERSION)
-        # After a repeated greeting nobody knows which one this answers (Karn's rule).
-        if self._greetings == 1:
-            self._uplink.round_trip.add(now - self._greeted_at, now)
-        self._welcomed = True
+        before = self._intro.session
+        round_trip = self._intro.hear(welcome, now)
+        if round_trip is not None:
+            self._uplink.round_trip.add(round_trip, now)
+        self._seal, self._peer_seal = self._intro.seal, self._intro.peer_seal
         self._mtu = self._uplink.mtu = min(self._mtu, welcome.max_packet)
         self._keepalive = welcome.keepalive
-        self._seal = self._key.session(self._nonce, welcome.nonce, Role.SENDER)
-        spoken = self._key.session(self._nonce, welcome.nonce, Role.RECEIVER)
-        self._peer_seal = EitherSeal(spoken, self._peer_seal)
-        resumed = self._session == welcome.session != b""
-        self._session = welcome.session
-        self._events.append(Welcomed(session=welcome.session.hex(), resumed=resumed))
+        self._events.append(Welcomed(session=welcome.session.hex(), resumed=before == welcome.session != b""))
         if self.state is State.READY:
             self._dispatch.refit()
 
@@ -321,17 +296,15 @@ class SenderConnection(Connection):
             yield from self._dispatch.timers()
 
     def _greet(self, now: float) -> None:
-        self._greetings += 1
-        self._greeted_at = now
-        self._queue(self._hello)
+        self._queue(self._intro.say(now))
 
     def _greets_at(self) -> float:
         """When to greet again: over a link that loses packets, or to those who came late."""
         if self._one_way:
-            return self._greeted_at + ANNOUNCE_SECONDS if self.open_images else math.inf
+            return self._intro.last_at + ANNOUNCE_SECONDS if self.open_images else math.inf
         if self.state not in (State.GREETING, State.RESUMING) or self._reliable:
             return math.inf
-        return self._greeted_at + GREETING_WAIT * 2.0 ** min(self._greetings - 1, 5)
+        return self._intro.again_at()
 
     def _pings_at(self) -> float:
         if self._one_way or self.state is not State.READY:
@@ -348,7 +321,7 @@ class SenderConnection(Connection):
         ledger = self._uplink.ledger
         self._packets_before = (self.packets_sent, self.packets_lost)
         ledger.packets_sent = ledger.packets_lost = 0
-        self._machine.suspend(known=bool(self._session))
+        self._machine.suspend(known=bool(self._intro.session))
         self._events.append(Suspended())
         return True
 

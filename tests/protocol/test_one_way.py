@@ -219,3 +219,18 @@ def test_the_text_is_sent_twice_where_packets_get_lost() -> None:
         pair.run(pair.now + 0.5)
         offers = [packet for packet in packets(pair) if isinstance(packet, Offer) and packet.image == number]
         assert len(offers) == copies
+
+
+def test_another_broadcaster_on_the_same_link() -> None:
+    """What the old one began will not go on."""
+    made = ReceiverConnection(session=b"w", one_way=True, stream=b"sea", now=0.0)
+    offer = next(packet for packet in packets(broadcast()) if isinstance(packet, Offer))
+    for greeting, epoch in ((Hello(1, b"sea"), 0), (Hello(1, b"sea", epoch=1), 1)):
+        made.receive(encode_packet(greeting), 0.0)
+        made.receive(encode_packet(offer), 0.0)
+        told = made.take_events()
+        assert [type(event) for event in told] == [ImageFailed] * epoch + [OfferReceived, SectionReceived]
+        (offered,) = [event for event in told if isinstance(event, OfferReceived)]
+        assert (offered.stream, offered.epoch) == (b"sea", epoch)
+    made.disconnect(0.0)
+    assert [type(event) for event in made.take_events()] == [ImageFailed]

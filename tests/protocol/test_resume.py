@@ -195,7 +195,7 @@ def test_the_newest_connection_of_a_sender_wins() -> None:
 def test_another_sender_cannot_take_the_session() -> None:
     pair = begun(2.0)
     thief = SenderConnection(now=pair.now, stream=b"thief", rate=GSM.rate, resumable=True)
-    thief._session = b"test1"
+    thief._intro.session = b"test1"
     pair.replace_sender(thief)
     thief.disconnect(pair.now)
     thief.resume(pair.now, rate=GSM.rate)
