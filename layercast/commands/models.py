@@ -53,11 +53,13 @@ def _list(options: argparse.Namespace) -> None:
 def _fetch(options: argparse.Namespace) -> None:
     from receiver.rendering import fetch_model
 
-    folder = fetch_model(_named(options))
+    fetched = fetch_model(_named(options))
     if options.json:
-        report({"model": options.name, "folder": str(folder)})
-    else:
-        say(f"{options.name} is at {folder}", quiet=options.quiet)
+        report({"model": options.name, "folder": str(fetched.folder), "revisions": fetched.revisions})
+        return
+    for hub_id, revision in fetched.revisions.items():
+        say(f"  {hub_id}@{revision[:12]}", quiet=options.quiet)
+    say(f"{options.name} is at {fetched.folder}", quiet=options.quiet)
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -159,6 +159,10 @@ class ClusterEngine:
         asyncio.run_coroutine_threadsafe(self._follow(drawing), self._loop)
         return drawing.result
 
+    def find_replica(self) -> int:
+        """The process of one of the replicas, on whichever machine it is."""
+        return int(self._handle.process.remote().result())
+
     def cancel(self, key: Hashable) -> None:
         """As `Engine.cancel`."""
         with self._room:

@@ -93,6 +93,7 @@ class ModelInfo:
         native: the long side that it draws best at, in pixels.
         folder: where its files are, or None.
         present: whether every part that it needs is on this machine.
+        revision: the hub's revision of its own files, if they came from there.
     """
 
     name: str
@@ -100,6 +101,7 @@ class ModelInfo:
     native: int
     folder: Path | None
     present: bool
+    revision: str | None
 
 
 def list_models() -> list[ModelInfo]:
@@ -113,7 +115,14 @@ def _info(name: str, entry: Entry) -> ModelInfo:
     except (MissingModelError, ModelFilesError):
         folder = None
     native = entry.settings.native if entry.settings else 0
-    return ModelInfo(name=name, about=entry.about, native=native, folder=folder, present=folder is not None)
+    return ModelInfo(
+        name=name,
+        about=entry.about,
+        native=native,
+        folder=folder,
+        present=folder is not None,
+        revision=revision_of(folder) if folder else None,
+    )
 
 
 def find_files(name: str | Path) -> ModelFiles:

@@ -4,6 +4,7 @@ A part is converted once and kept in layercast's cache; for each shape of inputs
 """
 
 import logging
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,9 @@ class _Part:
         if not file.is_file():
             logger.warning("converting %s of %s for OpenVINO, once", file.stem, model.name)
             make_folder(file.parent)
-            with torch.inference_mode():
+            with torch.inference_mode(), warnings.catch_warnings():
+                # That shapes are taken as they are is known: each shape is compiled for itself.
+                warnings.simplefilter("ignore")
                 converted = openvino.convert_model(module.eval().float(), example_input=example)
             # Under another name first, so that a conversion that was stopped leaves nothing half done.
             openvino.save_model(converted, file.with_name(f"new-{file.name}"), compress_to_fp16=False)

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from layercast_errors import MissingModelError, ModelFilesError, UnknownModelError
+from receiver.rendering.downloads import Download, check_room
 from receiver.rendering.fetching import fetch_model
 from receiver.rendering.files import list_models
 from receiver.rendering.models import load_model
@@ -22,8 +23,10 @@ def hub(cache: Path, repositories: dict[str, Path], monkeypatch: pytest.MonkeyPa
 
 
 def test_fetched_models_load(hub: list[str]) -> None:
-    folder = fetch_model("sd15")
-    assert folder.name == COMMIT
+    fetched = fetch_model("sd15")
+    assert fetched.folder.name == COMMIT
+    assert fetched.revisions[BASE] == COMMIT
+    assert len(fetched.revisions) == 5
     assert load_model("sd15", "cpu", dtype="float32").adapters
     assert f"{BASE}/unet/config.json" in hub
     assert "madebyollin/taesd/config.json" in hub
@@ -50,9 +53,27 @@ def test_a_repository_that_is_no_model(repositories: dict[str, Path]) -> None:
 
 
 def test_local_folders_are_checked(mini_folder: Path, tmp_path: Path) -> None:
-    assert fetch_model(mini_folder) == mini_folder
+    assert fetch_model(mini_folder).folder == mini_folder
     with pytest.raises(ModelFilesError, match=r"unet/config\.json"):
         fetch_model(tmp_path)
+
+
+def test_a_revision_can_be_asked_for(hub: list[str]) -> None:
+    fetch_model("sd15")
+    assert load_model(f"sd15@{COMMIT[:7]}", "cpu", dtype="float32").revision == COMMIT
+
+
+def test_another_revision_is_drawn_with_and_told(hub: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    fetch_model("sd15")
+    assert load_model("sd15@0000000", "cpu", dtype="float32").revision == COMMIT
+    assert "revision 0000000" in caplog.text
+
+
+def test_a_disk_that_is_too_small_is_told_before_anything_is_fetched(tmp_path: Path) -> None:
+    huge = Download("someone/model", COMMIT, ("unet/x.safetensors",), 10**18, 10**18)
+    with pytest.raises(MissingModelError, match="make room"):
+        check_room([huge], tmp_path / "not" / "there" / "yet")
+    check_room([Download("someone/model", COMMIT, (), 10**18, 0)], tmp_path)
 
 
 def test_without_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:

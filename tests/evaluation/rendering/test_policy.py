@@ -1,0 +1,45 @@
+import pytest
+
+from evaluation.rendering.policy import PolicyPoint, recommend
+from receiver.rendering.plan import ArrivalLimits
+
+
+def point(moment: float, target: float | None = None, *, good: bool = True) -> PolicyPoint:
+    return PolicyPoint(
+        layer="structure",
+        moment=moment,
+        target=moment if target is None else target,
+        quality=1.0 if good else 0.5,
+        similarity=0.9,
+        saved=moment if target is None else target,
+    )
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [
+        # Nothing agrees: the layer joins only a run that has not begun, else it starts again.
+        ([point(0.2, good=False), point(0.4, 0.2, good=False)], ArrivalLimits(join=0.0)),
+        # It joins up to the last moment that agrees, if all before it do.
+        ([point(0.2), point(0.4), point(0.6, good=False)], ArrivalLimits(join=0.4)),
+        ([point(0.2), point(0.4, good=False), point(0.6)], ArrivalLimits(join=0.2)),
+        # Beyond, it is rewound to where most is saved on the average.
+        (
+            [point(0.2), point(0.4, good=False), point(0.4, 0.1), point(0.6, 0.1), point(0.4, 0.2), point(0.6, 0.2)],
+            ArrivalLimits(join=0.2, rewind=0.6, rewind_to=0.2),
+        ),
+        # Rewinding a little less far for much longer is worth more.
+        (
+            [point(0.2, good=False), point(0.2, 0.1), point(0.8, 0.1), point(0.4, 0.2), point(0.8, 0.2, good=False)],
+            ArrivalLimits(join=0.0, rewind=0.8, rewind_to=0.1),
+        ),
+    ],
+)
+def test_recommended_limits(points: list[PolicyPoint], expected: ArrivalLimits) -> None:
+    assert recommend(points) == expected
+
+
+def test_a_picture_that_is_another_one_does_not_agree_however_good() -> None:
+    other = PolicyPoint(layer="semantic", moment=0.2, target=0.2, quality=1.0, similarity=0.3, saved=0.2)
+    assert not other.agrees
+    assert recommend([other]) == ArrivalLimits(join=0.0)

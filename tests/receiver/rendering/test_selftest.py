@@ -1,0 +1,132 @@
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from codec.layers import Layer, Priors
+from layercast_errors import UsageError
+from receiver.rendering.direct import render
+from receiver.rendering.identity import fingerprint, revision_of, split_revision, tell_difference
+from receiver.rendering.models import Model, load_model
+from receiver.rendering.performance import Performance
+from receiver.rendering.records import record_performance, recorded_performance
+from receiver.rendering.runtimes import with_performance
+from receiver.rendering.selftest import TOLERANCES, WayChecked, check_ways, fastest
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAYERCAST_CACHE", str(tmp_path / "cache"))
+
+
+def last(model: Model, priors: Priors) -> torch.Tensor:
+    return torch.from_numpy(np.array(list(render(priors, 1, model=model))[-1].image, np.int16))
+
+
+def test_a_sound_model_agrees_with_itself(mini: Model) -> None:
+    (way,) = check_ways(mini, [Performance.PLAIN])
+    assert way.agrees
+    assert (way.difference, way.repeats, way.dtype) == (0.0, True, "float32")
+
+
+def test_half_numbers_stay_within_what_is_documented(mini: Model, mini_folder: Path, priors: Priors) -> None:
+    half = load_model(mini_folder, "cpu", dtype="bfloat16", performance="plain", settings=mini.settings)
+    assert (last(half, priors) - last(mini, priors)).float().abs().mean() <= TOLERANCES["bfloat16"]
+
+
+def test_a_model_that_never_draws_the_same_twice_does_not_agree(mini: Model) -> None:
+    class Shaky:
+        def __init__(self) -> None:
+            self.config = mini.unet.config
+
+        def __call__(self, sample: torch.Tensor, *inputs: object, **named: object) -> tuple[torch.Tensor]:
+            return (mini.unet(sample, *inputs, **named)[0] + torch.randn_like(sample),)
+
+    (way,) = check_ways(replace(mini, unet=Shaky()), [Performance.PLAIN])
+    assert not way.agrees
+    assert not way.repeats
+
+
+@needs_openvino
+def test_openvino_draws_the_same_pictures_at_every_size_and_level(mini: Model, priors: Priors) -> None:
+    converted = with_performance(mini, "openvino")
+    assert converted.performance is Performance.OPENVINO
+    tall = replace(priors, canvas=(48, 64))
+    for state in (priors, tall.only([Layer.SEMANTIC])):
+        assert (last(converted, state) - last(mini, state)).abs().max() <= 1
+
+
+def test_the_fastest_way_that_agrees_wins() -> None:
+    ways = [
+        WayChecked(performance="plain", repeats=True, step_s=2.0, tolerance=0.5),
+        WayChecked(performance="openvino", repeats=True, step_s=1.0, tolerance=0.5, difference=9.0),
+        WayChecked(performance="compiled", step_s=0.5, problem="no compiler"),
+    ]
+    assert fastest(ways) is Performance.PLAIN
+    assert fastest([*ways, replace(ways[1], difference=0.1)]) is Performance.OPENVINO
+    assert fastest([]) is Performance.PLAIN
+
+
+def test_what_was_found_out_is_remembered(tmp_path: Path) -> None:
+    assert recorded_performance("abc") is Performance.PLAIN
+    record_performance("abc", Performance.OPENVINO, {"openvino": 0.1})
+    assert recorded_performance("abc") is Performance.OPENVINO
+    next((tmp_path / "cache").rglob("check.json")).write_text("{")
+    assert recorded_performance("abc") is Performance.PLAIN
+
+
+@pytest.mark.parametrize(("performance", "message"), [("warp", "there are auto"), ("graphs", "need a CUDA device")])
+def test_ways_that_cannot_be(mini: Model, performance: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        with_performance(mini, performance)
+
+
+def test_low_memory_draws_the_same(mini_folder: Path, mini: Model, priors: Priors) -> None:
+    small = load_model(mini_folder, "cpu", dtype="float32", performance="low-memory", settings=mini.settings)
+    assert (last(small, priors) - last(mini, priors)).abs().max() <= 1
+
+
+def test_controlnets_run_plainly(controlled: Model) -> None:
+    assert with_performance(controlled, "auto").performance is Performance.PLAIN
+    with pytest.raises(UsageError, match="ControlNets run without openvino"):
+        with_performance(controlled, "openvino")
+
+
+def test_weights_have_fingerprints(mini: Model, sd15: Model, mini_folder: Path) -> None:
+    assert mini.fingerprint != sd15.fingerprint
+    assert fingerprint([mini_folder / "unet"]) == fingerprint([mini_folder / "unet"])
+    assert load_model(mini_folder, "cpu").fingerprint == mini.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("meant", "name", "revision", "told"),
+    [
+        ("mini", "mini", None, None),
+        ("sd15", "mini", None, "meant for the model sd15 and drawn with mini"),
+        ("sd15", "sd15", COMMIT, None),
+        ("sd15@0123456", "sd15", COMMIT, None),
+        ("sd15@0123456", "sd15@0123456", COMMIT, None),
+        ("sd15@9999999", "sd15", COMMIT, "drawn with revision 0123456"),
+        ("sd15@9999999", "sd15", None, "drawn with revision unknown"),
+        ("owner/model@1", "owner/other", None, "meant for the model owner/model@1"),
+    ],
+)
+def test_another_model_is_told(meant: str, name: str, revision: str | None, told: str | None) -> None:
+    said = tell_difference(meant, name, revision)
+    assert said is None if told is None else told in str(said)
+
+
+def test_revisions_are_read_from_where_files_lie(tmp_path: Path) -> None:
+    folder = tmp_path / "snapshots" / COMMIT
+    folder.mkdir(parents=True)
+    assert revision_of(folder) == COMMIT
+    assert revision_of(tmp_path) is None
+    assert split_revision("a/b@1f") == ("a/b", "1f")
+    assert split_revision("mini") == ("mini", None)
