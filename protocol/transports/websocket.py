@@ -74,6 +74,10 @@ class WebSocketTransport(Transport):
         address = connection.remote_address
         self.peer = str(address[0]) if address else "unknown"
         self._connection = connection
+        # 3 KiB that nobody reads any more.
+        for message in (connection.request, connection.response):
+            if message is not None:
+                message.headers.clear()
         _bound_kernel_buffer(connection)
 
     async def send(self, packet: bytes) -> None:
