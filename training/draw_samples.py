@@ -9,7 +9,6 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from codec.encoding import encode
@@ -28,13 +27,12 @@ def draw(data: Path, picks: list[str], model_name: str, folder: Path) -> None:
         place, _, prompt = pick.partition("=")
         stream = encode(np.asarray(load_tile(data, tiles[place])), prompt, budget=BUDGET, seed=number)
         image = None
-        for frame in render(stream.decode(), stream.header.seed, model=model, steps=12):
+        for frame in render(stream.decode(), stream.header.seed, model=model):
             image = frame.image
         assert image is not None
         info = PngInfo()
-        info.add_text("parameters", f"{prompt}\nSteps: 12, Seed: {number}, Model: mini")
-        side = model.settings.native
-        image.resize((side, side), Image.Resampling.LANCZOS).save(folder / f"{number:02}.png", pnginfo=info)
+        info.add_text("parameters", f"{prompt}\nSteps: {model.settings.steps}, Seed: {number}, Model: {model.name}")
+        image.save(folder / f"{number:02}.png", pnginfo=info, optimize=True)
 
 
 def main(arguments: list[str] | None = None) -> None:
