@@ -74,6 +74,8 @@ class World:
         self.limits = limits
         self.book: dict[int, Picture] = {}
         self.shelf = Shelf()
+        #: Pictures that the receiving application did without, in part or in whole.
+        self.declined: set[int] = set()
         #: Until when the link swallows everything.
         self.dark_until = 0.0
         self._link = link
@@ -157,6 +159,7 @@ class World:
     def decline(self, number: int, layer: int) -> None:
         """The receiving application does without the rest of a picture."""
         assert self.receiver is not None
+        self.declined.add(number)
         self.receiver.decline(number, from_layer=layer)
         self._hear()
 
@@ -281,9 +284,9 @@ class World:
                 picture = self.book[event.image]
                 assert picture.outcome is None, "one picture had two outcomes"
                 expected = {index for index in range(len(picture.sections)) if index not in event.dropped}
-                held = self.shelf.whole.get(
-                    event.image, {} if not event.dropped else self.shelf.parts.get(event.image, {})
-                )
+                held = self.shelf.whole.get(event.image, {})
+                # What the receiver declined may have left before the sender knew.
+                expected -= set(self.shelf.dropped.get(event.image, ())) if event.image in self.declined else set()
                 assert expected <= held.keys(), "acknowledged, and not on the shelf"
                 picture.outcome = "delivered"
             case ImageRefused(code=Code.DISCONNECTED):
