@@ -158,12 +158,12 @@ class Reassembly:
             image.may_change = True
 
     def have(self) -> Iterator[Have]:
-        """What is held, newest pictures first."""
+        """What is held, newest pictures first; of those that failed nothing is."""
         for number in sorted({*self._open, *self._finished}, reverse=True):
             image = self._open.get(number)
             if image is not None:
                 yield image.have()
-            elif self._finished[number].done_mask:
+            elif self._finished[number].failure is None:
                 yield Have(image=number, sections=self._finished[number].done_mask)
 
     def is_finished(self, image: int) -> bool:

@@ -26,6 +26,7 @@ from protocol.packets import (
     Bye,
     Cancel,
     Data,
+    Done,
     Err,
     Hello,
     Offer,
@@ -422,3 +423,20 @@ def test_lost_pings_are_asked_again_soon() -> None:
     pair.run(12 * 3600.0)
     assert pair.now > 12 * 3600 - 60
     assert pair.sender.state is pair.receiver.state is State.READY
+
+
+def test_the_receiver_chooses_a_version_that_we_speak() -> None:
+    for version in (0, 2, 255):
+        made = SenderConnection(now=0.0)
+        with pytest.raises(RemoteProtocolError, match="a version that we do not speak"):
+            feed(made, Welcome(version=version, session=b""))
+
+
+def test_nothing_is_held_that_was_never_offered() -> None:
+    pair = Pair(FAST)
+    pair.greet()
+    pair.offer(section(bytes(30)))
+    pair.sender.tick(pair.now)
+    answers(pair.sender, pair.now)
+    with pytest.raises(RemoteProtocolError, match="never offered"):
+        feed(pair.sender, Ack(largest=1, done=(Done(image=2, sections=1),)), pair.now)

@@ -276,3 +276,75 @@ def test_a_picture_that_ended_in_order_is_no_session() -> None:
     pair.run(pair.now + 5.0)
     assert pair.sessions.suspended == 0
     assert pair.sessions.next_expiry() is None
+
+
+def test_resume_tells_of_what_is_complete_and_not_of_what_failed() -> None:
+    """The word that a picture is complete may have been lost with the transport, or a packet too small for all."""
+    pair = Pair(GSM, stream=b"stream", resumable=True)
+    pair.greet()
+    pair.offer(TEXT)
+    pair.offer(*PICTURE)
+    pair._drop = lambda from_sender, _: not from_sender
+    pair.run(pair.now + 1.0)
+    pair.receiver.decline(2)
+    pair.cut()
+    pair._drop = lambda _from_sender, _: False
+    pair.reconnect()
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageRefused)))
+    answers = [decode_packet(data) for _, data in pair.receiving.sent]
+    assert [packet.have for packet in answers if isinstance(packet, Resume)] == [(Have(image=1, sections=1),)]
+    assert [event.image for event in pair.events(ImageAcknowledged)] == [1]
+    assert [event.image for event in pair.events(ImageRefused)] == [2]
+
+
+def test_resume_tells_as_much_as_a_small_packet_can() -> None:
+    small = replace(GSM, mtu=51)
+    pair = Pair(small, stream=b"stream", resumable=True)
+    pair.greet()
+    for number in range(1001, 1009):
+        pair.sender.offer(b"", [section(bytes(60), urgency=1), section(bytes(40), urgency=6)], image=number)
+    pair.run(pair.now + 1.2)
+    pair.cut()
+    pair.reconnect()
+    pair.run(pair.now + 120.0, done=lambda: len(pair.events(ImageAcknowledged)) == 8)
+    (resume,) = [one for _, data in pair.receiving.sent if isinstance(one := decode_packet(data), Resume)]
+    assert 0 < len(resume.have) < 8
+    assert len(pair.events(ImageDone)) == 8
+    assert len(pair.events(SectionReceived)) == 16
+
+
+def test_a_cancel_that_was_on_its_way() -> None:
+    pair = begun(1.0)
+    pair.reconnect()
+    pair.run(pair.now + 2.0)
+    pair.sender.cancel(1, from_layer=3)
+    pair.run(pair.now + 0.05)
+    pair.cut()
+    pair.reconnect()
+    finish(pair)
+    assert pair.events(ImageAcknowledged)[0].dropped == pair.events(ImageDone)[0].dropped == (2,)
+
+
+def test_a_link_that_is_too_small_for_what_is_under_way() -> None:
+    pair = Pair(GSM, resumable=True, stream=b"s")
+    pair.greet()
+    pair.offer(*[section(bytes(50), urgency=2)] * 20)
+    pair.cut()
+    pair.reconnect(replace(GSM, mtu=64))
+    pair.run(pair.now + 10.0)
+    assert [event.code for event in pair.events(ImageRefused)] == [Code.TOO_LARGE]
+
+
+def test_pictures_are_numbered_by_their_owner() -> None:
+    pair = Pair(GSM)
+    pair.greet()
+    assert pair.sender.offer(b"", [TEXT], image=40) == 40
+    assert pair.sender.offer(b"", [TEXT], image=7) == 7
+    assert pair.sender.offer(b"", [TEXT]) == 41
+    with pytest.raises(LocalProtocolError, match="picture 7 is under way already"):
+        pair.sender.offer(b"", [TEXT], image=7)
+    for number in (0, 2**32):
+        with pytest.raises(LocalProtocolError, match="from 1 to 2\\^32 - 1"):
+            pair.sender.offer(b"", [TEXT], image=number)
+    pair.run(pair.now + 60.0, done=lambda: len(pair.events(ImageDone)) == 3)
+    assert sorted(event.image for event in pair.events(ImageDone)) == [7, 40, 41]
