@@ -144,9 +144,11 @@ class Bitstream:
         if not partial and (not ended or len(data) < end):
             raise TruncatedError(f"the stream stops after {len(data)} bytes, before its end; partial=True decodes it")
         if len(data) > end:
-            raise BitstreamError(f"{len(data) - end} bytes follow the stream's end")
+            raise BitstreamError(
+                f"{len(data) - end} bytes follow the stream's end; a file holds one stream and nothing else"
+            )
         if ended and len(data) == end and data[place:] != _end_of(data[:place]):
-            raise BitstreamError("the stream is damaged: its check does not match")
+            raise BitstreamError("the stream is damaged: its check does not match; have it sent again")
         return cls(header, tuple(sections))
 
     @classmethod
@@ -197,8 +199,11 @@ class Bitstream:
             BitstreamError: a section's payload is broken, or decoding costs more than `MAX_WORK`.
         """
         known = _Known(Priors(self.header.canvas))
-        for section in self.sections:
-            known = _decode_section(section, known)
+        for number, section in enumerate(self.sections, 1):
+            try:
+                known = _decode_section(section, known)
+            except BitstreamError as error:
+                raise BitstreamError(f"section {number} of {len(self.sections)} does not decode: {error}") from error
         return known.priors
 
 

@@ -110,7 +110,9 @@ class Header:
             TruncatedError: the bytes stop within the header.
             BitstreamError: this is not a layercast stream, or one of a version that is not known.
         """
-        if data[:2] != MAGIC[: len(data)] or not data:
+        if not data:
+            raise BitstreamError("this is not a layercast stream (it is empty)")
+        if data[:2] != MAGIC[: len(data)]:
             raise BitstreamError("this is not a layercast stream (it starts with other bytes)")
         flags = take(data, 2, 1)[0]
         if flags >> 4 != VERSION or flags & 0xF & ~_KNOWN_FLAGS:

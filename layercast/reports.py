@@ -5,7 +5,7 @@ from typing import Any
 
 from codec.bitstream import Bitstream
 from codec.layers import EdgeMap, Layer, Priors, Skeleton
-from layercast_errors import TruncatedError
+from layercast_errors import BitstreamError, TruncatedError
 
 
 def layer_name(layer: Layer | int) -> str:
@@ -42,20 +42,30 @@ def describe(stream: Bitstream, path: Path | None = None) -> dict[str, Any]:
     }
 
 
-def load_stream(path: Path, *, partial: bool) -> Bitstream:
-    """Read a stream from a file, for a command that has `--partial`.
+def load_stream(path: Path, *, partial: bool | None = None) -> Bitstream:
+    """Read a stream from a file, and see that it decodes.
+
+    Args:
+        path: the file.
+        partial: whether a beginning will do; None for a command without `--partial`.
 
     Raises:
-        BitstreamError: as `Bitstream.load`.
+        BitstreamError: as `Bitstream.load`, or a section does not decode; it names the file.
     """
     try:
-        return Bitstream.load(path, partial=partial)
+        stream = Bitstream.load(path, partial=bool(partial))
     except TruncatedError as error:
         if partial:
             raise
         # Where not even the header is whole, this tells so.
         Bitstream.load(path, partial=True)
-        raise TruncatedError(f"{path}: cut short; --partial takes what came of it") from error
+        way = "layercast info --partial tells" if partial is None else "--partial takes"
+        raise TruncatedError(f"{path}: cut short; {way} what came of it") from error
+    try:
+        stream.decode()
+    except BitstreamError as error:
+        raise BitstreamError(f"{path}: {error}") from error
+    return stream
 
 
 def _sized(size: int, pixels: int) -> dict[str, Any]:

@@ -68,13 +68,13 @@ def run(options: argparse.Namespace) -> None:
     """Edit, write, then report."""
     import time
 
-    from codec.bitstream import Bitstream
+    from layercast.reports import load_stream
     from receiver.files import make_folder
 
     if not _edits(options):
         raise UsageError("nothing to edit; say --prompt, --recolor, --erase or another, see layercast edit --help")
     start = time.perf_counter()
-    before = Bitstream.load(options.file)
+    before = load_stream(options.file)
     after = edit(before, options)
     make_folder(options.output.parent)
     after.save(options.output)

@@ -21,8 +21,9 @@ from tests.codec.golden import golden
 from tests.codec.pictures import draw_edges, draw_picture
 
 PROMPT = "a red house with two lit windows on a green hill, quietly watched by an old lighthouse keeper"
+
 #: Of words in no order, so that Brotli does not make less of them.
-LONG = " ".join(random.Random(1).choices(["a red fox", "in snow,", "at dawn", "an old hill", "oil painting"], k=400))
+LONG = " ".join(random.Random(1).choices(["red", "fox", "snow", "dawn", "hill", "painting", "lake", "light"], k=700))
 
 
 def _text(prompt: str = PROMPT) -> Section:
@@ -185,7 +186,7 @@ def test_lying_lengths_are_refused() -> None:
 @pytest.mark.parametrize(
     "sections",
     [
-        [_text(LONG)] * 5,
+        [_text(LONG)] * 6,
         [_edges(256)] * 3,
         [Section(Layer.TEXTURE, Coder.COLORS, b"\x80\x3f\x3f")] * 4,
         [Section(Layer.STRUCTURE, Coder.SKELETON, b"\x3f")] * 5,

@@ -68,7 +68,7 @@ def heavy_payloads(coder: Coder) -> tuple[bytes, ...]:
                 "old",
                 "light",
             )
-            prompt = " ".join(words[index] for index in random.integers(0, len(words), 420))
+            prompt = " ".join(words[index] for index in random.integers(0, len(words), 380))
             return encode_text(Semantic(prompt)), b"\x40" + random.bytes(60000)
         case Coder.EDGES:
             grids = [random.random((256, 256)) < share for share in (0.05, 0.3, 0.49)]

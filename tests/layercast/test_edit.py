@@ -123,7 +123,7 @@ def test_a_folder_is_made_where_it_is_needed(run: Run, place: Path, stream_file:
 
 def test_only_whole_streams_are_edited(fails: Fails, stream_file: Path) -> None:
     stream_file.write_bytes(stream_file.read_bytes()[:-9])
-    assert "before its end" in fails(1, "edit", stream_file, "-o", "edited.lcast", "--seed", 1)
+    assert "cut short" in fails(1, "edit", stream_file, "-o", "edited.lcast", "--seed", 1)
 
 
 def test_help_shows_how(run: Run) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from layercast import Bitstream
+from codec.bitstream import Coder, Section
+from layercast import Bitstream, Layer
 from tests.layercast.conftest import Run
 
 Fails = Callable[..., str]
@@ -50,7 +51,7 @@ def test_a_stream_cut_within_its_header_is_past_help(fails: Fails, stream_file: 
     ("content", "message"),
     [
         (b"hello, world", "not a layercast stream"),
-        (b"", "not a layercast stream"),
+        (b"", "not a layercast stream (it is empty)"),
         (None, "No such file or directory"),
     ],
 )
@@ -64,7 +65,28 @@ def test_a_damaged_stream_fails(fails: Fails, stream_file: Path) -> None:
     data = bytearray(stream_file.read_bytes())
     data[40] ^= 1
     stream_file.write_bytes(data)
-    assert "damaged" in fails(1, "info", stream_file)
+    assert fails(1, "info", stream_file).endswith("damaged: its check does not match; have it sent again")
+
+
+@pytest.mark.parametrize("command", [("info",), ("decode", "-o", "out"), ("edit", "-o", "out.lcast", "--prompt", "x")])
+def test_a_section_that_does_not_decode_is_told_with_its_file(
+    fails: Fails, stream: Bitstream, place: Path, command: tuple[str, ...]
+) -> None:
+    broken = Section(Layer.STRUCTURE, Coder.EDGES, b"\x40")
+    Bitstream(stream.header, (stream.sections[0], broken)).save("x.lcast")
+    line = fails(1, command[0], "x.lcast", *command[1:])
+    assert line.startswith("x.lcast: section 2 of 2 does not decode: an edge section refines")
+
+
+def test_an_edit_of_a_stream_cut_short_tells_the_way_out(fails: Fails, stream_file: Path) -> None:
+    stream_file.write_bytes(stream_file.read_bytes()[:-6])
+    line = fails(1, "edit", stream_file, "-o", "out.lcast", "--prompt", "x")
+    assert line.endswith("house.lcast: cut short; layercast info --partial tells what came of it")
+
+
+def test_what_follows_a_stream_is_told(fails: Fails, stream_file: Path) -> None:
+    stream_file.write_bytes(stream_file.read_bytes() + b"junk")
+    assert "4 bytes follow the stream's end; a file holds one stream" in fails(1, "info", stream_file)
 
 
 def test_a_folder_fails(fails: Fails, place: Path) -> None:
