@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from layercast_errors import DisconnectedError
+from protocol.limits import MAX_PACKET
 
 #: Packets that may wait; what comes beyond is lost, as in any datagram socket.
 MAX_UNREAD = 256
@@ -21,6 +22,8 @@ class Inbox:
     def __init__(self, peer: str) -> None:
         self._peer = peer
         self._unread: asyncio.Queue[bytes | None] = asyncio.Queue()
+        #: Packets that came and found no room.
+        self.lost = 0
         #: Whether nothing more will come.
         self.ended = False
 
@@ -29,9 +32,11 @@ class Inbox:
         if self.ended:
             return
         if self._unread.qsize() >= MAX_UNREAD:
-            _log.debug("a packet from %s is lost: nobody reads", self._peer)
+            self.lost += 1
+            _log.debug("a packet from %s is lost, the %dth: nobody reads", self._peer, self.lost)
             return
-        self._unread.put_nowait(packet)
+        # What is larger than any packet need not be held whole to be refused.
+        self._unread.put_nowait(packet[: MAX_PACKET + 1])
 
     def end(self) -> None:
         """Nothing more will come."""

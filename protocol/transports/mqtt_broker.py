@@ -19,6 +19,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from layercast_errors import AuthenticationError, ConnectError, DisconnectedError, LayercastError
+from protocol.limits import MAX_PACKET
 from protocol.transports.urls import Address
 
 #: The variable that holds the password of an address that names only a user.
@@ -35,6 +36,9 @@ FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0
 
 #: Silence after which the broker is asked whether it still is there, in seconds.
 KEEPALIVE_SECONDS = 60
+
+#: The largest message that a broker may pass on to us, topic included, in bytes.
+MAX_MESSAGE = MAX_PACKET + 512
 
 #: Calls that may wait for the broker before the library warns.
 MOST_PENDING = 1024
@@ -282,7 +286,9 @@ class Broker:
 
     def _make_client(self, *, fresh: bool) -> _Client:
         # A session that outlives its connection: else the broker would tell at once that we vanished.
-        properties = _properties(PacketTypes.CONNECT, SessionExpiryInterval=2 * VANISHED_SECONDS)
+        properties = _properties(
+            PacketTypes.CONNECT, SessionExpiryInterval=2 * VANISHED_SECONDS, MaximumPacketSize=MAX_MESSAGE
+        )
         will = None
         if self._will is not None:
             delay = _properties(PacketTypes.WILLMESSAGE, WillDelayInterval=VANISHED_SECONDS)

@@ -49,6 +49,7 @@ class StreamListener(Listener):
         self._handler = handler
         self._answers = asyncio.Event()
         self._leaving = False
+        self._announcing = False
         self._links: dict[str, tuple[Link, asyncio.Task[None]]] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._shelf = Shelf(KEPT_PICTURES)
@@ -103,7 +104,10 @@ class StreamListener(Listener):
         await asyncio.gather(*self._chores, return_exceptions=True)
 
     async def _announce(self) -> None:
-        await self._broker.publish(self._topics.receiver, self._name.encode(), careful=True, retain=True)
+        try:
+            await self._broker.publish(self._topics.receiver, self._name.encode(), careful=True, retain=True)
+        finally:
+            self._announcing = False
 
     def _hear(self, topic: str, payload: bytes) -> None:
         match self._topics.read(topic):
@@ -120,8 +124,9 @@ class StreamListener(Listener):
     def _note_receiver(self, name: str) -> None:
         if name == self._name:
             self._answers.set()
-        elif not name and not self._leaving:
+        elif not name and not self._leaving and not self._announcing:
             # The will of one that was there before us, or of one that took over and is gone.
+            self._announcing = True
             self._start(self._announce())
         elif name and self._answers.is_set():
             _log.error("another receiver answers on %s now; give each a stream of its own", self._topics.root)

@@ -16,7 +16,11 @@ from protocol.limits import MAX_SECTIONS
 from protocol.packets import Kind
 from protocol.transports.peek import leading_numbers
 
+#: Topics of one picture that are remembered to be cleared: more than any picture of ours has.
+MAX_KEPT_TOPICS = 4096
+
 _STREAM = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_OURS = re.compile(r"rx|in/[a-z0-9]{1,16}|pic/[a-z0-9]{1,16}/[1-9][0-9]{0,9}/(o|[0-9]{1,2}/[0-9]{1,4})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +77,12 @@ class Topics:
         return f"{self.root}/pic/{link}/{image}/{section}/{fragment}"
 
     def read(self, topic: str) -> tuple[str, ...]:
-        """A topic's parts below the root, such as ("in", "ab12cd"); nothing for a foreign one."""
-        return tuple(topic.removeprefix(self.root + "/").split("/")) if topic.startswith(self.root + "/") else ()
+        """The parts below the root of a topic to listen to, such as ("in", "ab12cd"); nothing for any other.
+
+        Others may publish, too: whatever does not look like ours is no link, no picture, and nothing to log.
+        """
+        below = topic.removeprefix(self.root + "/")
+        return tuple(below.split("/")) if below != topic and _OURS.fullmatch(below) else ()
 
 
 class Shelf:
@@ -93,7 +101,8 @@ class Shelf:
         picture = "/".join(topic.split("/")[:6])
         if picture not in self._kept:
             self._kept[picture] = set()
-        self._kept[picture].add(topic)
+        if len(self._kept[picture]) < MAX_KEPT_TOPICS:
+            self._kept[picture].add(topic)
         if len(self._kept) <= self._pictures:
             return []
         _, topics = self._kept.popitem(last=False)

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import socket
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 #: How long the two ends may take to find a way to each other, in seconds.
 OPEN_SECONDS = 10.0
 
-#: Connections that may be looking for their way at a time.
-MAX_OPENING = 32
+#: Connections that may be looking for their way at a time, and those of one address among them.
+MAX_OPENING, MAX_OPENING_PER_ADDRESS = 32, 8
 
 _PORTS = {"webrtc+http": 80, "webrtc+https": 443}
 _EXAMPLE = "webrtc+http://127.0.0.1:8767"
@@ -85,7 +86,7 @@ class WebRtcListener(Listener):
         self._handler = handler
         self._configuration = _configuration(options.ice_servers)
         self._open: dict[asyncio.Task[None], DataChannelTransport] = {}
-        self._opening = 0
+        self._opening: Counter[str] = Counter()
         self._server = quiet_server(build_app(address.path or "/", self._answer, options), ssl=options.ssl)
         self._serving = asyncio.create_task(self._server.serve(sockets=[listener]), name="signalling")
         self._watching = asyncio.create_task(_drop_slow(self._server), name="slow signalling")
@@ -100,16 +101,16 @@ class WebRtcListener(Listener):
         await asyncio.gather(*self._open, return_exceptions=True)
 
     async def _answer(self, offer: str, peer: str) -> str | None:
-        if self._opening >= MAX_OPENING:
+        if self._opening.total() >= MAX_OPENING or self._opening[peer] >= MAX_OPENING_PER_ADDRESS:
             return None
         connection = RTCPeerConnection(self._configuration)
         transport = DataChannelTransport(connection, peer)
-        self._opening += 1
+        self._opening[peer] += 1
         try:
             await _accept(connection, offer, "offer")
             await connection.setLocalDescription(await connection.createAnswer())
         except BaseException:
-            self._opening -= 1
+            self._note_opened(peer)
             await transport.close()
             raise
         task = asyncio.create_task(self._serve(transport), name=f"data channels of {peer}")
@@ -117,13 +118,18 @@ class WebRtcListener(Listener):
         task.add_done_callback(self._open.pop)
         return str(connection.localDescription.sdp)
 
+    def _note_opened(self, peer: str) -> None:
+        self._opening[peer] -= 1
+        # An address that is done keeps no entry.
+        self._opening += Counter()
+
     async def _serve(self, transport: DataChannelTransport) -> None:
         try:
             try:
                 async with asyncio.timeout(OPEN_SECONDS):
                     await transport.opened()
             finally:
-                self._opening -= 1
+                self._note_opened(transport.peer)
             await self._handler(transport)
         except (TimeoutError, DisconnectedError):
             _log.info("no way for data to %s was found", transport.peer)

@@ -6,11 +6,14 @@ Compression is off: payloads are entropy-coded already, and it costs 32 KiB per 
 own: a ping of WebSockets waits behind data, and its timeout kills healthy slow links.
 """
 
+import asyncio
 import contextlib
 import logging
 import socket
 import ssl as tls
-from typing import Any
+from collections import Counter
+from functools import partial
+from typing import Any, cast
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as dial
@@ -30,6 +33,9 @@ OPEN_SECONDS = 10.0
 
 #: How long a new peer may take for its handshake, in seconds.
 HANDSHAKE_SECONDS = 5.0
+
+#: Peers of one address that may be in their handshake at a time; whoever comes beyond is cut off.
+MAX_OPENING = 64
 
 #: How long the far side may take to close, in seconds.
 CLOSE_SECONDS = 2.0
@@ -102,6 +108,42 @@ class WebSocketTransport(Transport):
         await self._connection.close(CLOSE_CODES + code if code else 1000)
 
 
+class _Guest(ServerConnection):
+    """A peer that is counted until its handshake is over, so that nobody holds all doors open at once.
+
+    Args:
+        openings: how many peers of each address are in their handshake.
+    """
+
+    def __init__(self, openings: Counter[str], *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._openings = openings
+        self._counted = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is open; the handshake begins."""
+        super().connection_made(transport)
+        address = str((transport.get_extra_info("peername") or ("unknown",))[0])
+        if self._openings[address] >= MAX_OPENING:
+            self.transport.abort()
+            return
+        self._counted = address
+        self._openings[address] += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone."""
+        self.note_opened()
+        super().connection_lost(exc)
+
+    def note_opened(self) -> None:
+        """The handshake is over, in whatever way."""
+        if self._counted:
+            self._openings[self._counted] -= 1
+            if not self._openings[self._counted]:
+                del self._openings[self._counted]
+            self._counted = ""
+
+
 class WebSocketListener(Listener):
     """An open server."""
 
@@ -146,7 +188,10 @@ async def listen(url: str, handler: Handler, options: ListenOptions) -> WebSocke
     if (address.scheme == "wss") != (options.ssl is not None):
         raise UsageError(f"{url}: wss:// needs a certificate, and ws:// takes none")
 
+    openings: Counter[str] = Counter()
+
     async def handle(connection: ServerConnection) -> None:
+        cast(_Guest, connection).note_opened()
         transport = WebSocketTransport(connection)
         try:
             await handler(transport)
@@ -162,6 +207,7 @@ async def listen(url: str, handler: Handler, options: ListenOptions) -> WebSocke
             origins=allowed,
             ssl=options.ssl,
             server_header=None,
+            create_connection=cast(type[ServerConnection], partial(_Guest, openings)),
             open_timeout=HANDSHAKE_SECONDS,
             **_OPTIONS,
         )

@@ -15,6 +15,7 @@ from protocol.packets import Data, Offer, SectionEntry
 from protocol.transports import mqtt_broker, mqtt_links
 from protocol.transports.addresses import open_listener, open_transport
 from protocol.transports.base import DialOptions, ListenOptions, Transport
+from protocol.transports.mqtt_topics import MAX_KEPT_TOPICS, Shelf, Topics
 from protocol.wire import encode_packet
 from receiver.intake import Intake
 from sender.session import Sender
@@ -284,3 +285,49 @@ async def test_mqtts(tmp_path: Path) -> None:
         assert await transport.recv() == GREETING
         await transport.close()
         await listener.close()
+
+
+@pytest.mark.parametrize(
+    ("topic", "parts"),
+    [
+        ("lc/1/S/rx", ("rx",)),
+        ("lc/1/S/in/ab12", ("in", "ab12")),
+        ("lc/1/S/pic/ab12/7/o", ("pic", "ab12", "7", "o")),
+        ("lc/1/S/pic/ab12/4294967295/31/2047", ("pic", "ab12", "4294967295", "31", "2047")),
+        ("lc/1/S/in/\x1b[2J", ()),
+        ("lc/1/S/in/" + "a" * 17, ()),
+        ("lc/1/S/in/a/b", ()),
+        ("lc/1/S/pic/ab12/0/o", ()),
+        ("lc/1/S/pic/ab12/7/" + "9" * 60000, ()),
+        ("lc/1/S/pic/ab12/7/1/2/3", ()),
+        ("lc/1/T/rx", ()),
+        ("rx", ()),
+        ("", ()),
+    ],
+)
+def test_strangers_topics_are_nothing(topic: str, parts: tuple[str, ...]) -> None:
+    assert Topics("S").read(topic) == parts
+
+
+def test_a_shelf_remembers_so_much_and_no_more() -> None:
+    shelf = Shelf(2)
+    for picture in (1, 2):
+        assert [shelf.note(f"lc/1/S/pic/a/{picture}/0/{fragment}") for fragment in range(5000)] == [[]] * 5000
+    assert len(shelf.note("lc/1/S/pic/a/3/o")) == MAX_KEPT_TOPICS
+    assert shelf.note("lc/1/S/pic/a/3/0/1") == []
+
+
+async def test_a_stranger_at_the_broker_is_ignored(stream: str, caplog: pytest.LogCaptureFixture) -> None:
+    host, _, name = stream.removeprefix("mqtt://").partition("/")
+    events: list[ReceiverEvent] = []
+    async with Intake(stream, on_event=events.append) as intake, Sender(intake.url) as sender:
+        async with aiomqtt.Client(host.split(":")[0], int(host.split(":")[1])) as client:
+            for topic in ("in/\u00fc", "in/UPPER", "in/" + "x" * 300, "pic/a/b/c", "in/fine"):
+                await client.publish(f"lc/1/{name}/{topic}", b"\x00" * 50, qos=1)
+            await client.publish(f"lc/1/{name}/in/fine", bytes(100_000), qos=1)
+            for _ in range(50):
+                await client.publish(f"lc/1/{name}/rx", b"", qos=1, retain=True)
+        assert (await sender.send_sections(b"head", PICTURE)).complete
+        assert len(intake.sessions) <= 2
+        assert (await kept(stream))["rx"]
+    assert "\u00fc" not in caplog.text

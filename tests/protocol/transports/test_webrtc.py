@@ -128,7 +128,7 @@ async def test_an_offer_that_nobody_follows_is_forgotten(listener: Listener, mon
     assert len(listener._open) == 1
     async with asyncio.timeout(PATIENCE):
         await asyncio.wait(listener._open)
-    assert listener._opening == 0
+    assert not listener._opening
 
 
 async def test_nobody_listens() -> None:

@@ -181,3 +181,25 @@ async def test_who_does_not_finish_its_handshake_is_dropped(monkeypatch: pytest.
             pass
     writer.close()
     await listener.close()
+
+
+async def test_one_address_does_not_hold_all_doors_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("protocol.transports.websocket.MAX_OPENING", 3)
+    listener = await open_listener("ws://127.0.0.1:0", echo)
+    port = int(listener.url.rsplit(":", 1)[1])
+    halves = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
+    async with asyncio.timeout(10.0):
+        done, _ = await asyncio.wait(
+            [asyncio.create_task(reader.read()) for reader, _ in halves], return_when=asyncio.FIRST_COMPLETED
+        )
+    assert len(done) == 1
+    with pytest.raises(ConnectError):
+        await open_transport(listener.url)
+    for _, writer in halves:
+        writer.close()
+    await asyncio.sleep(0.05)
+    for _ in range(5):
+        transport = await open_transport(listener.url)
+        await transport.send(b"hello")
+        assert await transport.recv() == b"hello"
+    await listener.close()
