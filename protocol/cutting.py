@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from layercast_errors import LocalProtocolError
+from protocol.fields import SectionEntry, sending_order
 from protocol.limits import (
     MAX_FRAGMENTS,
     MAX_HEAD,
@@ -14,7 +15,7 @@ from protocol.limits import (
     MAX_SECTIONS,
     MIN_FRAGMENT,
 )
-from protocol.packets import Data, Offer, Repair, SectionEntry, sending_order
+from protocol.packets import Data, Offer, Repair
 from protocol.seals import CHECKSUM
 from protocol.wire import encode_packet
 

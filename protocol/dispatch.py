@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from layercast_errors import LocalProtocolError, RemoteProtocolError
 from protocol.codes import Code
 from protocol.events import ImageAcknowledged, ImageRefused, ImageSent, SectionAcknowledged, SenderEvent, Wanted
+from protocol.fields import Have, indices_of
 from protocol.ledger import Sent
 from protocol.limits import ALL_SECTIONS
 from protocol.outgoing import OutgoingImage
-from protocol.packets import Ack, Cancel, Have, Packet, Prio, Want, indices_of
+from protocol.packets import Ack, Cancel, Packet, Prio, Want
 from protocol.scheduler import OFFER, Candidate, FairShare
 from protocol.uplink import Uplink
 from protocol.wishes import Wishes

@@ -3,8 +3,9 @@
 import math
 
 from protocol.events import OfferReceived, SectionInfo, SectionReceived
+from protocol.fields import Have, inline_sections
 from protocol.limits import MAX_FRAGMENTS
-from protocol.packets import Data, Have, Offer, Repair, inline_sections
+from protocol.packets import Data, Offer, Repair
 from protocol.sections import ContradictionError, IncomingSection
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from protocol.cutting import LAST_NUMBER, OutgoingSection, cut_picture
 from protocol.events import Cost
 from protocol.fec import repair_pieces
-from protocol.packets import Data, Have, Offer, Repair, indices_of
+from protocol.fields import Have, indices_of
+from protocol.packets import Data, Offer, Repair
 from protocol.runs import Piece, Run, no_repair
 from protocol.scheduler import OFFER, Candidate
 from protocol.seals import CHECKSUM

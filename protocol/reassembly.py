@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 from protocol.codes import Code
 from protocol.events import ImageDone, ImageFailed, ReceiverEvent
+from protocol.fields import Have
 from protocol.incoming import IncomingImage
 from protocol.limits import ALL_SECTIONS, Limits
-from protocol.packets import Data, Have, Offer, Repair
+from protocol.packets import Data, Offer, Repair
 from protocol.sections import ContradictionError
 
 #: How much longer than its lifetime a picture is waited for, in seconds: what left in time may still be on its way.

@@ -5,9 +5,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from protocol.acknowledgement import Arrivals
+from protocol.fields import Done
 from protocol.ledger import ACK_DELAY
 from protocol.limits import ACK_SPAN, MAX_DONE
-from protocol.packets import Ack, Done
+from protocol.packets import Ack
 
 #: Packets that may arrive before an ACK must leave.
 ACK_EVERY = 2

@@ -7,22 +7,9 @@ from layercast_errors import LocalProtocolError, RemoteProtocolError
 from protocol.codes import Code
 from protocol.connection import Connection
 from protocol.events import ReceiverEvent
+from protocol.fields import bits
 from protocol.limits import ALL_SECTIONS, MAX_PACKET, Limits
-from protocol.packets import (
-    ALL_LAYERS,
-    Ack,
-    Cancel,
-    Data,
-    Err,
-    Hello,
-    Offer,
-    Packet,
-    Prio,
-    Repair,
-    Want,
-    bits,
-    kind_of,
-)
+from protocol.packets import ALL_LAYERS, Ack, Cancel, Data, Err, Hello, Offer, Packet, Prio, Repair, Want, kind_of
 from protocol.reassembly import Held, Reassembly, holds_nothing
 from protocol.receipts import Receipts
 from protocol.reception import Reception

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from layercast_errors import LocalProtocolError, RemoteProtocolError
 from protocol.codes import VERSIONS, Code, Role
+from protocol.fields import Have
 from protocol.limits import MAX_HELD, Limits
-from protocol.packets import Err, Have, Hello, Packet, Resume, Welcome
+from protocol.packets import Err, Hello, Packet, Resume, Welcome
 from protocol.reassembly import Held, Reassembly
 from protocol.seals import EitherSeal, Seal, Sealing
 from protocol.sessions import Session, Sessions

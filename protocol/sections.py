@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from layercast_errors import PacketError
 from protocol.fec import rebuild_pieces
-from protocol.packets import Part, SectionEntry, bits
+from protocol.fields import Part, SectionEntry, bits
 from protocol.protection import groups
 
 

@@ -14,8 +14,9 @@ from protocol import Packet, ReceiverConnection, SenderConnection, decode_packet
 from protocol.connection import Connection
 from protocol.driver import Driver
 from protocol.events import Event
+from protocol.fields import SectionEntry
 from protocol.limits import Limits
-from protocol.packets import Data, Hello, Offer, SectionEntry
+from protocol.packets import Data, Hello, Offer
 from protocol.tokens import admit_token
 from protocol.transports.base import Transport
 from tests.protocol.transports.stations import KINDS, Kind, missing

@@ -16,7 +16,8 @@ from protocol import Limits, OutgoingSection, ReceiverConnection, SenderConnecti
 from protocol.codes import Code
 from protocol.connection import MAX_CONTROL
 from protocol.events import ImageDone, ImageFailed, OfferReceived, SectionReceived
-from protocol.packets import Ack, Cancel, Done, Err, Hello, Packet, Ping, Welcome
+from protocol.fields import Done
+from protocol.packets import Ack, Cancel, Err, Hello, Packet, Ping, Welcome
 from protocol.seals import SharedKey
 from protocol.states import State
 from protocol.tokens import admit_token

@@ -19,26 +19,10 @@ from protocol.events import (
     SectionReceived,
     Welcomed,
 )
+from protocol.fields import Done, SectionEntry
 from protocol.limits import Limits
 from protocol.links import LINKS, LinkProfile
-from protocol.packets import (
-    Ack,
-    Bye,
-    Cancel,
-    Data,
-    Done,
-    Err,
-    Hello,
-    Offer,
-    Packet,
-    Ping,
-    Pong,
-    Prio,
-    Resume,
-    SectionEntry,
-    Want,
-    Welcome,
-)
+from protocol.packets import Ack, Bye, Cancel, Data, Err, Hello, Offer, Packet, Ping, Pong, Prio, Resume, Want, Welcome
 from protocol.receiving import ReceiverConnection
 from protocol.sending import SenderConnection
 from protocol.states import State

@@ -11,32 +11,25 @@ from hypothesis import strategies as st
 
 from layercast_errors import LocalProtocolError, PacketError
 from protocol import packets
+from protocol.fields import Done, Have, Part, SectionEntry, bits, indices_of, inline_sections, sending_order
 from protocol.packets import (
     Ack,
     Bye,
     Cancel,
     Data,
-    Done,
     Err,
-    Have,
     Hello,
     Kind,
     Offer,
     Packet,
-    Part,
     Ping,
     Pong,
     Prio,
     Repair,
     Resume,
-    SectionEntry,
     Want,
     Welcome,
-    bits,
-    indices_of,
-    inline_sections,
     kind_of,
-    sending_order,
 )
 from protocol.wire import decode_packet, encode_packet
 

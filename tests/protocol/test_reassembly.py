@@ -7,8 +7,9 @@ import pytest
 
 from protocol.codes import Code
 from protocol.events import ImageDone, ImageFailed, OfferReceived, ReceiverEvent, SectionReceived
+from protocol.fields import SectionEntry
 from protocol.limits import Limits
-from protocol.packets import Data, Offer, SectionEntry
+from protocol.packets import Data, Offer
 from protocol.reassembly import Reassembly
 
 TEXT, LINES = b"a red cat", bytes(range(100))

@@ -17,9 +17,10 @@ from protocol.events import (
     Suspended,
     Welcomed,
 )
+from protocol.fields import Have
 from protocol.limits import Limits
 from protocol.links import LINKS
-from protocol.packets import Data, Err, Have, Offer, Packet, Resume
+from protocol.packets import Data, Err, Offer, Packet, Resume
 from protocol.sending import SenderConnection
 from protocol.states import State
 from protocol.wire import decode_packet
