@@ -6,45 +6,29 @@ of the subscriber anyway, so the protocol's own acknowledgements are what counts
 
 import asyncio
 import logging
-import os
 import random
 import ssl as tls
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from layercast_errors import AuthenticationError, ConnectError, DisconnectedError, LayercastError
-from protocol.limits import MAX_PACKET
+from layercast_errors import DisconnectedError, LayercastError
+from protocol.transports.mqtt_client import (
+    FAILURES_FROM,
+    Client,
+    LastWill,
+    make_client,
+    properties_of,
+    refusal,
+    why_not,
+)
 from protocol.transports.urls import Address
-
-#: The variable that holds the password of an address that names only a user.
-PASSWORD_VARIABLE = "LAYERCAST_MQTT_PASSWORD"  # noqa: S105 - a name, no password
-
-#: How long the broker may take to answer anything, in seconds.
-ANSWER_SECONDS = 10.0
-
-#: How long after a client vanished the broker tells of it, in seconds; one that comes back sooner was never missed.
-VANISHED_SECONDS = 10
 
 #: The first and the longest wait before a new connection, in seconds; it doubles in between.
 FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0
-
-#: Silence after which the broker is asked whether it still is there, in seconds.
-KEEPALIVE_SECONDS = 60
-
-#: The largest message that a broker may pass on to us, topic included, in bytes.
-MAX_MESSAGE = MAX_PACKET + 512
-
-#: Calls that may wait for the broker before the library warns.
-MOST_PENDING = 1024
-
-_NOT_AUTHORISED = frozenset({4, 5, 134, 135})
-_FAILURES_FROM = 0x80
 
 _log = logging.getLogger("protocol.mqtt")
 
@@ -55,52 +39,6 @@ class Subscription:
 
     topic: str
     retained: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class LastWill:
-    """What the broker publishes when we vanish: nothing, on this topic; `retained` clears what it holds."""
-
-    topic: str
-    retained: bool = False
-
-
-class _Client(aiomqtt.Client):  # type: ignore[misc]
-    """Remembers what the library hears and does not tell, and waits for no answers of a broker that is gone."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        # Every link waits for its own publication; only many more of them than links would be odd.
-        self.pending_calls_threshold = MOST_PENDING
-        self.largest_packet: int | None = None
-        self.refusal: str | None = None
-
-    def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any = None) -> None:
-        self.largest_packet = getattr(properties, "MaximumPacketSize", None)
-        super()._on_connect(client, userdata, flags, reason, properties)
-
-    async def _wait_for(self, fut: Awaitable[Any], timeout: float | None) -> Any:  # noqa: ASYNC109 - the library's
-        if fut in (self._connected, self._disconnected):
-            return await super()._wait_for(fut, timeout)
-        answer = asyncio.ensure_future(fut)
-        try:
-            seconds = self.timeout if timeout is None else timeout
-            await asyncio.wait({answer, self._disconnected}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if answer.done():
-                return answer.result()
-            raise aiomqtt.MqttError("the broker does not answer")
-        finally:
-            answer.cancel()
-
-    def note_end(self) -> None:
-        """Look at why the connection ended: nobody else does, and the event loop would complain."""
-        if self._disconnected.done() and not self._disconnected.cancelled():
-            self._disconnected.exception()
-
-    def _on_publish(self, client: Any, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
-        if reason.value >= _FAILURES_FROM:
-            self.refusal = str(reason)
-        super()._on_publish(client, userdata, mid, reason, properties)
 
 
 class Broker:
@@ -134,7 +72,7 @@ class Broker:
         self._subscriptions = {one.topic: one for one in subscriptions}
         self._on_message = on_message
         self._on_connect = on_connect
-        self._client: _Client | None = None
+        self._client: Client | None = None
         self._connected = asyncio.Event()
         self._carefully = asyncio.Lock()
         self._running: asyncio.Task[None] | None = None
@@ -172,7 +110,7 @@ class Broker:
             AuthenticationError: the broker refuses what was published carefully.
             DisconnectedError: the connection was closed.
         """
-        properties = None if expiry is None else _properties(PacketTypes.PUBLISH, MessageExpiryInterval=expiry)
+        properties = None if expiry is None else properties_of(PacketTypes.PUBLISH, MessageExpiryInterval=expiry)
         if not careful:
             client = await self._standing()
             try:
@@ -193,7 +131,7 @@ class Broker:
                     await asyncio.sleep(FIRST_WAIT)
                     continue
                 if client.refusal is not None:
-                    raise self._refused(f"write to {topic} ({client.refusal})")
+                    raise refusal(self._address, f"write to {topic} ({client.refusal})")
                 return
 
     async def subscribe(self, subscription: Subscription) -> None:
@@ -228,7 +166,7 @@ class Broker:
             await asyncio.gather(self._running, return_exceptions=True)
         self._connected.set()
 
-    async def _standing(self) -> _Client:
+    async def _standing(self) -> Client:
         await self._connected.wait()
         if self._client is None:
             raise DisconnectedError(f"the connection to {self._address.public} is closed")
@@ -238,7 +176,8 @@ class Broker:
         waits = 0
         try:
             while not self._closing:
-                client = self._make_client(fresh=not first.done())
+                fresh = not first.done()
+                client = make_client(self._address, name=self._name, ssl=self._ssl, will=self._will, fresh=fresh)
                 try:
                     async with client:
                         await self._settle(client)
@@ -249,7 +188,7 @@ class Broker:
                             self._on_message(str(message.topic), bytes(message.payload or b""))
                 except aiomqtt.MqttError as error:
                     if not first.done():
-                        first.set_exception(self._why_not(error))
+                        first.set_exception(why_not(self._address, error))
                         return
                     _log.warning("the connection to %s broke, and is made again: %s", self._address.public, error)
                 except LayercastError as error:
@@ -267,7 +206,7 @@ class Broker:
         finally:
             self._client = None
 
-    async def _settle(self, client: _Client) -> None:
+    async def _settle(self, client: Client) -> None:
         self.largest_packet = client.largest_packet
         for subscription in list(self._subscriptions.values()):
             await self._subscribe(client, subscription)
@@ -276,63 +215,10 @@ class Broker:
         if self._on_connect is not None:
             await self._on_connect()
 
-    async def _subscribe(self, client: _Client, subscription: Subscription) -> None:
+    async def _subscribe(self, client: Client, subscription: Subscription) -> None:
         handling = (
             SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if subscription.retained else SubscribeOptions.RETAIN_DO_NOT_SEND
         )
         answers = await client.subscribe(subscription.topic, options=SubscribeOptions(qos=1, retainHandling=handling))
-        if any(answer.value >= _FAILURES_FROM for answer in answers):
-            raise self._refused(f"read {subscription.topic} ({answers[0]})")
-
-    def _make_client(self, *, fresh: bool) -> _Client:
-        # A session that outlives its connection: else the broker would tell at once that we vanished.
-        properties = _properties(
-            PacketTypes.CONNECT, SessionExpiryInterval=2 * VANISHED_SECONDS, MaximumPacketSize=MAX_MESSAGE
-        )
-        will = None
-        if self._will is not None:
-            delay = _properties(PacketTypes.WILLMESSAGE, WillDelayInterval=VANISHED_SECONDS)
-            will = aiomqtt.Will(self._will.topic, b"", qos=1, retain=self._will.retained, properties=delay)
-        password = self._address.password
-        if password is None and self._address.user is not None:
-            password = os.environ.get(PASSWORD_VARIABLE)
-        return _Client(
-            self._address.host,
-            self._address.port,
-            username=self._address.user,
-            password=password,
-            identifier=self._name,
-            protocol=aiomqtt.ProtocolVersion.V5,
-            will=will,
-            timeout=ANSWER_SECONDS,
-            keepalive=KEEPALIVE_SECONDS,
-            clean_start=fresh,
-            properties=properties,
-            tls_context=self._ssl,
-            logger=logging.getLogger("protocol.mqtt.client"),
-        )
-
-    def _why_not(self, error: Exception) -> LayercastError:
-        code = getattr(error, "rc", None)
-        code = getattr(code, "value", code)
-        if code in _NOT_AUTHORISED:
-            return AuthenticationError(
-                f"the broker at {self._address.public} refuses us; name a user in the address, as in "
-                f"{self._address.scheme}://USER@{self._address.host}, and give the password in {PASSWORD_VARIABLE}"
-            )
-        if code is not None:
-            return ConnectError(f"the broker at {self._address.public} refuses the connection: {error}")
-        return ConnectError(f"no broker answers at {self._address.public}: {error}")
-
-    def _refused(self, what: str) -> AuthenticationError:
-        return AuthenticationError(
-            f"the broker at {self._address.public} does not let {self._address.user or 'unnamed users'} {what}; "
-            "its access rules must allow it"
-        )
-
-
-def _properties(kind: int, **values: int) -> Properties:
-    properties = Properties(kind)  # type: ignore[no-untyped-call]
-    for name, value in values.items():
-        setattr(properties, name, value)
-    return properties
+        if any(answer.value >= FAILURES_FROM for answer in answers):
+            raise refusal(self._address, f"read {subscription.topic} ({answers[0]})")

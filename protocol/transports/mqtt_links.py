@@ -10,7 +10,8 @@ from protocol.limits import MAX_PACKET, MIN_PACKET
 from protocol.packets import Kind
 from protocol.transports.base import Transport
 from protocol.transports.inbox import Inbox
-from protocol.transports.mqtt_broker import Broker, LastWill, Subscription
+from protocol.transports.mqtt_broker import Broker, Subscription
+from protocol.transports.mqtt_client import LastWill
 from protocol.transports.mqtt_topics import Shelf, Topics
 from protocol.transports.peek import leading_numbers
 from protocol.transports.urls import Address

@@ -10,7 +10,8 @@ from typing import Any
 
 from layercast_errors import LayercastError, ListenError
 from protocol.transports.base import Handler, Listener
-from protocol.transports.mqtt_broker import Broker, LastWill, Subscription
+from protocol.transports.mqtt_broker import Broker, Subscription
+from protocol.transports.mqtt_client import LastWill
 from protocol.transports.mqtt_links import (
     FAREWELL_SECONDS,
     KEPT_PICTURES,

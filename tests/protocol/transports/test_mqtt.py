@@ -11,8 +11,9 @@ import pytest
 
 from layercast_errors import AuthenticationError, ConnectError, DisconnectedError, ListenError, UsageError
 from protocol.events import ImageDone, ReceiverEvent
-from protocol.packets import Data, Offer, SectionEntry
-from protocol.transports import mqtt_broker, mqtt_links
+from protocol.fields import SectionEntry
+from protocol.packets import Data, Offer
+from protocol.transports import mqtt_broker, mqtt_client, mqtt_links
 from protocol.transports.addresses import open_listener, open_transport
 from protocol.transports.base import DialOptions, ListenOptions, Transport
 from protocol.transports.mqtt_topics import MAX_KEPT_TOPICS, Shelf, Topics
@@ -184,7 +185,7 @@ async def test_the_newest_receiver_answers(stream: str, caplog: pytest.LogCaptur
 
 
 async def test_a_peer_that_vanishes_is_noticed(stream: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mqtt_broker, "VANISHED_SECONDS", 1)
+    monkeypatch.setattr(mqtt_client, "VANISHED_SECONDS", 1)
     async with at_address(stream) as station:
         ours, theirs = await station.pair()
         monkeypatch.setattr(mqtt_broker, "FIRST_WAIT", 60.0)
