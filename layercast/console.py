@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from layercast.logs import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -21,13 +23,13 @@ def report(figures: dict[str, Any]) -> None:
 def say(text: str, *, quiet: bool = False) -> None:
     """Write a line for a person to stderr."""
     if not quiet:
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(_shown(text) + "\n")
         sys.stderr.flush()
 
 
 def show_line(text: str) -> None:
     """Write a line for a person to stdout."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(_shown(text) + "\n")
 
 
 def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -41,7 +43,7 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(name, justify="right" if number else "left")
     for row in rows:
         # Text, since a prompt or file name may hold what rich would take for markup.
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     Console().print(table)
 
 
@@ -74,3 +76,8 @@ def progress(*, quiet: bool = False) -> Iterator["Progress"]:
     )
     with Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as bars:
         yield bars
+
+
+def _shown(text: str) -> str:
+    """A text as a terminal may get it: prompts and names come from outside, and must not give it orders."""
+    return "\n".join(printable(line) for line in text.split("\n"))
