@@ -8,6 +8,12 @@ import sys
 
 import atheris
 
+# Loaded first, and so not instrumented: the compiler does not take functions that are.
+import tests.codec.pictures
+from codec.coders import colors, edges, text
+
+COMPILED = (colors, edges, text, tests.codec.pictures)
+
 with atheris.instrument_imports(include=["codec"]):
     from tests.fuzz.codec import Input, Tally, choose, feed
     from tests.fuzz.dice import Script

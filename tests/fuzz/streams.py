@@ -89,7 +89,8 @@ def heavy_payloads(coder: Coder) -> tuple[bytes, ...]:
 
 def payload(dice: Dice, coder: Coder) -> bytes:
     """A payload of a coder: heavy, made up, or a good one, bent or as it was."""
-    if dice.one_in(HEAVY_ONE_IN):
+    # Not the first: a script that is used up says nothing but noughts.
+    if dice.below(HEAVY_ONE_IN) == 1:
         heavy = dice.pick(heavy_payloads(coder))
         return bent(dice, heavy) if dice.below(2) else heavy
     if dice.one_in(4):
