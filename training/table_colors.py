@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from codec.coders.leveling import code_levels
+from codec.coders.colors import choose
 from codec.coders.matching import propose_levels
 from codec.coders.shades import (
     FARTHEST,
@@ -22,7 +22,7 @@ from codec.coders.shades import (
     Predictor,
     gather_inputs,
 )
-from codec.entropy import bit_costs, compiled, logistic_tables, start_writing
+from codec.entropy import compiled
 from training.data import Tile, load_tile
 
 #: Grids that are trained for, and how often each.
@@ -96,35 +96,18 @@ def _code(maps: list[_Map], whole: Predictor | None, finer: Predictor | None, *,
     """Choose levels by the networks of whole and of refined maps; the nearest ones where there are none yet."""
     result = []
     for drawn in maps:
-        coarse = _choose(drawn.coarse, drawn.step, whole, None) if refine else np.zeros((1, 1, 3), np.int32)
-        levels = _choose(drawn.colors, drawn.step, finer if refine else whole, coarse if refine else None)
-        result.append(_Coded(drawn.step, levels, coarse))
+        coarse = _levels(drawn.coarse, drawn.step, whole, None) if refine else None
+        levels = _levels(drawn.colors, drawn.step, finer if refine else whole, coarse)
+        result.append(_Coded(drawn.step, levels, np.zeros((1, 1, 3), np.int32) if coarse is None else coarse))
     return result
 
 
-def _choose(
+def _levels(
     colors: NDArray[np.uint8], step: int, predictor: Predictor | None, coarse: NDArray[np.int32] | None
 ) -> NDArray[np.int32]:
-    proposals = propose_levels(colors, step)
     if predictor is None:
-        return np.ascontiguousarray(proposals.levels[:, :, 0])
-    levels = np.zeros(colors.shape, np.int32)
-    state, data = start_writing(levels.size * (2 * REACH + FARTHEST))
-    squash, _ = logistic_tables()
-    code_levels(
-        state,
-        data,
-        levels,
-        np.zeros((1, 1, 3), np.int32) if coarse is None else coarse,
-        coarse is not None,
-        step,
-        proposals.levels,
-        proposals.looks,
-        predictor,
-        squash,
-        bit_costs(),
-    )
-    return levels
+        return np.ascontiguousarray(propose_levels(colors, step).levels[:, :, 0])
+    return choose(colors, coarse, step, predictor)
 
 
 @compiled

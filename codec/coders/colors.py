@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from codec.coders.choosing import choose_levels
 from codec.coders.leveling import code_levels
-from codec.coders.matching import NOTHING_PROPOSED, Proposals, propose_levels
-from codec.coders.shades import FARTHEST, REACH, TENTHS, load_predictor, load_shades
+from codec.coders.matching import propose_levels
+from codec.coders.shades import FARTHEST, REACH, TENTHS, Predictor, load_predictor, load_shades
 from codec.entropy import bit_costs, finish_writing, logistic_tables, start_reading, start_writing
 from codec.layers import ColorMap, Size
 from layercast_errors import BitstreamError, UsageError
@@ -32,6 +33,9 @@ _EXPLICIT = 0x80
 _FINER = 0x40
 _STEP_SHIFT = 4
 _CELL_STEP = 16
+
+#: Where no map is refined.
+_NO_LEVELS = np.zeros((1, 1, 3), np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +74,9 @@ def encode_colors(colors: ColorMap, step: int = STEP, base: Levels | None = None
         raise UsageError(f"a colour map has at most {MAX_SIDE} cells a side, and a step of 0 to {len(TENTHS) - 1}")
     if base is not None and (base.step != step or not _refines((columns, rows), base)):
         raise UsageError("a finer colour map must have twice the cells, and the step, of the map that it refines")
-    # Of the levels next to the true ones the coder takes those that look right for few bits.
-    levels = np.zeros((rows, columns, 3), np.int32)
+    levels = choose(colors.colors, None if base is None else base.levels, step, load_predictor(base is not None))
     state, data = start_writing(levels.size * (2 * REACH + FARTHEST))
-    _run(state, data, levels, base, step, propose_levels(colors.colors, step))
+    _run(state, data, levels, base, step)
     return _head((columns, rows), colors.canvas, step, finer=base is not None) + finish_writing(state, data)
 
 
@@ -95,7 +98,7 @@ def decode_colors(payload: bytes, canvas: Size, *, base: Levels | None = None, c
         raise BitstreamError("a colour section refines a map that did not come before it")
     levels = np.zeros((rows, columns, 3), np.int32)
     state, data = start_reading(payload[used:], cut=cut)
-    sound = _run(state, data, levels, base if finer else None, step, NOTHING_PROPOSED)
+    sound = _run(state, data, levels, base if finer else None, step)
     if finer and base is not None:
         levels[sound:] = np.repeat(np.repeat(base.levels, 2, axis=0), 2, axis=1)[sound:rows, :columns]
     elif sound < rows:
@@ -145,24 +148,24 @@ def _grid(canvas: Size, cell: int) -> Size:
     return max(1, round(canvas[0] / cell)), max(1, round(canvas[1] / cell))
 
 
-def _run(
-    state: NDArray[np.int64],
-    data: NDArray[np.uint8],
-    levels: NDArray[np.int32],
-    base: Levels | None,
-    step: int,
-    proposals: Proposals,
-) -> int:
+def choose(
+    colors: NDArray[np.uint8], coarse: NDArray[np.int32] | None, step: int, predictor: Predictor
+) -> NDArray[np.int32]:
+    """The levels to code for colours.
+
+    Args:
+        colors: (rows, columns, 3) uint8 RGB.
+        coarse: the levels of the map that is refined, if there is one.
+        step: index of `TENTHS`.
+        predictor: the networks that will code them.
+    """
+    levels = np.zeros(colors.shape, np.int32)
+    proposals = propose_levels(colors, step)
     squash, _ = logistic_tables()
-    coarse = np.zeros((1, 1, 3), np.int32) if base is None else base.levels
-    finer = base is not None
-    predictor = load_predictor(finer)
-    sound = code_levels(
-        state,
-        data,
+    choose_levels(
         levels,
-        coarse,
-        finer,
+        _NO_LEVELS if coarse is None else coarse,
+        coarse is not None,
         step,
         proposals.levels,
         proposals.looks,
@@ -170,4 +173,13 @@ def _run(
         squash,
         bit_costs(),
     )
-    return int(sound)
+    return levels
+
+
+def _run(
+    state: NDArray[np.int64], data: NDArray[np.uint8], levels: NDArray[np.int32], base: Levels | None, step: int
+) -> int:
+    squash, _ = logistic_tables()
+    finer = base is not None
+    coarse = _NO_LEVELS if base is None else base.levels
+    return int(code_levels(state, data, levels, coarse, finer, step, load_predictor(finer), squash))

@@ -42,10 +42,6 @@ class Proposals:
     looks: NDArray[np.int32]
 
 
-#: For reading, where nothing is chosen.
-NOTHING_PROPOSED = Proposals(np.zeros((1, 1, CHOICES, 3), np.int32), np.zeros((1, 1, CHOICES), np.int32))
-
-
 def propose_levels(colors: NDArray[np.uint8], step: int) -> Proposals:
     """The levels on both sides of the true ones.
 
