@@ -119,6 +119,13 @@ class World:
             self._hear()
             self.receiver = None
 
+    def leave(self) -> None:
+        """The sender's machine is gone for good."""
+        self.cut()
+        self._redial_at = float("inf")
+        self.run(self.limits.resume_seconds + 10.0)
+        assert self._sessions.suspended == 0
+
     def restart_sender(self) -> None:
         """The sender's process dies and comes back, with its book."""
         self.cut()
