@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from codec.analysis.colors import CELL, average_colors
+from codec.analysis.colors import average_colors
 from codec.analysis.palette import dominant_colors, plain_caption
 from codec.coders.colors import STEP, decode_colors, encode_colors
 from codec.contours import Contours, find_contours
@@ -45,7 +45,10 @@ SHORTEST = (20, 20, 12, 10)
 PRUNED = (40, 80, 160)
 
 #: Cells of the colour map on a side, and the coder's steps, of each of the kept colour maps.
-COLOR_LOOKS = ((8, STEP), (8, STEP + 1), (4, STEP), (4, STEP + 1))
+COLOR_LOOKS = ((16, STEP), (8, STEP), (8, STEP + 1), (4, STEP), (4, STEP + 1))
+
+#: Cells on a side that maps are kept at.
+COLOR_SIDE = 16
 
 #: Area share from which a colour is named in captions.
 MAIN_SHARE = 0.12
@@ -57,7 +60,7 @@ class Conditions:
 
     Attributes:
         edges: (N, LOOKS, bytes) uint8, packed bits of drawings of 256x256 pixels.
-        colors: (N, 4, 8, 8, 3) uint8 RGB, a map for each of COLOR_LOOKS.
+        colors: (N, looks, 16, 16, 3) uint8 RGB, a map for each of COLOR_LOOKS.
         color_names: for each row the names of its main colours.
         plain: for each row what measuring alone says of it.
     """
@@ -103,12 +106,12 @@ def draw_edges(contours: Contours, cells: float, shortest: int) -> NDArray[np.ui
 
 
 def color_maps(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture's colours as they are decoded, (4, 8, 8, 3) uint8 RGB; coarser cells are repeated."""
+    """The picture's colours as they are decoded, (looks, 16, 16, 3) uint8 RGB; coarser cells are repeated."""
     maps = []
     for side, step in COLOR_LOOKS:
-        sent = average_colors(picture, CELL * 8 // side)
+        sent = average_colors(picture, CANVAS // side)
         decoded = decode_colors(encode_colors(sent, step), sent.canvas).to_map().colors
-        maps.append(decoded.repeat(8 // side, 0).repeat(8 // side, 1))
+        maps.append(decoded.repeat(COLOR_SIDE // side, 0).repeat(COLOR_SIDE // side, 1))
     return np.stack(maps)
 
 

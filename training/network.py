@@ -19,7 +19,7 @@ SIZE = 256
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the model is told: tokens (B, 32), edges (B, 1, 256, 256), colours (B, 3, 8, 8), and which are there."""
+    """What the model is told: tokens (B, 32), edges (B, 1, 256, 256), colours (B, 3, 16, 16), and which are there."""
 
     tokens: Tensor
     edges: Tensor
