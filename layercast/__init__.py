@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from layercast_errors import LayercastError
     from receiver.rendering.frames import Frame
     from receiver.session import Receiver
+    from sender.courier import Courier
+    from sender.outbox import Outbox
     from sender.session import Sender
 
 __version__ = "0.1.0"
@@ -29,11 +31,13 @@ __all__ = [
     "Bitstream",
     "Coder",
     "ColorMap",
+    "Courier",
     "EdgeMap",
     "Frame",
     "Header",
     "Layer",
     "LayercastError",
+    "Outbox",
     "Priors",
     "Receiver",
     "Section",
@@ -49,11 +53,13 @@ _HOMES = {
     "Bitstream": "codec.bitstream",
     "Coder": "codec.bitstream",
     "ColorMap": "codec.layers",
+    "Courier": "sender.courier",
     "EdgeMap": "codec.layers",
     "Frame": "receiver.rendering.frames",
     "Header": "codec.bitstream",
     "Layer": "codec.layers",
     "LayercastError": "layercast_errors",
+    "Outbox": "sender.outbox",
     "Priors": "codec.layers",
     "Receiver": "receiver.session",
     "Section": "codec.bitstream",
