@@ -121,12 +121,15 @@ def _write_policy(options: argparse.Namespace, measured: "Sequence[PolicyFigures
             "limits": {name: asdict(limits) for name, limits in figures.limits.items()},
             "steps": figures.steps,
             "pictures": figures.pictures,
-            "points": [asdict(point) for point in figures.points],
+            "points": [
+                {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(point).items()}
+                for point in figures.points
+            ],
         }
         for number, figures in enumerate(measured)
     ]
     recipe = f"layercast bench render --policy FILE --model {options.model} --steps {options.steps}"
-    recipe += f" --count {measured[0].pictures} --seed {options.seed}"
+    recipe += f" --count {measured[0].pictures} --seed {options.seed}" + (" --images DIR" if options.images else "")
     whole = {"model": options.model, "recipe": recipe, "tables": tables}
     save_whole(json.dumps(whole, indent=1) + "\n", options.policy)
     if options.json:
