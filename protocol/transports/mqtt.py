@@ -7,7 +7,7 @@ wants no answer at all publishes for watchers only, at `?broadcast`; one that wa
 
 A broker's confirmation is no delivery, so the protocol acknowledges from end to end, and repeats what gets lost where a
 connection breaks. So packets are published without asking for one (QoS 0) - except where nobody would ever be told that
-the broker refuses: greetings, OFFERs, who is there, and farewells (QoS 1).
+the broker refuses: greetings, a link's first picture, who is there, and farewells (QoS 1).
 """
 
 import string

@@ -133,6 +133,7 @@ class SenderLink(Link):
         super().__init__(broker, topics, link, address.host)
         self.one_way = broadcast
         self._retain = retain or broadcast
+        self._may_keep = False
         self._shelf = Shelf(KEPT_PICTURES)
         self._receiver = ""
         self._answered = asyncio.Event()
@@ -159,8 +160,9 @@ class SenderLink(Link):
             # Where nobody answers, nobody else clears what is too old.
             for old in self._shelf.note(kept) if self.one_way else ():
                 await self._broker.publish(old, b"", retain=True)
-            offers = leading_numbers(packet, 1) == (Kind.OFFER,)
-            await self._publish(kept, packet, careful=offers, expiry=KEPT_SECONDS)
+            # Nobody would tell that the broker drops pictures; so the first packet asks, and waits for the answer.
+            await self._publish(kept, packet, careful=not self._may_keep, expiry=KEPT_SECONDS)
+            self._may_keep = True
         elif self.one_way:
             self.check_size(packet)
         else:
