@@ -21,7 +21,7 @@ from codec.analysis.recognition import SUBJECTS, load_network, recognize
 from codec.layers import Priors, Semantic
 from evaluation.bars import Bar
 from layercast_errors import LayercastError
-from receiver.rendering import load_model, render
+from receiver.rendering.direct import render
 
 if TYPE_CHECKING:
     from receiver.rendering.models import Model
@@ -93,6 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     options = parser.parse_args(arguments)
     try:
+        from receiver.rendering import load_model
+
         model = load_model(options.model)
         bars = [Bar("subjects right", subjects_right(model, options.count), 0.8, at_least=True)]
         if options.objects:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import track
@@ -25,7 +26,9 @@ from evaluation.pictures.measuring import PicturesResult, bars, draw_levels, mea
 from evaluation.pictures.quality import Quality
 from evaluation.pictures.sheet import draw_sheet
 from layercast_errors import LayercastError, UsageError
-from receiver.rendering import load_model
+
+if TYPE_CHECKING:
+    from receiver.rendering.models import Model
 
 #: Pictures on the contact sheet.
 SHEET_PICTURES = 24
@@ -49,10 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
     options = parser.parse_args(arguments)
     try:
-        if options.sheet:
-            _write_sheet(options)
-        else:
-            _measure(options)
+        (_write_sheet if options.sheet else _measure)(options)
     except (LayercastError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
@@ -67,10 +67,16 @@ def _paths(options: argparse.Namespace, count: int) -> list[Path]:
     return paths[:: max(1, len(paths) // count)][:count]
 
 
+def _load(name: str) -> "Model":
+    from receiver.rendering import load_model
+
+    return load_model(name)
+
+
 def _measure(options: argparse.Namespace) -> None:
     paths = _paths(options, options.count)
     formats = () if options.no_formats else load_formats()
-    model = load_model(options.model)
+    model = _load(options.model)
     results = [
         measure_pictures(model, _tracked(paths, f"{budget} bytes"), budget, formats) for budget in options.budget
     ]
@@ -124,7 +130,7 @@ def _figures(quality: Quality) -> list[str]:
 def _write_sheet(options: argparse.Namespace) -> None:
     formats = {codec.name: codec for codec in load_formats()}
     paths = _paths(options, SHEET_PICTURES)
-    model = load_model(options.model)
+    model = _load(options.model)
     cases = [draw_levels(model, path, options.budget[-1]) for path in _tracked(paths, "drawing")]
     draw_sheet(cases, formats["WebP"]).save(options.sheet, quality=85)
 

@@ -14,7 +14,7 @@ from codec.pictures import PictureSource, fit_to_canvas, load_picture
 from evaluation.bars import Bar
 from evaluation.pictures.competitors import Format, candidates
 from evaluation.pictures.quality import Quality, best_of, compare, mean_of
-from receiver.rendering import render
+from receiver.rendering.direct import render
 
 if TYPE_CHECKING:
     from receiver.rendering.models import Model
