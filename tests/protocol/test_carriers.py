@@ -43,6 +43,11 @@ def everything_twice(_place: int, packet: bytes) -> list[bytes]:
     return [packet, packet]
 
 
+def breaks_after(packets: int) -> Fate:
+    """A way that carries so many packets, and no more."""
+    return lambda place, packet: [packet] if place < packets else []
+
+
 def shuffled() -> Fate:
     """Packets leave three by three, the last first."""
     waiting: list[bytes] = []
@@ -180,11 +185,13 @@ async def test_a_way_that_breaks_off_costs_only_what_was_on_it(kind: Kind, tmp_p
     """The next one begins with what is missing: no OFFER, and hardly a fragment that arrived before."""
     async with kind.open(tmp_path) as station:
         talk = Talk(station)
-        async with talk.way() as first:
+        async with talk.way(breaks_after(9)) as first:
             await talk.until(lambda: has(talk.heard, Welcomed))
             talk.sender.offer(b"head", SECTIONS)
             await talk.until(lambda: sum(isinstance(event, SectionReceived) for event in talk.told) == 2)
-            await asyncio.sleep(0.1)
+            async with asyncio.timeout(PATIENCE):
+                while len(first.said) < 12:  # noqa: ASYNC110 - nobody tells of what was sent
+                    await asyncio.sleep(0.01)
         assert not has(talk.told, ImageDone)
         async with talk.way() as second:
             await talk.until(lambda: has(talk.heard, ImageAcknowledged))
