@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import pytest
 
-from layercast_errors import PacketError, RemoteProtocolError
+from layercast_errors import LocalProtocolError, PacketError, RemoteProtocolError
 from protocol import Limits, OutgoingSection, ReceiverConnection, SenderConnection, decode_packet, encode_packet
 from protocol.codes import Code
 from protocol.connection import MAX_CONTROL
@@ -394,17 +394,22 @@ def test_lies_about_time_do_not_open_the_window() -> None:
     assert made.state is State.READY
 
 
-@pytest.mark.parametrize(
-    "packet", [Welcome(version=1, session=b"x", max_packet=32), Welcome(version=9, session=b"x")], ids=["tiny", "v9"]
-)
-def test_a_welcome_that_nobody_can_work_with(packet: Welcome) -> None:
+def test_a_version_that_nobody_asked_for() -> None:
     made = SenderConnection(now=0.0)
     answers(made)
-    try:
-        made.receive(encode_packet(packet), 0.0)
-    except RemoteProtocolError as error:
-        assert error.code in (Code.VERSION, Code.PROTOCOL)  # noqa: PT017 - or it works with little
-    assert all(len(encode_packet(one)) <= 32 for one in answers(made)) or made.state is State.CLOSED
+    with pytest.raises(RemoteProtocolError) as caught:
+        made.receive(encode_packet(Welcome(version=9, session=b"x")), 0.0)
+    assert caught.value.code == Code.VERSION
+
+
+def test_a_receiver_that_takes_next_to_nothing() -> None:
+    """What does not fit is refused here, in words; nothing larger ever leaves."""
+    made = SenderConnection(now=0.0)
+    answers(made)
+    made.receive(encode_packet(Welcome(version=1, session=b"x", max_packet=32)), 0.0)
+    with pytest.raises(LocalProtocolError, match="32"):
+        made.offer(b"head", [OutgoingSection(layer=0, coder=0, payload=bytes(600), urgency=0)])
+    assert all(len(encode_packet(packet)) <= 32 for packet in answers(made))
 
 
 # Texts
