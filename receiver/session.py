@@ -39,6 +39,7 @@ from receiver.intake import ImageDone, ImageFailed, Intake, OfferReceived, Recei
 from receiver.metrics import Figures, Metrics
 from receiver.permissions import Permissions
 from receiver.rendering.frames import Frame
+from receiver.rendering.settings import Tuning
 from receiver.replay import offer_of, sections_of
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Receiver:
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         performance: how the model is run, see `receiver.rendering.Performance`.
         replicas: engines on a Ray cluster to draw with; 0 draws in this process.
+        tuning: what is wanted otherwise than the model's own settings have it.
         steps: denoising steps; the model's own number if None.
         archive: a folder to keep streams and pictures in. A sender hears that a picture arrived only once it is safe on
             disk there; what is there already is not taken in again, and what could not be drawn before is drawn.
@@ -90,6 +92,7 @@ class Receiver:
         device: str = "auto",
         performance: str = "auto",
         replicas: int = 0,
+        tuning: Tuning | None = None,
         steps: int | None = None,
         archive: Path | str | None = None,
         on_frame: Callable[[FrameRendered], None] | None = None,
@@ -119,6 +122,7 @@ class Receiver:
         self._device = device
         self._performance = performance
         self._replicas = replicas
+        self._tuning = tuning
         self._steps = steps
         self._on_frame = on_frame
         self._on_event = on_event
@@ -202,7 +206,9 @@ class Receiver:
 
         blank = np.zeros((WARM_UP_SIDE, WARM_UP_SIDE, 3), np.uint8)
         encode(blank, "warm up").decode()
-        engine = start_renderer(model, self._device, performance=self._performance, replicas=self._replicas)
+        engine = start_renderer(
+            model, self._device, performance=self._performance, replicas=self._replicas, tuning=self._tuning
+        )
         canvas = (WARM_UP_SIDE, WARM_UP_SIDE)
         try:
             engine.submit("warm up", Priors(canvas, Semantic("warm up")), 0, lambda _: None, self._steps).result()

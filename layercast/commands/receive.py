@@ -5,7 +5,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layercast.commands.arguments import Subparsers, add_command, add_rendering, host_and_port
+from layercast.commands.arguments import Subparsers, add_command, add_rendering, host_and_port, tuning_of
 from layercast.commands.links import ADDRESSES, add_listening, certificate_of, trust_of
 from layercast.commands.secrets import add_token, token_of
 from layercast.console import report, say
@@ -157,6 +157,7 @@ async def _serve(options: argparse.Namespace, leaving: "asyncio.Event") -> None:
                 trust=trust,
                 performance=options.performance,
                 replicas=options.replicas,
+                tuning=tuning_of(options),
                 origins=options.viewer_origin,
                 ice_servers=options.ice_server,
             )
