@@ -27,6 +27,9 @@ NODES = 2 + 2 * REACH
 #: Largest difference that is coded.
 FARTHEST = 63
 
+#: (row, column) steps to cells farther away, of which only the same kind of level is seen.
+_FARTHER = ((-1, -2), (-1, 2), (-2, -1), (-2, 1), (-3, 0), (0, -3))
+
 _NEIGHBOURS = 6
 _AT_OTHERS = _NEIGHBOURS
 _AT_GUESSES = 3 * _NEIGHBOURS
@@ -34,7 +37,9 @@ _AT_EARLIER = _AT_GUESSES + 3
 _AT_BORDER = _AT_EARLIER + 2
 _AT_STEP = _AT_BORDER + 4
 _AT_SIZE = _AT_STEP + len(TENTHS)
-_AT_PARENTS = _AT_SIZE + 4
+_AT_FARTHER = _AT_SIZE + 4
+_AT_HEIGHT = _AT_FARTHER + len(_FARTHER)
+_AT_PARENTS = _AT_HEIGHT + 2
 _AT_OTHER_PARENTS = _AT_PARENTS + 9
 _AT_PLACE = _AT_OTHER_PARENTS + 2
 
@@ -191,6 +196,11 @@ def gather_inputs(
     inputs[_AT_STEP + step] = 1
     longest = max(rows, columns)
     inputs[_AT_SIZE + (0 if longest < 6 else 1 if longest < 10 else 2 if longest < 20 else 3)] = 1
+    for index, (down, across) in enumerate(_FARTHER):
+        if row + down >= 0 and column + across >= 0:
+            inputs[_AT_FARTHER + index] = levels[row + down, min(column + across, columns - 1), plane] - result
+    inputs[_AT_HEIGHT] = 8 * row // rows
+    inputs[_AT_HEIGHT + 1] = abs(8 * column // columns - 4)
     if finer:
         for index in range(9):
             y = min(max((row >> 1) + index // 3 - 1, 0), coarse.shape[0] - 1)

@@ -391,6 +391,10 @@ def _expect(
     inputs += [int(row == 0), int(column == 0), int(column == columns - 1), int(row == rows - 1)]
     longest = max(rows, columns)
     inputs += one_of(3, step) + one_of(4, sum(longest >= size for size in (6, 10, 20)))
+    for down, across in ((-1, -2), (-1, 2), (-2, -1), (-2, 1), (-3, 0), (0, -3)):
+        y, x = row + down, column + across
+        inputs.append(int(levels[y, min(x, columns - 1), own]) - guesses[0] if y >= 0 and x >= 0 else 0)
+    inputs += [8 * row // rows, abs(8 * column // columns - 4)]
     if coarse is not None:
         for down in (-1, 0, 1):
             for across in (-1, 0, 1):
