@@ -21,6 +21,7 @@ from protocol.events import ImageDone, ImageFailed, OfferReceived, ReceiverEvent
 from protocol.limits import Limits
 from protocol.reassembly import Held, holds_nothing
 from protocol.receiving import ReceiverConnection
+from protocol.seals import SharedKey
 from protocol.sessions import Sessions
 from protocol.transports.addresses import open_listener
 from protocol.transports.base import Listener, ListenOptions, Transport
@@ -58,6 +59,7 @@ class Intake:
         trust: towards a broker, which certificates to trust; the system's by default.
         origins: the web pages that may send from a browser.
         ice_servers: STUN and TURN servers for WebRTC, as URLs; none are needed within one network.
+        shared_key: what packets are signed with where there is no TLS; senders must have the same.
         limits: what senders may make us hold or wait for.
 
     Raises:
@@ -76,6 +78,7 @@ class Intake:
         trust: tls.SSLContext | None = None,
         origins: Sequence[str] = (),
         ice_servers: Sequence[str] = (),
+        shared_key: SharedKey | None = None,
         limits: Limits | None = None,
     ) -> None:
         if token is not None:
@@ -87,6 +90,7 @@ class Intake:
             raise UsageError("a receiver listens on at least one address")
         self._permissions = permissions
         self._held = held
+        self._shared_key = shared_key
         self._on_event = on_event
         self._options = ListenOptions(
             ssl=ssl, trust=trust, origins=tuple(origins), admits=self._admits, ice_servers=tuple(ice_servers)
@@ -169,6 +173,7 @@ class Intake:
             limits=self._limits,
             mtu=transport.mtu,
             one_way=transport.one_way,
+            key=self._shared_key,
             stream=transport.stream,
             now=asyncio.get_running_loop().time(),
         )

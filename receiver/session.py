@@ -24,6 +24,7 @@ from codec.encoding import encode
 from codec.layers import Layer, Priors, Semantic
 from layercast_errors import BitstreamError, UsageError
 from protocol.limits import Limits
+from protocol.seals import SharedKey
 from receiver.archive import Archive, label_of
 from receiver.arrival import KNOWN_LAYERS, Arrival
 from receiver.events import (
@@ -76,6 +77,7 @@ class Receiver:
         ssl, trust: for secure addresses, the certificate to show, and those to trust in a broker.
         origins: the web pages that may send from a browser.
         ice_servers: STUN and TURN servers for WebRTC; none are needed within one network.
+        shared_key: what packets are signed with where there is no TLS; senders must have the same.
         limits: what senders may make us hold or wait for.
 
     Raises:
@@ -101,6 +103,7 @@ class Receiver:
         trust: tls.SSLContext | None = None,
         origins: Sequence[str] = (),
         ice_servers: Sequence[str] = (),
+        shared_key: SharedKey | None = None,
         limits: Limits | None = None,
     ) -> None:
         if steps is not None and steps < 1:
@@ -116,6 +119,7 @@ class Receiver:
             trust=trust,
             origins=origins,
             ice_servers=ice_servers,
+            shared_key=shared_key,
             limits=limits,
         )
         self._model = model

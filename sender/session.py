@@ -18,6 +18,7 @@ from protocol.driver import Driver
 from protocol.events import Closed, Event, ImageRefused, Welcomed
 from protocol.limits import Limits
 from protocol.links import LinkProfile, parse_link
+from protocol.seals import SharedKey
 from protocol.sending import SenderConnection
 from protocol.states import State
 from protocol.tokens import check_token
@@ -56,6 +57,7 @@ class Sender:
         order: in which order the layers travel: a name of `sender.ORDERS`.
         ssl: for secure addresses, which certificates to trust; the system's by default.
         ice_servers: STUN and TURN servers for WebRTC, as URLs; none are needed within one network.
+        shared_key: what packets are signed with where there is no TLS; the receiver must have the same.
         transport: an open transport to use instead of connecting to `url`; it cannot be opened again.
         stream: our id, up to 16 bytes, by which receivers know us and our pictures again; made up if None.
         epoch: which run of the stream the numbers of the pictures belong to; if None, a stream that was given counts
@@ -76,6 +78,7 @@ class Sender:
         order: str = "paper",
         ssl: tls.SSLContext | None = None,
         ice_servers: Sequence[str] = (),
+        shared_key: SharedKey | None = None,
         transport: Transport | None = None,
         stream: bytes | None = None,
         epoch: int | None = None,
@@ -91,6 +94,7 @@ class Sender:
         self._emulate = link is not None
         self._order = order
         self._dial = DialOptions(ssl=ssl, token=self._token, ice_servers=tuple(ice_servers))
+        self._shared_key = shared_key
         self._given = transport
         self._stream = secrets.token_bytes(STREAM_ID_BYTES) if stream is None else stream
         self._epoch = (0 if stream is None else int(time.time())) if epoch is None else epoch
@@ -123,6 +127,7 @@ class Sender:
             reliable=transport.reliable,
             resumable=self._patience > 0,
             one_way=transport.one_way,
+            key=self._shared_key,
         )
         self._driver = self._drive(transport)
         self._welcome = loop.create_future()
@@ -286,7 +291,8 @@ class Sender:
             self._driver = self._drive(transport)
         if self._welcome is not None and not self._welcome.done():
             if isinstance(error, DisconnectedError):
-                error = ConnectError(f"{self._shown} ended the connection without a greeting: {error}")
+                hint = "if it signs with a shared key, give the same one"
+                error = ConnectError(f"{self._shown} ended the connection without a greeting ({error}); {hint}")
             self._welcome.set_exception(error)
             # Nobody may be waiting any more; then nobody needs to hear of it.
             self._welcome.exception()

@@ -3,8 +3,13 @@
 import argparse
 import ssl as tls
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from layercast.commands.secrets import add_token, token_of
 from layercast_errors import UsageError
+
+if TYPE_CHECKING:
+    from protocol.seals import SharedKey
 
 #: What an address may look like, for the help of commands.
 ADDRESSES = """\
@@ -21,6 +26,7 @@ def add_dialling(parser: argparse.ArgumentParser) -> None:
         "--trust", type=Path, metavar="PEM", help="trust the certificates in this file (default: the system's)"
     )
     _add_ice_server(group)
+    _add_shared_key(parser)
 
 
 def add_listening(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +38,21 @@ def add_listening(parser: argparse.ArgumentParser) -> None:
         "--trust", type=Path, metavar="PEM", help="trust these certificates of a broker (default: the system's)"
     )
     _add_ice_server(group)
+    _add_shared_key(parser)
+
+
+def shared_key_of(options: argparse.Namespace) -> "SharedKey | None":
+    """The key that packets are signed with; None if none was given.
+
+    Raises:
+        UsageError: it cannot be read, or is too short.
+    """
+    secret = token_of(options, name="shared-key")
+    if secret is None:
+        return None
+    from protocol.seals import SharedKey
+
+    return SharedKey(secret.encode())
 
 
 def trust_of(options: argparse.Namespace) -> tls.SSLContext | None:
@@ -65,6 +86,10 @@ def certificate_of(options: argparse.Namespace) -> tls.SSLContext | None:
         files = f"{options.certificate}" + (f" and {options.key}" if options.key else "")
         raise UsageError(f"no certificate with its key in {files}: {_reason(error)}") from error
     return context
+
+
+def _add_shared_key(parser: argparse.ArgumentParser) -> None:
+    add_token(parser, "sign packets with this secret, the same on both sides, where there is no TLS", name="shared-key")
 
 
 def _add_ice_server(group: argparse._ArgumentGroup) -> None:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from layercast.commands.links import trust_of
+from layercast.commands.links import shared_key_of, trust_of
 from layercast.commands.secrets import token_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def connector(options: argparse.Namespace) -> "Callable[[bytes, int], Sender]":
     from sender.session import Sender
 
     link = parse_link(options.link, options.rate)
-    token, trust = token_of(options), trust_of(options)
+    token, trust, shared_key = token_of(options), trust_of(options), shared_key_of(options)
 
     def connect(stream: bytes, epoch: int) -> Sender:
         return Sender(
@@ -34,6 +34,7 @@ def connector(options: argparse.Namespace) -> "Callable[[bytes, int], Sender]":
             order=options.order,
             ssl=trust,
             ice_servers=options.ice_server,
+            shared_key=shared_key,
             stream=stream,
             epoch=epoch,
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layercast.commands.arguments import Subparsers, add_command, add_rendering, host_and_port, tuning_of
-from layercast.commands.links import ADDRESSES, add_listening, certificate_of, trust_of
+from layercast.commands.links import ADDRESSES, add_listening, certificate_of, shared_key_of, trust_of
 from layercast.commands.secrets import add_token, token_of
 from layercast.console import report, say
 from layercast_errors import UsageError
@@ -103,7 +103,7 @@ async def _serve(options: argparse.Namespace, leaving: "asyncio.Event") -> None:
     from receiver.viewer import Viewer
 
     addresses = options.listen or [DEFAULT_ADDRESS]
-    certificate, trust = certificate_of(options), trust_of(options)
+    certificate, trust, shared_key = certificate_of(options), trust_of(options), shared_key_of(options)
     permissions = _permissions_of(options)
     receiver: Receiver | None = None
     viewer = None
@@ -160,6 +160,7 @@ async def _serve(options: argparse.Namespace, leaving: "asyncio.Event") -> None:
                 tuning=tuning_of(options),
                 origins=options.viewer_origin,
                 ice_servers=options.ice_server,
+                shared_key=shared_key,
             )
         )
         if options.json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from layercast.commands.arguments import Subparsers, add_command, add_encoding, add_json, add_link, recipe_of
 from layercast.commands.identity import add_identity, stream_of
-from layercast.commands.links import ADDRESSES, add_dialling, trust_of
+from layercast.commands.links import ADDRESSES, add_dialling, shared_key_of, trust_of
 from layercast.commands.secrets import add_token, token_of
 from layercast.console import progress, report, say
 from layercast_errors import UsageError
@@ -83,6 +83,7 @@ async def _send_all(options: argparse.Namespace) -> None:
         order=options.order,
         ssl=trust_of(options),
         ice_servers=options.ice_server,
+        shared_key=shared_key_of(options),
         stream=stream_of(options),
     ) as sender:
         while True:

@@ -9,10 +9,18 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from layercast_errors import AuthenticationError, DisconnectedError, ListenError, RemoteProtocolError, UsageError
+from layercast_errors import (
+    AuthenticationError,
+    ConnectError,
+    DisconnectedError,
+    ListenError,
+    RemoteProtocolError,
+    UsageError,
+)
 from protocol.codes import Code
 from protocol.limits import Limits
 from protocol.packets import Err, Hello, Packet
+from protocol.seals import SharedKey
 from protocol.wire import decode_packet, encode_packet
 from receiver.intake import ImageDone, ImageFailed, Intake, OfferReceived, ReceiverEvent, SectionReceived
 from sender import Sender
@@ -80,6 +88,20 @@ async def test_a_wrong_token() -> None:
         async with by_hand(intake.url) as connection:
             await connection.send(encode_packet(HELLO))
             assert await last_words(connection) == (Err(code=Code.AUTHENTICATION, image=0), 4003)
+
+
+async def test_a_shared_key() -> None:
+    """Who does not know it is not answered, and not told why."""
+    events: list[ReceiverEvent] = []
+    limits = Limits(hello_seconds=0.2)
+    ours, theirs = SharedKey(b"a long secret of both"), SharedKey(b"a long secret of one side")
+    async with Intake("ws://127.0.0.1:0", on_event=events.append, shared_key=ours, limits=limits) as intake:
+        async with Sender(intake.url, shared_key=ours) as sender:
+            await sender.send_sections(b"", [section(bytes(3000))])
+        assert isinstance(events[-1], ImageDone)
+        for other in (theirs, None):
+            with pytest.raises(ConnectError, match="if it signs with a shared key, give the same one"):
+                await Sender(intake.url, shared_key=other).__aenter__()
 
 
 async def test_a_taken_port() -> None:

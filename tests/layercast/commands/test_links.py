@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from layercast.commands.links import add_dialling, add_listening, certificate_of, trust_of
+from layercast.commands.links import add_dialling, add_listening, certificate_of, shared_key_of, trust_of
 from layercast_errors import UsageError
 from tests.protocol.transports.stations import certificate
 
@@ -23,6 +23,7 @@ def test_nothing_is_needed() -> None:
     options = parse()
     assert certificate_of(options) is None
     assert trust_of(options) is None
+    assert shared_key_of(options) is None
     assert options.ice_server == []
     parser = argparse.ArgumentParser()
     add_dialling(parser)
@@ -55,3 +56,18 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
             certificate_of(parse("--certificate", str(path)))
         with pytest.raises(UsageError, match=f"no certificates to trust in .*{path.name}: .*{reason}"):
             trust_of(parse("--trust", str(path)))
+
+
+def test_a_shared_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a file, an option or the environment; a short one is refused, and not shown."""
+    secret = tmp_path / "secret"
+    secret.write_text("a secret of both sides\n")
+    given = shared_key_of(parse("--shared-key-file", str(secret)))
+    monkeypatch.setenv("LAYERCAST_SHARED_KEY", "a secret of both sides")
+    inherited = shared_key_of(parse())
+    assert given is not None
+    assert inherited is not None
+    assert given.hello().sign(b"packet") == inherited.hello().sign(b"packet")
+    with pytest.raises(UsageError, match="a shared key has at least 16 bytes, not 5") as caught:
+        shared_key_of(parse("--shared-key", "short"))
+    assert "short" not in str(caught.value)
