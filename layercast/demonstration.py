@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import webbrowser
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from receiver.rendering.models import Model
+    from receiver.rendering.settings import Tuning
 
 #: How long a finished picture stays before the next one is sent, in seconds.
 PAUSE_SECONDS = 6.0
@@ -42,6 +44,7 @@ class Setting:
         image: the picture; the samples in turn if None.
         prompt: what it shows; found if None.
         model, device, steps: as `layercast.render` takes them.
+        performance, tuning: as `receiver.rendering.load_model` takes them.
         quiet: say nothing on stderr.
     """
 
@@ -50,6 +53,8 @@ class Setting:
     prompt: str | None
     model: str
     device: str
+    performance: str
+    tuning: "Tuning"
     steps: int | None
     quiet: bool
 
@@ -85,7 +90,13 @@ async def show(setting: Setting, viewer_address: str, *, open_browser: bool) -> 
                 done.set()
 
         async with Receiver(
-            "ws://127.0.0.1:0", model=setting.model, device=setting.device, steps=setting.steps, on_event=on_event
+            "ws://127.0.0.1:0",
+            model=setting.model,
+            device=setting.device,
+            performance=setting.performance,
+            tuning=setting.tuning,
+            steps=setting.steps,
+            on_event=on_event,
         ) as receiver:
             say(f"watch at {page} - link: {_link_words(setting.link)} - Ctrl-C ends it", quiet=setting.quiet)
             if open_browser:
@@ -115,7 +126,8 @@ async def run_headless(setting: Setting, folder: Path) -> dict[str, Any]:
     image = setting.images[0]
     composed = await asyncio.to_thread(setting.compose, image)
     say(f"loading {setting.model} ...", quiet=setting.quiet)
-    model = await asyncio.to_thread(load_model, setting.model, setting.device)
+    load = partial(load_model, performance=setting.performance, tuning=setting.tuning)
+    model = await asyncio.to_thread(load, setting.model, setting.device)
     events: list[Event] = []
     done = asyncio.Event()
 

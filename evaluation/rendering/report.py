@@ -70,7 +70,7 @@ def measure_rendering(
         speed=speed,
         arrivals=tuple(arrivals),
         crowd=crowd,
-        bars=(*_speed_bars(speed), *_arrival_bars(arrivals), *_crowd_bars(crowd, model.device.type)),
+        bars=(*_speed_bars(speed, model.device.type), *_arrival_bars(arrivals), *_crowd_bars(crowd, model.device.type)),
     )
 
 
@@ -99,8 +99,13 @@ def _cpu_facts() -> list[str]:
     return facts.read_text(encoding="utf-8").splitlines() if facts.is_file() else []
 
 
-def _speed_bars(speed: SpeedFigures) -> list[Bar]:
+def _speed_bars(speed: SpeedFigures, device: str) -> list[Bar]:
+    on_gpu = [
+        Bar("first frame, ms", 1000 * speed.first_s, 60.0),
+        Bar("first frame over its bare parts", speed.first_share, 1.3),
+    ]
     return [
+        *(on_gpu if device == "cuda" else ()),
         Bar("engine's step over a bare UNet forward", speed.engine_share, 1.05),
         Bar("stock pipeline's time over ours", speed.stock_share, 1.0, at_least=True),
     ]

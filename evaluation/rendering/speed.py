@@ -29,6 +29,9 @@ class SpeedFigures:
         bare_s: one UNet forward with the engine's own inputs.
         engine_s: one step of the engine, everything around the UNet included.
         engine_share: one over the other.
+        first_s: from handing a picture over to its first frame, by an engine.
+        parts_s: the bare parts of that: conditions, steps as many as it takes, and one decoding.
+        first_share: one over the other.
         whole_s: a picture from priors to its last frame, without fitting it to the colours and lines that were sent.
         stock_s: the same by diffusers' own T2I-Adapter pipeline, same parts, steps and noise.
         stock_share: one over the other; above 1 the stock pipeline is slower.
@@ -38,6 +41,9 @@ class SpeedFigures:
     bare_s: float
     engine_s: float
     engine_share: float
+    first_s: float
+    parts_s: float
+    first_share: float
     whole_s: float
     stock_s: float
     stock_share: float
@@ -52,6 +58,8 @@ def measure_speed(model: "Model", subject: Subject, steps: int, rounds: int) -> 
     ways: dict[str, Callable[[], float]] = {
         "bare": lambda: _bare_forward(studio, subject),
         "engine": lambda: _engine_step(studio.model, subject, steps),
+        "first": lambda: _first_frame(model, subject, steps),
+        "parts": lambda: _bare_parts(model, subject, steps),
         "whole": lambda: _timed(lambda: Studio(unfitted, steps).draw(subject.priors, subject.seed)),
         "stock": lambda: _timed(stock),
     }
@@ -68,6 +76,9 @@ def measure_speed(model: "Model", subject: Subject, steps: int, rounds: int) -> 
         bare_s=middle["bare"],
         engine_s=middle["engine"],
         engine_share=statistics.median(e / b for e, b in zip(times["engine"], times["bare"], strict=True)),
+        first_s=middle["first"],
+        parts_s=middle["parts"],
+        first_share=statistics.median(f / p for f, p in zip(times["first"], times["parts"], strict=True)),
         whole_s=middle["whole"],
         stock_s=middle["stock"],
         stock_share=statistics.median(s / w for s, w in zip(times["stock"], times["whole"], strict=True)),
@@ -113,6 +124,39 @@ def _engine_step(model: "Model", subject: Subject, steps: int) -> float:
     with Engine(model, batch=1) as engine:
         engine.submit("picture", subject.priors, subject.seed, _ignore, steps).result()
         return engine.counters.stepping_s / engine.counters.passes
+
+
+def _first_frame(model: "Model", subject: Subject, steps: int) -> float:
+    from receiver.rendering.engine import Engine
+
+    shown: list[float] = []
+    with Engine(model) as engine:
+        began = time.perf_counter()
+        engine.submit(
+            "picture", subject.priors, subject.seed, lambda _: shown.append(time.perf_counter() - began), steps
+        ).result()
+    return shown[0]
+
+
+def _bare_parts(model: "Model", subject: Subject, steps: int) -> float:
+    """Seconds for what a first frame cannot do without, one part after the other."""
+    import torch
+
+    from receiver.rendering.conditioning import Conditioner
+    from receiver.rendering.previews import decode_latents
+    from receiver.rendering.sampler import Run, unet_inputs
+
+    began = time.perf_counter()
+    conditioner, priors = Conditioner(model), subject.priors
+    size = conditioner.size(priors.canvas)
+    run = Run(model, conditioner.prepare(priors), size=size, seed=subject.seed, steps=steps)
+    with torch.inference_mode():
+        inputs = unet_inputs(model, [run])
+        for _ in range(min((step for step in model.settings.previews if step < steps), default=steps)):
+            inputs.forward(model)
+    decode_latents(model, run.sample, priors.canvas, final=False)
+    wait_for(model.device)
+    return time.perf_counter() - began
 
 
 def _ignore(frame: "Frame") -> None:

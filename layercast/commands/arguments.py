@@ -9,6 +9,7 @@ from layercast_errors import UsageError
 
 if TYPE_CHECKING:
     from codec.composing import Recipe
+    from receiver.rendering.settings import Tuning
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse gives it no public name
 else:
@@ -122,6 +123,34 @@ def add_rendering(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--steps", type=int, metavar="N", help="denoising steps (default: the model's own)")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
     add_performance(group)
+    group.add_argument("--guidance", type=float, metavar="X", help="how closely words are followed; 1 is off")
+    group.add_argument("--negative-prompt", metavar="TEXT", help="what guidance leads away from")
+    group.add_argument(
+        "--weight",
+        action="append",
+        default=[],
+        metavar="CONDITION=X",
+        help="how closely edges, colors or skeleton are followed, 0 to 2, as in edges=0.7; may be repeated",
+    )
+
+
+def tuning_of(options: argparse.Namespace) -> "Tuning":
+    """What the rendering arguments want otherwise than the model's settings have it.
+
+    Raises:
+        UsageError: a weight is not of the form CONDITION=NUMBER.
+    """
+    from receiver.rendering.settings import Condition, Tuning
+
+    weights = {}
+    for wish in options.weight:
+        name, _, number = wish.partition("=")
+        try:
+            weights[Condition(name.strip().lower())] = float(number)
+        except ValueError as error:
+            known = ", ".join(condition.value for condition in Condition)
+            raise UsageError(f"a weight is CONDITION=NUMBER with one of {known}, not {wish!r}") from error
+    return Tuning(guidance=options.guidance, negative_prompt=options.negative_prompt, weights=weights)
 
 
 def add_performance(parser: argparse._ActionsContainer) -> None:

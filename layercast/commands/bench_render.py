@@ -76,8 +76,13 @@ def _show(measured: "RenderReport") -> None:
     speed, crowd = measured.speed, measured.crowd
     show_line(f"{measured.model}, {measured.performance}; {measured.device}; {measured.pictures} pictures\n")
     show_table(
-        ("medians, ms", "bare forward", "engine's step", "whole picture", "stock pipeline"),
-        [(f"{speed.steps} steps", *(_ms(t) for t in (speed.bare_s, speed.engine_s, speed.whole_s, speed.stock_s)))],
+        ("medians, ms", "bare forward", "engine's step", "first frame", "its parts", "whole", "stock pipeline"),
+        [
+            (
+                f"{speed.steps} steps",
+                *map(_ms, (speed.bare_s, speed.engine_s, speed.first_s, speed.parts_s, speed.whole_s, speed.stock_s)),
+            )
+        ],
     )
     show_line("")
     show_table(

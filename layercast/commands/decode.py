@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layercast.commands.arguments import Subparsers, add_command, add_json, add_rendering
+from layercast.commands.arguments import Subparsers, add_command, add_json, add_rendering, tuning_of
 from layercast.console import progress, report, say
 from layercast_errors import UsageError
 
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     for path, stream in streams:
         check_drawable(stream, levels, path)
     name = options.model or streams[0][1].header.model
-    model = load_model(name, options.device, performance=options.performance)
+    model = load_model(name, options.device, performance=options.performance, tuning=tuning_of(options))
     for path, stream in streams:
         if difference := tell_difference(stream.header.model, model.name, model.revision):
             say(f"{path}: {difference}", quiet=options.quiet)

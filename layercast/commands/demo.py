@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from layercast.commands.arguments import Subparsers, add_command, add_json, add_link, add_rendering
+from layercast.commands.arguments import Subparsers, add_command, add_json, add_link, add_rendering, tuning_of
 from layercast.console import report, say
 from layercast_errors import UsageError
 
@@ -49,6 +49,8 @@ def run(options: argparse.Namespace) -> None:
         prompt=options.prompt,
         model=options.model or "mini",
         device=options.device,
+        performance=options.performance,
+        tuning=tuning_of(options),
         steps=options.steps,
         quiet=options.quiet or options.json,
     )

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING
 
-from layercast.commands.arguments import Subparsers, add_command, add_json
+from layercast.commands.arguments import Subparsers, add_command, add_json, add_performance
 from layercast.console import progress, report, say, show_table
 from layercast_errors import RenderError
 
@@ -23,6 +23,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     parser.add_argument("action", choices=("list", "fetch", "check"))
     parser.add_argument("name", nargs="?", metavar="NAME", help="a registered name, a hub id or a local folder")
     parser.add_argument("--device", default="auto", help="device to check on (default: %(default)s)")
+    add_performance(parser)
     add_json(parser)
     return parser
 
@@ -67,6 +68,7 @@ def _check(options: argparse.Namespace) -> None:
     import time
 
     from receiver.rendering import load_model
+    from receiver.rendering.performance import Performance
     from receiver.rendering.records import record_performance
     from receiver.rendering.selftest import check_ways, fastest, ways_to_try
 
@@ -74,7 +76,7 @@ def _check(options: argparse.Namespace) -> None:
     started = time.monotonic()
     model = load_model(name, options.device, performance="plain")
     loaded = time.monotonic() - started
-    ways = ways_to_try(model.device.type)
+    ways = ways_to_try(model.device.type) if options.performance == "auto" else [Performance(options.performance)]
     checked = []
     with progress(quiet=options.quiet) as bars:
         task = bars.add_task("checking", total=len(ways), note=str(ways[0]))

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from receiver.rendering.files import ModelInfo, list_models
     from receiver.rendering.frames import Frame
     from receiver.rendering.models import Model, load_model
-    from receiver.rendering.settings import Condition, RenderSettings
+    from receiver.rendering.performance import Performance
+    from receiver.rendering.settings import Condition, RenderSettings, Tuning
 
 # torch's CPU threads otherwise spin while they wait for each other. On two cores that somebody else uses, too, that
 # made a run of the embedded model take 23 s in place of 1.2 s. Only counts if torch is not loaded yet.
@@ -27,7 +28,9 @@ __all__ = [
     "Frame",
     "Model",
     "ModelInfo",
+    "Performance",
     "RenderSettings",
+    "Tuning",
     "fetch_model",
     "list_models",
     "load_model",
@@ -42,7 +45,9 @@ _HOMES = {
     "Frame": "frames",
     "Model": "models",
     "ModelInfo": "files",
+    "Performance": "performance",
     "RenderSettings": "settings",
+    "Tuning": "settings",
     "fetch_model": "fetching",
     "list_models": "files",
     "load_model": "models",

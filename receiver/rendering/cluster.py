@@ -23,6 +23,7 @@ from layercast_errors import EngineBusyError, MissingExtraError, RenderError
 from receiver.rendering.counters import EngineCounters
 from receiver.rendering.frames import Frame
 from receiver.rendering.identity import split_revision, tell_difference
+from receiver.rendering.settings import Tuning
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class ClusterEngine:
         replicas: int = 2,
         device: str = "auto",
         performance: str = "auto",
+        tuning: Tuning | None = None,
         capacity: int = CAPACITY,
         cpus: float = 1.0,
         gpus: float = 0.0,
@@ -95,7 +97,7 @@ class ClusterEngine:
             ray_actor_options={"num_cpus": cpus, "num_gpus": gpus},
         )
         try:
-            app = deployment.bind(str(model), device, performance)
+            app = deployment.bind(str(model), device, performance, tuning)
             self._handle = serve.run(app, name=_NAME, route_prefix=None)
         # What goes wrong on a worker comes back as one of many of Ray's own errors.
         except Exception as error:

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from receiver.rendering.loading import (
 )
 from receiver.rendering.performance import Performance
 from receiver.rendering.schedules import choose_scheduler, infer_settings
-from receiver.rendering.settings import Condition, RenderSettings
+from receiver.rendering.settings import Condition, RenderSettings, Tuning
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +93,7 @@ def load_model(
     dtype: str = "auto",
     performance: str = "auto",
     settings: RenderSettings | None = None,
+    tuning: Tuning | None = None,
 ) -> Model:
     """Load a model from this machine; never asks the network.
 
@@ -103,12 +104,13 @@ def load_model(
             but bfloat16 for a large model where the CPU has it.
         performance: how it is run, see `Performance`.
         settings: in place of the registry's or the inferred ones.
+        tuning: what is wanted otherwise than these have it.
 
     Raises:
         UnknownModelError: no model of that name.
         MissingModelError: a known model whose files are not on this machine.
         ModelFilesError: a part is missing or broken, or the parts do not fit together.
-        UsageError: no such device or number format.
+        UsageError: no such device, number format or performance, or a wish that makes no sense.
     """
     from receiver.rendering.runtimes import with_performance
 
@@ -122,6 +124,8 @@ def load_model(
         logger.warning("%s has no adapter for edges: that layer will not show", model.name)
     if Condition.COLORS not in model.adapters:
         logger.info("%s has no adapter for colours: they are followed roughly", model.name)
+    if tuning:
+        model = replace(model, settings=tuning.apply(model.settings))
     return with_performance(model, performance)
 
 

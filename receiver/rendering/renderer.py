@@ -9,6 +9,7 @@ from codec.layers import Priors
 from layercast_errors import UsageError
 from receiver.rendering.counters import EngineCounters
 from receiver.rendering.frames import Frame
+from receiver.rendering.settings import Tuning
 
 if TYPE_CHECKING:
     from receiver.rendering.models import Model
@@ -44,7 +45,12 @@ class Renderer(Protocol):
 
 
 def start_renderer(
-    model: Union[str, Path, "Model"], device: str = "auto", *, performance: str = "auto", replicas: int = 0
+    model: Union[str, Path, "Model"],
+    device: str = "auto",
+    *,
+    performance: str = "auto",
+    replicas: int = 0,
+    tuning: Tuning | None = None,
 ) -> Renderer:
     """Load a model and start drawing with it.
 
@@ -52,6 +58,7 @@ def start_renderer(
         model: what `load_model` takes, or a loaded model.
         performance: how it is run.
         replicas: engines on a Ray cluster; 0 for one in this process.
+        tuning: what is wanted otherwise than the model's settings have it.
 
     Raises:
         RenderError: the model cannot be had.
@@ -63,8 +70,9 @@ def start_renderer(
 
         if not isinstance(model, str | Path):
             raise UsageError("replicas load the model themselves; name it instead of loading it")
-        return ClusterEngine(model, replicas=replicas, device=device, performance=performance)
+        return ClusterEngine(model, replicas=replicas, device=device, performance=performance, tuning=tuning)
     from receiver.rendering import Engine, load_model
 
-    loaded = load_model(model, device, performance=performance) if isinstance(model, str | Path) else model
-    return Engine(loaded)
+    if isinstance(model, str | Path):
+        return Engine(load_model(model, device, performance=performance, tuning=tuning))
+    return Engine(model)

@@ -8,15 +8,16 @@ from ray import serve
 
 from codec.layers import Priors
 from receiver.rendering.frames import Frame
+from receiver.rendering.settings import Tuning
 
 
 class EngineReplica:
     """An engine with its model, on a worker of the cluster."""
 
-    def __init__(self, model: str, device: str, performance: str) -> None:
+    def __init__(self, model: str, device: str, performance: str, tuning: Tuning | None) -> None:
         from receiver.rendering import Engine, load_model
 
-        self._engine = Engine(load_model(model, device, performance=performance))
+        self._engine = Engine(load_model(model, device, performance=performance, tuning=tuning))
 
     @serve.multiplexed(max_num_models_per_replica=256)  # type: ignore[untyped-decorator]
     async def picture(self, key: str) -> str:

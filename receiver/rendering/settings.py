@@ -5,10 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from layercast_errors import UsageError
 from receiver.rendering.plan import USUAL_LIMITS, LimitsBySteps
 
 #: Which scheduler drives a model: the one in its own folder, or one made from that one's config.
 Solver = Literal["own", "dpm++", "lcm", "trailing"]
+
+
+#: Beyond these, pictures only fall apart.
+MAX_GUIDANCE = 30.0
+MAX_WEIGHT = 2.0
 
 
 class Condition(enum.Enum):
@@ -96,3 +102,35 @@ def turbo_settings(native: int) -> RenderSettings:
 def xl_settings(native: int) -> RenderSettings:
     """Settings of a Stable Diffusion XL model with its usual adapters."""
     return replace(diffusion_settings(native), guidance=5.0, previews=(2, 5, 10, 15))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """What a person wants otherwise than a model's own settings have it; None and what is not named stays.
+
+    Attributes:
+        guidance: classifier-free guidance; 1 turns it off.
+        negative_prompt: what guidance leads away from.
+        weights: shares of single conditions.
+    """
+
+    guidance: float | None = None
+    negative_prompt: str | None = None
+    weights: Mapping[Condition, float] = field(default_factory=dict)
+
+    def apply(self, settings: RenderSettings) -> RenderSettings:
+        """The settings with these wishes.
+
+        Raises:
+            UsageError: a number that makes no sense.
+        """
+        if self.guidance is not None and not 0 <= self.guidance <= MAX_GUIDANCE:
+            raise UsageError(f"guidance is a number from 0 to {MAX_GUIDANCE:g}, not {self.guidance:g}")
+        if not all(0 <= weight <= MAX_WEIGHT for weight in self.weights.values()):
+            raise UsageError(f"a condition's weight is a number from 0 to {MAX_WEIGHT:g}")
+        return replace(
+            settings,
+            guidance=settings.guidance if self.guidance is None else self.guidance,
+            negative_prompt=settings.negative_prompt if self.negative_prompt is None else self.negative_prompt,
+            weights={**settings.weights, **self.weights},
+        )

@@ -24,7 +24,7 @@ def test_the_best_seed_is_found_and_sent(picture: Path, tiny_model: Path) -> Non
     from receiver.rendering import load_model
 
     model = load_model(tiny_model, "cpu", performance="plain")
-    stream = compose(picture, Recipe(seed=3, canvas=(128, 128))).stream
+    stream = compose(picture, Recipe(seed=3, canvas=(128, 128), budget=300)).stream
     original = fit_to_canvas(load_picture(picture).image, stream.header.canvas)
     chosen, tried = search_seeds(stream, original, model, 4, steps=2)
     assert sorted(one.seed for one in tried) == [0, 1, 2, 3]
@@ -38,7 +38,7 @@ def test_the_best_seed_is_found_and_sent(picture: Path, tiny_model: Path) -> Non
 def test_nearer_pictures_score_more(picture: Path) -> None:
     original = fit_to_canvas(load_picture(picture).image, (128, 128))
     same = compare(original, original)
-    assert score(same) == pytest.approx(1.0)
+    assert score(same) > 0.99
     noise = np.random.default_rng(0).normal(0, 25, original.shape)
     noisy = compare(np.clip(original + noise, 0, 255).astype(np.uint8), original)
     assert score(noisy) < score(same)
@@ -52,7 +52,7 @@ def test_numbers_of_seeds_that_make_no_sense(run: Run, picture: Path, place: Pat
 
 
 def test_the_command_searches(run: Run, picture: Path, place: Path, tiny_model: Path) -> None:
-    line = ("encode", picture, "-o", place / "a.lcast", "--canvas", "128x128", "--model", tiny_model)
+    line = ("encode", picture, "-o", place / "a.lcast", "--canvas", "128x128", "--budget", 300, "--model", tiny_model)
     outcome = run(*line, "--search-seeds", "3", "--steps", "1", "--device", "cpu")
     assert "of 3:" in outcome.err
     assert Bitstream.load(place / "a.lcast").header.seed < 3

@@ -19,6 +19,7 @@ def pictures(place: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_engine_is_measured(run: Run, tiny_model: Path, pictures: Path) -> None:
     line = ("bench", "render", "--model", tiny_model, "--device", "cpu", "--images", pictures, "--steps", "10")
     outcome = run(*line, "--rounds", "1", "--count", "1", "--json")
@@ -31,14 +32,16 @@ def test_the_engine_is_measured(run: Run, tiny_model: Path, pictures: Path) -> N
     assert {bar["what"] for bar in measured["bars"]} >= {"engine's step over a bare UNet forward"}
 
 
+@pytest.mark.slow
 def test_limits_are_measured_and_written(run: Run, tiny_model: Path, pictures: Path, place: Path) -> None:
     file = place / "limits.json"
     line = ("bench", "render", "--model", tiny_model, "--device", "cpu", "--images", pictures, "--steps", "10")
     outcome = run(*line, "--count", "1", "--policy", file)
     assert "recommended" in outcome.out
     written = json.loads(file.read_text())
-    assert [table["steps"] for table in written["tables"]] == [6, 10]
-    assert [table["least_steps"] for table in written["tables"]] == [1, 8]
+    own, asked = written["tables"]
+    assert own["steps"] < asked["steps"] == 10
+    assert (own["least_steps"], asked["least_steps"]) == (1, (own["steps"] + 10) // 2)
     assert set(written["tables"][1]["limits"]) == {"semantic", "structure", "texture"}
     assert f"--model {tiny_model}" in written["recipe"]
 

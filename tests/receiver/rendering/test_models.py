@@ -14,7 +14,7 @@ from layercast_errors import MissingModelError, ModelFilesError, UnknownModelErr
 from receiver.rendering.direct import render
 from receiver.rendering.files import find_files, list_models
 from receiver.rendering.models import Model, load_model
-from receiver.rendering.settings import Condition, diffusion_settings, flow_settings
+from receiver.rendering.settings import Condition, Tuning, diffusion_settings, flow_settings
 from tests.models import build_parts
 from tests.receiver.rendering.hubs import ADAPTERS, BASE, LORA, LORA_MODULE, TAESD, as_pickle, fill_cache
 
@@ -223,3 +223,18 @@ def test_a_lora_is_fused(cache: Path, repositories: dict[str, Path]) -> None:
 def test_the_base_repository_is_the_published_one() -> None:
     assert BASE == "stable-diffusion-v1-5/stable-diffusion-v1-5"
     assert build_parts("sd15")["scheduler"].config.beta_end == 0.012
+
+
+def test_wishes_change_a_models_settings(mini_folder: Path, priors: Priors) -> None:
+    wishes = Tuning(guidance=3.0, negative_prompt="blur", weights={Condition.EDGES: 0.3})
+    model = load_model(mini_folder, "cpu", dtype="float32", tuning=wishes)
+    assert (model.settings.guidance, model.settings.negative_prompt) == (3.0, "blur")
+    assert (model.settings.weights[Condition.EDGES], model.settings.weights[Condition.COLORS]) == (0.3, 1.0)
+    assert list(render(priors, 1, model=model, steps=1))[-1].final
+    assert Tuning().apply(model.settings) == model.settings
+
+
+@pytest.mark.parametrize("wishes", [Tuning(guidance=-1), Tuning(guidance=1e9), Tuning(weights={Condition.EDGES: 3.0})])
+def test_wishes_that_make_no_sense(wishes: Tuning) -> None:
+    with pytest.raises(UsageError):
+        wishes.apply(flow_settings(64))
