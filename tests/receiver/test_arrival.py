@@ -60,7 +60,3 @@ def test_later_a_frame_is_wanted_from_half_of_its_steps_on(step: int, wanted: bo
     picture = arrival()
     picture.shown = True
     assert picture.wants(frame(step)) is wanted
-
-
-def test_the_name_among_files_tells_when() -> None:
-    assert arrival().stem == "20260301-123005-a1-0"

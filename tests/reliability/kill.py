@@ -50,17 +50,19 @@ def run_one(options: argparse.Namespace, victim: str, number: int) -> Outcome:
         folder.mkdir(parents=True, exist_ok=options.keep is None)
         # The broker runs as a user of its own.
         folder.chmod(0o755)
-        outcome = run_trial(victim, folder=folder, pictures=options.pictures, rate=options.rate, chance=chance)
+        outcome = run_trial([victim], folder=folder, pictures=options.pictures, rate=options.rate, chance=chance)
     print(json.dumps(asdict(outcome)) if options.json else line_of(outcome), flush=True)  # noqa: T201
     return outcome
 
 
 def line_of(outcome: Outcome) -> str:
     """An outcome for a person."""
+    kills = zip(outcome.victims, outcome.killed_after, strict=True)
+    moments = ", ".join(f"{victim} after {count}" for victim, count in kills)
     return (
-        f"{'good' if outcome.good else 'BAD '} {outcome.victim:9} killed after {outcome.killed_after:2}: "
+        f"{'good' if outcome.good else 'BAD '} killed: {moments}: "
         f"{outcome.arrived}/{outcome.sent} arrived, {outcome.copies} copies, {outcome.told_twice} told twice, "
-        f"{outcome.undelivered} undelivered, {outcome.seconds:.1f} s"
+        f"{outcome.undelivered} undelivered, {outcome.seconds:.1f} s {outcome.failure}"
     )
 
 

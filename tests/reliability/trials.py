@@ -1,6 +1,7 @@
-"""A transfer between real processes, one of which is killed (kill -9) while it runs and started again."""
+"""A transfer between real processes, some of which are killed (kill -9) while it runs and started again."""
 
 import contextlib
+import functools
 import json
 import os
 import random
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,29 +35,32 @@ class Outcome:
     """How one transfer went.
 
     Attributes:
-        victim: who was killed.
-        killed_after: pictures that were archived when it was, at least.
+        victims: who was killed, one after the other.
+        killed_after: pictures that were archived when each was, at least.
         sent: pictures that were sent.
         arrived: different ones of them that are in the archive, byte for byte.
         copies: files in the archive beyond one for each.
         told_twice: pictures that the receiver told of as complete more than once.
         undelivered: pictures that the outbox does not count as delivered.
+        failure: the sender's last words, if it ended with an error.
         seconds: from the start of the sender to its end.
     """
 
-    victim: str
-    killed_after: int
+    victims: tuple[str, ...]
+    killed_after: tuple[int, ...]
     sent: int
     arrived: int
     copies: int
     told_twice: int
     undelivered: int
+    failure: str
     seconds: float
 
     @property
     def good(self) -> bool:
         """Whether every picture arrived, once."""
-        return self.arrived == self.sent and not (self.copies or self.told_twice or self.undelivered)
+        flaws = self.copies or self.told_twice or self.undelivered or self.failure
+        return self.arrived == self.sent and not flaws
 
 
 class Program:
@@ -90,6 +94,11 @@ class Program:
         """The exit code; None while it runs."""
         return None if self._process is None else self._process.poll()
 
+    @property
+    def last_words(self) -> str:
+        """The last line that it wrote on stderr."""
+        return (self.log.with_suffix(".err").read_text().splitlines() or ["nothing"])[-1]
+
     def rows(self) -> Iterator[dict[str, object]]:
         """The JSON lines that it wrote; one that was cut by a kill is left out."""
         for line in self.log.read_text().splitlines():
@@ -97,19 +106,19 @@ class Program:
                 yield json.loads(line)
 
 
-def run_trial(victim: str, *, folder: Path, pictures: int, rate: int, chance: random.Random) -> Outcome:
-    """Send pictures from one process to another, kill one of them once in the middle, and count what arrived.
+def run_trial(victims: Sequence[str], *, folder: Path, pictures: int, rate: int, chance: random.Random) -> Outcome:
+    """Send pictures from one process to another, kill who is told while it runs, and count what arrived.
 
     Args:
-        victim: one of `VICTIMS`; with mosquitto the transfer goes through a broker.
+        victims: of `VICTIMS`, each killed once, in this order; with mosquitto the transfer goes through a broker.
         folder: an empty folder for everything.
         pictures: how many.
         rate: of the emulated link, in bit/s.
-        chance: chooses the moment.
+        chance: chooses the moments.
     """
     sent = write_streams(folder / "pictures", pictures)
     archive = folder / "archive"
-    broker = Mosquitto(folder, broker_settings(folder)) if victim == "mosquitto" else None
+    broker = Mosquitto(folder, broker_settings(folder)) if "mosquitto" in victims else None
     url = f"mqtt://127.0.0.1:{broker.port}/trial" if broker else f"ws://127.0.0.1:{free_port()}"
     receiver = Program(
         folder / "receiver.log",
@@ -119,9 +128,8 @@ def run_trial(victim: str, *, folder: Path, pictures: int, rate: int, chance: ra
     sender = Program(
         folder / "sender.log", "send", folder / "pictures", "--outbox", outbox, "--to", url, "--rate", rate
     )
-    victims = {"sender": sender, "receiver": receiver, "mosquitto": broker}
-    killed_after = chance.randrange(pictures)
-    pause = chance.uniform(0.0, 8.0 * 450 / rate)
+    programs = {"sender": sender, "receiver": receiver, "mosquitto": broker}
+    killed_after = sorted(chance.randrange(pictures) for _ in victims)
     try:
         if broker:
             broker.start()
@@ -129,14 +137,16 @@ def run_trial(victim: str, *, folder: Path, pictures: int, rate: int, chance: ra
         until(lambda: any(row.get("event") == "Listening" for row in receiver.rows()))
         began = time.monotonic()
         sender.start()
-        until(lambda: archived(archive) >= killed_after)
-        time.sleep(pause)
-        chosen = victims[victim]
-        assert chosen is not None
-        chosen.kill()
-        chosen.start()
+        for victim, after in zip(victims, killed_after, strict=True):
+            until(functools.partial(has_archived, archive, after))
+            time.sleep(chance.uniform(0.0, 8.0 * 450 / rate))
+            chosen = programs[victim]
+            assert chosen is not None
+            chosen.kill()
+            chosen.start()
         until(lambda: sender.code is not None)
         seconds = time.monotonic() - began
+        failure = sender.last_words if sender.code else ""
         # What is acknowledged is on disk; what is told to others may be a moment later.
         receiver.end()
     finally:
@@ -147,13 +157,14 @@ def run_trial(victim: str, *, folder: Path, pictures: int, rate: int, chance: ra
     told = Counter(row["picture"] for row in receiver.rows() if row.get("event") == "PictureCompleted")
     states = Counter(entry.state for entry in look_into(outbox))
     return Outcome(
-        victim=victim,
-        killed_after=killed_after,
+        victims=tuple(victims),
+        killed_after=tuple(killed_after),
         sent=pictures,
         arrived=len(arrived.keys() & sent),
         copies=arrived.total() - len(arrived.keys() & sent),
         told_twice=sum(count > 1 for count in told.values()),
         undelivered=pictures - states[EntryState.DELIVERED],
+        failure=failure,
         seconds=seconds,
     )
 
@@ -182,9 +193,10 @@ def broker_settings(folder: Path) -> str:
     return f"persistence true\npersistence_location {folder}/broker/\nautosave_interval 1"
 
 
-def archived(archive: Path) -> int:
-    """How many whole pictures an archive has."""
-    return sum(1 for path in archive.glob("*.lcast") if ".part." not in path.name) if archive.is_dir() else 0
+def has_archived(archive: Path, count: int) -> bool:
+    """Whether an archive has so many whole pictures."""
+    whole = [path for path in archive.glob("*.lcast") if ".part." not in path.name] if archive.is_dir() else []
+    return len(whole) >= count
 
 
 def until(true: Callable[[], bool]) -> None:
