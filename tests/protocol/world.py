@@ -74,8 +74,6 @@ class World:
         self.limits = limits
         self.book: dict[int, Picture] = {}
         self.shelf = Shelf()
-        #: Pictures that the receiving application did without, in part or in whole.
-        self.declined: set[int] = set()
         #: Until when the link swallows everything.
         self.dark_until = 0.0
         self._link = link
@@ -166,7 +164,6 @@ class World:
     def decline(self, number: int, layer: int) -> None:
         """The receiving application does without the rest of a picture."""
         assert self.receiver is not None
-        self.declined.add(number)
         self.receiver.decline(number, from_layer=layer)
         self._hear()
 
@@ -290,11 +287,10 @@ class World:
             case ImageAcknowledged():
                 picture = self.book[event.image]
                 assert picture.outcome is None, "one picture had two outcomes"
-                expected = {index for index in range(len(picture.sections)) if index not in event.dropped}
-                held = self.shelf.whole.get(event.image, {})
-                # What the receiver declined may have left before the sender knew.
-                expected -= set(self.shelf.dropped.get(event.image, ())) if event.image in self.declined else set()
-                assert expected <= held.keys(), "acknowledged, and not on the shelf"
+                assert event.image in self.shelf.whole, "acknowledged, and not on the shelf"
+                # Sections may have been given up by an earlier run of the sender, or by the receiver.
+                given_up = {*event.dropped, *self.shelf.dropped[event.image]}
+                assert {*self.shelf.whole[event.image], *given_up} == set(range(len(picture.sections)))
                 picture.outcome = "delivered"
             case ImageRefused(code=Code.DISCONNECTED):
                 self.book[event.image].offered = False
