@@ -80,8 +80,10 @@ class StreamListener(Listener):
         try:
             async with asyncio.timeout(PRESENCE_SECONDS):
                 await self._answers.wait()
-        except TimeoutError as error:
+        except BaseException as error:
             await self._broker.close()
+            if not isinstance(error, TimeoutError):
+                raise
             raise ListenError(
                 f"the broker at {self.url} does not let us read {self._topics.root}/#; its access rules must allow it"
             ) from error
