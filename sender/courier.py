@@ -9,6 +9,7 @@ number, so that the receiver takes nothing in twice.
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -17,13 +18,11 @@ from dataclasses import dataclass, replace
 
 from codec.bitstream import Bitstream
 from layercast_errors import (
-    AuthenticationError,
     BitstreamError,
     ConnectError,
     DisconnectedError,
     LayercastError,
     LocalProtocolError,
-    OutboxError,
     RemoteProtocolError,
 )
 from protocol.codes import Code
@@ -46,6 +45,12 @@ REFUSALS = frozenset({Code.BAD_OBJECT, Code.TOO_LARGE, Code.CANCELLED})
 #: Reasons that, after `LAST_ATTEMPT` attempts, put the picture itself under suspicion.
 BREAKS = frozenset({Code.PROTOCOL, Code.BAD_PACKETS})
 LAST_ATTEMPT = 10
+
+#: After so many attempts a picture that we cannot offer counts as broken; before, it may have been the moment's fault.
+LAST_LOCAL_ATTEMPT = 3
+
+#: How long a picture that was put back keeps its place, in seconds, so that it is not tried again in an endless hurry.
+PAUSE_SECONDS = 1.0
 
 #: How often pictures that wait are looked through for those out of time, in seconds.
 EXPIRY_SECONDS = 5.0
@@ -167,6 +172,7 @@ class Courier:
         try:
             while not closed.done():
                 self._changed.clear()
+                self._remove_finished()
                 waiting = 0 if self._draining else await self._begin_next(sender)
                 if not waiting and not self._under_way and (until_empty or self._draining):
                     return
@@ -174,6 +180,17 @@ class Courier:
             raise closed.result()
         finally:
             closed.cancel()
+
+    def _remove_finished(self) -> None:
+        """Give the places of finished pictures away.
+
+        Raises:
+            OutboxError: how one of them ended could not be written down.
+        """
+        for image, (_, task) in list(self._under_way.items()):
+            if task.done():
+                del self._under_way[image]
+                task.result()
 
     async def _begin_next(self, sender: Sender) -> int:
         """Begin as many pictures as there are places for; gives how many of those looked at still wait."""
@@ -189,6 +206,7 @@ class Courier:
             await asyncio.to_thread(self.outbox.begin, entry.image)
             begun = replace(entry, state=EntryState.SENT, attempts=entry.attempts + 1)
             task = asyncio.create_task(self._deliver(sender, begun), name=f"picture {entry.image}")
+            task.add_done_callback(lambda _: self._changed.set())
             self._under_way[entry.image] = (begun, task)
             waiting -= 1
         return waiting
@@ -211,12 +229,18 @@ class Courier:
             ending = _ending_of(error, entry)
         state, reason = ending
         if state is EntryState.QUEUED:
+            if self.sender is sender:
+                await self._pause()
             await asyncio.to_thread(self.outbox.put_back, entry.image, reason or "")
         else:
             await asyncio.to_thread(self.outbox.finish, entry.image, state, reason)
-        del self._under_way[entry.image]
         self.updates.tell(entry.image, await asyncio.to_thread(self.outbox.entry, entry.image), delivery=delivery)
-        self._changed.set()
+
+    async def _pause(self) -> None:
+        """Let a moment pass, unless the connection ends meanwhile."""
+        assert self.sender is not None
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.sender.wait_closed(), PAUSE_SECONDS)
 
     async def _wait_after(self, error: LayercastError, asked: float) -> None:
         wait = self._backoff.next_wait(asked)
@@ -243,9 +267,9 @@ def _ending_of(error: LayercastError, entry: Entry) -> tuple[EntryState, str]:
             return EntryState.FAILED, reason
         case RemoteProtocolError(code=code) if code in BREAKS and entry.attempts >= LAST_ATTEMPT:
             return EntryState.FAILED, reason
-        case RemoteProtocolError() | DisconnectedError() | AuthenticationError():
-            return EntryState.QUEUED, reason
-        case BitstreamError() | LocalProtocolError() | OutboxError():
+        case LocalProtocolError() if entry.attempts >= LAST_LOCAL_ATTEMPT:
+            return EntryState.FAILED, reason
+        case BitstreamError():
             return EntryState.FAILED, reason
         case _:
             return EntryState.QUEUED, reason
