@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.contours import trace
-from codec.layers import EdgeMap
+from codec.layers import ColorMap, EdgeMap
+from receiver.rendering.colorfit import fit_colors
 
 #: The least step across a line, in levels of 255: where colours are known, and where which side is lighter is a guess,
 #: so that a smaller mistake is the better one. A line that was found is hardly weaker.
@@ -27,6 +28,10 @@ WIDTH = 3.0
 
 #: What is left of changes off the lines, which a small model draws at random.
 KEPT = 0.3
+
+#: Share of the drawn picture where colours are known; the rest is those, spread smoothly. A small model's own colours
+#: within cells are right no more often than that.
+TRUST = 0.4
 
 #: How far the picture is let stray from what was drawn: to about this many pixels around.
 REACH = 12.0
@@ -42,13 +47,13 @@ SMOOTH = 3
 _SHIFT = 4
 
 
-def fit_lines(picture: NDArray[np.uint8], lines: EdgeMap, *, sure: bool = True) -> NDArray[np.uint8]:
+def fit_lines(picture: NDArray[np.uint8], lines: EdgeMap, colors: ColorMap | None = None) -> NDArray[np.uint8]:
     """Make a picture change sharply along lines, and less elsewhere.
 
     Args:
         picture: (H, W, 3) uint8 RGB.
         lines: of the same canvas or any size.
-        sure: whether the picture's colours are known and not guessed.
+        colors: the picture's colours, if they are known.
     """
     height, width = picture.shape[:2]
     scale = max(width, height) / 512
@@ -56,16 +61,25 @@ def fit_lines(picture: NDArray[np.uint8], lines: EdgeMap, *, sure: bool = True) 
     drawn = _draw_smoothly(lines, (width, height), thickness)
     if not drawn.any():
         return picture
+    if colors is not None:
+        picture = _calm(picture, colors)
     gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.float32)
     across, down = _normals(drawn, TURN * scale)
     slope = _slopes(gray, drawn, across, down, scale) * scale
-    least = STEP if sure else UNSURE_STEP
+    least = UNSURE_STEP if colors is None else STEP
     step = np.copysign(np.clip(np.abs(slope), least, MAX_STEP), slope) / thickness
     on_line = drawn > 0
     right = np.where(on_line, across * step, KEPT * np.diff(gray, axis=1, append=gray[:, -1:]))
     below = np.where(on_line, down * step, KEPT * np.diff(gray, axis=0, append=gray[-1:]))
     change = _integrate(right, below, gray, 1 / (REACH * scale) ** 2) - gray
     return np.asarray(np.clip(picture + change[..., None], 0, 255).round(), np.uint8)
+
+
+def _calm(picture: NDArray[np.uint8], colors: ColorMap) -> NDArray[np.uint8]:
+    """The picture, nearer to the colours that are known, spread smoothly."""
+    height, width = picture.shape[:2]
+    smooth = cv2.resize(colors.colors, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.addWeighted(fit_colors(picture, colors), TRUST, smooth, 1 - TRUST, 0), np.uint8)
 
 
 def _draw_smoothly(lines: EdgeMap, size: tuple[int, int], thickness: int) -> NDArray[np.float32]:

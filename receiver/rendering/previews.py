@@ -60,7 +60,7 @@ def decode_latents(
         picture = picture.resize(canvas, Image.Resampling.LANCZOS)
     fitted = np.asarray(picture, np.uint8)
     if lines is not None:
-        fitted = fit_lines(fitted, lines, sure=colors is not None)
+        fitted = fit_lines(fitted, lines, colors)
     # Last, so that the averages are exact.
     if colors is not None:
         fitted = fit_colors(fitted, colors)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from codec.analysis.colors import average_colors
 from codec.contours import agreement, find_contours
 from codec.layers import EdgeMap
 from receiver.rendering.linefit import fit_lines
@@ -53,6 +54,16 @@ def test_lines_that_nobody_sent_get_weaker() -> None:
     grain = np.random.default_rng(0).normal(0, 20, original.shape)
     noisy = np.clip(cv2.GaussianBlur(grain, (0, 0), 3) * 20 + original, 0, 255).astype(np.uint8)
     assert _f1(fit_lines(noisy, contours.draw(256)), original) > _f1(noisy, original) + 0.15
+
+
+def test_colours_that_are_known_calm_those_that_were_drawn() -> None:
+    original = _disks()
+    contours, _ = find_contours(original)
+    random = np.random.default_rng(0).normal(0, 60, (16, 16, 3)).astype(np.float32)
+    blotches = cv2.resize(random, (512, 512), interpolation=cv2.INTER_CUBIC)
+    drawn = np.clip(cv2.GaussianBlur(original, (0, 0), 9) + blotches, 0, 255).astype(np.uint8)
+    known, guessed = (fit_lines(drawn, contours.draw(128), colors) for colors in (average_colors(original), None))
+    assert np.abs(known.astype(float) - original).mean() < 0.5 * np.abs(guessed.astype(float) - original).mean()
 
 
 def test_without_lines_nothing_changes() -> None:
