@@ -37,11 +37,11 @@ MAX_SECTIONS = 32
 
 #: The most that decoding a stream may cost, so that none keeps a reader busy for long. A unit is what one cell of an
 #: edge map takes: about a quarter of a microsecond.
-MAX_WORK = 150_000
+MAX_WORK = 160_000
 
 #: Units of work of one unit of modelled text, of a set cell of edges (beside that of any), of one cell of colour, and
 #: of one person.
-TEXT_WORK, SET_WORK, COLOR_WORK, PERSON_WORK = 8, 2, 12, 512
+TEXT_WORK, SET_WORK, COLOR_WORK, PERSON_WORK = 3, 2, 4, 320
 
 _Number = TypeVar("_Number", bound=enum.IntEnum)
 
@@ -204,7 +204,7 @@ class Bitstream:
                 known = _decode_section(section, known)
             except BitstreamError as error:
                 raise BitstreamError(f"section {number} of {len(self.sections)} does not decode: {error}") from error
-        return known.priors
+        return _drawn(known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +214,14 @@ class _Known:
     Attributes:
         priors: what they tell.
         edges: the last edge map, as it was coded.
+        halved: whether that is the coarse map of a finer one.
         levels: the last colour map, as it was coded.
         work: what decoding them cost.
     """
 
     priors: Priors
     edges: EdgeMap | None = None
+    halved: bool = False
     levels: "Levels | None" = None
     work: int = 0
 
@@ -276,6 +278,15 @@ def _decode_section(section: Section, known: _Known) -> _Known:
         raise
 
 
+def _drawn(known: _Known) -> Priors:
+    """What is known, with the thick lines of a coarse map thinned where no finer one came."""
+    if known.edges is None or not known.halved:
+        return known.priors
+    from codec.thinning import thin
+
+    return replace(known.priors, structure=thin(known.edges))
+
+
 # The coders are imported when they are first needed, since they bring the compiler.
 
 
@@ -289,19 +300,15 @@ def _decode_text(payload: bytes, cut: bool, known: _Known) -> _Known:
 
 def _decode_edges(payload: bytes, cut: bool, known: _Known) -> _Known:
     from codec.coders.edges import coded_cells, decode_edges, is_halved
-    from codec.thinning import thin
 
     known = known.worked(coded_cells(payload, known.priors.canvas, known.edges))
     most = known.room // SET_WORK
     edges = decode_edges(payload, known.priors.canvas, base=known.edges, cut=cut, most=most)
     known = known.worked(SET_WORK * int(np.count_nonzero(edges.grid)))
     before = known.priors.structure
-    priors = replace(
-        known.priors,
-        structure=thin(edges) if is_halved(payload) else edges,
-        skeleton=before if isinstance(before, Skeleton) else known.priors.skeleton,
-    )
-    return replace(known, priors=priors, edges=edges)
+    skeleton = before if isinstance(before, Skeleton) else known.priors.skeleton
+    priors = replace(known.priors, structure=edges, skeleton=skeleton)
+    return replace(known, priors=priors, edges=edges, halved=is_halved(payload))
 
 
 def _decode_colors(payload: bytes, cut: bool, known: _Known) -> _Known:

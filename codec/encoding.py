@@ -1,6 +1,7 @@
 """Picture and prompt -> stream, within a budget."""
 
 import enum
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Literal
 
@@ -12,10 +13,13 @@ from codec.budget import budget_of, fit_text, rank_colors
 from codec.contours import find_contours, trace
 from codec.fitting import Lines, color_sections, size_of
 from codec.layers import EdgeMap, Layer, Skeleton
-from layercast_errors import UsageError
+from layercast_errors import BitstreamError, UsageError
 
 #: What a caller may say of a picture's lines: find them, these, or none.
 Structure = EdgeMap | Literal["canny"] | None
+
+#: Budgets below this give streams that every reader takes the time to decode, in bytes; of others it is seen.
+ALWAYS_READ = 2000
 
 
 class Order(enum.StrEnum):
@@ -92,7 +96,31 @@ def encode(
     # The coarsest of every layer comes before what refines any.
     rest = (section for level in zip_longest(*layers) for section in level if section is not None)
     sections = (text, *rest) if nested else (text, *layers[0], *layers[1])
-    return Bitstream(header, sections, notes + people_notes)
+    stream = Bitstream(header, sections, notes + people_notes)
+    if budget < ALWAYS_READ or _is_read(stream):
+        return stream
+    # Rare: very busy pictures with far more bytes than they are worth.
+    less = encode(
+        picture,
+        prompt,
+        structure=structure,
+        budget=budget * 3 // 4,
+        seed=seed,
+        model=model,
+        skeleton=skeleton,
+        order=order,
+        nested=nested,
+    )
+    note = f"of the {budget} bytes fewer were used: with all of them decoding would cost more than a reader allows"
+    return replace(less, notes=(*less.notes, note))
+
+
+def _is_read(stream: Bitstream) -> bool:
+    try:
+        stream.decode()
+    except BitstreamError:
+        return False
+    return True
 
 
 def _fit_people(skeleton: Skeleton | None, room: int) -> tuple[tuple[Section, ...], tuple[str, ...]]:

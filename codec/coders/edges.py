@@ -178,14 +178,13 @@ def is_halved(payload: bytes) -> bool:
 def coded_cells(payload: bytes, canvas: Size, base: EdgeMap | None) -> int:
     """How many cells a payload codes: all of its grid, or of a finer map those within cells that are set.
 
-    Those of a halved map count twice, for its lines are going to be thinned.
-
     Raises:
         BitstreamError: as `decode_edges`.
     """
     (columns, rows), _ = _size_from_bytes(payload, canvas, base)
-    cells = 4 * int(np.count_nonzero(base.grid)) if base is not None and payload[0] & _FINER else rows * columns
-    return 2 * cells if is_halved(payload) else cells
+    if base is None or not payload[0] & _FINER:
+        return rows * columns
+    return 4 * int(np.count_nonzero(base.grid))
 
 
 def _padded(rows: int, columns: int) -> NDArray[np.uint8]:

@@ -186,11 +186,11 @@ def test_lying_lengths_are_refused() -> None:
 @pytest.mark.parametrize(
     "sections",
     [
-        [_text(LONG)] * 6,
+        [_text(LONG)] * 16,
         [_edges(256)] * 3,
-        [Section(Layer.TEXTURE, Coder.COLORS, b"\x80\x3f\x3f")] * 4,
-        [Section(Layer.STRUCTURE, Coder.SKELETON, b"\x3f")] * 5,
-        [_text(LONG), _text(LONG), _edges(256), Section(Layer.TEXTURE, Coder.COLORS, b"\x80\x3f\x3f")],
+        [Section(Layer.TEXTURE, Coder.COLORS, b"\x80\x3f\x3f")] * 10,
+        [Section(Layer.STRUCTURE, Coder.SKELETON, b"\x3f")] * 8,
+        [_text(LONG), _edges(256), _edges(256), Section(Layer.TEXTURE, Coder.COLORS, b"\x80\x3f\x3f"), _text(LONG)],
     ],
     ids=["text", "edges", "colours", "people", "all"],
 )

@@ -191,3 +191,11 @@ def test_empty_prompt_is_a_prompt() -> None:
 def test_bad_pictures_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(UsageError):
         encode(np.zeros(shape, np.uint8), PROMPT)
+
+
+def test_what_a_reader_would_not_decode_is_not_made() -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (512, 512, 3), dtype=np.uint8)
+    words = " ".join(np.random.default_rng(2).choice(["red", "fox", "snow", "dawn", "hill", "lake"], 900).tolist())
+    stream = encode(picture, words, budget=40000, nested=True)
+    assert len(stream.to_bytes()) <= 40000
+    assert stream.decode().layers == {Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE}
