@@ -12,7 +12,6 @@ import ssl as tls
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Union
@@ -25,7 +24,7 @@ from codec.layers import Layer, Priors, Semantic
 from layercast_errors import BitstreamError, UsageError
 from protocol.limits import Limits
 from protocol.seals import SharedKey
-from receiver.archive import Archive, label_of
+from receiver.archive import label_of
 from receiver.arrival import KNOWN_LAYERS, Arrival
 from receiver.events import (
     Event,
@@ -37,6 +36,7 @@ from receiver.events import (
     SectionSize,
 )
 from receiver.intake import ImageDone, ImageFailed, Intake, OfferReceived, ReceiverEvent, SectionReceived
+from receiver.keeping import Keeper
 from receiver.metrics import Figures, Metrics
 from receiver.permissions import Permissions
 from receiver.rendering.frames import Frame
@@ -108,13 +108,13 @@ class Receiver:
     ) -> None:
         if steps is not None and steps < 1:
             raise UsageError(f"a picture takes at least one step, not {steps}")
-        self._archive = None if archive is None else Archive(Path(archive))
+        self._keeper = Keeper(archive)
         self._intake = Intake(
             listen,
             on_event=self._take,
             token=token,
             permissions=permissions,
-            held=self._holds,
+            held=self._keeper.holds,
             ssl=ssl,
             trust=trust,
             origins=origins,
@@ -131,10 +131,10 @@ class Receiver:
         self._on_frame = on_frame
         self._on_event = on_event
         self._pictures: dict[tuple[str, int], Arrival] = {}
+        #: Pictures that are no longer drawn, and still arrive; as many as senders may have open.
+        self._given_up: dict[tuple[str, int], Arrival] = {}
         self._engine: Renderer | None = None
         self._ready = asyncio.Event()
-        self._disk = asyncio.Lock()
-        self._saving: set[asyncio.Task[None]] = set()
         self._redrawing: asyncio.Task[None] | None = None
         self._condition = "loading"
         self._ended = asyncio.Event()
@@ -160,8 +160,8 @@ class Receiver:
             raise
         self._condition = "ok"
         self._ready.set()
-        if self._archive and self._engine:
-            self._redrawing = asyncio.create_task(self._redraw(self._archive), name="drawing what the archive holds")
+        if self._engine:
+            self._redrawing = asyncio.create_task(self._redraw(), name="drawing what the archive holds")
         return self
 
     async def __aexit__(
@@ -176,8 +176,7 @@ class Receiver:
         finally:
             if self._engine:
                 await asyncio.to_thread(self._engine.close)
-            if self._saving:
-                await asyncio.wait(self._saving)
+            await self._keeper.finish()
 
     @property
     def url(self) -> str:
@@ -234,8 +233,10 @@ class Receiver:
                 self.metrics.count_section(event.layer, len(event.payload))
                 await self._add(event)
             case ImageDone(session=session, image=image):
-                if picture := self._pictures.get((session, image)):
-                    await self._store(picture)
+                if given_up := self._given_up.pop((session, image), None):
+                    await self._keeper.store(given_up)
+                elif picture := self._pictures.get((session, image)):
+                    await self._keeper.store(picture)
                     picture.delivered = True
                     picture.received = event.received
                     if picture.drawing is None and self._engine:
@@ -243,8 +244,10 @@ class Receiver:
                     else:
                         self._finish_if_drawn((session, image), picture)
             case ImageFailed(session=session, image=image):
-                if (session, image) in self._pictures:
-                    self._give_up((session, image), event.reason)
+                if given_up := self._given_up.pop((session, image), None):
+                    self._keeper.keep_part(given_up)
+                elif (session, image) in self._pictures:
+                    self._give_up((session, image), event.reason, broken_off=True)
 
     def _open(self, offer: OfferReceived, name: str, began: datetime) -> bool:
         """Begin a picture; false if its head tells nothing."""
@@ -278,10 +281,10 @@ class Receiver:
 
     async def _add(self, event: SectionReceived) -> None:
         key = (event.session, event.image)
+        if given_up := self._given_up.get(key):
+            given_up.add(event)
         picture = self._pictures.get(key)
-        if picture is None:
-            return
-        if not picture.add(event):
+        if picture is None or not picture.add(event):
             return
         try:
             # Tens of milliseconds of arithmetic, during which other senders and watchers shall not wait.
@@ -327,8 +330,8 @@ class Receiver:
         self._tell(event)
         if self._on_frame:
             self._on_frame(event)
-        if frame.final and self._archive:
-            self._save(partial(self._archive.save_level, picture.name, picture.began, frame.level, frame.image))
+        if frame.final:
+            self._keeper.keep_level(picture, frame)
 
     def _drawn(self, key: tuple[str, int], picture: Arrival, drawing: "Future[Frame]") -> None:
         if drawing is not picture.drawing or drawing.cancelled() or self._pictures.get(key) is not picture:
@@ -353,34 +356,20 @@ class Receiver:
         if self._engine:
             self._engine.cancel(picture.name)
 
-    def _give_up(self, key: tuple[str, int], reason: str) -> None:
-        """Wait for nothing more of a picture; what is drawn of it stays, and what came of it is kept."""
+    def _give_up(self, key: tuple[str, int], reason: str, *, broken_off: bool = False) -> None:
+        """Draw nothing more of a picture. What came of it is kept, and so is what still comes unless it broke off."""
         picture = self._pictures.pop(key)
         self._ended.set()
         self._tell(PictureFailed(picture=picture.name, reason=reason, at=self._loop.time()))
-        if self._archive and picture.sections and not picture.delivered:
-            self._save(partial(self._archive.keep_part, picture.name, picture.began, picture.stream))
+        if broken_off:
+            self._keeper.keep_part(picture)
+        elif not picture.delivered:
+            self._given_up[key] = picture
 
-    def _holds(self, stream: bytes, epoch: int, image: int) -> bool:
-        """Whether a picture is in the archive."""
-        return bool(stream) and self._archive is not None and self._archive.holds(label_of(stream, epoch, image))
-
-    async def _store(self, picture: Arrival) -> None:
-        """Bring a whole stream to disk. Its acknowledgement leaves only when this is done, and never if it fails.
-
-        Raises:
-            UsageError: it cannot be written.
-        """
-        if self._archive:
-            async with self._disk:
-                await asyncio.to_thread(self._archive.keep, picture.name, picture.began, picture.stream)
-
-    async def _redraw(self, archive: Archive) -> None:
+    async def _redraw(self) -> None:
         """Draw what was kept and not drawn, for want of time or because the process ended."""
-        undrawn = archive.undrawn()
         number = 0
-        while (found := await asyncio.to_thread(next, undrawn, None)) is not None:
-            kept, stream = found
+        async for kept, stream in self._keeper.undrawn():
             offer = offer_of(stream, number := number + 1)
             if not self._open(offer, kept.label, datetime.now(UTC)):
                 continue
@@ -391,16 +380,6 @@ class Receiver:
             picture = self._pictures.get((offer.session, number))
             if picture and picture.drawing:
                 await asyncio.gather(asyncio.wrap_future(picture.drawing), return_exceptions=True)
-
-    def _save(self, write: Callable[[], None]) -> None:
-        async def save() -> None:
-            # In turn: a later picture of the same level goes to the same file.
-            async with self._disk:
-                await asyncio.to_thread(write)
-
-        task = asyncio.create_task(save())
-        self._saving.add(task)
-        task.add_done_callback(self._saving.discard)
 
     def _figures(self) -> Figures:
         now = datetime.now(UTC)
