@@ -33,7 +33,7 @@ class SpeedFigures:
         parts_s: the bare parts of that: conditions, steps as many as it takes, and one decoding.
         first_share: one over the other.
         whole_s: a picture from priors to its last frame, without fitting it to the colours and lines that were sent.
-        stock_s: the same by diffusers' own T2I-Adapter pipeline, same parts, steps and noise.
+        stock_s: the same by diffusers' own T2I-Adapter pipeline on plain torch, same weights, steps and noise.
         stock_share: one over the other; above 1 the stock pipeline is slower.
     """
 
@@ -54,7 +54,7 @@ def measure_speed(model: "Model", subject: Subject, steps: int, rounds: int) -> 
     studio = Studio(model, steps)
     # A stock pipeline fits neither colours nor lines to what was sent: the same work for both.
     unfitted = replace(model, settings=replace(model.settings, color_fit=False, line_fit=False))
-    stock = _stock_pipeline(model, subject, steps)
+    stock = _stock_pipeline(_run_plainly(model), subject, steps)
     ways: dict[str, Callable[[], float]] = {
         "bare": lambda: _bare_forward(studio, subject),
         "engine": lambda: _engine_step(studio.model, subject, steps),
@@ -161,6 +161,18 @@ def _bare_parts(model: "Model", subject: Subject, steps: int) -> float:
 
 def _ignore(frame: "Frame") -> None:
     pass
+
+
+def _run_plainly(model: "Model") -> "Model":
+    """The same model as a stock pipeline has it, whatever runs it here."""
+    from receiver.rendering import Performance, load_model
+
+    if model.performance is Performance.PLAIN:
+        return model
+    dtype = str(model.dtype).removeprefix("torch.")
+    return load_model(
+        model.name, str(model.device), dtype=dtype, performance=Performance.PLAIN, settings=model.settings
+    )
 
 
 def _stock_pipeline(model: "Model", subject: Subject, steps: int) -> Callable[[], "Image.Image"]:
