@@ -8,7 +8,7 @@ from codec.coders.shades import NODES, REACH, Predictor, expect
 from codec.entropy import LOGISTIC_BOUND, compiled
 
 #: What a bit is worth, in 1/256 of a CIEDE2000.
-BIT_WORTH = 112
+BIT_WORTH = 128
 
 #: How many choices, the best by themselves, are weighed again by what they make of the cells to the right and below.
 WEIGHED = 3
