@@ -37,7 +37,7 @@ MAX_SECTIONS = 32
 
 #: The most that decoding a stream may cost, so that none keeps a reader busy for long. A unit is what one cell of an
 #: edge map takes: about a quarter of a microsecond.
-MAX_WORK = 160_000
+MAX_WORK = 128_000
 
 #: Units of work of one unit of modelled text, of a set cell of edges (beside that of any), of one cell of colour, and
 #: of one person.
