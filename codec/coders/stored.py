@@ -23,4 +23,5 @@ def load_table(name: str) -> dict[str, NDArray[Any]]:
 def load_weights(name: str, prefix: str, fields: Iterable[str]) -> list[NDArray[Any]]:
     """A network's weights from table `name`, where each of the fields stands after `prefix`."""
     table = load_table(name)
-    return [table[prefix + field] for field in fields]
+    # Matrices may be stored by columns, which compiled loops over rows would go through several times as slowly.
+    return [np.asarray(table[prefix + field], order="C") for field in fields]
