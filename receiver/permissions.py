@@ -6,7 +6,7 @@
     streams = ["ship-*"]           # which it may send; all if left out
     roles = ["send"]               # of send, watch and operate; send if left out
 
-A stream's name is its id as text, or in hexadecimal digits where it is not plain text.
+A stream's name is its id as text, or `hex:` and hexadecimal digits where it is not plain text.
 """
 
 import fnmatch
@@ -142,12 +142,12 @@ class Permissions:
 
 
 def stream_name(stream: bytes) -> str:
-    """A stream's id as a person writes it: its text where it is plain, else hexadecimal digits."""
-    try:
-        text = stream.decode("ascii")
-    except UnicodeDecodeError:
-        return stream.hex()
-    return text if re.fullmatch(r"[A-Za-z0-9._-]+", text) else stream.hex()
+    """A stream's id as a person writes it: its text where it is plain, else `hex:` and hexadecimal digits.
+
+    No plain text has a colon, so that no two ids have one name.
+    """
+    text = stream.decode("latin-1")
+    return text if re.fullmatch(r"[A-Za-z0-9._-]+", text) else f"hex:{stream.hex()}"
 
 
 def may_send(grant: Grant, stream: bytes) -> bool:

@@ -97,7 +97,11 @@ async def read_upload(request: Request, limit: int, usual: Recipe) -> Upload:
     Raises:
         HTTPException: 400, 413 or 422, with the reason.
     """
-    if int(request.headers.get("content-length", "0")) > limit:
+    told = request.headers.get("content-length", "0")
+    if not (told.isascii() and told.isdigit()):
+        raise HTTPException(400, "the content-length is not a number")
+    # Python refuses to read numbers of thousands of digits.
+    if len(told) > 20 or int(told) > limit:
         raise HTTPException(413, f"a request has at most {limit} bytes")
     request = Request(request.scope, _bounded(request.receive, limit))
     fields = dict(request.query_params)

@@ -33,6 +33,9 @@ from sender.views import beats, entry_view, update_event
 CODING = 2
 MAX_WAITING = 16
 
+#: How long a picture's bytes may take to come, in seconds, so that slow peers cannot keep every place.
+UPLOAD_SECONDS = 120.0
+
 #: Listeners to progress at a time.
 MAX_LISTENERS = 256
 
@@ -88,11 +91,12 @@ def _post(counter: Counter) -> _Endpoint:
 
     async def post(request: Request) -> Response:
         nonlocal waiting
-        upload = await read_upload(request, counter.max_upload, counter.recipe)
+        # The place is taken before the body is read, so that no more than so many bodies are ever held.
         if waiting >= MAX_WAITING:
             raise HTTPException(503, "too many pictures wait to be coded", {"retry-after": "5"})
         waiting += 1
         try:
+            upload = await _read(counter, request)
             async with places:
                 image = await _accept(counter.courier, upload)
         finally:
@@ -102,6 +106,14 @@ def _post(counter: Counter) -> _Endpoint:
         return _json(entry_view(entry), 202, {"location": f"/images/{image}"})
 
     return post
+
+
+async def _read(counter: Counter, request: Request) -> Upload:
+    try:
+        async with asyncio.timeout(UPLOAD_SECONDS):
+            return await read_upload(request, counter.max_upload, counter.recipe)
+    except TimeoutError as error:
+        raise HTTPException(408, f"the picture did not come within {UPLOAD_SECONDS:g} seconds") from error
 
 
 async def _accept(courier: Courier, upload: Upload) -> int:

@@ -14,7 +14,7 @@ FILE = f"""
 [[token]]
 name = "ship"
 token = "secret of the ship"
-streams = ["ship-*", "0102*"]
+streams = ["ship-*", "hex:0102*"]
 
 [[token]]
 name = "page"
@@ -79,6 +79,11 @@ def test_names_of_streams_are_plain(stream: bytes) -> None:
     name = stream_name(stream)
     assert name.isascii()
     assert not set(name) & set("*?[] /\\\n\x1b")
+
+
+@given(st.binary(max_size=8))
+def test_no_two_streams_have_one_name(stream: bytes) -> None:
+    assert stream_name(stream.hex().encode()) != stream_name(stream) or stream.hex().encode() == stream
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,32 @@ async def test_a_full_outbox_asks_to_come_back(opened: Opened, monkeypatch: pyte
         assert (await desk.post()).status_code == 503
 
 
+async def test_a_body_that_does_not_come_holds_a_place_for_so_long_only(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, freed = asyncio.Event(), asyncio.Event()
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield PNG[:10]
+        begun.set()
+        await freed.wait()
+
+    monkeypatch.setattr(web, "MAX_WAITING", 1)
+    monkeypatch.setattr(web, "UPLOAD_SECONDS", 1.0)
+    async with opened() as desk:
+        slow = asyncio.create_task(desk.client.post("/images", content=stalled()))
+        await begun.wait()
+        assert 503 in [(await desk.post()).status_code for _ in range(5)]
+        for _ in range(100):
+            if (await desk.post()).status_code == 202:
+                break
+            await asyncio.sleep(0.1)
+        else:
+            pytest.fail("the place was never free again")
+        freed.set()
+        assert (await slow).status_code == 408
+
+
 async def test_who_may_post(opened: Opened) -> None:
     async with opened(token="secret", names=["show.example"]) as desk:
         for headers, status in [
