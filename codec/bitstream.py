@@ -41,7 +41,7 @@ MAX_WORK = 128_000
 
 #: Units of work of one unit of modelled text, of a set cell of edges (beside that of any), of one cell of colour, and
 #: of one person.
-TEXT_WORK, SET_WORK, COLOR_WORK, PERSON_WORK = 4, 2, 8, 448
+TEXT_WORK, SET_WORK, COLOR_WORK, PERSON_WORK = 4, 2, 12, 448
 
 _Number = TypeVar("_Number", bound=enum.IntEnum)
 
