@@ -30,14 +30,15 @@ COMMANDS = [command.__name__.rpartition(".")[2] for command in cli._COMMANDS]
 
 
 class Signalling(StringIO):
-    """An output that sends this process a signal once a text is written to it."""
+    """An output that sends this process a signal, once, when a text is written to it."""
 
     def __init__(self, text: str, number: int) -> None:
         super().__init__()
-        self._text, self._number = text, number
+        self._text, self._number, self._sent = text, number, False
 
     def write(self, written: str) -> int:
-        if self._text in written:
+        if self._text in written and not self._sent:
+            self._sent = True
             os.kill(os.getpid(), self._number)
         return super().write(written)
 
