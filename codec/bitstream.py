@@ -41,7 +41,7 @@ MAX_WORK = 144_000
 
 #: Units of work of one unit of modelled text, of a set cell of edges (beside that of any), of one cell of colour, and
 #: of one person.
-TEXT_WORK, SET_WORK, COLOR_WORK, PERSON_WORK = 4, 2, 16, 448
+TEXT_WORK, SET_WORK, COLOR_WORK, PERSON_WORK = 4, 2, 16, 2048
 
 _Number = TypeVar("_Number", bound=enum.IntEnum)
 
