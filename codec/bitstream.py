@@ -36,12 +36,12 @@ MAX_PAYLOAD = 1 << 16
 MAX_SECTIONS = 32
 
 #: The most that decoding a stream may cost, so that none keeps a reader busy for long. A unit is what one cell of an
-#: edge map takes: about a quarter of a microsecond.
-MAX_WORK = 144_000
+#: edge map takes: about a third of a microsecond.
+MAX_WORK = 130_000
 
 #: Units of work of one unit of modelled text, of a set cell of edges (beside that of any), of one cell of colour, and
 #: of one person.
-TEXT_WORK, SET_WORK, COLOR_WORK, PERSON_WORK = 4, 2, 16, 2048
+TEXT_WORK, SET_WORK, COLOR_WORK, PERSON_WORK = 4, 2, 12, 2048
 
 _Number = TypeVar("_Number", bound=enum.IntEnum)
 
