@@ -50,9 +50,6 @@ def run(options: argparse.Namespace) -> None:
         check_drawable(stream, levels, path)
     name = options.model or streams[0][1].header.model
     model = load_model(name, options.device, performance=options.performance, tuning=tuning_of(options))
-    for path, stream in streams:
-        if difference := tell_difference(stream.header.model, model.name, model.revision):
-            say(f"{path}: {difference}", quiet=options.quiet)
     make_folder(options.output)
     rows = []
     with progress(quiet=options.quiet) as bars:
@@ -69,6 +66,8 @@ def run(options: argparse.Namespace) -> None:
             if options.save_priors:
                 save_priors(priors, options.output, path.stem)
             rows.append({"file": str(path), "bytes": len(stream.to_bytes()), "model": name, "levels": written})
+            if difference := tell_difference(stream.header.model, model.name, model.revision):
+                say(f"{path}: {difference}", quiet=options.quiet)
             if not options.json:
                 say(f"{path}: {', '.join(written.values())}", quiet=options.quiet)
     if options.json:
