@@ -9,7 +9,6 @@ from layercast_errors import LocalProtocolError, RemoteProtocolError
 from protocol.codes import Code
 from protocol.events import ImageAcknowledged, ImageRefused, ImageSent, SectionAcknowledged, SenderEvent, Wanted
 from protocol.fields import Have, indices_of
-from protocol.ledger import Sent
 from protocol.limits import ALL_SECTIONS
 from protocol.outgoing import OutgoingImage
 from protocol.packets import Ack, Cancel, Packet, Prio, Want
@@ -147,9 +146,11 @@ class Dispatch:
         """Note that the link is gone, and that nobody knows what of it arrived."""
         for sent in self.uplink.ledger.unanswered:
             if sent.section == CANCEL:
-                self._cancel_again(sent)
+                self._tell_cancelled(sent.image, sent.fragment)
         for image in self._images.values():
-            image.restart()
+            # Whoever answers next may be a receiver that was started again, and has heard of nothing.
+            if given_up := image.restart():
+                self._tell_cancelled(image.number, given_up)
 
     def learn(self, have: Sequence[Have], now: float) -> None:
         """Take what the receiver says that it holds."""
@@ -213,7 +214,7 @@ class Dispatch:
         for sent in self.uplink.ledger.lost(now):
             self._stuck = False
             if sent.section == CANCEL:
-                self._cancel_again(sent)
+                self._tell_cancelled(sent.image, sent.fragment)
             elif sent.section != REPAIR and sent.image in self._images:
                 self._images[sent.image].lost(sent.section, sent.fragment)
 
@@ -250,13 +251,13 @@ class Dispatch:
         self.uplink.sent(len(data), self._now, image=number, section=CANCEL, fragment=mask, more=more)
         return data
 
-    def _cancel_again(self, sent: Sent) -> None:
-        self._cancels[sent.image] = self._cancels.get(sent.image, 0) | sent.fragment
+    def _tell_cancelled(self, number: int, mask: int) -> None:
+        self._cancels[number] = self._cancels.get(number, 0) | mask
 
     def _give_up(self, image: OutgoingImage, mask: int) -> None:
         dropped = image.drop(mask)
         if dropped:
-            self._cancels[image.number] = self._cancels.get(image.number, 0) | dropped
+            self._tell_cancelled(image.number, dropped)
             self._stuck = False
             self._tell(image, [])
 

@@ -210,10 +210,12 @@ class OutgoingImage:
                 run.finish()
         return self._newly_done()
 
-    def restart(self) -> None:
-        """Note that nothing is known of what arrived."""
+    def restart(self) -> int:
+        """Note that nobody knows what arrived, or was heard to be given up; gives the latter, bit i for section i."""
         for run in (self._offer_run, *self._runs.values()):
             run.restart()
+        self._unheard = sum(1 << index for index in self.dropped)
+        return self._unheard
 
     def recut(self, *, packet: int, mtu: int, check: int) -> None:
         """Cut what is left anew, for a link with smaller packets.

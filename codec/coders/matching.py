@@ -1,4 +1,4 @@
-"""Levels that look like given colours, in integers only, so that a picture gives the same bytes on every machine.
+"""Levels that look like given colours, in integers only, so that a colour map gives the same bytes on every machine.
 
 CIELAB is in units of 1/256. How different colours look is measured by ellipsoids: `training.table_shades` tabulates for
 the colour of every triple of levels the quadratic form that CIEDE2000 squared is near it.

@@ -165,6 +165,20 @@ def test_whatever_happens() -> None:
     check(runs=40, steps=20)
 
 
+def test_a_restarted_receiver_hears_again_what_was_given_up() -> None:
+    world = World(LINKS["lora-sf9"], seed=0, duplicate=0.0, jitter=0.0, limits=Limits())
+    late = OutgoingSection(layer=1, coder=1, payload=bytes(3000), urgency=1, lifetime=1.0)
+    number = world.accept((OutgoingSection(layer=0, coder=0, payload=bytes(1200), urgency=0), late))
+    world.set_loss(0.6)
+    world.run(200.0)
+    assert world.unfinished == [number]
+    world.set_loss(0.0)
+    world.restart_receiver()
+    world.run(600.0)
+    assert world.book[number].outcome == "delivered"
+    assert set(world.shelf.whole[number]) == {0}
+
+
 def main() -> int:
     """Run the command; what should not happen is shown, as short as it can be made."""
     parser = argparse.ArgumentParser(prog="python -m tests.protocol.test_machine", description=__doc__)
