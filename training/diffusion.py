@@ -1,4 +1,4 @@
-"""Stage 4: train text encoder, UNet and adapters together, by flow matching on the autoencoder's latents.
+"""Stage 5: train text encoder, UNet and adapters together, by flow matching on the autoencoder's latents.
 
 python -m training.diffusion --work build/training --minutes 90
 """
@@ -6,21 +6,17 @@ python -m training.diffusion --work build/training --minutes 90
 import argparse
 import copy
 import logging
-import random
 from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny
 from torch import Tensor, nn
-from tqdm import tqdm
-from transformers import CLIPTokenizer
 
-from training.captions import MAX_TOKENS, save_tokenizer, train_tokenizer
 from training.network import Known, Network
+from training.packed import load_samples
 from training.run import Run, cosine
 from training.samples import Batch, Samples, stream
-from training.vae import load_vae, to_tensor
+from training.text import take_words
 
 LEARNING_RATE = 6e-4
 
@@ -30,34 +26,6 @@ WARMUP = 200
 
 #: Steps over which the weights that are exported are averaged, as a share of all steps so far, and at most.
 AVERAGED_SHARE, AVERAGED_STEPS = 0.05, 2000
-
-
-def cache_latents(vae: AutoencoderTiny, work: Path, split: str, device: torch.device) -> Tensor:
-    """The latents of every picture of `split`, (N, C, 32, 32) half precision, made once and kept in `work`."""
-    path = work / f"{split}.latents.pt"
-    if not path.exists():
-        pictures = np.load(work / f"{split}.npy", mmap_mode="r")
-        vae = vae.to(device, memory_format=torch.channels_last)
-        chunks = []
-        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
-            for start in tqdm(range(0, len(pictures), 16), desc=f"{split} latents", mininterval=5):
-                chunk = to_tensor(np.array(pictures[start : start + 16])).to(device)
-                chunks.append(vae.encoder(chunk).half().cpu())
-        torch.save(torch.cat(chunks), path)
-    latents: Tensor = torch.load(path, weights_only=True)
-    return latents
-
-
-def load_tokenizer(work: Path, samples_of: Samples | None = None) -> CLIPTokenizer:
-    """The tokenizer of `work`; trained on captions of `samples_of` if there is none yet."""
-    folder = work / "tokenizer"
-    if not folder.exists():
-        assert samples_of is not None
-        dice = random.Random(0)
-        corpus = [samples_of.words(row, dice) for row in range(len(samples_of)) for _ in range(4)]
-        save_tokenizer(train_tokenizer(corpus), folder)
-    tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder, model_max_length=MAX_TOKENS)
-    return tokenizer
 
 
 def noise_times(count: int, generator: torch.Generator) -> Tensor:
@@ -84,15 +52,12 @@ def train(run: Run, work: Path, *, batch: int, seed: int, workers: int = 0) -> N
     """Train until the budget of `run` is spent, from its checkpoint if there is one."""
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    vae = load_vae(work)
-    train_latents = cache_latents(vae, work, "train", device)
     state = run.resume()
-    scale = state["scale"] if state else 1 / train_latents.float().std()
-    samples = Samples(work, "train", train_latents * scale, CLIPTokenizer, seed)
-    samples.tokenizer = load_tokenizer(work, samples)
-    held_out = Samples(work, "held_out", cache_latents(vae, work, "held_out", device) * scale, samples.tokenizer, 1)
+    samples, held_out, scale = load_samples(work, seed, device, state["scale"] if state else None)
 
-    network = Network(samples.tokenizer).to(device)
+    network = Network(samples.tokenizer)
+    take_words(network, work)
+    network.to(device)
     nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
     average = copy.deepcopy(network).requires_grad_(False)
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=0.01, fused=True)

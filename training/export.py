@@ -1,4 +1,4 @@
-"""Stage 5: write the trained parts as a model folder in the hub's layout, in half precision.
+"""Stage 6: write the trained parts as a model folder in the hub's layout, in half precision.
 
 python -m training.export --work build/training --out receiver/rendering/weights/mini
 """
@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from diffusers import DPMSolverMultistepScheduler
 
-from training.diffusion import load_tokenizer
 from training.network import Network
+from training.packed import load_tokenizer
 from training.vae import load_vae
 
 

@@ -1,6 +1,5 @@
 """The parts of `mini` that are trained together: text encoder, UNet and two T2I-Adapters, all stock classes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from training.captions import MAX_TOKENS
-from training.vae import LATENT_CHANNELS
+from training.transform import LATENT_CHANNELS
 
 CHANNELS = (96, 160, 224)
 TEXT_WIDTH = 256
@@ -66,6 +65,9 @@ class Network(nn.Module):
             cross_attention_dim=TEXT_WIDTH,
             attention_head_dim=4,
             norm_num_groups=32,
+            # The whole text is also added to the time embedding, as DeepFloyd's IF does: every block hears it.
+            addition_embed_type="text",
+            resnet_time_scale_shift="scale_shift",
         )
         # Light adapters repeat their last width, which fits four-level UNets only: both are full ones.
         self.structure = T2IAdapter(1, list(CHANNELS), num_res_blocks=1, downscale_factor=8)
@@ -81,12 +83,24 @@ class Network(nn.Module):
         """
         context = self.text_encoder(known.tokens)[0]
         tiles = F.interpolate(known.colors, size=(SIZE, SIZE), mode="nearest")
-        residuals = masked_sum((self.structure(known.edges), self.color(tiles)), (known.has_edges, known.has_colors))
+        residuals = sum_where(
+            present(self.structure, known.edges, known.has_edges), present(self.color, tiles, known.has_colors)
+        )
         flow: Tensor = self.unet(noised, 1000 * time, context, down_intrablock_additional_residuals=residuals).sample
         return flow
 
 
-def masked_sum(pyramids: Sequence[Sequence[Tensor]], masks: Sequence[Tensor]) -> list[Tensor]:
-    """Add the feature pyramids, each sample's only where its mask is 1: absent is the same as zeros."""
-    levels = zip(*pyramids, strict=True)
-    return [sum((f * m.to(f.dtype) for f, m in zip(level, masks, strict=True)), torch.zeros(())) for level in levels]
+def present(adapter: T2IAdapter, images: Tensor, mask: Tensor) -> list[Tensor] | None:
+    """Features of the samples whose mask is 1, and zeros for the others, for which the adapter is not run."""
+    rows = mask.flatten().nonzero().flatten()
+    if not len(rows):
+        return None
+    return [
+        level.new_zeros(len(images), *level.shape[1:]).index_copy(0, rows, level) for level in adapter(images[rows])
+    ]
+
+
+def sum_where(*pyramids: list[Tensor] | None) -> list[Tensor] | None:
+    """Add the feature pyramids that there are."""
+    there = [pyramid for pyramid in pyramids if pyramid is not None]
+    return [torch.stack(level).sum(0) for level in zip(*there, strict=True)] if there else None

@@ -27,11 +27,15 @@ _NOT_A_THING = re.compile(
 )
 
 #: Sides of a scene's objects, as shares of the scene's, by how many there are.
-SIDES = {1: (0.6, 0.9), 2: (0.4, 0.5), 3: (0.28, 0.36)}
+SIDES = {1: (0.7, 0.9), 2: (0.4, 0.5), 3: (0.28, 0.36)}
+
+#: Where objects stand in the room that they are given, from left to right and from top to bottom: near the middle, so
+#: that what many pictures of an object have in common is the object and not a blur.
+COLUMN, LINE = (0.35, 0.65), (0.4, 0.65)
 
 #: How often a scene holds so many objects, and on what they stand.
-COUNT_SHARES = {1: 0.7, 2: 0.2, 3: 0.1}
-GROUND_SHARES = {"plain": 0.5, "graded": 0.25, "picture": 0.25}
+COUNT_SHARES = {1: 0.8, 2: 0.15, 3: 0.05}
+GROUND_SHARES = {"plain": 0.55, "graded": 0.3, "picture": 0.15}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +116,8 @@ def draw_scene(folder: Path, scene: Scene, backdrop: NDArray[np.uint8] | None, s
     for place, thing in enumerate(scene.things):
         side = round(size * random.uniform(*SIDES[len(scene.things)]))
         # Each thing keeps to its own part of the width, so that their order tells left from right.
-        left = round(place * column + random.uniform(0.25, 0.75) * max(0.0, column - side))
-        top = round(random.uniform(0.3, 0.8) * (size - side))
+        left = round(place * column + random.uniform(*COLUMN) * max(0.0, column - side))
+        top = round(random.uniform(*LINE) * (size - side))
         _paste(picture, folder / thing.file, min(left, size - side), top, side)
     return picture.round().astype(np.uint8)
 

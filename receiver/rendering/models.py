@@ -189,5 +189,7 @@ def _check_fit(model: Model) -> None:
     for what, wanted_by_unet, given in facts:
         if wanted_by_unet != given:
             raise ModelFilesError(f"the parts of {model.name} do not fit: {what}, but its unet takes {wanted_by_unet}")
-    if unet.addition_embed_type != ("text_time" if model.text_encoder_2 is not None else None):
+    # "text" is made of the text's embeddings, which every UNet gets.
+    added = unet.addition_embed_type if unet.addition_embed_type != "text" else None
+    if added != ("text_time" if model.text_encoder_2 is not None else None):
         raise ModelFilesError(f"{model.name} is no Stable Diffusion 1, 2 or XL: its unet takes more than their text")

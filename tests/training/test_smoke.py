@@ -16,7 +16,7 @@ pytest.importorskip("diffusers")
 from codec.analysis.recognition import SUBJECTS, load_network
 from codec.layers import ColorMap, Priors, Semantic
 from receiver.rendering import load_model, render
-from training import conditions, diffusion, everything, held_out, objects, pack, vae
+from training import conditions, diffusion, everything, held_out, objects, pack, text, vae
 from training.data import Rows, Source, read_tiles
 from training.scenes import draw_scene, plan_scenes, read_things
 
@@ -113,7 +113,8 @@ def test_every_stage_goes_on_where_it_stopped(trained: Path, tmp_path: Path) -> 
     before = (work / "diffusion.pt").stat().st_mtime_ns
     diffusion.main([*where, "--smoke"])  # its budget is spent: nothing is trained
     diffusion.main([*where, "--steps", "4", "--batch", "2"])
-    vae.main([*where, "--steps", "4", "--batch", "2", "--decoder"])
+    vae.main([*where, "--steps", "4", "--batch", "2"])
+    text.main([*where, "--steps", "4", "--batch", "2"])
     steps = [json.loads(line)["step"] for line in (work / "diffusion.jsonl").read_text().splitlines()]
     assert (work / "diffusion.pt").stat().st_mtime_ns > before
     assert steps == sorted(steps)
