@@ -1,59 +1,38 @@
 """Brings what an outbox holds to a receiver, for as long as it takes.
 
-    post --> Outbox --> as many as fit --> Sender --> receiver
-               ^                             |
-               +--- delivered, failed, expired, or put back: the link broke ---+
+    post --> Outbox --> Visit --> Sender --> receiver
+               ^          |
+               +----------+ delivered, failed, expired, or put back
 
-A connection that ends is opened again, after waits that grow; what was under way is offered again under its old
-number, so that the receiver takes nothing in twice.
+A connection that ends is opened again, after waits that grow until something is delivered; what was under way is
+offered again under its old number, so that the receiver takes nothing in twice.
 """
 
 import asyncio
 import contextlib
 import logging
+import math
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from codec.bitstream import Bitstream
-from layercast_errors import (
-    BitstreamError,
-    ConnectError,
-    DisconnectedError,
-    LayercastError,
-    LocalProtocolError,
-    RemoteProtocolError,
-)
+from layercast_errors import ConnectError, DisconnectedError, LayercastError, RemoteProtocolError
 from protocol.codes import Code
-from protocol.limits import Limits
-from sender.backoff import Backoff
-from sender.delivery import Delivery, Progress
-from sender.entries import Entry, EntryState
+from sender.backoff import LONGEST_WAIT, Backoff
 from sender.outbox import Outbox
 from sender.session import Sender
 from sender.updates import Update, Updates
+from sender.visit import Visit
 
 _log = logging.getLogger("sender.courier")
 
 #: Reasons for which a receiver ends a connection that no waiting mends.
 HOPELESS = frozenset({Code.VERSION, Code.ROLE})
 
-#: Reasons for which a receiver gives up a picture that it would not take later either.
-REFUSALS = frozenset({Code.BAD_OBJECT, Code.TOO_LARGE, Code.CANCELLED})
-
-#: Reasons that, after `LAST_ATTEMPT` attempts, put the picture itself under suspicion.
-BREAKS = frozenset({Code.PROTOCOL, Code.BAD_PACKETS})
-LAST_ATTEMPT = 10
-
-#: After so many attempts a picture that we cannot offer counts as broken; before, it may have been the moment's fault.
-LAST_LOCAL_ATTEMPT = 3
-
-#: How long a picture that was put back keeps its place, in seconds, so that it is not tried again in an endless hurry.
-PAUSE_SECONDS = 1.0
-
-#: How often pictures that wait are looked through for those out of time, in seconds.
-EXPIRY_SECONDS = 5.0
+#: A connection that lasted as long, in seconds, was no failure even if there was nothing to deliver.
+STEADY_SECONDS = LONGEST_WAIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +62,11 @@ class Courier:
         on_update: Callable[[Update], None] | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        limits = Limits()
         self.outbox = outbox
         self._connect = connect
         self._backoff = Backoff(chance)
-        self._places = limits.open_images
-        self._bytes = limits.peer_bytes
         self._changed = asyncio.Event()
         self._draining = False
-        self._under_way: dict[int, tuple[Entry, asyncio.Task[None]]] = {}
         self.updates = Updates(on_update)
         #: The open connection; None while there is none.
         self.sender: Sender | None = None
@@ -154,93 +129,20 @@ class Courier:
 
     async def _serve(self, sender: Sender, *, until_empty: bool) -> None:
         """Deliver over one connection until there is nothing left to do, or it ends."""
+        visit = Visit(sender, self.outbox, self.updates, self._changed, lambda: self._draining)
+        began = math.inf
         try:
             async with sender:
+                began = time.monotonic()
                 self.sender, self.trouble = sender, ""
                 self._past = replace(self._past, connections=self._past.connections + 1)
-                self._backoff.reset()
-                await self._pump(sender, until_empty=until_empty)
+                await visit.run(until_empty=until_empty)
         finally:
             self._past, self.sender = self.totals, None
-            # The connection is closed, so each of them ends by itself and puts its picture back.
-            await asyncio.gather(*(task for _, task in self._under_way.values()), return_exceptions=True)
-            self._under_way.clear()
-
-    async def _pump(self, sender: Sender, *, until_empty: bool) -> None:
-        closed = asyncio.create_task(sender.wait_closed(), name="watch the connection")
-        closed.add_done_callback(lambda _: self._changed.set())
-        try:
-            while not closed.done():
-                self._changed.clear()
-                self._remove_finished()
-                waiting = 0 if self._draining else await self._begin_next(sender)
-                if not waiting and not self._under_way and (until_empty or self._draining):
-                    return
-                await self._wait(EXPIRY_SECONDS)
-            raise closed.result()
-        finally:
-            closed.cancel()
-
-    def _remove_finished(self) -> None:
-        """Give the places of finished pictures away.
-
-        Raises:
-            OutboxError: how one of them ended could not be written down.
-        """
-        for image, (_, task) in list(self._under_way.items()):
-            if task.done():
-                del self._under_way[image]
-                task.result()
-
-    async def _begin_next(self, sender: Sender) -> int:
-        """Begin as many pictures as there are places for; gives how many of those looked at still wait."""
-        for image in await asyncio.to_thread(self.outbox.expire):
-            self.updates.tell(image, await asyncio.to_thread(self.outbox.entry, image))
-        room = self._places - len(self._under_way)
-        queued = await asyncio.to_thread(self.outbox.queued, room + 1)
-        waiting = len(queued)
-        for entry in queued[:room]:
-            held = sum(other.size for other, _ in self._under_way.values())
-            if self._under_way and held + entry.size > self._bytes:
-                break
-            await asyncio.to_thread(self.outbox.begin, entry.image)
-            begun = replace(entry, state=EntryState.SENT, attempts=entry.attempts + 1)
-            task = asyncio.create_task(self._deliver(sender, begun), name=f"picture {entry.image}")
-            task.add_done_callback(lambda _: self._changed.set())
-            self._under_way[entry.image] = (begun, task)
-            waiting -= 1
-        return waiting
-
-    async def _deliver(self, sender: Sender, entry: Entry) -> None:
-        self.updates.tell(entry.image, entry)
-        delivery: Delivery | None = None
-        try:
-            stream = await asyncio.to_thread(self.outbox.load, entry.image)
-
-            def on_progress(progress: Progress) -> None:
-                self.updates.tell(entry.image, entry, progress=progress)
-
-            lifetime = None if entry.expires_at is None else max(0.0, entry.expires_at - time.time())
-            delivery = await sender.send(
-                stream, image=entry.image, jpeg_size=entry.jpeg_size, lifetime=lifetime, on_progress=on_progress
-            )
-            ending = (EntryState.DELIVERED, None) if delivery.complete else (EntryState.EXPIRED, "its time was over")
-        except LayercastError as error:
-            ending = _ending_of(error, entry)
-        state, reason = ending
-        if state is EntryState.QUEUED:
-            if self.sender is sender:
-                await self._pause()
-            await asyncio.to_thread(self.outbox.put_back, entry.image, reason or "")
-        else:
-            await asyncio.to_thread(self.outbox.finish, entry.image, state, reason)
-        self.updates.tell(entry.image, await asyncio.to_thread(self.outbox.entry, entry.image), delivery=delivery)
-
-    async def _pause(self) -> None:
-        """Let a moment pass, unless the connection ends meanwhile."""
-        assert self.sender is not None
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.sender.wait_closed(), PAUSE_SECONDS)
+            await visit.finish()
+            # Not as soon as it stands: a receiver whose disk is full lets us in, and takes nothing.
+            if visit.fruitful or time.monotonic() - began >= STEADY_SECONDS:
+                self._backoff.reset()
 
     async def _wait_after(self, error: LayercastError, asked: float) -> None:
         wait = self._backoff.next_wait(asked)
@@ -249,27 +151,6 @@ class Courier:
         ends = time.monotonic() + wait
         while not self._draining and (left := ends - time.monotonic()) > 0:
             self._changed.clear()
-            await self._wait(left)
-
-    async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        except TimeoutError:
-            return
-
-
-def _ending_of(error: LayercastError, entry: Entry) -> tuple[EntryState, str]:
-    """What becomes of a picture that was not delivered, and why."""
-    reason = str(error)
-    match error:
-        case RemoteProtocolError(code=code) if code in REFUSALS:
-            return EntryState.FAILED, reason
-        case RemoteProtocolError(code=code) if code in BREAKS and entry.attempts >= LAST_ATTEMPT:
-            return EntryState.FAILED, reason
-        case LocalProtocolError() if entry.attempts >= LAST_LOCAL_ATTEMPT:
-            return EntryState.FAILED, reason
-        case BitstreamError():
-            return EntryState.FAILED, reason
-        case _:
-            return EntryState.QUEUED, reason
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._changed.wait()

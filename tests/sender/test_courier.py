@@ -4,16 +4,17 @@ import asyncio
 import contextlib
 import logging
 import random
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-import sender.courier as courier_module
+import sender.visit as visit_module
 from codec.bitstream import Bitstream, Coder, Header, Section
 from codec.layers import Layer
-from layercast_errors import AuthenticationError
+from layercast_errors import AuthenticationError, UsageError
 from protocol.events import ImageDone, OfferReceived, ReceiverEvent, SectionReceived
 from protocol.limits import Limits
 from protocol.transports.serving import open_socket
@@ -226,6 +227,50 @@ async def test_a_picture_that_the_receiver_refuses_fails_alone(tmp_path: Path) -
             assert "larger than the receiver holds" in str(failed.reason)
 
 
+async def test_a_receiver_that_holds_less_than_we_thought_gets_everything(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it threw away to make room it takes in no more in the same session, and so it is offered in another."""
+    events: list[ReceiverEvent] = []
+    async with receiving(events, limits=Limits(open_images=2)) as url:
+        with bench(tmp_path, url, rate=60_000) as desk, caplog.at_level(logging.WARNING, "sender.courier"):
+            for number in range(6):
+                await desk.courier.post(stream(1_500 + number))
+            async with asyncio.timeout(PATIENCE):
+                await desk.courier.run(until_empty=True)
+            assert desk.states() == ["delivered"] * 6
+            attempts = [entry.attempts for entry in desk.outbox.entries()]
+    assert sorted(pictures_in(events)) == [1, 2, 3, 4, 5, 6]
+    assert max(attempts) > 1
+    assert "the receiver had no place for" in caplog.text
+
+
+async def test_a_receiver_that_takes_nothing_is_asked_ever_more_rarely(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It lets us in, as one whose disk is full does; that alone is no success."""
+
+    def refuse(event: ReceiverEvent) -> None:
+        if isinstance(event, ImageDone) and len(waits()) < 3:
+            raise UsageError("no room")
+        events.append(event)
+
+    def waits() -> list[str]:
+        return re.findall(r"trying again in (\d+\.\d)", caplog.text)
+
+    events: list[ReceiverEvent] = []
+    with caplog.at_level(logging.WARNING, "sender.courier"):
+        async with Intake("ws://127.0.0.1:0", on_event=refuse) as intake:
+            with bench(tmp_path, intake.url) as desk:
+                await desk.courier.post(stream())
+                async with asyncio.timeout(PATIENCE):
+                    await desk.courier.run(until_empty=True)
+                assert desk.states() == ["delivered"]
+                # Whoever delivered something begins again with the first wait.
+                assert desk.courier._backoff.next_wait() < 0.5
+    assert waits() == ["0.2", "0.5", "1.0"]
+
+
 async def test_a_damaged_stream_fails_alone(tmp_path: Path) -> None:
     events: list[ReceiverEvent] = []
     async with receiving(events) as url:
@@ -239,7 +284,7 @@ async def test_a_damaged_stream_fails_alone(tmp_path: Path) -> None:
 
 
 async def test_what_is_out_of_time_is_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(courier_module, "EXPIRY_SECONDS", 0.05)
+    monkeypatch.setattr(visit_module, "EXPIRY_SECONDS", 0.05)
     events: list[ReceiverEvent] = []
     async with receiving(events) as url:
         with bench(tmp_path, url, rate=4_000) as desk:
