@@ -14,7 +14,7 @@ from receiver.rendering.frames import Frame
 KNOWN_LAYERS = frozenset(map(int, Layer))
 _KNOWN_CODERS = frozenset(map(int, Coder))
 
-_log = logging.getLogger("receiver.session")
+_log = logging.getLogger("receiver.pictures")
 
 
 @dataclass(eq=False, slots=True)

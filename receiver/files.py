@@ -1,5 +1,6 @@
 """Files that are written whole or not at all."""
 
+import contextlib
 import io
 import os
 from pathlib import Path
@@ -31,7 +32,9 @@ def save_whole(content: Image.Image | str | bytes, path: Path, *, durable: bool 
         if durable:
             _sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        # Where nothing can be written, such as on a disk that has become read-only, nothing can be removed either.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise UsageError(f"{path}: {error.strerror or error}") from error
 
 

@@ -231,5 +231,7 @@ class Intake:
             # What we could not take in must not be acknowledged, nor count as held: the sender is to try again later.
             known = isinstance(error, LayercastError)
             message = "session %s is ended, for what came could not be taken in: %s"
-            _log.error(message, connection.session, error, exc_info=None if known else error)
+            # One that is known was told already by whom it happened to, once and not for every session.
+            level = logging.INFO if known else logging.ERROR
+            _log.log(level, message, connection.session, error, exc_info=None if known else error)
             connection.refuse(Code.INTERNAL)

@@ -9,6 +9,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from codec.layers import Layer
+from receiver.archive.store import ArchiveFigures
 from receiver.events import Event, FrameRendered, PictureCompleted, PictureFailed, PictureOpened
 
 #: Seconds that a picture may take: a few tenths on a GPU, minutes on the slowest links.
@@ -26,12 +27,14 @@ class Figures:
         open_pictures: pictures under way.
         oldest: age of the oldest of them, in seconds; 0 if there is none.
         bad_packets: damaged packets of all sessions so far.
+        archive: what the archive holds, if there is one.
     """
 
     sessions: int
     open_pictures: int
     oldest: float
     bad_packets: int
+    archive: ArchiveFigures | None = None
 
 
 class Metrics:
@@ -111,3 +114,12 @@ class _Reader(Collector):
         yield GaugeMetricFamily("layercast_receiver_open_pictures", "Pictures under way", figures.open_pictures)
         yield GaugeMetricFamily("layercast_receiver_oldest_picture_seconds", "Age of the oldest", figures.oldest)
         yield CounterMetricFamily("layercast_receiver_bad_packets", "Damaged packets", figures.bad_packets)
+        if (archive := figures.archive) is not None:
+            yield GaugeMetricFamily("layercast_receiver_archive_pictures", "Whole pictures kept", archive.pictures)
+            yield GaugeMetricFamily("layercast_receiver_archive_bytes", "Bytes on disk of what is kept", archive.size)
+            yield GaugeMetricFamily("layercast_receiver_archive_free_bytes", "Bytes free on its disk", archive.free)
+            yield CounterMetricFamily("layercast_receiver_archive_removed", "Pictures that had to go", archive.removed)
+            yield CounterMetricFamily("layercast_receiver_archive_failures", "Writes that failed", archive.failures)
+            yield GaugeMetricFamily(
+                "layercast_receiver_archive_failing", "Whether the last write failed", float(archive.failing)
+            )

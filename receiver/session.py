@@ -6,11 +6,8 @@ Intake --> sections so far --> priors --> Engine --> frames
 """
 
 import asyncio
-import contextlib
-import logging
 import ssl as tls
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,39 +15,23 @@ from typing import TYPE_CHECKING, Union
 
 import numpy as np
 
-from codec.bitstream import Header
 from codec.encoding import encode
-from codec.layers import Layer, Priors, Semantic
-from layercast_errors import BitstreamError, UsageError
+from codec.layers import Priors, Semantic
+from layercast_errors import UsageError
 from protocol.limits import Limits
 from protocol.seals import SharedKey
-from receiver.archive import label_of
-from receiver.arrival import KNOWN_LAYERS, Arrival
-from receiver.events import (
-    Event,
-    FrameRendered,
-    LayerArrived,
-    PictureCompleted,
-    PictureFailed,
-    PictureOpened,
-    SectionSize,
-)
-from receiver.intake import ImageDone, ImageFailed, Intake, OfferReceived, ReceiverEvent, SectionReceived
-from receiver.keeping import Keeper
+from receiver.archive import KEEP_BYTES, Bounds, Keeper
+from receiver.events import Event, FrameRendered
+from receiver.intake import ImageDone, Intake, ReceiverEvent, SectionReceived
 from receiver.metrics import Figures, Metrics
 from receiver.permissions import Permissions
-from receiver.rendering.frames import Frame
+from receiver.pictures import Pictures
 from receiver.rendering.settings import Tuning
 from receiver.replay import offer_of, sections_of
 
 if TYPE_CHECKING:
     from receiver.rendering.models import Model
     from receiver.rendering.renderer import Renderer
-
-_log = logging.getLogger("receiver.session")
-
-#: Pictures that may be under way at once; beyond, the oldest is given up.
-MAX_OPEN_PICTURES = 64
 
 #: Canvas side of the picture that is drawn once before anything arrives, in pixels.
 WARM_UP_SIDE = 256
@@ -72,6 +53,8 @@ class Receiver:
         steps: denoising steps; the model's own number if None.
         archive: a folder to keep streams and pictures in. A sender hears that a picture arrived only once it is safe on
             disk there; what is there already is not taken in again, and what could not be drawn before is drawn.
+        keep: bytes that the archive may take on disk; beyond, the oldest pictures go. None for any number.
+        keep_days: after how many days a picture goes in any case; None for never.
         on_frame: called in the event loop with every frame.
         on_event: called in the event loop with everything that happens, frames included.
         ssl, trust: for secure addresses, the certificate to show, and those to trust in a broker.
@@ -97,6 +80,8 @@ class Receiver:
         tuning: Tuning | None = None,
         steps: int | None = None,
         archive: Path | str | None = None,
+        keep: int | None = KEEP_BYTES,
+        keep_days: float | None = None,
         on_frame: Callable[[FrameRendered], None] | None = None,
         on_event: Callable[[Event], None] | None = None,
         ssl: tls.SSLContext | None = None,
@@ -108,7 +93,9 @@ class Receiver:
     ) -> None:
         if steps is not None and steps < 1:
             raise UsageError(f"a picture takes at least one step, not {steps}")
-        self._keeper = Keeper(archive)
+        bounds = Bounds(size=keep, days=keep_days)
+        self._keeper = Keeper(archive, bounds, in_use=lambda: self._pictures.names)
+        self._pictures = Pictures(self._keeper, self._tell, steps=steps)
         self._intake = Intake(
             listen,
             on_event=self._take,
@@ -130,14 +117,9 @@ class Receiver:
         self._steps = steps
         self._on_frame = on_frame
         self._on_event = on_event
-        self._pictures: dict[tuple[str, int], Arrival] = {}
-        #: Pictures that are no longer drawn, and still arrive; as many as senders may have open.
-        self._given_up: dict[tuple[str, int], Arrival] = {}
-        self._engine: Renderer | None = None
         self._ready = asyncio.Event()
         self._redrawing: asyncio.Task[None] | None = None
         self._condition = "loading"
-        self._ended = asyncio.Event()
         self.metrics = Metrics(self._figures)
 
     async def __aenter__(self) -> "Receiver":
@@ -148,19 +130,19 @@ class Receiver:
             ListenError: the address cannot be listened on.
             UsageError: it is no address.
         """
-        self._loop = asyncio.get_running_loop()
         # Before the model, which takes seconds to load: a taken port should be told at once.
         await self._intake.__aenter__()
         try:
             if self._model is not None:
-                self._engine = await asyncio.to_thread(self._start_engine, self._model)
+                self._pictures.engine = await asyncio.to_thread(self._start_engine, self._model)
         except BaseException as error:
             self._ready.set()
             await self._intake.__aexit__(type(error), error, error.__traceback__)
             raise
         self._condition = "ok"
         self._ready.set()
-        if self._engine:
+        self._keeper.start()
+        if self._pictures.engine:
             self._redrawing = asyncio.create_task(self._redraw(), name="drawing what the archive holds")
         return self
 
@@ -174,8 +156,8 @@ class Receiver:
         try:
             await self._intake.__aexit__(kind, error, trace)
         finally:
-            if self._engine:
-                await asyncio.to_thread(self._engine.close)
+            if self._pictures.engine:
+                await asyncio.to_thread(self._pictures.engine.close)
             await self._keeper.finish()
 
     @property
@@ -190,8 +172,8 @@ class Receiver:
 
     @property
     def condition(self) -> str:
-        """How we are: "loading", "ok", "draining" or "closed"."""
-        return self._condition
+        """How we are: "loading", "ok", "draining" or "closed"; "archive failing" while nothing can be kept."""
+        return "archive failing" if self._condition == "ok" and self._keeper.failing else self._condition
 
     async def drain(self) -> None:
         """Take no new senders, and wait until every picture that is under way has arrived and is drawn."""
@@ -199,9 +181,7 @@ class Receiver:
         if self._redrawing:
             self._redrawing.cancel()
         self._intake.close_doors()
-        while self._pictures:
-            self._ended.clear()
-            await self._ended.wait()
+        await self._pictures.wait_until_none()
 
     def _start_engine(self, model: Union[str, Path, "Model"]) -> "Renderer":
         """Everything slow that a first picture would otherwise wait for: weights, compiled coders, first kernels."""
@@ -224,174 +204,39 @@ class Receiver:
         await self._ready.wait()
         if self._condition == "loading":
             return
-        match event:
-            case OfferReceived(stream=stream, session=session):
-                # A sender that does not tell who it is cannot be known again.
-                label = label_of(stream or session.encode(), event.epoch, event.image)
-                self._open(event, label, datetime.now(UTC))
-            case SectionReceived():
-                self.metrics.count_section(event.layer, len(event.payload))
-                await self._add(event)
-            case ImageDone(session=session, image=image):
-                if given_up := self._given_up.pop((session, image), None):
-                    await self._keeper.store(given_up)
-                elif picture := self._pictures.get((session, image)):
-                    await self._keeper.store(picture)
-                    picture.delivered = True
-                    picture.received = event.received
-                    if picture.drawing is None and self._engine:
-                        self._give_up((session, image), "nothing in it can be drawn by this version")
-                    else:
-                        self._finish_if_drawn((session, image), picture)
-            case ImageFailed(session=session, image=image):
-                if given_up := self._given_up.pop((session, image), None):
-                    self._keeper.keep_part(given_up)
-                elif (session, image) in self._pictures:
-                    self._give_up((session, image), event.reason, broken_off=True)
-
-    def _open(self, offer: OfferReceived, name: str, began: datetime) -> bool:
-        """Begin a picture; false if its head tells nothing."""
-        try:
-            header = Header.parse(offer.head)
-        except BitstreamError as error:
-            _log.warning("picture %s: %s", name, error)
-            return False
-        if self._engine and (difference := self._engine.tell_difference(header.model)):
-            _log.warning("picture %s: %s", name, difference)
-        if len(self._pictures) >= MAX_OPEN_PICTURES:
-            self._stop_oldest()
-        self._pictures[offer.session, offer.image] = Arrival(name, header, began)
-        self._tell(
-            PictureOpened(
-                picture=name,
-                canvas=header.canvas,
-                model=header.model,
-                seed=header.seed,
-                sections=tuple(
-                    SectionSize(layer=Layer(section.layer), size=section.size)
-                    for section in offer.sections
-                    if section.layer in KNOWN_LAYERS
-                ),
-                rate=offer.rate,
-                jpeg_size=offer.jpeg_size,
-                at=self._loop.time(),
-            )
-        )
-        return True
-
-    async def _add(self, event: SectionReceived) -> None:
-        key = (event.session, event.image)
-        if given_up := self._given_up.get(key):
-            given_up.add(event)
-        picture = self._pictures.get(key)
-        if picture is None or not picture.add(event):
-            return
-        try:
-            # Tens of milliseconds of arithmetic, during which other senders and watchers shall not wait.
-            priors = await asyncio.to_thread(picture.stream.decode)
-        except BitstreamError as error:
-            self._give_up(key, f"a section cannot be decoded: {error}")
-            return
-        if self._pictures.get(key) is not picture:
-            return
-        self._tell(
-            LayerArrived(
-                picture=picture.name,
-                layer=Layer(event.layer),
-                priors=priors,
-                received=event.received,
-                at=self._loop.time(),
-            )
-        )
-        self._draw(key, picture, priors)
-
-    def _draw(self, key: tuple[str, int], picture: Arrival, priors: Priors) -> None:
-        if self._engine is None:
-            return
-
-        def on_frame(frame: Frame) -> None:
-            self._in_loop(lambda: self._show(picture, frame))
-
-        picture.drawing = self._engine.submit(
-            picture.name, priors, picture.header.seed, on_frame, self._steps, session=key[0]
-        )
-        picture.drawing.add_done_callback(lambda drawing: self._in_loop(lambda: self._drawn(key, picture, drawing)))
-
-    def _in_loop(self, call: Callable[[], None]) -> None:
-        """Run `call` in the event loop; from the engine's thread, which may outlive the loop by a moment."""
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(call)
-
-    def _show(self, picture: Arrival, frame: Frame) -> None:
-        if not picture.wants(frame):
-            return
-        picture.shown = True
-        event = FrameRendered(picture=picture.name, frame=frame, at=self._loop.time())
-        self._tell(event)
-        if self._on_frame:
-            self._on_frame(event)
-        if frame.final:
-            self._keeper.keep_level(picture, frame)
-
-    def _drawn(self, key: tuple[str, int], picture: Arrival, drawing: "Future[Frame]") -> None:
-        if drawing is not picture.drawing or drawing.cancelled() or self._pictures.get(key) is not picture:
-            return
-        if error := drawing.exception():
-            self._give_up(key, f"it cannot be drawn: {error}")
-        else:
-            self._finish_if_drawn(key, picture)
-
-    def _finish_if_drawn(self, key: tuple[str, int], picture: Arrival) -> None:
-        drawing = picture.drawing
-        drawn = self._engine is None or (drawing is not None and drawing.done() and not drawing.cancelled())
-        if not (picture.delivered and drawn):
-            return
-        del self._pictures[key]
-        self._ended.set()
-        self._tell(PictureCompleted(picture=picture.name, received=picture.received, at=self._loop.time()))
-
-    def _stop_oldest(self) -> None:
-        key, picture = next(iter(self._pictures.items()))
-        self._give_up(key, "too many pictures are under way")
-        if self._engine:
-            self._engine.cancel(picture.name)
-
-    def _give_up(self, key: tuple[str, int], reason: str, *, broken_off: bool = False) -> None:
-        """Draw nothing more of a picture. What came of it is kept, and so is what still comes unless it broke off."""
-        picture = self._pictures.pop(key)
-        self._ended.set()
-        self._tell(PictureFailed(picture=picture.name, reason=reason, at=self._loop.time()))
-        if broken_off:
-            self._keeper.keep_part(picture)
-        elif not picture.delivered:
-            self._given_up[key] = picture
+        if isinstance(event, SectionReceived):
+            self.metrics.count_section(event.layer, len(event.payload))
+        await self._pictures.take(event)
 
     async def _redraw(self) -> None:
         """Draw what was kept and not drawn, for want of time or because the process ended."""
         number = 0
         async for kept, stream in self._keeper.undrawn():
             offer = offer_of(stream, number := number + 1)
-            if not self._open(offer, kept.label, datetime.now(UTC)):
+            picture = self._pictures.open(offer, kept.label)
+            if picture is None:
                 continue
             for event in sections_of(stream, number):
-                await self._add(event)
-            await self._take(ImageDone(session=offer.session, image=number, received=len(stream.to_bytes())))
+                await self._pictures.take(event)
+            await self._pictures.take(ImageDone(session=offer.session, image=number, received=len(stream.to_bytes())))
             # One at a time: what comes meanwhile is more urgent.
-            picture = self._pictures.get((offer.session, number))
-            if picture and picture.drawing:
+            if picture.drawing:
                 await asyncio.gather(asyncio.wrap_future(picture.drawing), return_exceptions=True)
 
     def _figures(self) -> Figures:
         now = datetime.now(UTC)
-        ages = [(now - picture.began).total_seconds() for picture in self._pictures.values()]
+        ages = [(now - picture.began).total_seconds() for picture in self._pictures]
         return Figures(
             sessions=len(self._intake.sessions),
             open_pictures=len(ages),
             oldest=max(ages, default=0.0),
             bad_packets=self._intake.bad_packets,
+            archive=self._keeper.figures(),
         )
 
     def _tell(self, event: Event) -> None:
         self.metrics.count(event)
         if self._on_event:
             self._on_event(event)
+        if self._on_frame and isinstance(event, FrameRendered):
+            self._on_frame(event)

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -187,3 +188,18 @@ def host_and_port(address: str) -> tuple[str, int]:
         if colon and host and 0 <= int(port) <= 65535:
             return host.removeprefix("[").removesuffix("]"), int(port)
     raise UsageError(f"an address is HOST:PORT, such as 127.0.0.1:8080, not {address!r}")
+
+
+def byte_count(text: str) -> int | None:
+    """Read a size such as 500MB, 1.5 GiB or 2TB, in bytes; "all" is None.
+
+    Raises:
+        UsageError: it is of another form. A number alone is, too: whoever forgets a unit would keep next to nothing.
+    """
+    if text == "all":
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([MGT])(i?)B", text)
+    if found is None or not float(found[1]):
+        raise UsageError(f"a size is a number with MB, GB or TB, such as 500MB, or all; not {text!r}")
+    unit: int = (1024 if found[3] else 1000) ** (2 + "MGT".index(found[2]))
+    return round(float(found[1]) * unit)

@@ -5,7 +5,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layercast.commands.arguments import Subparsers, add_command, add_rendering, host_and_port, tuning_of
+from layercast.commands.arguments import Subparsers, add_command, add_rendering, byte_count, host_and_port, tuning_of
 from layercast.commands.links import ADDRESSES, add_listening, certificate_of, shared_key_of, trust_of
 from layercast.commands.secrets import add_token, token_of
 from layercast.console import report, say
@@ -62,6 +62,14 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         help="a web page that may show the page's data and send from a browser, such as https://show.example",
     )
     parser.add_argument("--archive", type=Path, metavar="DIR", help="keep streams and pictures here")
+    parser.add_argument(
+        "--keep",
+        metavar="SIZE",
+        help="what the archive may take on disk, such as 500MB or 2TB, or all; the oldest go first (default: 10GB)",
+    )
+    parser.add_argument(
+        "--keep-days", type=float, metavar="N", help="what is older goes from the archive in any case (default: never)"
+    )
     add_token(parser, "what senders must know; without it anyone may send")
     parser.add_argument(
         "--permissions",
@@ -104,7 +112,7 @@ async def _serve(options: argparse.Namespace, leaving: "asyncio.Event") -> None:
 
     addresses = options.listen or [DEFAULT_ADDRESS]
     certificate, trust, shared_key = certificate_of(options), trust_of(options), shared_key_of(options)
-    permissions = _permissions_of(options)
+    permissions, keep = _permissions_of(options), _keep_of(options)
     receiver: Receiver | None = None
     viewer = None
     if options.viewer != "none":
@@ -152,6 +160,8 @@ async def _serve(options: argparse.Namespace, leaving: "asyncio.Event") -> None:
                 device=options.device,
                 steps=options.steps,
                 archive=options.archive,
+                keep=keep,
+                keep_days=options.keep_days,
                 on_event=on_event,
                 ssl=certificate,
                 trust=trust,
@@ -203,6 +213,15 @@ def _permissions_of(options: argparse.Namespace) -> "Permissions | None":
             raise UsageError("--permissions names every token; put the one that was given besides into its file")
         return Permissions.load(options.permissions)
     return None if token is None else Permissions.of_token(token)
+
+
+def _keep_of(options: argparse.Namespace) -> int | None:
+    """What the archive may take on disk, in bytes; None for any number."""
+    from receiver.archive import KEEP_BYTES
+
+    if options.archive is None and (options.keep is not None or options.keep_days is not None):
+        raise UsageError("--keep and --keep-days tell how much of an archive to keep; name one with --archive DIR")
+    return KEEP_BYTES if options.keep is None else byte_count(options.keep)
 
 
 def event_line(event: "Event") -> str | None:

@@ -1,11 +1,11 @@
 import asyncio
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-import receiver.session as session_module
 from codec.bitstream import Bitstream
 from codec.encoding import encode
 from codec.layers import Layer
@@ -24,6 +24,7 @@ from protocol.limits import Limits
 from protocol.links import LinkProfile
 from protocol.transports.addresses import open_transport
 from receiver.archive import Archive, label_of
+from receiver.archive.store import REMOVED_NAME
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
 from receiver.intake import OfferReceived, SectionInfo, SectionReceived
 from receiver.permissions import Permissions
@@ -84,7 +85,7 @@ def sections_of(stream: Bitstream) -> list[OutgoingSection]:
 
 
 def files_in(folder: Path) -> list[Path]:
-    return [*folder.iterdir()]
+    return [path for path in folder.iterdir() if path.name != REMOVED_NAME]
 
 
 def streams_in(folder: Path) -> list[Bitstream]:
@@ -250,7 +251,7 @@ async def test_a_sender_that_vanishes_leaves_what_came(
 async def test_of_too_many_pictures_the_oldest_gives_way_and_is_kept_all_the_same(
     tiny_model: Path, tmp_path: Path, stream: Bitstream, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_module, "MAX_OPEN_PICTURES", 1)
+    monkeypatch.setattr("receiver.pictures.MAX_OPEN_PICTURES", 1)
     async with (
         Receiver(ANY_PORT, model=tiny_model, steps=2, on_event=watch, archive=tmp_path) as receiver,
         Sender(receiver.url, link=SLOW) as slow,
@@ -265,7 +266,7 @@ async def test_of_too_many_pictures_the_oldest_gives_way_and_is_kept_all_the_sam
         assert isinstance(second, PictureCompleted)
         assert (await sending).complete
         assert streams_in(tmp_path) == [stream, stream]
-        assert not receiver._given_up
+        assert not receiver._pictures._given_up
 
 
 async def test_senders_that_come_while_the_model_loads_wait(tiny_model: Path, stream: Bitstream, watch: Watch) -> None:
@@ -352,7 +353,7 @@ async def test_what_cannot_be_kept_is_not_acknowledged(
 ) -> None:
     archive = tmp_path / "archive"
     async with Receiver(ANY_PORT, model=tiny_model, steps=2, archive=archive, on_event=watch) as receiver:
-        archive.rmdir()
+        shutil.rmtree(archive)
         async with Sender(receiver.url) as sender:
             with pytest.raises((DisconnectedError, RemoteProtocolError)):
                 await sender.send(stream)
