@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from layercast_errors import OutboxError
+from layercast_errors import OutboxError, OutboxFullError
 
 #: Marks a SQLite file as ours ("lcob"), and the form of its tables.
 APPLICATION_ID = 0x6C636F62
@@ -72,8 +72,15 @@ def check_form(database: sqlite3.Connection, path: Path) -> None:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Errors of SQLite as ours."""
+    """Errors of SQLite as ours.
+
+    Raises:
+        OutboxFullError: the disk has no room.
+        OutboxError: anything else.
+    """
     try:
         yield
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise OutboxFullError(f"{path} cannot grow, for its disk is full; make room there") from error
         raise OutboxError(f"{path} cannot be used as an outbox: {error}") from error

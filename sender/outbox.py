@@ -11,9 +11,8 @@ already has.
 
 import secrets
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +20,10 @@ from types import TracebackType
 
 from codec.bitstream import Bitstream
 from layercast_errors import OutboxError, OutboxFullError
-from sender.database import check_form, open_database, translated
-from sender.entries import COLUMNS, FINISHED, PENDING, Entry, EntryState, entry_of, read_entries
+from sender.database import open_database, translated
+from sender.entries import FINISHED, PENDING, EntryState
 from sender.locking import FileLock
+from sender.reading import OutboxReader
 
 #: Bytes of a stream's id. Receivers tell pictures apart by it for years, so it must not be hit twice by chance.
 STREAM_ID_BYTES = 6
@@ -47,8 +47,8 @@ class OutboxLimits:
     finished: int = 10_000
 
 
-class Outbox:
-    """Pictures to send, safe on disk. Use it in a `with`, in one process at a time; in any thread.
+class Outbox(OutboxReader):
+    """Pictures to send, safe on disk, and how far each is. Use it in a `with`, in one process at a time; in any thread.
 
     Args:
         path: the file; made if it is not there.
@@ -68,13 +68,12 @@ class Outbox:
         limits: OutboxLimits | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.path = Path(path)
+        path = Path(path)
         self._limits = limits or OutboxLimits()
         self._clock = clock
-        self._turn = threading.RLock()
-        self._lock = FileLock(self.path)
+        self._lock = FileLock(path)
         try:
-            self._database = open_database(self.path)
+            super().__init__(path, open_database(path))
             self.stream, self.epoch = self._identity(stream)
         except BaseException:
             self._lock.release()
@@ -113,7 +112,7 @@ class Outbox:
             lifetime: after how many seconds it is no longer worth sending; None for never.
 
         Raises:
-            OutboxFullError: it holds as much as it may.
+            OutboxFullError: it holds as much as it may, or its disk is full.
             OutboxError: the file cannot be written.
         """
         payload = stream.to_bytes()
@@ -140,64 +139,6 @@ class Outbox:
             )
             assert row.lastrowid is not None
             return row.lastrowid
-
-    def number_of(self, key: str) -> int | None:
-        """The number of the picture that was accepted under a key, if one was and is still remembered."""
-        with self._reading() as database:
-            found = database.execute("SELECT image FROM pictures WHERE key = ?", (key,)).fetchone()
-        return None if found is None else int(found[0])
-
-    def load(self, image: int) -> Bitstream:
-        """The stream of a picture that is not delivered.
-
-        Raises:
-            OutboxError: there is no such picture, or its stream is gone.
-            BitstreamError: the bytes on disk are no stream any more.
-        """
-        with self._reading() as database:
-            found = database.execute("SELECT payload FROM pictures WHERE image = ?", (image,)).fetchone()
-        if found is None or found[0] is None:
-            raise OutboxError(f"{self.path} holds no stream of picture {image}")
-        return Bitstream.from_bytes(found[0])
-
-    def pending(self) -> list[Entry]:
-        """What is still to be delivered, oldest first."""
-        return self.entries(PENDING)
-
-    def queued(self, limit: int) -> list[Entry]:
-        """The first pictures to be offered, oldest first, at most `limit`."""
-        with self._reading() as database:
-            return read_entries(database, (EntryState.QUEUED,), limit)
-
-    def newest(self, limit: int) -> list[Entry]:
-        """The last pictures that were accepted, newest first, at most `limit`."""
-        with self._reading() as database:
-            rows = database.execute(f"SELECT {COLUMNS} FROM pictures ORDER BY image DESC LIMIT ?", (limit,))  # noqa: S608
-            return [entry_of(row) for row in rows]
-
-    def counts(self) -> dict[EntryState, int]:
-        """How many pictures are in each state."""
-        with self._reading() as database:
-            rows = dict(database.execute("SELECT state, COUNT(*) FROM pictures GROUP BY state").fetchall())
-        return {state: int(rows.get(state.value, 0)) for state in EntryState}
-
-    def oldest(self) -> float | None:
-        """When the oldest picture that is not finished was accepted, in seconds since 1970."""
-        with self._reading() as database:
-            query = "SELECT MIN(accepted_at) FROM pictures WHERE state IN (?, ?)"
-            (found,) = database.execute(query, PENDING).fetchone()
-        return None if found is None else float(found)
-
-    def entries(self, states: Sequence[EntryState] = tuple(EntryState)) -> list[Entry]:
-        """The pictures in these states, oldest first."""
-        with self._reading() as database:
-            return read_entries(database, states)
-
-    def entry(self, image: int) -> Entry | None:
-        """One picture, if it is remembered."""
-        with self._reading() as database:
-            row = database.execute(f"SELECT {COLUMNS} FROM pictures WHERE image = ?", (image,)).fetchone()  # noqa: S608
-        return None if row is None else entry_of(row)
 
     def begin(self, image: int) -> None:
         """Note that a picture is being offered."""
@@ -286,31 +227,8 @@ class Outbox:
         )
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._turn, translated(self.path):
-            yield self._database
-
-    @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
         """One transaction: all of it is on disk when the block ends, or none of it ever is."""
         with self._turn, translated(self.path), self._database:
             self._database.execute("BEGIN IMMEDIATE")
             yield self._database
-
-
-def look_into(path: Path | str) -> list[Entry]:
-    """The pictures of an outbox, oldest first, whoever uses it at the moment. Changes nothing.
-
-    Raises:
-        OutboxError: there is no such outbox, or it cannot be read.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise OutboxError(f"{path} does not exist; layercast send --outbox {path} makes it")
-    with translated(path):
-        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        try:
-            check_form(database, path)
-            return read_entries(database, tuple(EntryState))
-        finally:
-            database.close()

@@ -27,7 +27,8 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     """Show or change the outbox."""
     from layercast.commands.sending import entry_row
-    from sender.outbox import Outbox, look_into
+    from sender.outbox import Outbox
+    from sender.reading import look_into
 
     if options.retry or options.forget:
         look_into(options.outbox)

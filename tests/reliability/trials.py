@@ -19,7 +19,7 @@ import numpy as np
 from codec.bitstream import Bitstream, Header
 from codec.encoding import encode
 from sender.entries import EntryState
-from sender.outbox import look_into
+from sender.reading import look_into
 from tests.protocol.transports.brokers import Mosquitto, free_port
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,8 @@ from codec.bitstream import Bitstream, Coder, Header, Section
 from codec.layers import Layer
 from layercast_errors import OutboxError, OutboxFullError
 from sender.entries import PENDING, Entry, EntryState
-from sender.outbox import Outbox, OutboxLimits, look_into
+from sender.outbox import Outbox, OutboxLimits
+from sender.reading import look_into
 
 
 def stream(text: str = "a red cat") -> Bitstream:
@@ -132,6 +133,18 @@ def test_a_full_outbox_takes_nothing_in(path: Path, limits: OutboxLimits) -> Non
         with pytest.raises(OutboxFullError):
             outbox.retry()
         assert states(outbox.entries()) == [(1, "failed"), (2, "queued"), (3, "queued")]
+
+
+def test_an_outbox_on_a_full_disk_takes_nothing_in(path: Path) -> None:
+    with Outbox(path) as outbox:
+        first = outbox.accept(stream())
+        (pages,) = outbox._database.execute("PRAGMA page_count").fetchone()
+        outbox._database.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(OutboxFullError, match="cannot grow, for its disk is full; make room"):
+            outbox.accept(stream("x" * 60_000))
+        assert states(outbox.pending()) == [(first, "queued")]
+        outbox._database.execute("PRAGMA max_page_count = 1000000")
+        outbox.accept(stream("x" * 60_000))
 
 
 def test_finished_pictures_are_forgotten_in_time(path: Path, clock: Iterator[float]) -> None:
