@@ -8,10 +8,11 @@ from datetime import datetime
 from codec.bitstream import Bitstream, Coder, Header, Section
 from codec.layers import Layer
 from layercast_errors import UsageError
-from receiver.intake import SectionReceived
+from receiver.events import PictureOpened, SectionSize
+from receiver.intake import OfferReceived, SectionReceived
 from receiver.rendering.frames import Frame
 
-KNOWN_LAYERS = frozenset(map(int, Layer))
+_KNOWN_LAYERS = frozenset(map(int, Layer))
 _KNOWN_CODERS = frozenset(map(int, Coder))
 
 _log = logging.getLogger("receiver.pictures")
@@ -25,6 +26,7 @@ class Arrival:
         name: our own name of it: its label in the archive.
         header: canvas, seed and model.
         began: when its first packet came.
+        heard_at: when something of it came last, in seconds of the receiver's clock.
         sections: those that are complete, by their place in the stream.
         received: bytes of it that came over the wire so far.
         drawing: its last drawing, under way or done.
@@ -35,6 +37,7 @@ class Arrival:
     name: str
     header: Header
     began: datetime
+    heard_at: float = 0.0
     sections: dict[int, Section] = field(default_factory=dict)
     received: int = 0
     drawing: Future[Frame] | None = None
@@ -46,10 +49,27 @@ class Arrival:
         """What came, in the sender's order."""
         return Bitstream(self.header, tuple(self.sections[index] for index in sorted(self.sections)))
 
+    def opened(self, offer: OfferReceived) -> PictureOpened:
+        """The event that tells what its offer announces."""
+        return PictureOpened(
+            picture=self.name,
+            canvas=self.header.canvas,
+            model=self.header.model,
+            seed=self.header.seed,
+            sections=tuple(
+                SectionSize(layer=Layer(section.layer), size=section.size)
+                for section in offer.sections
+                if section.layer in _KNOWN_LAYERS
+            ),
+            rate=offer.rate,
+            jpeg_size=offer.jpeg_size,
+            at=self.heard_at,
+        )
+
     def add(self, section: SectionReceived) -> bool:
         """Keep a section, and tell whether this version knows what it says."""
         self.received = section.received
-        if section.layer in KNOWN_LAYERS and section.coder in _KNOWN_CODERS:
+        if section.layer in _KNOWN_LAYERS and section.coder in _KNOWN_CODERS:
             known = Section(Layer(section.layer), Coder(section.coder), section.payload)
             self.sections[section.index] = known
             return True

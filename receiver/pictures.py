@@ -18,16 +18,8 @@ from codec.bitstream import Header
 from codec.layers import Layer, Priors
 from layercast_errors import BitstreamError, LayercastError, RenderError
 from receiver.archive import Keeper, label_of
-from receiver.arrival import KNOWN_LAYERS, Arrival
-from receiver.events import (
-    Event,
-    FrameRendered,
-    LayerArrived,
-    PictureCompleted,
-    PictureFailed,
-    PictureOpened,
-    SectionSize,
-)
+from receiver.arrival import Arrival
+from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed
 from receiver.intake import ImageDone, ImageFailed, OfferReceived, ReceiverEvent, SectionReceived
 from receiver.rendering.frames import Frame
 
@@ -38,6 +30,10 @@ _log = logging.getLogger("receiver.pictures")
 
 #: Pictures that may be under way at once; beyond, the oldest is given up.
 MAX_OPEN_PICTURES = 64
+
+#: After so long without a section of it, in seconds, nobody waits for the rest of a picture. Slow links take less; a
+#: sender that was started again may have forgotten it, and never tells.
+QUIET_SECONDS = 6 * 3600.0
 
 #: A picture of a session: the session's name, and the picture's number.
 Key = tuple[str, int]
@@ -80,6 +76,12 @@ class Pictures:
             self._ended.clear()
             await self._ended.wait()
 
+    def give_up_quiet(self) -> None:
+        """Wait no longer for the pictures of which nothing came for long; what still comes of them is kept."""
+        for key, picture in list(self._open.items()):
+            if not picture.delivered and _now() - picture.heard_at >= QUIET_SECONDS:
+                self._give_up(key, "nothing more of it came for hours")
+
     async def take(self, event: ReceiverEvent) -> None:
         """Take what came.
 
@@ -116,23 +118,8 @@ class Pictures:
             _log.warning("picture %s: %s", name, difference)
         if len(self._open) >= MAX_OPEN_PICTURES:
             self._stop_oldest()
-        picture = self._open[offer.session, offer.image] = Arrival(name, header, datetime.now(UTC))
-        self._tell(
-            PictureOpened(
-                picture=name,
-                canvas=header.canvas,
-                model=header.model,
-                seed=header.seed,
-                sections=tuple(
-                    SectionSize(layer=Layer(section.layer), size=section.size)
-                    for section in offer.sections
-                    if section.layer in KNOWN_LAYERS
-                ),
-                rate=offer.rate,
-                jpeg_size=offer.jpeg_size,
-                at=_now(),
-            )
-        )
+        picture = self._open[offer.session, offer.image] = Arrival(name, header, datetime.now(UTC), _now())
+        self._tell(picture.opened(offer))
         return picture
 
     async def _add(self, event: SectionReceived) -> None:
@@ -140,7 +127,10 @@ class Pictures:
         if given_up := self._given_up.get(key):
             given_up.add(event)
         picture = self._open.get(key)
-        if picture is None or not picture.add(event):
+        if picture is None:
+            return
+        picture.heard_at = _now()
+        if not picture.add(event):
             return
         try:
             # Tens of milliseconds of arithmetic, during which other senders and watchers shall not wait.

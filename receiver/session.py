@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from receiver.rendering.models import Model
     from receiver.rendering.renderer import Renderer
 
+#: How often to look for pictures that nobody goes on with, in seconds.
+SWEEP_SECONDS = 60.0
+
 #: Canvas side of the picture that is drawn once before anything arrives, in pixels.
 WARM_UP_SIDE = 256
 
@@ -119,6 +122,7 @@ class Receiver:
         self._on_event = on_event
         self._ready = asyncio.Event()
         self._redrawing: asyncio.Task[None] | None = None
+        self._sweeping: asyncio.Task[None] | None = None
         self._condition = "loading"
         self.metrics = Metrics(self._figures)
 
@@ -142,6 +146,7 @@ class Receiver:
         self._condition = "ok"
         self._ready.set()
         self._keeper.start()
+        self._sweeping = asyncio.create_task(self._sweep(), name="pictures that nobody goes on with")
         if self._pictures.engine:
             self._redrawing = asyncio.create_task(self._redraw(), name="drawing what the archive holds")
         return self
@@ -151,8 +156,9 @@ class Receiver:
     ) -> None:
         """Stop listening, stop drawing, and wait for files that are being written."""
         self._condition = "closed"
-        if self._redrawing:
-            self._redrawing.cancel()
+        for task in (self._redrawing, self._sweeping):
+            if task:
+                task.cancel()
         try:
             await self._intake.__aexit__(kind, error, trace)
         finally:
@@ -222,6 +228,11 @@ class Receiver:
             # One at a time: what comes meanwhile is more urgent.
             if picture.drawing:
                 await asyncio.gather(asyncio.wrap_future(picture.drawing), return_exceptions=True)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self._pictures.give_up_quiet()
 
     def _figures(self) -> Figures:
         now = datetime.now(UTC)

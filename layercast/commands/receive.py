@@ -183,6 +183,8 @@ async def _serve(options: argparse.Namespace, leaving: "asyncio.Event") -> None:
                 }
             )
         say(f"listening at {' and '.join(receiver.urls)}, showing at {page}; Ctrl-C ends it", quiet=quiet)
+        if options.archive is not None:
+            say(f"keeping {_keep_text(options)} in {options.archive}", quiet=quiet)
         say(f"send a picture: layercast send photo.jpg --to {receiver.url}", quiet=quiet)
         await _either(unread, leaving)
         say("finishing what is under way; once more to stop at once", quiet=quiet)
@@ -222,6 +224,13 @@ def _keep_of(options: argparse.Namespace) -> int | None:
     if options.archive is None and (options.keep is not None or options.keep_days is not None):
         raise UsageError("--keep and --keep-days tell how much of an archive to keep; name one with --archive DIR")
     return KEEP_BYTES if options.keep is None else byte_count(options.keep)
+
+
+def _keep_text(options: argparse.Namespace) -> str:
+    """What is kept, in a few words, so that nobody is surprised by what is not."""
+    size = options.keep or "10GB"
+    much = "everything" if size == "all" else f"the newest pictures, {size} at most (--keep),"
+    return much if options.keep_days is None else f"{much} for {options.keep_days:g} days"
 
 
 def event_line(event: "Event") -> str | None:

@@ -269,6 +269,34 @@ async def test_of_too_many_pictures_the_oldest_gives_way_and_is_kept_all_the_sam
         assert not receiver._pictures._given_up
 
 
+async def test_a_picture_that_nobody_goes_on_with_is_not_waited_for(
+    tmp_path: Path, stream: Bitstream, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender that was started again greets under the same name, has forgotten a picture, and sends another."""
+    monkeypatch.setattr("receiver.pictures.QUIET_SECONDS", 0.5)
+    monkeypatch.setattr("receiver.session.SWEEP_SECONDS", 0.1)
+    async with Receiver(ANY_PORT, model=None, archive=tmp_path, on_event=watch) as receiver:
+        transport = await open_transport(receiver.url)
+        async with Sender(receiver.url, transport=transport, link=SLOW, stream=b"ship", epoch=1) as sender:
+            sending = asyncio.create_task(sender.send(stream, image=1))
+            await watch.until(lambda: watch.of(LayerArrived))
+            transport._connection.transport.abort()  # type: ignore[attr-defined]
+            with pytest.raises(DisconnectedError):
+                await sending
+        async with Sender(receiver.url, stream=b"ship", epoch=1) as sender:
+            await sender.send(stream, image=2)
+            await watch.until_ended(2)
+            assert len(watch.of(PictureCompleted)) == 1
+            (failed,) = watch.of(PictureFailed)
+            assert isinstance(failed, PictureFailed)
+            assert failed.reason == "nothing more of it came for hours"
+            async with asyncio.timeout(PATIENCE):
+                await receiver.drain()
+            # Should it be remembered after all, it is kept.
+            await sender.send(stream, image=1)
+            assert streams_in(tmp_path) == [stream, stream]
+
+
 async def test_senders_that_come_while_the_model_loads_wait(tiny_model: Path, stream: Bitstream, watch: Watch) -> None:
     receiver = Receiver(ANY_PORT, model=tiny_model, steps=2, on_event=watch)
     opening = asyncio.create_task(receiver.__aenter__())
