@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from layercast.cli import build_parser
-from layercast.commands.arguments import host_and_port
+from layercast.commands.arguments import byte_count, host_and_port
 from layercast_errors import AuthenticationError
 from protocol.cutting import OutgoingSection
 from protocol.links import LINKS
@@ -60,6 +60,19 @@ SCHEMA: dict[str, Any] = {
                 "image": {"type": "string"},
                 "init": {"type": "boolean"},
                 "restart": {"enum": ["unless-stopped"]},
+                "logging": {
+                    "type": "object",
+                    "required": ["driver", "options"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "driver": {"enum": ["json-file"]},
+                        "options": {
+                            "type": "object",
+                            "required": ["max-size", "max-file"],
+                            "additionalProperties": {"type": "string"},
+                        },
+                    },
+                },
                 "stop_grace_period": {"type": "string", "pattern": "^[0-9]+s$"},
                 "environment": {"type": "object", "additionalProperties": {"type": "string"}},
                 "command": _TEXTS,
@@ -197,6 +210,7 @@ def test_commands_are_understood(service: str, variables: dict[str, str]) -> Non
             assert options.model in REGISTRY
             assert published == {host_and_port(options.viewer)[1], int(options.listen[0].rsplit(":", 1)[1])}
             assert str(options.archive) in mounted
+            assert byte_count(options.keep)
             assert listening() >= {public_url(url) for url in options.listen if url.startswith("mqtt")}
         case "send":
             assert options.link in LINKS
@@ -211,12 +225,12 @@ def test_commands_are_understood(service: str, variables: dict[str, str]) -> Non
 
 
 def listening() -> set[str]:
-    """Where senders of this file reach the receiver: itself, and its streams at the broker, by their own user."""
-    line = [filled_in(part, {}) for part in SERVICES["receiver"]["command"]]
-    urls = [part for part in line if "://" in part]
-    return {url.replace("0.0.0.0", "receiver") for url in urls} | {
-        url.replace("receiver@", "sender@") for url in urls if url.startswith("mqtt")
-    }
+    """Where senders of this file reach a receiver: itself, and its streams at the broker, by their own user."""
+    reached = set()
+    for name in ("receiver", "receiver-gpu"):
+        for url in (filled_in(part, {}) for part in SERVICES[name]["command"] if "://" in part):
+            reached |= {url.replace("0.0.0.0", name), url.replace("receiver@", "sender@")}
+    return reached
 
 
 def test_all_transports_are_there() -> None:

@@ -152,7 +152,8 @@ class Archive:
             self._remove(one)
         level = logging.INFO if self._removals else logging.WARNING
         self._removals += len(doomed)
-        _log.log(level, "removed the %d oldest pictures, up to %s, to keep no more than wanted", len(doomed), one.stem)
+        message = "the oldest pictures were removed, to keep no more than wanted: %d, up to %s"
+        _log.log(level, message, len(doomed), doomed[-1].stem)
         return len(doomed)
 
     def probe(self) -> None:
