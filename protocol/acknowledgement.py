@@ -1,6 +1,26 @@
-"""Which packets arrived: what an ACK tells, and how a repeated packet is known."""
+"""Which packets arrived: what an ACK tells, how a repeated packet is known, and how often to tell."""
 
 from protocol.limits import ACK_SPAN
+
+#: An ACK without news waits for so many packets that are so many bytes together, so that what goes back stays below 5 %
+#: of what came; and for no more than a part of those that it can tell of.
+ACK_PACKETS = 6
+ACK_BYTES = 400
+ACK_LATEST = ACK_SPAN // 2
+
+#: It waits no longer than this after the last packet, in seconds, and so many packets' time.
+ACK_DELAY = 0.025
+QUIET_PACKETS = 2
+
+
+def quiet_seconds(largest: int, rate: float) -> float:
+    """How long after a packet nothing more can be expected, in seconds; both ends reckon with it.
+
+    Args:
+        largest: the largest packet so far, in bytes.
+        rate: the link's as the sender told it, in bit/s; 0 if unknown.
+    """
+    return ACK_DELAY + (8 * QUIET_PACKETS * largest / rate if rate else 0.0)
 
 
 class Arrivals:

@@ -118,11 +118,16 @@ class Connection(ABC):
             raise RemoteProtocolError("the peer fell silent", Code.SILENT)
         self._pass_time(now)
 
-    def next_packet(self, now: float) -> bytes | None:
-        """The packet to send now, or None if none may leave at this moment."""
+    def next_packet(self, now: float, backlog: int = 0) -> bytes | None:
+        """The packet to send now, or None if none may leave at this moment.
+
+        Args:
+            now: the present.
+            backlog: bytes that the transport was given and still holds, as far as it can tell.
+        """
         if self._control:
             return self._control.popleft()
-        return None if self.state in (State.CLOSED, State.SUSPENDED) else self._choose_packet(now)
+        return None if self.state in (State.CLOSED, State.SUSPENDED) else self._choose_packet(now, backlog)
 
     def next_wakeup(self) -> float | None:
         """When `tick` or `next_packet` should be called again though nothing arrives; None for never."""
@@ -168,7 +173,7 @@ class Connection(ABC):
         """Handle a packet that the state allows."""
 
     @abstractmethod
-    def _choose_packet(self, now: float) -> bytes | None:
+    def _choose_packet(self, now: float, backlog: int) -> bytes | None:
         """The packet to send now, control apart."""
 
     @abstractmethod

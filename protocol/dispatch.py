@@ -3,6 +3,7 @@
 offer --> OutgoingImage --candidates--> FairShare --> packet --> Uplink --> arrived / lost --> OutgoingImage
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 from layercast_errors import LocalProtocolError, RemoteProtocolError
@@ -33,8 +34,8 @@ class Dispatch:
         self._last_image = 0
         self._events: list[SenderEvent] = []
         self._now = 0.0
-        #: Whether there was nothing to send, or no room for it, when we last looked.
-        self._stuck = False
+        #: Until when there is nothing to send or no room for it, as far as time alone goes.
+        self._idle_until = -math.inf
 
     @property
     def open_images(self) -> int:
@@ -61,7 +62,7 @@ class Dispatch:
             raise LocalProtocolError(f"picture {image.number} is under way already")
         self._images[image.number] = image
         self._last_image = max(self._last_image, image.number)
-        self._stuck = False
+        self._idle_until = -math.inf
 
     def cancel(self, number: int, code: Code, from_layer: int = 0) -> None:
         """Give up a picture, or its layers from one on, and tell the receiver. A finished one is left alone."""
@@ -71,7 +72,7 @@ class Dispatch:
         mask = image.mask_from(from_layer)
         if mask == image.mask_from(0):
             self._cancels[number] = ALL_SECTIONS
-            self._stuck = False
+            self._idle_until = -math.inf
             self.drop(number, code)
         else:
             self._give_up(image, mask)
@@ -106,7 +107,7 @@ class Dispatch:
             RemoteProtocolError: it speaks of what was never sent.
         """
         self._now = now
-        self._stuck = False
+        self._idle_until = -math.inf
         for done in ack.done:
             # Before its packets count as arrived: the receiver threw them away.
             if not done.sections:
@@ -129,7 +130,7 @@ class Dispatch:
 
     def want(self, want: Want) -> bool:
         """Take a WANT; false if that picture is not held here, which its owner is told."""
-        self._stuck = False
+        self._idle_until = -math.inf
         image = self._images.get(want.image or max(self._images, default=0))
         if image is None:
             sections = tuple(indices_of(want.sections.to_bytes(4, "little")))
@@ -155,7 +156,7 @@ class Dispatch:
     def learn(self, have: Sequence[Have], now: float) -> None:
         """Take what the receiver says that it holds."""
         self._now = now
-        self._stuck = False
+        self._idle_until = -math.inf
         for row in have:
             image = self._images.get(row.image)
             if image is not None:
@@ -166,12 +167,12 @@ class Dispatch:
         link = self.uplink
         for image in [image for image in self._images.values() if image.largest_packet > link.mtu]:
             try:
-                image.recut(packet=link.packet_size, mtu=link.mtu, check=link.check)
+                image.recut(packet=link.packet_for(image.size), mtu=link.mtu, check=link.check)
             except LocalProtocolError:
                 self.drop(image.number, Code.TOO_LARGE)
 
-    def next_packet(self, now: float, encode: Callable[[Packet], bytes]) -> bytes | None:
-        """The packet to send now, if one may leave."""
+    def next_packet(self, now: float, backlog: int, encode: Callable[[Packet], bytes]) -> bytes | None:
+        """The packet to send now, if one may leave; see `Connection.next_packet`."""
         self._now = now
         if now < self.uplink.pace.free_at:
             return None
@@ -180,11 +181,14 @@ class Dispatch:
             return self._send_cancel(cancel, encode)
         candidates = [one for image in self._images.values() for one in self._candidates(image)]
         best = self._share.choose(candidates, now)
-        data = None if best is None else encode(self._packet(best))
-        if best is None or data is None or not self.uplink.admits(len(data), self._images[best.image].packet_size):
-            self._stuck = True
+        if best is None:
+            self._idle_until = math.inf
             return None
         image = self._images[best.image]
+        data = encode(self._packet(best))
+        self._idle_until = self.uplink.room_at(len(data), image.packet_size, backlog, now)
+        if now < self._idle_until:
+            return None
         image.sent(best, len(data))
         self._share.sent(best, len(data), now)
         left = any(True for _ in self._candidates(image))
@@ -212,7 +216,7 @@ class Dispatch:
             elif now >= image.next_expiry():
                 self._give_up(image, image.expired(now))
         for sent in self.uplink.ledger.lost(now):
-            self._stuck = False
+            self._idle_until = -math.inf
             if sent.section == CANCEL:
                 self._tell_cancelled(sent.image, sent.fragment)
             elif sent.section != REPAIR and sent.image in self._images:
@@ -224,9 +228,7 @@ class Dispatch:
         if lost_at is not None:
             yield lost_at
         yield from (min(image.deadline, image.next_expiry()) for image in self._images.values())
-        # Out of a full window only an acknowledgement helps, and out of having nothing only an offer.
-        if not self._stuck:
-            yield self.uplink.pace.free_at
+        yield max(self.uplink.pace.free_at, self._idle_until)
 
     def _candidates(self, image: OutgoingImage) -> Iterator[Candidate]:
         image.start(self._now)
@@ -258,7 +260,7 @@ class Dispatch:
         dropped = image.drop(mask)
         if dropped:
             self._tell_cancelled(image.number, dropped)
-            self._stuck = False
+            self._idle_until = -math.inf
             self._tell(image, [])
 
     def _tell(self, image: OutgoingImage, sections: list[int]) -> None:

@@ -97,7 +97,7 @@ class Driver:
             except RemoteProtocolError as error:
                 failure = error
             await self._tell()
-            packet = self._connection.next_packet(self._loop.time())
+            packet = self._connection.next_packet(self._loop.time(), self._transport.backlog)
             if packet is not None:
                 await self._send(packet, reader)
             elif not self._connection.finished:

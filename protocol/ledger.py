@@ -8,7 +8,7 @@ while doubles. On a reliable link nothing is ever lost, only late, and repeating
 from dataclasses import dataclass
 
 from layercast_errors import RemoteProtocolError
-from protocol.acknowledgement import acknowledged
+from protocol.acknowledgement import acknowledged, quiet_seconds
 from protocol.codes import Code
 from protocol.pace import Pace, RoundTrip
 from protocol.packets import Ack
@@ -18,9 +18,6 @@ REORDER_PACKETS = 3
 
 #: How many round trips after a later packet arrived an earlier one is lost.
 REORDER_ROUND_TRIPS = 1.25
-
-#: How long a receiver may hold back an ACK, in seconds.
-ACK_DELAY = 0.025
 
 #: The longest wait before asking a silent link again, in seconds; a fraction of the silence that ends a connection.
 LONGEST_WAIT = 20.0
@@ -81,6 +78,10 @@ class Ledger:
         self._fates = 0
         self._loss = 0.0
         self.in_flight = 0
+        #: Bytes of the largest packet so far.
+        self.biggest = 0
+        #: When what is not in flight any more had arrived and was known here, or an idle link got work; in seconds.
+        self.seen_at = 0.0
         #: Packets that left, and those that were taken as lost.
         self.packets_sent = 0
         self.packets_lost = 0
@@ -103,12 +104,13 @@ class Ledger:
     def send(self, size: int, now: float, *, image: int, section: int, fragment: int, more: bool) -> None:
         """Note that the packet `next_number` leaves; `more` tells whether others wait behind it."""
         if not self._flying:
-            self._delivered_at = now
+            self._delivered_at = self.seen_at = now
             self._answered = False
         self._last += 1
         self.packets_sent += 1
         self._last_sent_at = now
         self.in_flight += size
+        self.biggest = max(self.biggest, size)
         self._flying[self._last] = Sent(
             self._last,
             size,
@@ -140,23 +142,26 @@ class Ledger:
         if not arrived:
             return []
         newest = arrived[0]
+        # When an ACK that was not held back would have come.
+        came_at = now
         if newest.number == ack.largest:
-            elapsed = now - newest.at
             waited = ack.delay / 1000
-            self._round_trip.add(elapsed - waited if waited < elapsed else elapsed, now)
+            came_at -= waited if waited < now - newest.at else 0.0
+            self._round_trip.add(came_at - newest.at, now)
+            self.seen_at = max(self.seen_at, came_at)
         for sent in arrived:
             if self._flying.pop(sent.number, None):
                 self.in_flight -= sent.size
                 self._note_fate(lost=False)
             self._late.pop(sent.number, None)
             self._delivered += sent.size
-        elapsed = now - newest.delivered_at
+        elapsed = came_at - newest.delivered_at
         if elapsed > 0:
             queued = elapsed >= QUEUED_ROUND_TRIPS * self._round_trip.least
             rate = 8 * (self._delivered - newest.delivered) / elapsed
             saturated = newest.behind and (newest.answered or queued)
             self._pace.sample(rate, now, self._round_trip.least, saturated=saturated)
-        self._delivered_at = now
+        self._delivered_at = came_at
         self._largest = max(self._largest, ack.largest)
         self._waits = 0
         self._answered = True
@@ -201,5 +206,6 @@ class Ledger:
         return REORDER_ROUND_TRIPS * max(self._round_trip.smoothed, self._round_trip.latest)
 
     def _asks_at(self) -> float:
-        wait = (self._round_trip.patience + ACK_DELAY) * 2.0 ** min(self._waits, 16)
+        held_back = quiet_seconds(self.biggest, self._pace.told)
+        wait = (self._round_trip.patience + held_back) * 2.0 ** min(self._waits, 16)
         return self._last_sent_at + min(wait, LONGEST_WAIT)

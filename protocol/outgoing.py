@@ -78,6 +78,11 @@ class OutgoingImage:
         return self._cut.sections
 
     @property
+    def size(self) -> int:
+        """Bytes of its sections."""
+        return sum(len(section.payload) for section in self.sections)
+
+    @property
     def largest_packet(self) -> int:
         """The largest packet that it may need, in bytes."""
         return self._cut.largest

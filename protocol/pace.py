@@ -97,7 +97,7 @@ class Pace:
     """
 
     def __init__(self, rate: float, *, always: bool = False) -> None:
-        self._told = rate
+        self.told = rate
         self._measured = Recent(operator.gt)
         # A few lone packets tell how slow a link is at most; only a busy link tells how slow it is.
         self._known = rate > 0 or always
@@ -108,8 +108,18 @@ class Pace:
         """The link's rate, in bit/s."""
         measured = self._measured.best
         if measured is None:
-            return max(LEAST_RATE, self._told or ASSUMED_RATE)
-        return max(LEAST_RATE, min(measured, self._told or math.inf))
+            return max(LEAST_RATE, self.told or ASSUMED_RATE)
+        return max(LEAST_RATE, min(measured, self.told or math.inf))
+
+    @property
+    def known(self) -> bool:
+        """Whether the rate was told or measured."""
+        return self._known
+
+    @property
+    def speed(self) -> float:
+        """How fast to send, in bit/s: somewhat faster than measured, so that a faster link is discovered."""
+        return min(HEADROOM * self.rate, self.told or math.inf)
 
     @property
     def free_at(self) -> float:
@@ -118,8 +128,8 @@ class Pace:
 
     def sample(self, rate: float, now: float, round_trip: float, *, saturated: bool) -> None:
         """Note a rate of delivery, in bit/s; one of a link that was not kept busy counts only if it is a better one."""
-        if self._measured.best is None and self._told:
-            self._measured.add(self._told, now, RATE_MEMORY)
+        if self._measured.best is None and self.told:
+            self._measured.add(self.told, now, RATE_MEMORY)
         rate = min(rate, MOST_RATE)
         self._known |= saturated
         if saturated or rate > self.rate:
@@ -129,8 +139,7 @@ class Pace:
         """Note that a packet of `size` bytes leaves now. While the rate is not known, only the window holds us back."""
         if not self._known:
             return
-        speed = min(HEADROOM * self.rate, self._told or math.inf)
-        self._free_at = max(self._free_at, now - BURST_SECONDS) + 8 * size / speed
+        self._free_at = max(self._free_at, now - BURST_SECONDS) + 8 * size / self.speed
 
 
 class Allowance:

@@ -4,14 +4,10 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 
-from protocol.acknowledgement import Arrivals
+from protocol.acknowledgement import ACK_BYTES, ACK_LATEST, ACK_PACKETS, Arrivals, quiet_seconds
 from protocol.fields import Done
-from protocol.ledger import ACK_DELAY
 from protocol.limits import ACK_SPAN, MAX_DONE
 from protocol.packets import Ack
-
-#: Packets that may arrive before an ACK must leave.
-ACK_EVERY = 2
 
 #: An ACK apart from its list, and a row of that, in bytes, at most.
 _FIXED_BYTES = 16
@@ -23,9 +19,12 @@ class Receipts:
 
     def __init__(self, now: float) -> None:
         self._arrivals = Arrivals()
-        self._waiting = 0
+        self._waiting = self._waiting_bytes = 0
         self._due = math.inf
         self._largest_at = now
+        self._biggest = 0
+        #: The link's rate as the sender told it, in bit/s; 0 if unknown.
+        self.rate = 0.0
         self._touched: OrderedDict[int, None] = OrderedDict()
         self._told: OrderedDict[int, int] = OrderedDict()
         # Pictures that failed here, with the last packet that came of each: who hears that it arrived must hear that
@@ -41,8 +40,17 @@ class Receipts:
         self._told.clear()
         self._due = now
 
-    def add(self, number: int, image: int, *, urgent: bool, needless: bool, now: float) -> None:
-        """Note a packet: acknowledged at once if it brought news, was needless or came out of order, else soon."""
+    def add(self, number: int, image: int, size: int, *, urgent: bool, needless: bool, now: float) -> None:
+        """Note a packet: acknowledged at once if it brought news, was needless or came out of order, else with others.
+
+        Args:
+            number: its packet number.
+            image: what it is of.
+            size: its bytes.
+            urgent: whether it brought news.
+            needless: whether nobody needed it.
+            now: the present, in seconds.
+        """
         if needless:
             self._told.pop(image, None)
         in_order = self._arrivals.add(number)
@@ -53,17 +61,20 @@ class Receipts:
         if len(self._touched) > MAX_DONE:
             self._touched.popitem(last=False)
         self._waiting += 1
-        if urgent or needless or not in_order or self._waiting >= ACK_EVERY:
+        self._waiting_bytes += size
+        self._biggest = max(self._biggest, size)
+        enough = self._waiting >= ACK_PACKETS and self._waiting_bytes >= ACK_BYTES
+        if urgent or needless or not in_order or enough or self._waiting >= ACK_LATEST:
             self._due = now
-        else:
-            self._due = min(self._due, now + ACK_DELAY)
+        elif self._due > now:
+            self._due = now + quiet_seconds(self._biggest, self.rate)
 
-    def add_failed(self, number: int, image: int, room: int, now: float) -> None:
+    def add_failed(self, number: int, image: int, size: int, room: int, now: float) -> None:
         """Note a packet of a picture that failed here; not, if an ACK has no room to tell, so that it comes again."""
         failed = self._forget_failed()
         if image in failed or len(failed) < _rows(room):
             failed[image] = max(number, failed.get(image, 0))
-            self.add(number, image, urgent=True, needless=True, now=now)
+            self.add(number, image, size, urgent=True, needless=True, now=now)
 
     def ack(self, now: float, room: int, done_mask: Callable[[int], int]) -> Ack | None:
         """The ACK to send now, if one is due.
@@ -83,7 +94,7 @@ class Receipts:
         while len(self._told) > MAX_DONE:
             self._told.popitem(last=False)
         self._due = math.inf
-        self._waiting = 0
+        self._waiting = self._waiting_bytes = 0
         self._touched.clear()
         return Ack(
             largest=self._arrivals.largest,

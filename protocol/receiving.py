@@ -164,6 +164,7 @@ class ReceiverConnection(Connection):
             self._seal = self._key.welcome(hello.nonce)
             self._reception.accept(hello, now)
             self._mtu = min(self._mtu, hello.max_packet)
+            self._receipts.rate = hello.rate
         elif hello != self._reception.hello:
             raise RemoteProtocolError("the peer greeted twice, and differently", Code.PROTOCOL)
         # The greeting may be repeated, and so may the answer.
@@ -194,13 +195,14 @@ class ReceiverConnection(Connection):
             return
         failure = reassembly.failure_of(packet.image)
         if failure is None or isinstance(packet, Cancel):
-            self._receipts.add(packet.pn, packet.image, urgent=bool(events), needless=needless, now=now)
+            self._receipts.add(packet.pn, packet.image, size, urgent=bool(events), needless=needless, now=now)
             return
-        self._receipts.add_failed(packet.pn, packet.image, self._mtu - self._seal.size, now)
+        self._receipts.add_failed(packet.pn, packet.image, size, self._mtu - self._seal.size, now)
         if failure is not Code.CANCELLED:
             self._queue(Err(code=failure, image=packet.image))
 
-    def _choose_packet(self, now: float) -> bytes | None:
+    def _choose_packet(self, now: float, backlog: int) -> bytes | None:
+        del backlog
         if self._one_way:
             return None
         request = self._requests.due(now)

@@ -35,6 +35,7 @@ class SenderConnection(Connection):
         epoch: tells one numbering of the stream's pictures from another.
         rate: the link's rate, in bit/s, never exceeded; 0 if unknown, then it is measured.
         mtu: the largest packet that the transport takes, in bytes.
+        overhead: what a packet costs on the link beside itself, in bytes; see `Transport.overhead`.
         reliable: whether the transport loses nothing.
         resumable: whether the pictures wait for another transport when this one goes away.
         one_way: whether nothing ever comes back: no greeting, no acknowledgement.
@@ -52,6 +53,7 @@ class SenderConnection(Connection):
         epoch: int = 0,
         rate: float = 0.0,
         mtu: int = MAX_PACKET,
+        overhead: int = 0,
         reliable: bool = True,
         resumable: bool = False,
         one_way: bool = False,
@@ -63,7 +65,7 @@ class SenderConnection(Connection):
         self._resumable = resumable
         self._intro = Introduction(stream=stream, epoch=epoch, token=token, key=self._key, one_way=one_way)
         self._packets_before = (0, 0)
-        self._dispatch = Dispatch(self._begin_link(rate, reliable, now))
+        self._dispatch = Dispatch(self._begin_link(rate, reliable, overhead, now))
         self._greet(now)
 
     @property
@@ -98,12 +100,12 @@ class SenderConnection(Connection):
 
     @property
     def window(self) -> int:
-        """The most bytes that may be in flight now."""
+        """The most bytes that may be in flight now, in packets of `packet_size`."""
         return self._uplink.window
 
     @property
     def packet_size(self) -> int:
-        """The size that a packet should have on this link, in bytes."""
+        """The size that a packet should have on this link, in bytes, if it is not of a large picture."""
         return self._uplink.packet_size
 
     @property
@@ -148,7 +150,7 @@ class SenderConnection(Connection):
                 head=head,
                 sections=sections,
                 jpeg_size=jpeg_size,
-                packet=self.packet_size,
+                packet=self._uplink.packet_for(size),
                 mtu=self._mtu,
                 check=self._seal.size,
                 deadline=deadline,
@@ -167,7 +169,9 @@ class SenderConnection(Connection):
         self._events.extend(self._dispatch.take_events())
         self.wake()
 
-    def resume(self, now: float, *, mtu: int = MAX_PACKET, reliable: bool = True, rate: float = 0.0) -> None:
+    def resume(
+        self, now: float, *, mtu: int = MAX_PACKET, overhead: int = 0, reliable: bool = True, rate: float = 0.0
+    ) -> None:
         """Go on over another transport: greet, hear what the receiver still holds, and send what is missing.
 
         Raises:
@@ -177,7 +181,7 @@ class SenderConnection(Connection):
             raise LocalProtocolError(f"a connection that is {self.state.name} has nothing to resume")
         self._mtu = min(mtu, MAX_PACKET)
         self._heard = now
-        self._dispatch.uplink = self._begin_link(rate, reliable, now)
+        self._dispatch.uplink = self._begin_link(rate, reliable, overhead, now)
         self._greet(now)
         if self._one_way:
             # Nobody will tell what is held.
@@ -191,7 +195,7 @@ class SenderConnection(Connection):
     def _link_rate(self) -> float:
         return self.rate
 
-    def _begin_link(self, rate: float, reliable: bool, now: float) -> Uplink:
+    def _begin_link(self, rate: float, reliable: bool, overhead: int, now: float) -> Uplink:
         self._intro.begin(mtu=self._mtu, rate=rate)
         self._seal, self._peer_seal = self._intro.seal, self._intro.peer_seal
         self._reliable = reliable
@@ -199,7 +203,14 @@ class SenderConnection(Connection):
         self._pinged_at = now
         self._requests = Arrivals()
         self._owes_ack = False
-        return Uplink(rate=rate, mtu=self._mtu, check=self._seal.size, reliable=reliable, one_way=self._one_way)
+        return Uplink(
+            rate=rate,
+            mtu=self._mtu,
+            check=self._seal.size,
+            overhead=overhead,
+            reliable=reliable,
+            one_way=self._one_way,
+        )
 
     def _ignores(self, packet: Packet) -> bool:
         if self._one_way:
@@ -265,7 +276,7 @@ class SenderConnection(Connection):
             case Cancel(image=image, sections=mask):
                 self._dispatch.decline(image, mask, now)
 
-    def _choose_packet(self, now: float) -> bytes | None:
+    def _choose_packet(self, now: float, backlog: int) -> bytes | None:
         if self.state is not State.READY:
             return None
         if self._owes_ack:
@@ -273,7 +284,7 @@ class SenderConnection(Connection):
             self._owes_ack = False
             if self._courtesy.take(len(self._encode(ack)), now, self.rate):
                 return self._encode(ack)
-        data = self._dispatch.next_packet(now, self._encode)
+        data = self._dispatch.next_packet(now, backlog, self._encode)
         self._events.extend(self._dispatch.take_events())
         return data
 

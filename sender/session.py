@@ -124,6 +124,7 @@ class Sender:
             epoch=self._epoch,
             rate=self._rate_over(transport),
             mtu=transport.mtu,
+            overhead=transport.overhead,
             reliable=transport.reliable,
             resumable=self._patience > 0,
             one_way=transport.one_way,
@@ -286,8 +287,13 @@ class Sender:
                 self._drain_events()
                 break
             now = asyncio.get_running_loop().time()
-            rate = self._rate_over(transport)
-            self._connection.resume(now, mtu=transport.mtu, reliable=transport.reliable, rate=rate)
+            self._connection.resume(
+                now,
+                mtu=transport.mtu,
+                overhead=transport.overhead,
+                reliable=transport.reliable,
+                rate=self._rate_over(transport),
+            )
             self._driver = self._drive(transport)
         if self._welcome is not None and not self._welcome.done():
             if isinstance(error, DisconnectedError):

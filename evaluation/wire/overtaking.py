@@ -23,6 +23,7 @@ from protocol import scheduler
 from protocol.cutting import OutgoingSection
 from protocol.limits import MAX_PACKET
 from protocol.transports.addresses import open_transport
+from protocol.transports.websocket import FRAME_BYTES, PACKET_OVERHEAD, SEGMENT_BYTES
 from sender.session import Sender
 
 #: The link: GSM's data channel.
@@ -36,10 +37,6 @@ OFFER_FRAMING = 40
 
 #: Bytes of a DATA packet that are not payload.
 DATA_FRAMING = 13
-
-#: Bytes that a packet costs beside itself: a WebSocket frame; and on a link of the kernel TCP, IP and Ethernet, and the
-#: acknowledgement that TCP sends back.
-FRAME, FRAME_AND_HEADERS = 8, 8 + 66
 
 #: Bytes that are sent before anything is measured.
 WARM_UP = 1200
@@ -75,7 +72,7 @@ class OvertakingReport:
         rate: in bit/s.
         queued: bytes of detail.
         round_trip: of a small packet over the idle link, in seconds.
-        window: bytes that may be unacknowledged.
+        window: bytes that may be on their way.
         packet: bytes of a packet.
         ours, fifo: what the senders did.
         bound: what the urgent text may take: (window + one packet) / rate + round trip, in seconds; window and packet
@@ -115,9 +112,9 @@ async def measure_overtaking(
     (ours, round_trip), fifo = await asyncio.gather(
         _run_ours(road, rate, delay, queued), _run_fifo(road, rate, delay, queued)
     )
-    packet = scheduler.packet_size(rate, MAX_PACKET)
+    packet = packet_size(rate, queued)
     window = scheduler.window(rate, round_trip, packet)
-    cost = 1 + (FRAME_AND_HEADERS if kernel else FRAME) / packet
+    cost = 1 + (FRAME_BYTES + (SEGMENT_BYTES if kernel else 0)) / packet
     bound = 8 * cost * (window + packet) / rate + round_trip
     return OvertakingReport(
         link="netns and tbf" if kernel else "user space",
@@ -131,6 +128,11 @@ async def measure_overtaking(
         bound=round(bound, 3),
         whole_ratio=round(ours.whole / fifo.whole, 4),
     )
+
+
+def packet_size(rate: float, queued: int) -> int:
+    """Bytes of a packet of detail over a WebSocket of that rate."""
+    return scheduler.packet_size(rate, MAX_PACKET, PACKET_OVERHEAD, queued)
 
 
 def kernel_missing() -> str | None:
@@ -171,7 +173,7 @@ async def _run_ours(road: Road, rate: float, delay: float, queued: int) -> tuple
 
 
 async def _run_fifo(road: Road, rate: float, delay: float, queued: int) -> Run:
-    packet = scheduler.packet_size(rate, MAX_PACKET)
+    packet = packet_size(rate, queued)
     payload = packet - DATA_FRAMING
     sizes = [packet] * (queued // payload) + [queued % payload + DATA_FRAMING]
     waiting: asyncio.Queue[int] = asyncio.Queue()

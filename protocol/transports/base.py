@@ -15,6 +15,8 @@ class Transport(ABC):
         mtu: the largest packet, in bytes.
         reliable: whether every packet arrives while the transport lives.
         ordered: whether packets arrive in the order they left.
+        overhead: what a packet costs on the link beside itself, in bytes, both ways; 0 where packets are what the link
+            carries.
         one_way: whether this end only ever sends, or only ever receives.
         stream: who sends, where the transport itself knows; empty otherwise.
         rate_hint: the link's rate, in bit/s; 0 if unknown.
@@ -24,6 +26,7 @@ class Transport(ABC):
     mtu: int
     reliable: bool
     ordered: bool
+    overhead: int = 0
     one_way: bool = False
     stream: bytes = b""
     rate_hint: float
@@ -37,6 +40,11 @@ class Transport(ABC):
             DisconnectedError: the transport is gone.
             LocalProtocolError: the packet is larger than `mtu`.
         """
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that were handed over and are still here or on their way, as far as can be told; 0 if it cannot."""
+        return 0
 
     @abstractmethod
     async def recv(self) -> bytes:

@@ -11,6 +11,8 @@ import contextlib
 import logging
 import socket
 import ssl as tls
+import sys
+from array import array
 from collections import Counter
 from functools import partial
 from typing import Any, cast
@@ -25,6 +27,10 @@ from layercast_errors import ConnectError, DisconnectedError, ListenError, Usage
 from protocol.limits import MAX_PACKET
 from protocol.transports.base import DialOptions, Handler, Listener, ListenOptions, Transport
 from protocol.transports.urls import bracketed, parse_address, public_url
+
+if sys.platform == "linux":
+    import fcntl
+    import termios
 
 SUBPROTOCOL = Subprotocol("layercast.v1")
 
@@ -42,6 +48,14 @@ CLOSE_SECONDS = 2.0
 
 #: Our codes stand in WebSocket close codes from here on, in the range for private use.
 CLOSE_CODES = 4000
+
+#: Bytes of Ethernet, IP and TCP with a segment, and with the acknowledgement that TCP answers; and of a frame's header.
+SEGMENT_BYTES = 66
+FRAME_BYTES = 8
+
+#: What a packet costs beside itself: on a slow link it is a segment of its own, for there packets do not wait for each
+#: other.
+PACKET_OVERHEAD = FRAME_BYTES + 2 * SEGMENT_BYTES
 
 #: Bytes that the kernel may hold unsent.
 UNSENT_BYTES = 4096
@@ -76,6 +90,7 @@ class WebSocketTransport(Transport):
         self.mtu = MAX_PACKET
         self.reliable = True
         self.ordered = True
+        self.overhead = PACKET_OVERHEAD
         self.rate_hint = 0.0
         address = connection.remote_address
         self.peer = str(address[0]) if address else "unknown"
@@ -93,6 +108,12 @@ class WebSocketTransport(Transport):
             await self._connection.send(packet)
         except ConnectionClosed as error:
             raise DisconnectedError(f"the connection to {self.peer} is gone") from error
+
+    @property
+    def backlog(self) -> int:
+        """See `Transport.backlog`: what the far side's TCP has not acknowledged, where the kernel tells."""
+        transport = self._connection.transport
+        return transport.get_write_buffer_size() + _held_by_kernel(transport.get_extra_info("socket"))
 
     async def recv(self) -> bytes:
         """See `Transport.recv`."""
@@ -219,6 +240,15 @@ async def listen(url: str, handler: Handler, options: ListenOptions) -> WebSocke
         ) from error
     bound = server.sockets[0].getsockname()[1]
     return WebSocketListener(server, f"{address.scheme}://{bracketed(address.host)}:{bound}")
+
+
+def _held_by_kernel(handle: socket.socket | None) -> int:
+    """Bytes that the kernel was given and the far side's has not acknowledged; 0 where it does not tell."""
+    held = array("i", [0])
+    if sys.platform == "linux" and handle is not None and handle.fileno() >= 0:
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(handle.fileno(), termios.TIOCOUTQ, held)
+    return held[0]
 
 
 def _bound_kernel_buffer(connection: ClientConnection | ServerConnection) -> None:

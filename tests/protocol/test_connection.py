@@ -214,8 +214,9 @@ def test_when_acks_leave() -> None:
     assert made.next_wakeup() == pytest.approx(1.025)
     assert answers(made, 1.03) == [Ack(largest=2, delay=30, missing=0, done=())]
     feed(made, data(3, 1), 2.0)
-    feed(made, data(4, 2), 2.0)
-    assert answers(made, 2.0) == [Ack(largest=4, delay=0, missing=0, done=())]
+    feed(made, data(4, 2), 2.02)
+    assert answers(made, 2.04) == []
+    assert answers(made, 2.045) == [Ack(largest=4, delay=25, missing=0, done=())]
     feed(made, data(6, 0), 3.0)
     assert answers(made, 3.0) == [Ack(largest=6, delay=0, missing=1, done=())]
     feed(made, data(7, 3), 4.0)

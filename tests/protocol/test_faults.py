@@ -193,7 +193,7 @@ def test_bits_flip_on_the_way() -> None:
     pair.run(900.0, done=lambda: bool(pair.events(ImageAcknowledged)))
     assert payloads(pair) == [one.payload for one in PICTURE]
     assert pair.receiver.bad_packets > 8
-    assert pair.sender.bad_packets > 8
+    assert pair.sender.bad_packets > 4
     assert pair.sender.state is pair.receiver.state is State.READY
 
 

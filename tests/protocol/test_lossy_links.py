@@ -96,7 +96,8 @@ def test_the_window_bounds_what_is_in_flight() -> None:
 
     began = pair.now
     pair.run(done=watch)
-    assert 400 < most < 900
+    # What fills the link, and what may have arrived before the next ACK tells of it.
+    assert 600 < most < 1100
     # The window is wide enough to keep the link busy: 6,000 bytes and their framing at 300 bytes a second.
     assert pair.now - began < 1.08 * 6000 * 64 / 51 / 300 + 2.5
 

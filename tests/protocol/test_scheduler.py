@@ -1,10 +1,20 @@
 """Which packet goes next, and whether one may."""
 
+import math
 import random
 
 import pytest
 
-from protocol.scheduler import MAX_WINDOW, OFFER, Candidate, FairShare, admits, choose, packet_size, window
+from protocol.scheduler import (
+    MAX_WINDOW,
+    OFFER,
+    Candidate,
+    FairShare,
+    choose,
+    packet_size,
+    wait_for_room,
+    window,
+)
 
 
 def candidate(
@@ -54,16 +64,47 @@ def test_packet_size(rate: float, mtu: int, size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "round_trip", "packet", "bytes_"), [(2400, 2.0, 64, 814), (2400, 0.0, 64, 128), (0, 9.0, 64, 128)]
+    ("rate", "mtu", "picture", "size"),
+    [
+        (9600, 1400, 100_000, 1200),
+        (9600, 1400, 12_000, 750),
+        (9600, 1400, 3400, 300),
+        (2400, 1400, 100_000, 300),
+        (2400, 1400, 3400, 212),
+        (48_000, 1400, 100_000, 1400),
+        (9600, 115, 100_000, 115),
+        (80, 1400, 100_000, 64),
+    ],
+)
+def test_where_packets_cost_headers_those_of_large_pictures_are_longer(
+    rate: float, mtu: int, picture: int, size: int
+) -> None:
+    assert packet_size(rate, mtu, 140, picture) == size
+    assert packet_size(rate, mtu, 0, picture) == packet_size(rate, mtu) <= packet_size(rate, mtu, 40, picture) <= size
+
+
+@pytest.mark.parametrize(
+    ("rate", "round_trip", "packet", "bytes_"), [(2400, 2.0, 64, 814), (2400, 0.0, 64, 64), (0, 9.0, 64, 64)]
 )
 def test_window(rate: float, round_trip: float, packet: int, bytes_: int) -> None:
     assert window(rate, round_trip, packet) == bytes_
 
 
-def test_one_packet_always_may_leave() -> None:
-    assert admits(0, 1400, 100)
-    assert admits(50, 50, 100)
-    assert not admits(51, 50, 100)
+@pytest.mark.parametrize(
+    ("unacknowledged", "size", "wait"),
+    [
+        (0, 1400, 0.0),
+        (50, 50, 0.0),
+        (60, 50, 0.01),
+        (50, 1400, 0.05),
+        (150, 50, 0.1),
+        (151, 50, math.inf),
+        (101, 1400, math.inf),
+    ],
+)
+def test_room(unacknowledged: int, size: int, wait: float) -> None:
+    """Up to 100 bytes on their way; between ACKs 1,000 bytes a second arrive, for a tenth of a second at most."""
+    assert wait_for_room(unacknowledged, size, 100, speed=8000, most=100) == wait
 
 
 def served(seconds: float, *waiting: Candidate) -> dict[int, int]:

@@ -1,9 +1,11 @@
 """What is special about WebSockets: who may connect, and what a person is told when it fails."""
 
 import asyncio
+import contextlib
 import shutil
 import ssl
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -120,6 +122,27 @@ async def test_a_huge_message_ends_the_connection(listener: Listener) -> None:
         await asyncio.gather(sending, return_exceptions=True)
         assert caught.value.rcvd is not None
         assert caught.value.rcvd.code == 1009
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what its sockets hold")
+async def test_what_the_far_side_does_not_take_is_known() -> None:
+    gone = asyncio.Event()
+
+    async def do_not_read(_: Transport) -> None:
+        await gone.wait()
+
+    listener = await open_listener("ws://127.0.0.1:0", do_not_read)
+    transport = await open_transport(listener.url)
+    assert transport.backlog == 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.5):
+            while True:
+                await transport.send(bytes(1400))
+    assert transport.backlog > 10_000
+    gone.set()
+    await transport.close()
+    assert transport.backlog == 0
+    await listener.close()
 
 
 async def test_text_is_only_bytes(listener: Listener) -> None:
