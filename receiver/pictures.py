@@ -136,7 +136,8 @@ class Pictures:
             # Tens of milliseconds of arithmetic, during which other senders and watchers shall not wait.
             priors = await asyncio.to_thread(picture.stream.decode)
         except BitstreamError as error:
-            self._give_up(key, f"a section cannot be decoded: {error}")
+            if self._open.get(key) is picture:
+                self._give_up(key, f"a section cannot be decoded: {error}")
             return
         if self._open.get(key) is not picture:
             return

@@ -119,7 +119,9 @@ class Keeper:
                     await self._begin(archive.probe)
             self._grown.clear()
             try:
-                while await self._begin(partial(archive.trim, frozenset(self._in_use()))):
+                removed = 1
+                while removed and not self._leaving:
+                    removed = await self._begin(partial(archive.trim, frozenset(self._in_use())))
                     told = ""
             except LayercastError as error:
                 if str(error) != told:

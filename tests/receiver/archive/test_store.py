@@ -168,7 +168,9 @@ def test_the_oldest_go_when_there_is_too_much(
     figures = archive.figures()
     assert (figures.pictures, figures.size, figures.removed) == (3, 6 * BLOCK, 2)
     (record,) = caplog.records
-    assert record.getMessage().startswith("the oldest pictures were removed, to keep no more than wanted: 2, up to 20260131-13")
+    assert record.getMessage().startswith(
+        "the oldest pictures were removed, to keep no more than wanted: 2, up to 20260131-13"
+    )
 
 
 def test_what_is_in_use_stays_and_so_does_the_newest(tmp_path: Path, stream: Bitstream) -> None:
