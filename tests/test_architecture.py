@@ -42,6 +42,7 @@ HEAVY_MODULES = {
         "controls",
         "devices",
         "graphs",
+        "guesser",
         "guidance",
         "job",
         "loading",
