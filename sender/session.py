@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import math
-import random
 import secrets
 import ssl as tls
 import time
@@ -17,17 +16,14 @@ from protocol.cutting import OutgoingSection
 from protocol.driver import Driver
 from protocol.events import Closed, Event, ImageRefused, Welcomed
 from protocol.limits import Limits
-from protocol.links import LinkProfile, parse_link
+from protocol.links import LinkProfile
 from protocol.seals import SharedKey
 from protocol.sending import SenderConnection
 from protocol.states import State
 from protocol.tokens import check_token
-from protocol.transports.addresses import open_transport
 from protocol.transports.base import DialOptions, Transport
-from protocol.transports.shaped import ShapedTransport
-from protocol.transports.urls import public_url
-from sender.backoff import Backoff
 from sender.delivery import Delivery, Progress
+from sender.dialing import Dialler
 from sender.orders import INCREMENTAL_LAYERS, urgency_of
 from sender.tracking import Tracked, Tracker, refused_for
 
@@ -86,19 +82,13 @@ class Sender:
     ) -> None:
         check_token(token or "")
         urgency_of(order, 0)
-        self._url = url
-        #: The address as it may be shown: without a broker's password.
-        self._shown = public_url(url)
         self._token = token or ""
-        self._profile = _profile_of(link, rate)
-        self._emulate = link is not None
+        options = DialOptions(ssl=ssl, token=self._token, ice_servers=tuple(ice_servers))
+        self._dialler = Dialler(url, options, link=link, rate=rate, transport=transport, patience=patience)
         self._order = order
-        self._dial = DialOptions(ssl=ssl, token=self._token, ice_servers=tuple(ice_servers))
         self._shared_key = shared_key
-        self._given = transport
         self._stream = secrets.token_bytes(STREAM_ID_BYTES) if stream is None else stream
         self._epoch = (0 if stream is None else int(time.time())) if epoch is None else epoch
-        self._patience = 0.0 if transport else patience
         self._slots = asyncio.Semaphore(Limits().open_images)
         self._tracker = Tracker()
         self._closing = asyncio.Event()
@@ -116,23 +106,23 @@ class Sender:
             RemoteProtocolError: the receiver refuses us for another reason, or is none.
         """
         loop = asyncio.get_running_loop()
-        transport = await self._open()
+        transport = await self._dialler.open()
         self._connection = SenderConnection(
             now=loop.time(),
             token=self._token,
             stream=self._stream,
             epoch=self._epoch,
-            rate=self._rate_over(transport),
+            rate=self._dialler.rate_over(transport),
             mtu=transport.mtu,
             overhead=transport.overhead,
             reliable=transport.reliable,
-            resumable=self._patience > 0,
+            resumable=self._dialler.comes_back,
             one_way=transport.one_way,
             key=self._shared_key,
         )
         self._driver = self._drive(transport)
         self._welcome = loop.create_future()
-        self._running = asyncio.create_task(self._run(), name=f"sender to {self._shown}")
+        self._running = asyncio.create_task(self._run(), name=f"sender to {self._dialler.shown}")
         if transport.one_way:
             return self
         try:
@@ -140,7 +130,7 @@ class Sender:
                 self._session = await asyncio.shield(self._welcome)
         except TimeoutError as error:
             await self._abandon()
-            raise ConnectError(f"{self._shown} accepts connections, but no receiver answers there") from error
+            raise ConnectError(f"{self._dialler.shown} accepts connections, but no receiver answers there") from error
         except BaseException:
             await self._abandon()
             raise
@@ -281,7 +271,7 @@ class Sender:
             error = await self._run_once()
             if self._connection.state is not State.SUSPENDED:
                 break
-            transport = await self._open_again()
+            transport = await self._dialler.open_again(self._closing)
             if transport is None:
                 self._connection.close(Code.DISCONNECTED)
                 self._drain_events()
@@ -292,13 +282,13 @@ class Sender:
                 mtu=transport.mtu,
                 overhead=transport.overhead,
                 reliable=transport.reliable,
-                rate=self._rate_over(transport),
+                rate=self._dialler.rate_over(transport),
             )
             self._driver = self._drive(transport)
         if self._welcome is not None and not self._welcome.done():
             if isinstance(error, DisconnectedError):
                 hint = "if it signs with a shared key, give the same one"
-                error = ConnectError(f"{self._shown} ended the connection without a greeting ({error}); {hint}")
+                error = ConnectError(f"{self._dialler.shown} ended the connection without a greeting ({error}); {hint}")
             self._welcome.set_exception(error)
             # Nobody may be waiting any more; then nobody needs to hear of it.
             self._welcome.exception()
@@ -311,29 +301,8 @@ class Sender:
             return failure
         return error_of(self._connection.ended or Code.DONE)
 
-    async def _open(self) -> Transport:
-        transport = self._given or await open_transport(self._url, self._dial)
-        return ShapedTransport(transport, self._profile) if self._emulate and self._profile else transport
-
-    async def _open_again(self) -> Transport | None:
-        """A new transport; None if there was none in time, or nobody wants one any more."""
-        loop = asyncio.get_running_loop()
-        backoff = Backoff(random.random)
-        give_up = loop.time() + self._patience
-        while (wait := backoff.next_wait()) < give_up - loop.time():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._closing.wait()
-                    return None
-            with contextlib.suppress(ConnectError):
-                return await self._open()
-        return None
-
     def _drive(self, transport: Transport) -> Driver:
         return Driver(self._connection, transport, self._on_event, stall_seconds=Limits().stall_seconds)
-
-    def _rate_over(self, transport: Transport) -> float:
-        return self._profile.rate if self._profile else transport.rate_hint
 
     def _drain_events(self) -> None:
         """Tell what no driver tells any more."""
@@ -344,9 +313,3 @@ class Sender:
         self._running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._running
-
-
-def _profile_of(link: LinkProfile | str | None, rate: float | None) -> LinkProfile | None:
-    if isinstance(link, LinkProfile):
-        return link
-    return parse_link(link, rate)
