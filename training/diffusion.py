@@ -1,4 +1,4 @@
-"""Stage 5: train UNet and adapters together, by flow matching on the autoencoder's latents.
+"""Stage 5: train text encoder, UNet and adapters together, by flow matching on the autoencoder's latents.
 
 python -m training.diffusion --work build/training --minutes 90
 """
@@ -60,8 +60,7 @@ def train(run: Run, work: Path, *, batch: int, seed: int, workers: int = 0) -> N
     network.to(device)
     nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
     average = copy.deepcopy(network).requires_grad_(False)
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, LEARNING_RATE, weight_decay=0.01, fused=True)
+    optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=0.01, fused=True)
     if state:
         network.load_state_dict(state["network"])
         average.load_state_dict(state["average"])
@@ -81,7 +80,7 @@ def train(run: Run, work: Path, *, batch: int, seed: int, workers: int = 0) -> N
         loss = flow_loss(network, shown, time, noise).mean()
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(trained, 1.0)
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         decay = 1 - 1 / (1 + min(AVERAGED_SHARE * run.step, AVERAGED_STEPS))
         with torch.no_grad():

@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from diffusers import DPMSolverMultistepScheduler
 
-from receiver.rendering.files import COLOR_GUESSER
 from training.network import Network
 from training.packed import load_tokenizer
 from training.vae import load_vae
@@ -33,7 +32,6 @@ def export(work: Path, folder: Path) -> None:
         "text_encoder": network.text_encoder,
         "t2iadapter_structure": network.structure,
         "t2iadapter_color": network.color,
-        COLOR_GUESSER: network.guesser,
     }
     for name, part in parts.items():
         part.half().save_pretrained(folder / name, safe_serialization=True)

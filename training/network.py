@@ -8,7 +8,6 @@ from diffusers import T2IAdapter, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from receiver.rendering.guesser import ColorGuesser
 from training.captions import MAX_TOKENS
 from training.transform import LATENT_CHANNELS
 
@@ -38,8 +37,20 @@ class Network(nn.Module):
 
     def __init__(self, tokenizer: CLIPTokenizer) -> None:
         super().__init__()
-        self.text_encoder = build_text_encoder(len(tokenizer)).requires_grad_(False)
-        self.guesser = ColorGuesser(TEXT_WIDTH).requires_grad_(False)
+        self.text_encoder = CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=len(tokenizer),
+                hidden_size=TEXT_WIDTH,
+                intermediate_size=4 * TEXT_WIDTH,
+                num_hidden_layers=3,
+                num_attention_heads=4,
+                max_position_embeddings=MAX_TOKENS,
+                bos_token_id=tokenizer.bos_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+                pad_token_id=tokenizer.pad_token_id,
+                projection_dim=TEXT_WIDTH,
+            )
+        )
         # SD 1.5's order of blocks, which full adapters need; attention over the 32x32 level would cost half of a
         # step and is left out (zero transformer layers there).
         self.unet = UNet2DConditionModel(
@@ -63,49 +74,20 @@ class Network(nn.Module):
         self.color = T2IAdapter(3, list(CHANNELS), num_res_blocks=1, downscale_factor=8)
 
     def forward(self, noised: Tensor, time: Tensor, known: Known) -> Tensor:
-        """Predict the flow. Where neither lines nor colours are known, the best guess of the colours is shown.
+        """Predict the flow.
 
         Args:
             noised: (B, C, 32, 32).
             time: (B,) in [0, 1]; 1 is pure noise.
             known: the conditions.
         """
-        with torch.no_grad():
-            context = self.text_encoder(known.tokens)[0]
-            guessed = self._guess(context, known)
-        colors = torch.where(known.has_colors > 0, known.colors, guessed)
-        has_colors = torch.maximum(known.has_colors, 1 - known.has_edges)
-        tiles = F.interpolate(colors, size=(SIZE, SIZE), mode="nearest")
+        context = self.text_encoder(known.tokens)[0]
+        tiles = F.interpolate(known.colors, size=(SIZE, SIZE), mode="nearest")
         residuals = sum_where(
-            present(self.structure, known.edges, known.has_edges), present(self.color, tiles, has_colors)
+            present(self.structure, known.edges, known.has_edges), present(self.color, tiles, known.has_colors)
         )
         flow: Tensor = self.unet(noised, 1000 * time, context, down_intrablock_additional_residuals=residuals).sample
         return flow
-
-    def _guess(self, context: Tensor, known: Known) -> Tensor:
-        """The guess nearest to the true colours, (B, 3, 16, 16): which one is right is not what is learnt here."""
-        maps, _ = self.guesser(context)
-        nearest = (maps - known.colors[:, None]).square().mean((2, 3, 4)).argmin(1)
-        chosen: Tensor = maps[torch.arange(len(maps), device=maps.device), nearest].float()
-        return chosen
-
-
-def build_text_encoder(words: int) -> CLIPTextModel:
-    """A small text encoder for a tokenizer of so many words, untrained."""
-    config = CLIPTextConfig(
-        vocab_size=words,
-        hidden_size=TEXT_WIDTH,
-        intermediate_size=4 * TEXT_WIDTH,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        max_position_embeddings=MAX_TOKENS,
-        # The first two words of the tokenizer's own list.
-        bos_token_id=0,
-        eos_token_id=1,
-        pad_token_id=1,
-        projection_dim=TEXT_WIDTH,
-    )
-    return CLIPTextModel(config)
 
 
 def present(adapter: T2IAdapter, images: Tensor, mask: Tensor) -> list[Tensor] | None:

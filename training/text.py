@@ -1,10 +1,10 @@
-"""Stage 4: teach the text encoder what words look like, and the guesser to tell colours from them.
+"""Stage 4: teach the text encoder what words look like, before it learns to draw with the rest.
 
-python -m training.text --work build/training --minutes 20
+python -m training.text --work build/training --minutes 10
 
-A picture's 16x16 colours are predicted from a caption: no UNet runs, so that a word is seen a hundred times in the time
-in which the diffusion model would see it once. The text encoder stays as it is afterwards; the diffusion model is shown
-what is guessed wherever neither lines nor colours have come.
+It predicts the coarse latents of a picture from a caption: no UNet runs, so that a word is seen a hundred times in the
+time in which the diffusion model would see it once. Colours, and what is where, are learnt here; the next stage goes on
+from these weights.
 """
 
 import argparse
@@ -17,57 +17,49 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from receiver.rendering.guesser import ColorGuesser
-from training.captions import MAX_TOKENS
-from training.network import Network, build_text_encoder
+from training.captions import MAX_TOKENS, mirrored
+from training.network import Network
 from training.packed import load_samples
 from training.run import Run, cosine
 from training.samples import Samples
+from training.transform import mirror
 
 LEARNING_RATE = 1e-3
 
-#: What every guess but the best one counts, so that none is left behind for good.
-OTHERS = 0.04
+#: Cells on a side of the latents that are predicted.
+SIDE = 8
 
-#: What a colour cast of all of a map counts beside its shapes: a ground may have any colour.
-CAST = 0.25
+#: What the text's share of the time embedding is scaled to in the end: the UNet first hears it softly.
+SOFT = 0.3
 
 
-class Imagination(nn.Module):
-    """Text encoder and guesser, together."""
+class Guess(nn.Module):
+    """Coarse latents from a caption, (B, C, SIDE, SIDE): the network's text parts and a head that is left behind."""
 
-    def __init__(self, words: int) -> None:
+    def __init__(self, network: Network, channels: int) -> None:
         super().__init__()
-        self.text_encoder = build_text_encoder(words)
-        self.guesser = ColorGuesser(self.text_encoder.config.hidden_size)
+        self.text_encoder, self.pooled = network.text_encoder, network.unet.add_embedding
+        width = network.unet.config.block_out_channels[0] * 4
+        self.head = nn.Sequential(nn.Linear(width, 512), nn.SiLU(), nn.Linear(512, channels * SIDE * SIDE))
+        self.channels = channels
 
-    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        maps, logits = self.guesser(self.text_encoder(tokens)[0])
-        return maps.float(), logits.float()
+    def forward(self, tokens: Tensor) -> Tensor:
+        guess: Tensor = self.head(self.pooled(self.text_encoder(tokens)[0]))
+        return guess.reshape(-1, self.channels, SIDE, SIDE)
 
 
-def pairs(samples: Samples, rows: list[int], dice: random.Random) -> tuple[Tensor, Tensor]:
-    """Tokens of a fresh caption of each row (B, 32), and its colours (B, 3, 16, 16) in 0 to 1."""
-    texts = ["" if dice.random() < 0.05 else samples.words(row, dice) for row in rows]
+def pairs(samples: Samples, rows: list[int], coarse: Tensor, dice: random.Random) -> tuple[Tensor, Tensor]:
+    """Tokens of a fresh caption of each row (B, 32), and its coarse latents (B, C, SIDE, SIDE)."""
+    texts, latents = [], []
+    for row in rows:
+        flip = dice.random() < 0.5
+        text = samples.words(row, dice)
+        texts.append(mirrored(text) if flip else text)
+        latents.append(mirror(coarse[row]) if flip else coarse[row])
     tokens = samples.tokenizer(
         texts, padding="max_length", truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
     ).input_ids
-    return tokens, torch.from_numpy(samples.conditions.colors[rows, 0]).permute(0, 3, 1, 2).float().div_(255)
-
-
-def errors(maps: Tensor, wanted: Tensor) -> Tensor:
-    """How wrong each guess is, (B, choices): squared error, a cast of the whole map counting less."""
-    off = maps - wanted[:, None]
-    cast = off.mean((3, 4), keepdim=True)
-    return (off - cast).square().mean((2, 3, 4)) + CAST * cast.square().mean((2, 3, 4))
-
-
-def guess_loss(maps: Tensor, logits: Tensor, wanted: Tensor) -> Tensor:
-    """The best guess is to be right, and to be known as the best."""
-    wrong = errors(maps, wanted)
-    best = wrong.argmin(1)
-    right = (1 - OTHERS) * wrong.gather(1, best[:, None]).mean() + OTHERS * wrong.mean()
-    return right + 0.005 * F.cross_entropy(logits, best)
+    return tokens, torch.stack(latents)
 
 
 def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
@@ -76,43 +68,49 @@ def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     state = run.resume()
     samples, held_out, _ = load_samples(work, seed, device)
-    network = Imagination(len(samples.tokenizer)).to(device)
-    optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=0.01, fused=True)
+    coarse = F.adaptive_avg_pool2d(samples.latents.float(), SIDE)
+    unseen = F.adaptive_avg_pool2d(held_out.latents.float(), SIDE)
+    guess = Guess(Network(samples.tokenizer), coarse.shape[1]).to(device)
+    optimizer = torch.optim.AdamW(guess.parameters(), LEARNING_RATE, weight_decay=0.01, fused=True)
     if state:
-        network.load_state_dict(state["network"])
+        guess.load_state_dict(state["guess"])
         optimizer.load_state_dict(state["optimizer"])
     picks, losses = np.random.default_rng((seed, run.step)), []
     for save in run.ticks():
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * cosine(run.progress)
         rows = [int(row) for row in picks.integers(0, len(samples), batch)]
-        tokens, wanted = (part.to(device) for part in pairs(samples, rows, random.Random(f"{seed}/{run.step}")))
+        tokens, wanted = pairs(samples, rows, coarse, random.Random(f"{seed}/{run.step}"))
         with torch.autocast(device.type, torch.bfloat16):
-            maps, logits = network(tokens)
-        loss = guess_loss(maps, logits, wanted)
+            drawn = guess(tokens.to(device))
+        loss = (drawn.float() - wanted.to(device)).square().mean()
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(guess.parameters(), 1.0)
         optimizer.step()
         losses.append(loss.item())
         if run.step % 100 == 0:
-            tokens, wanted = (p.to(device) for p in pairs(held_out, list(range(len(held_out))), random.Random(0)))
+            tokens, wanted = pairs(held_out, list(range(len(held_out))), unseen, random.Random(0))
             with torch.no_grad():
-                maps, logits = network(tokens)
-                wrong = guess_loss(maps, logits, wanted)
-            run.log(loss=float(np.mean(losses)), held_out=wrong.item())
+                error = (guess(tokens.to(device)).float() - wanted.to(device)).square().mean()
+            run.log(loss=float(np.mean(losses)), held_out=error.item(), of=wanted.var().item())
             losses.clear()
         if save:
-            run.save({"network": network.state_dict(), "optimizer": optimizer.state_dict()})
-    run.save({"network": network.state_dict(), "optimizer": optimizer.state_dict()})
+            run.save({"guess": guess.state_dict(), "optimizer": optimizer.state_dict()})
+    run.save({"guess": guess.state_dict(), "optimizer": optimizer.state_dict()})
 
 
 def take_words(network: Network, work: Path) -> None:
     """Give a network that is to be trained what this stage learnt, if it ran."""
-    if (path := work / "text.pt").exists():
-        learnt = torch.load(path, map_location="cpu", weights_only=True)["state"]["network"]
-        for name, part in (("text_encoder.", network.text_encoder), ("guesser.", network.guesser)):
-            part.load_state_dict({key.removeprefix(name): v for key, v in learnt.items() if key.startswith(name)})
+    path = work / "text.pt"
+    if not path.exists():
+        return
+    learnt = torch.load(path, map_location="cpu", weights_only=True)["state"]["guess"]
+    for name, part in (("text_encoder.", network.text_encoder), ("pooled.", network.unet.add_embedding)):
+        part.load_state_dict({key.removeprefix(name): value for key, value in learnt.items() if key.startswith(name)})
+    with torch.no_grad():
+        network.unet.add_embedding.norm2.weight.mul_(SOFT)
+        network.unet.add_embedding.norm2.bias.mul_(SOFT)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -128,8 +126,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     steps = 3 if options.smoke else options.steps or (None if options.minutes else 4000)
-    run = Run(options.work, "text", steps=steps, minutes=options.minutes)
-    train(run, options.work, batch=options.batch, seed=options.seed)
+    train(Run(options.work, "text", steps=steps, minutes=options.minutes), options.work,
+          batch=options.batch, seed=options.seed)  # fmt: skip
 
 
 if __name__ == "__main__":

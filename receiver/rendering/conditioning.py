@@ -1,7 +1,6 @@
 """Priors -> what the UNet is steered by: text embeddings, the adapters' features, what ControlNets are shown.
 
-    semantic  -> tokenizers -> text encoders -------------+--------> words
-                             guessed colours, as texture <-+           where nothing else has come, and the model can
+    semantic  -> tokenizers -> text encoders ----------------------> words
     structure -> drawn at render size -> edge adapter  ------+
     texture   -> drawn at render size -> colour adapter -----+-sum-> features
     skeleton  -> drawn at render size -> pose adapter  ------+
@@ -21,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from codec.layers import ColorMap, EdgeMap, Layer, Priors, Size, Skeleton
+from codec.layers import EdgeMap, Layer, Priors, Size, Skeleton
 from receiver.rendering.guidance import color_latents
 from receiver.rendering.models import Model
 from receiver.rendering.poses import draw_pose
@@ -86,13 +85,11 @@ class Conditioner:
         """Make the conditions of whatever layers there are; none at all is fine, too."""
         settings = self._model.settings
         size = self.size(priors.canvas)
+        drawings = self._choose_priors(priors)
         text, negative = self._prompts.pair(
             priors.semantic.prompt if priors.semantic else "",
             settings.negative_prompt if settings.guidance > 1 else None,
         )
-        drawings = self._choose_priors(priors)
-        if self._model.guesser is not None and not drawings:
-            drawings = [(Condition.COLORS, self._guess(text, priors.canvas))]
         return Conditions(
             layers=priors.layers,
             text=text,
@@ -102,11 +99,6 @@ class Conditioner:
             controls={c: self._draw(c, prior, size, 3) for c, prior in drawings if c in self._model.controlnets},
             time_ids=self._time_ids(size) if text.pooled is not None else None,
         )
-
-    def _guess(self, text: Words, canvas: Size) -> ColorMap:
-        """The colours that the words most likely mean."""
-        guessed = self._model.guesser.most_likely(text.tokens)[0].float()
-        return ColorMap((255 * guessed).round().byte().permute(1, 2, 0).cpu().numpy(), canvas)
 
     def _sum_features(self, drawings: list[tuple[Condition, Hashable]], size: Size) -> tuple[Tensor, ...] | None:
         adapters = self._model.adapters

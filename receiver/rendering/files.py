@@ -3,7 +3,7 @@
 A model is a folder in the hub's layout, here or in the hub's cache:
 
     model_index.json  unet/  vae/  text_encoder/  tokenizer/  scheduler/
-    text_encoder_2/  tokenizer_2/  t2iadapter_*/  controlnet_*/  preview_vae/  color_guesser/       where there are any
+    text_encoder_2/  tokenizer_2/  t2iadapter_*/  controlnet_*/  preview_vae/       where there are any
 
 A registered model may take parts from several hub repositories.
 """
@@ -36,9 +36,6 @@ MORE_PARTS: Mapping[str, str] = {"text_encoder_2": "config.json", "tokenizer_2":
 
 #: A faster autoencoder for previews that lies in a model's own folder.
 PREVIEW_VAE = "preview_vae"
-
-#: A network that guesses colours from words, in a model's own folder.
-COLOR_GUESSER = "color_guesser"
 
 _WITH_WEIGHTS = ("unet", "vae", "text_encoder", "text_encoder_2")
 
@@ -73,7 +70,6 @@ class ModelFiles:
         adapters: the adapters that are there.
         controlnets: folders of the ControlNets that are there.
         preview_vae: folder of a faster autoencoder, if there is one.
-        guesser: folder of a network that guesses colours from words, if there is one.
         lora: folder of a LoRA to fuse, if the model has one.
         settings: how the model is used; None to infer it.
     """
@@ -83,7 +79,6 @@ class ModelFiles:
     adapters: Mapping[Condition, AdapterFiles]
     controlnets: Mapping[Condition, Path]
     preview_vae: Path | None
-    guesser: Path | None
     lora: Path | None
     settings: RenderSettings | None
 
@@ -162,8 +157,7 @@ def find_files(name: str | Path) -> ModelFiles:
         parts=parts,
         adapters=adapters,
         controlnets=_own_controlnets(base) | {c: _needed(name, hub_id) for c, hub_id in entry.controlnets.items()},
-        preview_vae=cached_folder(entry.preview_vae) if entry.preview_vae else _own(base, PREVIEW_VAE),
-        guesser=_own(base, COLOR_GUESSER),
+        preview_vae=cached_folder(entry.preview_vae) if entry.preview_vae else _own_preview_vae(base),
         lora=_needed(name, entry.lora) if entry.lora else None,
         settings=entry.settings,
     )
@@ -206,8 +200,8 @@ def _own_folders(base: Path, kind: str) -> dict[Condition, Path]:
     return found
 
 
-def _own(base: Path, part: str) -> Path | None:
-    folder = base / part
+def _own_preview_vae(base: Path) -> Path | None:
+    folder = base / PREVIEW_VAE
     return folder if has_weights(folder) else None
 
 

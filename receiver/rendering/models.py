@@ -14,7 +14,6 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 from layercast_errors import ModelFilesError
 from receiver.rendering.devices import choose_device, choose_dtype
 from receiver.rendering.files import ModelFiles, find_files
-from receiver.rendering.guesser import ColorGuesser
 from receiver.rendering.identity import fingerprint, revision_of
 from receiver.rendering.loading import (
     as_safetensors,
@@ -44,7 +43,6 @@ class Model:
         scheduler: the scheduler that each run gets a fresh copy of.
         adapters: the conditions that it understands beside text.
         controlnets: the ControlNets that it has, by what they are shown.
-        guesser: guesses colours from words until colours come, if it has such a network.
         text_encoder_2: a second text encoder, with a projection, if it has one; and its tokenizer.
         performance: how it is run.
         fill_features: whether pictures without features get zeros, for runtimes that know one form of inputs only.
@@ -64,7 +62,6 @@ class Model:
     scheduler: Any
     adapters: Mapping[Condition, Any]
     controlnets: Mapping[Condition, Any] = field(default_factory=dict)
-    guesser: Any = None
     text_encoder_2: Any = None
     tokenizer_2: Any = None
     performance: Performance = Performance.PLAIN
@@ -163,20 +160,13 @@ def _load_parts(files: ModelFiles, place: torch.device, numbers: torch.dtype, se
         controlnets={
             condition: load(ControlNetModel, folder, folder.name) for condition, folder in files.controlnets.items()
         },
-        guesser=load(ColorGuesser, files.guesser, "color guesser") if files.guesser else None,
         text_encoder_2=load(CLIPTextModelWithProjection, files.parts["text_encoder_2"], "text_encoder_2")
         if second
         else None,
         tokenizer_2=guarded("tokenizer_2", files.parts["tokenizer_2"], CLIPTokenizer.from_pretrained)
         if second
         else None,
-        fingerprint=fingerprint(
-            [
-                *files.parts.values(),
-                *(adapter.folder for adapter in files.adapters.values()),
-                *([files.guesser] if files.guesser else []),
-            ]
-        ),
+        fingerprint=fingerprint([*files.parts.values(), *(adapter.folder for adapter in files.adapters.values())]),
         revision=revision_of(files.parts["unet"].parent),
     )
 
