@@ -57,7 +57,7 @@ class Uplink:
     def window(self) -> int:
         """The most bytes that may be in flight now, in packets of `packet_size`."""
         packet = self.packet_size
-        return min(scheduler.MAX_WINDOW, self._on_the_way(packet) + self._unheard(packet))
+        return min(scheduler.MAX_WINDOW, self._on_the_way(packet) + self._unheard(self._largest(packet)))
 
     def room_at(self, size: int, fragment: int, backlog: int, now: float) -> float:
         """When a packet may leave as far as those on their way go, in seconds; infinite if only an ACK helps.
@@ -72,7 +72,9 @@ class Uplink:
             return -math.inf
         packet = max(self.packet_size, fragment)
         limit, speed = self._on_the_way(packet), self.pace.speed
-        if backlog and backlog + size > limit + max(packet, self.ledger.biggest):
+        # What is on its way may be of larger pictures.
+        packet = self._largest(packet)
+        if backlog and backlog + size > limit + packet:
             # The link does not go on as we think, whatever we have not heard yet.
             return now + max(BURST_SECONDS, 8 * packet / speed / LOOKS)
         most = self._unheard(packet)
@@ -92,6 +94,10 @@ class Uplink:
         feedback = Feedback.of(round_trip, 8 * self.packet_size / self.pace.rate, packets)
         # Loss is never known better than to a percent; rounded, the answer is worth keeping.
         return _repairs(fragments, urgency, None if loss is None else math.ceil(100 * loss), feedback)
+
+    def _largest(self, packet: int) -> int:
+        """Bytes of the largest packet there was, or will be."""
+        return max(packet, self.ledger.biggest)
 
     def _on_the_way(self, packet: int) -> int:
         """Bytes that may be on their way."""

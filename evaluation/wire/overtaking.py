@@ -1,9 +1,9 @@
 """Does an urgent text overtake 100 kB of detail on a real, slow link; and what does the rest pay for it?
 
 Two senders, side by side in one run, each over a link of its own: ours, and a plain one that sends its packets in
-order, as fast as its socket takes them. Both send the same bytes of detail in packets of the same size, and both are
-given the urgent text while the detail is on its way. The links are real sockets behind a bottleneck in user space or,
-for root on Linux, pairs of network interfaces with a token bucket.
+order, as fast as its socket takes them. Both send the same bytes of detail, and are given the urgent text while that is
+on its way; the plain one's packets are the largest there are, for nothing has to overtake them. The links are real
+sockets behind a bottleneck in user space or, for root on Linux, pairs of network interfaces with a token bucket.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ MOST_SECTION = 60_000
 
 _HEAD = b"\x4c\x01\x08\x08\x00\x07\x00\x00"
 
-#: A network namespace and its two ends' addresses, by the process and a number.
+#: Network namespaces and their two ends' addresses have numbers, others in every process.
 _numbers = itertools.count()
 
 
@@ -73,7 +73,7 @@ class OvertakingReport:
         queued: bytes of detail.
         round_trip: of a small packet over the idle link, in seconds.
         window: bytes that may be on their way.
-        packet: bytes of a packet.
+        packet: bytes of a packet of our detail.
         ours, fifo: what the senders did.
         bound: what the urgent text may take: (window + one packet) / rate + round trip, in seconds; window and packet
             with the headers that they get on the link.
@@ -112,7 +112,7 @@ async def measure_overtaking(
     (ours, round_trip), fifo = await asyncio.gather(
         _run_ours(road, rate, delay, queued), _run_fifo(road, rate, delay, queued)
     )
-    packet = packet_size(rate, queued)
+    packet = scheduler.packet_size(rate, MAX_PACKET, PACKET_OVERHEAD, queued)
     window = scheduler.window(rate, round_trip, packet)
     cost = 1 + (FRAME_BYTES + (SEGMENT_BYTES if kernel else 0)) / packet
     bound = 8 * cost * (window + packet) / rate + round_trip
@@ -128,11 +128,6 @@ async def measure_overtaking(
         bound=round(bound, 3),
         whole_ratio=round(ours.whole / fifo.whole, 4),
     )
-
-
-def packet_size(rate: float, queued: int) -> int:
-    """Bytes of a packet of detail over a WebSocket of that rate."""
-    return scheduler.packet_size(rate, MAX_PACKET, PACKET_OVERHEAD, queued)
 
 
 def kernel_missing() -> str | None:
@@ -173,9 +168,8 @@ async def _run_ours(road: Road, rate: float, delay: float, queued: int) -> tuple
 
 
 async def _run_fifo(road: Road, rate: float, delay: float, queued: int) -> Run:
-    packet = packet_size(rate, queued)
-    payload = packet - DATA_FRAMING
-    sizes = [packet] * (queued // payload) + [queued % payload + DATA_FRAMING]
+    payload = MAX_PACKET - DATA_FRAMING
+    sizes = [MAX_PACKET] * (queued // payload) + [queued % payload + DATA_FRAMING]
     waiting: asyncio.Queue[int] = asyncio.Queue()
     for size in sizes:
         waiting.put_nowait(size)
@@ -238,10 +232,9 @@ async def _through_proxy(rate: float, delay: float) -> AsyncIterator[tuple[Seque
 async def _through_interfaces(
     rate: float, _delay: float
 ) -> AsyncIterator[tuple[Sequence[str], str, Callable[[str], Reach]]]:
-    number = next(_numbers) % 64
-    name = f"layercast-{os.getpid()}-{number}"
-    near, far = f"lc{os.getpid() % 100000}n{number}", f"lc{os.getpid() % 100000}f{number}"
-    here, there = f"10.213.{number}.1", f"10.213.{number}.2"
+    number = (16 * os.getpid() + next(_numbers)) % 65536
+    name, near, far = f"layercast-{number}", f"lc{number}n", f"lc{number}f"
+    here, there = (f"10.213.{number // 64 % 256}.{4 * (number % 64) + end}" for end in (1, 2))
     # Its burst must hold a whole frame; what the bucket has saved up passes free, and is used up before we measure.
     bucket = ("root", "tbf", "rate", f"{rate:.0f}bit", "burst", "1600", "limit", "400000")
     _command("ip", "netns", "add", name)

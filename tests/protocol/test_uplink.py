@@ -56,8 +56,16 @@ def test_what_the_transport_still_holds_is_waited_for() -> None:
     assert 12.0 < link.room_at(250, 250, 500, 12.0) < 12.1
 
 
+def test_long_packets_that_were_not_heard_of_do_not_hold_up_a_short_one() -> None:
+    link = uplink()
+    for turn in range(5):
+        send(link, 1400, 10.0 + 1.4 * turn)
+    assert link.room_at(100, 250, 0, 15.6) == pytest.approx(10.0 + 5 * 1.4 - 0.15 - 1.25 * 0.1)
+    assert link.room_at(100, 250, 1400, 17.0) <= 17.0
+
+
 def test_packets_of_a_large_picture_are_longer_on_a_link_that_is_known() -> None:
-    assert uplink(overhead=140).packet_for(12_000) == 750
+    assert uplink(overhead=140).packet_for(12_000) == 857
     assert uplink(overhead=140).packet_size == uplink().packet_for(12_000) == 250
     assert uplink(0, overhead=140).packet_for(12_000) == 500
 
