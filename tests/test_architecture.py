@@ -42,7 +42,6 @@ HEAVY_MODULES = {
         "controls",
         "devices",
         "graphs",
-        "guesser",
         "guidance",
         "job",
         "loading",

@@ -23,7 +23,8 @@ VOCABULARY = 4096
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 
-_SUBJECTS = {
+#: Subjects as the data set calls them, and what people call them.
+SUBJECTS = {
     "woman": ("woman", "a woman", "portrait of a woman", "a lady", "a girl", "a young woman", "female portrait"),
     "man": ("man", "a man", "portrait of a man", "a guy", "a gentleman", "a young man", "male portrait"),
     "city street": ("city street", "a city street", "a street in a city", "street", "houses by a street", "cityscape"),
@@ -31,7 +32,7 @@ _SUBJECTS = {
 _OPENINGS = ("", "", "", "a picture of ", "an image of ")
 
 #: Categories that say how a picture was made, and how people write that.
-_MEDIA = {
+MEDIA = {
     "oil": ("oil painting", "oil on canvas"),
     "watercolor": ("watercolor", "watercolour painting"),
     "painting": ("painting",),
@@ -70,12 +71,12 @@ def caption(tile: Tile, colors: list[str], plain: str, dice: random.Random) -> s
     dice.shuffle(labels)
     labels = labels[: dice.randint(0, 4)]
     parts: list[str] = []
-    media = [label for label in labels if label in _MEDIA]
+    media = [label for label in labels if label in MEDIA]
     if tile.subject is not None and dice.random() < 0.95:
-        subject = dice.choice(_SUBJECTS[tile.subject])
+        subject = dice.choice(SUBJECTS[tile.subject])
         if media and dice.random() < 0.5:
             labels.remove(media[0])
-            subject = f"{dice.choice(_MEDIA[media[0]])} of {subject}"
+            subject = f"{dice.choice(MEDIA[media[0]])} of {subject}"
         parts.append(dice.choice(_OPENINGS) + subject)
     parts += labels
     if dice.random() < 0.15:

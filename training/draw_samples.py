@@ -1,4 +1,4 @@
-"""Stage 8: draw the demo's pictures with the trained model, their prompts in the PNG metadata.
+"""Stage 9: draw the demo's pictures with the trained model, their prompts in the PNG metadata.
 
 Each is what `mini` makes of the words, lines and colours of one picture of the data set.
 

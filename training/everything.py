@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from training import captioner, conditions, diffusion, export, pack, text, vae
+from training import captioner, conditions, diffusion, export, memory, pack, text, vae
 from training.data import add_source_options
 
 #: Shares of the minutes: the autoencoder's decoder, what words look like, the diffusion model, the captioner.
@@ -49,6 +49,7 @@ def run_all(options: argparse.Namespace) -> None:
     diffusion.main([*where, "--batch", str(batches["diffusion"]), *workers, *budget(DIFFUSION_SHARE)])
     table = str(options.out / "captioner-1.npz")
     export.main([*where, "--out", str(options.out)])
+    memory.main([*source, *where, "--out", str(options.out), "--processes", "1" if options.smoke else str(processes)])
     captioner.main([*where, "--batch", str(batches["captioner"]), "--out", table, *budget(CAPTIONER_SHARE)])
 
 

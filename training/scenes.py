@@ -122,6 +122,18 @@ def draw_scene(folder: Path, scene: Scene, backdrop: NDArray[np.uint8] | None, s
     return picture.round().astype(np.uint8)
 
 
+def draw_alone(folder: Path, thing: Thing, grounds: Sequence[str], size: int) -> NDArray[np.uint8]:
+    """Draw a thing in the middle of the ground it stands out from best, of those named; (size, size, 3) uint8 RGB."""
+    side = round(size * np.mean(SIDES[1]))
+    margin = (size - side) // 2
+    shades = [np.frombuffer(bytes.fromhex(NAMED_COLORS[name][0]), np.uint8).astype(np.float32) for name in grounds]
+    pictures = [np.broadcast_to(shade, (size, size, 3)).copy() for shade in shades]
+    for picture in pictures:
+        _paste(picture, folder / thing.file, margin, margin, side)
+    contrasts = [np.abs(picture - shade).sum() for picture, shade in zip(pictures, shades, strict=True)]
+    return pictures[int(np.argmax(contrasts))].round().astype(np.uint8)
+
+
 def _ground(scene: Scene, backdrop: NDArray[np.uint8] | None, size: int) -> NDArray[np.float32]:
     if backdrop is not None:
         # Out of focus, so that what stands before it is what the scene shows.

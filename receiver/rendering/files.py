@@ -3,7 +3,7 @@
 A model is a folder in the hub's layout, here or in the hub's cache:
 
     model_index.json  unet/  vae/  text_encoder/  tokenizer/  scheduler/
-    text_encoder_2/  tokenizer_2/  t2iadapter_*/  controlnet_*/  preview_vae/       where there are any
+    text_encoder_2/  tokenizer_2/  t2iadapter_*/  controlnet_*/  preview_vae/  memory/      where there are any
 
 A registered model may take parts from several hub repositories.
 """
@@ -36,6 +36,9 @@ MORE_PARTS: Mapping[str, str] = {"text_encoder_2": "config.json", "tokenizer_2":
 
 #: A faster autoencoder for previews that lies in a model's own folder.
 PREVIEW_VAE = "preview_vae"
+
+#: Pictures that a model remembers, in its own folder; see `receiver.rendering.memory`.
+MEMORY = "memory"
 
 _WITH_WEIGHTS = ("unet", "vae", "text_encoder", "text_encoder_2")
 
@@ -70,6 +73,7 @@ class ModelFiles:
         adapters: the adapters that are there.
         controlnets: folders of the ControlNets that are there.
         preview_vae: folder of a faster autoencoder, if there is one.
+        memory: folder of the pictures that it remembers, if it remembers any.
         lora: folder of a LoRA to fuse, if the model has one.
         settings: how the model is used; None to infer it.
     """
@@ -79,6 +83,7 @@ class ModelFiles:
     adapters: Mapping[Condition, AdapterFiles]
     controlnets: Mapping[Condition, Path]
     preview_vae: Path | None
+    memory: Path | None
     lora: Path | None
     settings: RenderSettings | None
 
@@ -158,6 +163,7 @@ def find_files(name: str | Path) -> ModelFiles:
         adapters=adapters,
         controlnets=_own_controlnets(base) | {c: _needed(name, hub_id) for c, hub_id in entry.controlnets.items()},
         preview_vae=cached_folder(entry.preview_vae) if entry.preview_vae else _own_preview_vae(base),
+        memory=base / MEMORY if (base / MEMORY).is_dir() else None,
         lora=_needed(name, entry.lora) if entry.lora else None,
         settings=entry.settings,
     )

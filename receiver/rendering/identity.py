@@ -15,10 +15,10 @@ _SNAPSHOT = re.compile(r"[0-9a-f]{40}")
 
 
 def fingerprint(folders: Iterable[Path]) -> str:
-    """A short digest of the weights in some folders, wherever these lie."""
+    """A short digest of the weights in some folders, and of what is remembered, wherever these lie."""
     digest = hashlib.sha256()
     for folder in folders:
-        for path in sorted(folder.glob("*.safetensors")):
+        for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.msgpack")]):
             digest.update(f"{folder.name}/{path.name} {path.stat().st_size}\n".encode())
             with path.open("rb") as file:
                 digest.update(file.read(SAMPLE))

@@ -1,10 +1,11 @@
 """One picture's job: its run, what was shown of it, and the frames it gives."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from codec.layers import EdgeMap, Priors
 from layercast_errors import UsageError
-from receiver.rendering.conditioning import Conditioner
+from receiver.rendering.conditioning import Conditioner, Conditions
 from receiver.rendering.frames import Frame
 from receiver.rendering.models import Model
 from receiver.rendering.plan import Action, Decision, changed_layers, decide, limits_for
@@ -50,13 +51,15 @@ class Job:
         self.priors = priors
         self.shown = False
         self._model = model
+        self._seed = seed
+        self._seen = self._imagine(priors)
         self._conditioner = conditioner
         self._clock = clock
         self._began = clock()
         self._news = False
         self.run = Run(
             model,
-            conditioner.prepare(priors),
+            self._prepare(),
             size=conditioner.size(priors.canvas),
             seed=seed,
             steps=steps,
@@ -64,11 +67,12 @@ class Job:
 
     def take_layers(self, priors: Priors) -> Decision:
         """Take in what is known now: join, rewind or restart, as the plan says."""
-        changed = changed_layers(self.priors, priors)
+        seen = self._imagine(priors)
+        changed = changed_layers(self._seen, seen)
         limits = limits_for(self.run.steps, self._model.settings.arrivals)
         decision = decide(self.run.done, self.run.steps, changed, limits)
-        self.run.conditions = self._conditioner.prepare(priors)
-        self.priors = priors
+        self.priors, self._seen = priors, seen
+        self.run.conditions = self._prepare()
         self._news = self._news or bool(changed)
         match decision.action:
             case Action.REWIND:
@@ -97,9 +101,9 @@ class Job:
         if not final and not preview_due(run.done, run.steps, settings.previews, news=self._news):
             return None
         latents = run.sample if final or run.clean is None else run.clean
-        structure = self.priors.structure
+        structure = self._seen.structure
         lines = structure if settings.line_fit and isinstance(structure, EdgeMap) else None
-        colors = self.priors.texture if settings.color_fit else None
+        colors = self._seen.texture if settings.color_fit else None
         if small and not final:
             latents = halve(latents)
         image = decode_latents(self._model, latents, self.priors.canvas, final=final, lines=lines, colors=colors)
@@ -112,3 +116,11 @@ class Job:
             final=final,
             seconds=self._clock() - self._began,
         )
+
+    def _imagine(self, priors: Priors) -> Priors:
+        """What the picture is drawn from: what came, or for words alone what the model remembers of such a thing."""
+        memory = self._model.memory
+        return priors if memory is None else memory.complete(priors, self._seed)
+
+    def _prepare(self) -> Conditions:
+        return replace(self._conditioner.prepare(self._seen), layers=self.priors.layers)

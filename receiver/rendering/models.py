@@ -24,6 +24,7 @@ from receiver.rendering.loading import (
     load_scheduler,
     quiet_libraries,
 )
+from receiver.rendering.memory import Memory
 from receiver.rendering.performance import Performance
 from receiver.rendering.schedules import choose_scheduler, infer_settings
 from receiver.rendering.settings import Condition, RenderSettings, Tuning
@@ -43,6 +44,7 @@ class Model:
         scheduler: the scheduler that each run gets a fresh copy of.
         adapters: the conditions that it understands beside text.
         controlnets: the ControlNets that it has, by what they are shown.
+        memory: pictures that it draws words from until more comes, if it remembers any.
         text_encoder_2: a second text encoder, with a projection, if it has one; and its tokenizer.
         performance: how it is run.
         fill_features: whether pictures without features get zeros, for runtimes that know one form of inputs only.
@@ -62,6 +64,7 @@ class Model:
     scheduler: Any
     adapters: Mapping[Condition, Any]
     controlnets: Mapping[Condition, Any] = field(default_factory=dict)
+    memory: Memory | None = None
     text_encoder_2: Any = None
     tokenizer_2: Any = None
     performance: Performance = Performance.PLAIN
@@ -160,13 +163,20 @@ def _load_parts(files: ModelFiles, place: torch.device, numbers: torch.dtype, se
         controlnets={
             condition: load(ControlNetModel, folder, folder.name) for condition, folder in files.controlnets.items()
         },
+        memory=Memory.load(files.memory) if files.memory else None,
         text_encoder_2=load(CLIPTextModelWithProjection, files.parts["text_encoder_2"], "text_encoder_2")
         if second
         else None,
         tokenizer_2=guarded("tokenizer_2", files.parts["tokenizer_2"], CLIPTokenizer.from_pretrained)
         if second
         else None,
-        fingerprint=fingerprint([*files.parts.values(), *(adapter.folder for adapter in files.adapters.values())]),
+        fingerprint=fingerprint(
+            [
+                *files.parts.values(),
+                *(adapter.folder for adapter in files.adapters.values()),
+                *([files.memory] if files.memory else []),
+            ]
+        ),
         revision=revision_of(files.parts["unet"].parent),
     )
 
