@@ -2,10 +2,11 @@
 
 from protocol.limits import ACK_SPAN
 
-#: An ACK without news waits for so many packets that are so many bytes together, so that what goes back stays below 5 %
-#: of what came; and for no more than a part of those that it can tell of.
-ACK_PACKETS = 6
+#: An ACK without news waits for so many bytes, so that what goes back stays below 5 % of what came; then until there are
+#: so many packets, or for so many seconds; and for no more than a part of the packets that it can tell of.
 ACK_BYTES = 400
+ACK_PACKETS = 6
+ACK_SECONDS = 3.0
 ACK_LATEST = ACK_SPAN // 2
 
 #: It waits no longer than this after the last packet, in seconds, and so many packets' time.

@@ -4,7 +4,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 
-from protocol.acknowledgement import ACK_BYTES, ACK_LATEST, ACK_PACKETS, Arrivals, quiet_seconds
+from protocol.acknowledgement import ACK_BYTES, ACK_LATEST, ACK_PACKETS, ACK_SECONDS, Arrivals, quiet_seconds
 from protocol.fields import Done
 from protocol.limits import ACK_SPAN, MAX_DONE
 from protocol.packets import Ack
@@ -20,6 +20,7 @@ class Receipts:
     def __init__(self, now: float) -> None:
         self._arrivals = Arrivals()
         self._waiting = self._waiting_bytes = 0
+        self._waiting_since = now
         self._due = math.inf
         self._largest_at = now
         self._biggest = 0
@@ -60,14 +61,18 @@ class Receipts:
         self._touched.move_to_end(image)
         if len(self._touched) > MAX_DONE:
             self._touched.popitem(last=False)
+        if not self._waiting:
+            self._waiting_since = now
         self._waiting += 1
         self._waiting_bytes += size
         self._biggest = max(self._biggest, size)
-        enough = self._waiting >= ACK_PACKETS and self._waiting_bytes >= ACK_BYTES
-        if urgent or needless or not in_order or enough or self._waiting >= ACK_LATEST:
+        worth = self._waiting_bytes >= ACK_BYTES
+        enough = (worth and self._waiting >= ACK_PACKETS) or self._waiting >= ACK_LATEST
+        if urgent or needless or not in_order or enough:
             self._due = now
         elif self._due > now:
-            self._due = now + quiet_seconds(self._biggest, self.rate)
+            longest = self._waiting_since + ACK_SECONDS if worth else math.inf
+            self._due = min(now + quiet_seconds(self._biggest, self.rate), max(now, longest))
 
     def add_failed(self, number: int, image: int, size: int, room: int, now: float) -> None:
         """Note a packet of a picture that failed here; not, if an ACK has no room to tell, so that it comes again."""

@@ -16,7 +16,7 @@ PACKET_SECONDS = 0.25
 #: Where every packet costs headers, those of a large picture are longer: until headers are this share of them, but no
 #: longer than this, in seconds, and than this part of the picture, for of a small one there is little to save.
 OVERHEAD_SHARE = 0.1
-LONGEST_PACKET_SECONDS = 1.25
+LONGEST_PACKET_SECONDS = 1.0
 PICTURE_PART = 14
 
 #: How much more than the measured rate may be on its way, so that a faster link is discovered.

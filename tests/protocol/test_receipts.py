@@ -32,6 +32,19 @@ def test_an_ack_waits_for_packets_and_for_bytes(size: int, left: list[int]) -> N
     assert acks(Receipts(0.0), [size] * 16) == left
 
 
+def test_an_ack_of_long_packets_waits_for_a_few_seconds() -> None:
+    receipts = Receipts(0.0)
+    receipts.rate = 9600.0
+    assert acks(receipts, [1400] * 3, every=1.17) == []
+    assert receipts.next_ack() == pytest.approx(1.17 + 3.0)
+    assert receipts.ack(4.18, ROOM, lambda _: 0) is not None
+    # Short ones wait for each other all the same: an ACK would be a large part of them.
+    receipts.rate = 490.0
+    for number in range(4, 8):
+        receipts.add(number, 1, 64, urgent=False, needless=False, now=float(number))
+    assert receipts.next_ack() > 7.0 + 3.0
+
+
 @pytest.mark.parametrize(("rate", "quiet"), [(0.0, 0.025), (2400.0, 0.525), (490.0, 0.025 + 1200 / 490)])
 def test_an_ack_leaves_when_no_more_can_be_expected(rate: float, quiet: float) -> None:
     receipts = Receipts(0.0)
