@@ -2,8 +2,8 @@
 
 from protocol.limits import ACK_SPAN
 
-#: An ACK without news waits for so many bytes, so that what goes back stays below 5 % of what came; then until there are
-#: so many packets, or for so many seconds; and for no more than a part of the packets that it can tell of.
+#: An ACK without news waits for so many bytes, so that what goes back stays below 5 % of what came; then until there
+#: are so many packets, or for so many seconds; and for no more than a part of those that it can tell of.
 ACK_BYTES = 400
 ACK_PACKETS = 6
 ACK_SECONDS = 3.0
