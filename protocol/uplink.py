@@ -71,9 +71,10 @@ class Uplink:
         if self.one_way:
             return -math.inf
         packet = max(self.packet_size, fragment)
-        limit, speed = self._on_the_way(packet), self.pace.speed
+        limit = self._on_the_way(packet)
         # What is on its way may be of larger pictures.
         packet = self._largest(packet)
+        speed = self.pace.rate if self._queues(packet) else self.pace.speed
         if backlog and backlog + size > limit + packet:
             # The link does not go on as we think, whatever we have not heard yet.
             return now + max(BURST_SECONDS, 8 * packet / speed / LOOKS)
@@ -94,6 +95,10 @@ class Uplink:
         feedback = Feedback.of(round_trip, 8 * self.packet_size / self.pace.rate, packets)
         # Loss is never known better than to a percent; rounded, the answer is worth keeping.
         return _repairs(fragments, urgency, None if loss is None else math.ceil(100 * loss), feedback)
+
+    def _queues(self, packet: int) -> bool:
+        """Whether packets had to wait for each other lately: no time to try a faster speed."""
+        return self.round_trip.latest > self.round_trip.least + 8 * packet / self.pace.rate
 
     def _largest(self, packet: int) -> int:
         """Bytes of the largest packet there was, or will be."""

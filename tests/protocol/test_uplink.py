@@ -5,6 +5,7 @@ import math
 import pytest
 
 from protocol.packets import Ack
+from protocol.scheduler import HEADROOM
 from protocol.uplink import Uplink
 
 
@@ -54,6 +55,22 @@ def test_what_the_transport_still_holds_is_waited_for() -> None:
     send(link, 250, 10.0)
     assert link.room_at(250, 250, 250, 12.0) <= 12.0
     assert 12.0 < link.room_at(250, 250, 500, 12.0) < 12.1
+
+
+def test_a_faster_speed_is_tried_only_where_packets_do_not_wait_for_each_other() -> None:
+    """A link was told to be twice as fast as it is: once that is known, and packets queue, it gets what it carries."""
+    rooms = []
+    for round_trip in (0.3, 0.8):
+        link = uplink(16_000)
+        link.pace.sample(8000, 0.0, 0.1, saturated=True)
+        link.pace.sample(8000, 9.0, 0.1, saturated=True)
+        send(link, 250, 10.0)
+        send(link, 250, 10.0)
+        send(link, 250, 10.0)
+        link.ledger.acknowledge(Ack(largest=1, delay=0), 10.0 + round_trip)
+        rooms.append(link.room_at(250, 250, 0, 11.0) - link.ledger.seen_at)
+    tried, queued = rooms
+    assert queued == pytest.approx(HEADROOM * tried)
 
 
 def test_long_packets_that_were_not_heard_of_do_not_hold_up_a_short_one() -> None:
