@@ -2,23 +2,31 @@
 
 python -m training.memory --data DATA --objects OBJECTS --work build/training --out receiver/rendering/weights/mini
 
-Pictures that are kept out of training are not remembered either. An object is remembered once, in the middle of a plain
+Comes after the export: the model draws every picture that shows somebody or something, and only what the captioner then
+sees on it can be asked for by that name. Labels are not always right, and not everything can be drawn in so few bytes.
+Pictures that are kept out of training are not remembered. An object is remembered once, in the middle of a plain
 ground.
 """
 
 import argparse
 import logging
 import multiprocessing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from codec.analysis.recognition import recognize
+from codec.bitstream import Bitstream
 from codec.encoding import encode
+from codec.layers import Semantic
+from receiver.rendering.direct import render
 from receiver.rendering.files import MEMORY
 from receiver.rendering.memory import Memory, Picture
+from receiver.rendering.models import Model, load_model
 from training.captions import MEDIA, SUBJECTS
 from training.conditions import CANVAS
 from training.data import Rows, Source, Tile, add_source_options, load_tile
@@ -39,13 +47,6 @@ class Job:
     about: Tile | Thing
 
 
-def names_of(about: Tile | Thing) -> tuple[str, ...]:
-    """What is on a picture, in all the ways it may be called."""
-    if isinstance(about, Thing):
-        return (about.name,)
-    return SUBJECTS[about.subject] if about.subject else ()
-
-
 def tags_of(about: Tile | Thing) -> tuple[str, ...]:
     """Words for medium and style."""
     if isinstance(about, Thing):
@@ -55,10 +56,17 @@ def tags_of(about: Tile | Thing) -> tuple[str, ...]:
 
 
 def remember(job: Job) -> Picture:
-    """One picture as it is remembered."""
-    picture = draw(job)
-    stream = encode(picture, "", budget=BUDGET)
-    return Picture(names_of(job.about), tags_of(job.about), stream.to_bytes())
+    """One picture as it is remembered, with all the names that it may have."""
+    names = (job.about.name,) if isinstance(job.about, Thing) else SUBJECTS.get(job.about.subject or "", ())
+    return Picture(names, tags_of(job.about), encode(draw(job), "", budget=BUDGET).to_bytes())
+
+
+def can_be_told(picture: Picture, subject: str, model: Model) -> bool:
+    """Whether the captioner sees a subject on what a model draws of a remembered picture."""
+    priors = Bitstream.from_bytes(picture.stream).decode()
+    *_, last = render(replace(priors, semantic=Semantic(subject)), model=model)
+    seen = recognize(last.image).subjects
+    return subject == max(seen, key=lambda name: seen[name])
 
 
 def draw(job: Job) -> NDArray[np.uint8]:
@@ -69,14 +77,18 @@ def draw(job: Job) -> NDArray[np.uint8]:
     return draw_alone(job.source.objects, job.about, GROUNDS, CANVAS)
 
 
-def build(source: Source, work: Path, processes: int) -> Memory:
+def build(source: Source, work: Path, model: Model, processes: int) -> Memory:
     """Remember the tiles of the training split of `work`, and every object."""
     tiles = Rows.load(work / "train.json").tiles
     things = read_things(source.objects) if source.objects else []
     jobs = [Job(source, tile) for tile in tiles] + [Job(source, thing) for thing in things]
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         worked = pool.imap(remember, jobs, chunksize=16)
-        return Memory(list(tqdm(worked, total=len(jobs), desc="memory", mininterval=5)))
+        pictures = list(tqdm(worked, total=len(jobs), desc="memory", mininterval=5))
+    for number, tile in enumerate(tqdm(tiles, desc="names", mininterval=5)):
+        if tile.subject and not can_be_told(pictures[number], tile.subject, model):
+            pictures[number] = msgspec.structs.replace(pictures[number], names=())
+    return Memory(pictures)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -84,11 +96,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_source_options(parser)
     parser.add_argument("--work", type=Path, default=Path("build/training"))
-    parser.add_argument("--out", type=Path, default=Path("receiver/rendering/weights/mini"))
+    parser.add_argument(
+        "--out", type=Path, default=Path("receiver/rendering/weights/mini"), help="folder of the exported model"
+    )
     parser.add_argument("--processes", type=int, default=1, help="pictures at a time (default: %(default)s)")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    build(Source(options.data, options.objects), options.work, options.processes).save(options.out / MEMORY)
+    source, model = Source(options.data, options.objects), load_model(options.out)
+    build(source, options.work, model, options.processes).save(options.out / MEMORY)
 
 
 if __name__ == "__main__":
