@@ -1,9 +1,9 @@
 """Pictures that a small model remembers: lines and colours for a text of which nothing else has come.
 
 The embedded model is too small to draw a horse because somebody says "horse". So it takes with it what it was trained
-on, as this codec would send it, and a text alone is drawn from the lines and colours of a picture that has the same name
-(retrieval augmentation; Blattmann et al., "Retrieval-Augmented Diffusion Models", NeurIPS 2022). What was sent is never
-mixed with what is remembered: as soon as lines or colours come, the picture is theirs alone.
+on, as this codec would send it, and a text alone is drawn from the lines and colours of a picture that has the same
+name (retrieval augmentation; Blattmann et al., "Retrieval-Augmented Diffusion Models", NeurIPS 2022). What was sent is
+never mixed with what is remembered: as soon as lines or colours come, the picture is theirs alone.
 """
 
 import math
