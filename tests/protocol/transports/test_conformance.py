@@ -288,7 +288,9 @@ async def test_a_picture(station: Station) -> None:
         await delivered.wait()
         sender.close()
         sending.wake()
-        await asyncio.gather(*running)
+        ended = await asyncio.gather(*running, return_exceptions=True)
+    # Where packets are lost, the goodbye may be, too.
+    assert all(end is None or (not ours.reliable and isinstance(end, DisconnectedError)) for end in ended)
     assert isinstance(told[0], OfferReceived)
     assert isinstance(told[-1], ImageDone)
     arrived = {event.index: event.payload for event in told if isinstance(event, SectionReceived)}
