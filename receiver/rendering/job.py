@@ -68,7 +68,8 @@ class Job:
     def take_layers(self, priors: Priors) -> Decision:
         """Take in what is known now: join, rewind or restart, as the plan says."""
         seen = self._imagine(priors)
-        changed = changed_layers(self._seen, seen)
+        # That what was remembered went away with what came in its place is no news of its own.
+        changed = changed_layers(self.priors, priors) | (changed_layers(self._seen, seen) & seen.layers)
         limits = limits_for(self.run.steps, self._model.settings.arrivals)
         decision = decide(self.run.done, self.run.steps, changed, limits)
         self.priors, self._seen = priors, seen
