@@ -56,7 +56,8 @@ def train(run: Run, work: Path, *, batch: int, seed: int, workers: int = 0) -> N
     samples, held_out, scale = load_samples(work, seed, device, state["scale"] if state else None)
 
     network = Network(samples.tokenizer)
-    take_words(network, work)
+    if not state:
+        take_words(network, work)
     network.to(device)
     nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
     average = copy.deepcopy(network).requires_grad_(False)

@@ -1,9 +1,8 @@
 """The encoder of mini's autoencoder: not learnt, but the low part of an 8x8 block cosine transform.
 
-Six luma coefficients and the averages of both chroma keep kept-out pictures at 23.6 dB even with a linear decoder,
-hide no colour, and are smooth where pictures are, so that little training gets far: a diffusion model has to learn
-pictures and no code for them. They are written into the convolutions of diffusers' `AutoencoderTiny`, exactly: its
-strides of two gather blocks of 2, 4 and 8 pixels. The decoder is trained.
+Six luma coefficients and the averages of both chroma hide no colour, and are smooth where pictures are, so that little
+training gets far: a diffusion model has to learn pictures and no code for them. They are written into the convolutions
+of diffusers' `AutoencoderTiny`, exactly: its strides of two gather blocks of 2, 4 and 8 pixels. The decoder is trained.
 """
 
 import numpy as np
