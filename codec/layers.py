@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from layercast_errors import UsageError
+from layercast_common.errors import UsageError
 
 #: A picture's size as (width, height) in pixels.
 Size = tuple[int, int]

@@ -11,7 +11,8 @@ ENV PATH=/opt/layercast/bin:$PATH
 RUN pip install --index-url "$TORCH_INDEX" torch
 
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE layercast_errors.py ./
+COPY pyproject.toml README.md LICENSE ./
+COPY layercast_common layercast_common
 COPY codec codec
 COPY protocol protocol
 COPY sender sender

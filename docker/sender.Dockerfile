@@ -7,7 +7,8 @@ RUN python -m venv /opt/layercast
 ENV PATH=/opt/layercast/bin:$PATH
 
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE layercast_errors.py ./
+COPY pyproject.toml README.md LICENSE ./
+COPY layercast_common layercast_common
 COPY codec codec
 COPY protocol protocol
 COPY sender sender

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from codec import editing
-    from codec.bitstream import Bitstream, Coder, Header, Section
+    from codec.container.bitstream import Bitstream, Coder, Header, Section
     from codec.layers import ColorMap, EdgeMap, Layer, Priors, Semantic, Skeleton
     from layercast.api import encode, render
-    from layercast_errors import LayercastError
+    from layercast_common.errors import LayercastError
+    from receiver.receiver import Receiver
     from receiver.rendering.frames import Frame
-    from receiver.session import Receiver
-    from sender.courier import Courier
-    from sender.outbox import Outbox
-    from sender.session import Sender
+    from sender.connection.sender import Sender
+    from sender.outbox.outbox import Outbox
+    from sender.outbox.relay import Courier
 
 __version__ = "0.1.0"
 
@@ -50,21 +50,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Bitstream": "codec.bitstream",
-    "Coder": "codec.bitstream",
+    "Bitstream": "codec.container.bitstream",
+    "Coder": "codec.container.bitstream",
     "ColorMap": "codec.layers",
-    "Courier": "sender.courier",
+    "Courier": "sender.outbox.relay",
     "EdgeMap": "codec.layers",
     "Frame": "receiver.rendering.frames",
-    "Header": "codec.bitstream",
+    "Header": "codec.container.bitstream",
     "Layer": "codec.layers",
-    "LayercastError": "layercast_errors",
-    "Outbox": "sender.outbox",
+    "LayercastError": "layercast_common.errors",
+    "Outbox": "sender.outbox.outbox",
     "Priors": "codec.layers",
-    "Receiver": "receiver.session",
-    "Section": "codec.bitstream",
+    "Receiver": "receiver.receiver",
+    "Section": "codec.container.bitstream",
     "Semantic": "codec.layers",
-    "Sender": "sender.session",
+    "Sender": "sender.connection.sender",
     "Skeleton": "codec.layers",
     "encode": "layercast.api",
     "render": "layercast.api",

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
-from codec.bitstream import Bitstream
-from codec.composing import Recipe, compose
+from codec.container.bitstream import Bitstream
+from codec.encoder.picture import Recipe, compose
+from codec.image_io import PictureSource
 from codec.layers import Priors, Size
-from codec.pictures import PictureSource
-from receiver.rendering.direct import render as render_priors
+from receiver.rendering.engine.direct import render as render_priors
 from receiver.rendering.frames import Frame
 
 if TYPE_CHECKING:
-    from receiver.rendering.models import Model
+    from receiver.rendering.models.model import Model
 
 
 def encode(

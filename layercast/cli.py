@@ -9,10 +9,11 @@ import sys
 from collections.abc import Sequence
 
 from layercast import __version__
-from layercast.commands import bench, decode, demo, edit, encode, info, models, outbox, receive, send, watch
-from layercast.commands.arguments import add_loudness
+from layercast.commands import decode, demo, edit, encode, info, models, outbox, receive, send, watch
+from layercast.commands.bench import command as bench
+from layercast.commands.options.common import add_loudness
 from layercast.logs import printable, set_up_logs
-from layercast_errors import LayercastError, UsageError
+from layercast_common.errors import LayercastError, UsageError
 
 #: Exit codes: done, a clear error on stderr, wrong usage, stopped by Ctrl-C.
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130

@@ -11,7 +11,7 @@ from layercast.logs import printable
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from evaluation.bars import Bar
+    from evaluation.thresholds import Bar
 
 
 def report(figures: dict[str, Any]) -> None:

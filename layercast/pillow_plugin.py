@@ -24,16 +24,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from codec.bitstream import Bitstream, Coder
-from codec.composing import Recipe, compose
-from codec.header import MAGIC
+from codec.container.bitstream import Bitstream, Coder
+from codec.container.header import MAGIC
+from codec.encoder.picture import Recipe, compose
 from codec.layers import Layer
-from codec.painting import paint_priors
+from codec.preview import paint_priors
 from layercast.reports import layer_name
-from layercast_errors import BitstreamError, LayercastError, MissingExtraError, RenderError, TruncatedError
+from layercast_common.errors import BitstreamError, LayercastError, MissingExtraError, RenderError, TruncatedError
 
 if TYPE_CHECKING:
-    from receiver.rendering.models import Model
+    from receiver.rendering.models.model import Model
 
 FORMAT = "LCAST"
 
@@ -171,7 +171,7 @@ def _draw(stream: Bitstream) -> tuple[NDArray[np.uint8], str]:
 
 def _find_model(named: str) -> "Model | str":
     """The model to draw with, or why there is none."""
-    from receiver.rendering.registry import REGISTRY
+    from receiver.rendering.model_files.registry import REGISTRY
 
     if _drawing.model != "auto" and _drawing.model is not None:
         return _load(_drawing.model, _drawing.device)
@@ -188,7 +188,7 @@ def _find_model(named: str) -> "Model | str":
 @functools.lru_cache(maxsize=1)
 def _load(name: str | Path, device: str) -> "Model":
     from receiver.rendering.extras import require_render_extra
-    from receiver.rendering.files import find_files
+    from receiver.rendering.model_files.files import find_files
 
     # Where a model is not there, this says so without the seconds that torch takes to load.
     require_render_extra()

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from codec.bitstream import Bitstream
+from codec.container.bitstream import Bitstream
 from codec.layers import EdgeMap, Layer, Priors, Skeleton
-from layercast_errors import BitstreamError, TruncatedError
+from layercast_common.errors import BitstreamError, TruncatedError
 
 
 def layer_name(layer: Layer | int) -> str:

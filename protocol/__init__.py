@@ -14,18 +14,18 @@ Where to look, from the wire up:
     driver, transports/              the only I/O: one connection over one transport
 """
 
-from protocol.codes import Code
-from protocol.cutting import OutgoingSection
+from protocol.connection.events import ImageDone, ImageFailed, OfferReceived, SectionInfo, SectionReceived
 from protocol.driver import Driver
-from protocol.events import ImageDone, ImageFailed, OfferReceived, SectionInfo, SectionReceived
-from protocol.limits import Limits
-from protocol.links import LINKS, LinkProfile, parse_link
-from protocol.packets import Packet
-from protocol.receiving import ReceiverConnection
-from protocol.seals import SharedKey
-from protocol.sending import SenderConnection
-from protocol.sessions import Sessions
-from protocol.wire import decode_packet, encode_packet
+from protocol.link_profiles import LINKS, LinkProfile, parse_link
+from protocol.receiving.connection import ReceiverConnection
+from protocol.receiving.sessions import Sessions
+from protocol.sending.connection import SenderConnection
+from protocol.sending.fragmentation import OutgoingSection
+from protocol.wire.codes import Code
+from protocol.wire.encoding import decode_packet, encode_packet
+from protocol.wire.limits import Limits
+from protocol.wire.packets import Packet
+from protocol.wire.seals import SharedKey
 
 __all__ = [
     "LINKS",

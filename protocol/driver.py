@@ -9,12 +9,12 @@ import contextlib
 import inspect
 from collections.abc import Awaitable, Callable
 
-from layercast_errors import DisconnectedError, RemoteProtocolError
-from protocol.codes import Code
-from protocol.connection import Connection
-from protocol.events import Event
-from protocol.states import State
+from layercast_common.errors import DisconnectedError, RemoteProtocolError
+from protocol.connection.base import Connection
+from protocol.connection.events import Event
+from protocol.connection.states import State
 from protocol.transports.base import Transport
+from protocol.wire.codes import Code
 
 OnEvent = Callable[[Event], Awaitable[None] | None]
 

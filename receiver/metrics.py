@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from codec.layers import Layer
-from receiver.archive.store import ArchiveFigures
+from receiver.archive.archive import ArchiveFigures
 from receiver.events import Event, FrameRendered, PictureCompleted, PictureFailed, PictureOpened
 
 #: Seconds that a picture may take: a few tenths on a GPU, minutes on the slowest links.

@@ -23,11 +23,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from layercast_errors import UsageError
-from protocol.codes import Code
-from protocol.limits import MAX_TOKEN
-from protocol.packets import Hello
-from protocol.tokens import check_token
+from layercast_common.errors import UsageError
+from protocol.wire.codes import Code
+from protocol.wire.limits import MAX_TOKEN
+from protocol.wire.packets import Hello
+from protocol.wire.tokens import check_token
 
 #: Tokens in one file.
 MAX_TOKENS = 10_000

@@ -1,7 +1,7 @@
 """A kept stream as the events of its arrival, so that it is drawn as if it came again."""
 
-from codec.bitstream import Bitstream
-from protocol.events import OfferReceived, SectionInfo, SectionReceived
+from codec.container.bitstream import Bitstream
+from protocol.connection.events import OfferReceived, SectionInfo, SectionReceived
 
 #: The name of the session that kept streams come from; sessions of senders have hexadecimal names.
 SESSION = "archive"

@@ -11,8 +11,8 @@ Where to look, from the pictures to the wire:
     orders, metrics                 in which order layers leave; what is counted
 """
 
-from sender.delivery import Delivery, Progress, SectionDelivery
-from sender.orders import ORDERS
-from sender.session import Sender
+from sender.connection.delivery import Delivery, Progress, SectionDelivery
+from sender.connection.layer_order import ORDERS
+from sender.connection.sender import Sender
 
 __all__ = ["ORDERS", "Delivery", "Progress", "SectionDelivery", "Sender"]

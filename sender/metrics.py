@@ -8,9 +8,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from sender.courier import Courier
-from sender.delivery import Delivery
-from sender.updates import Update
+from sender.connection.delivery import Delivery
+from sender.outbox.relay import Courier
+from sender.outbox.updates import Update
 
 #: Seconds that a delivery may take: a fraction on a fast link, hours on the slowest.
 _SECONDS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)

@@ -20,7 +20,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import receiver.rendering  # noqa: F401  isort: skip
     import torch
 
-    from tests.models import build_tiny_model
+    from tests.support.models import build_tiny_model
 
     torch.set_num_threads(1)
     return build_tiny_model(tmp_path_factory.mktemp("models") / "tiny")

@@ -8,8 +8,8 @@ python -m training.held_out --data DATA --prompts prompts/*.txt --out DIR --coun
 import argparse
 from pathlib import Path
 
-from training.data import Tile, load_tile, read_tiles
-from training.table_text import held_out, read_prompts
+from training.data.tiles import Tile, load_tile, read_tiles
+from training.tables.text import held_out, read_prompts
 
 
 def prompt_of(tile: Tile) -> str:

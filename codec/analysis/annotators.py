@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.analysis.drawings import edges_from_drawing
+from codec.analysis.edges import edges_from_drawing
 from codec.analysis.hub import is_local, missing_weights
 from codec.layers import SKELETON_POINTS, EdgeMap, Size, Skeleton
-from layercast_errors import MissingExtraError, ModelFilesError
+from layercast_common.errors import MissingExtraError, ModelFilesError
 
 #: The hub id under which controlnet-aux's authors keep all weights.
 DEFAULT_WEIGHTS = "lllyasviel/Annotators"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from layercast_errors import MissingModelError
+from layercast_common.errors import MissingModelError
 
 #: How long the hub may take to answer before only what is on this machine counts, in seconds.
 HUB_TIMEOUT = 10.0

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.entropy import UNSURE, code_bit, finish_writing, start_reading, start_writing
+from codec.coders.entropy import UNSURE, code_bit, finish_writing, start_reading, start_writing
 from codec.layers import SKELETON_POINTS, Size, Skeleton
-from layercast_errors import BitstreamError, UsageError
+from layercast_common.errors import BitstreamError, UsageError
 
 #: Positions along the canvas's long side: 4 pixels apart at 512.
 GRID = 128

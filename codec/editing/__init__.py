@@ -9,12 +9,12 @@ Diffusion is a Natural Cross-Modal Decoder for Layered AI-generated Image Compre
 of texture, and of both to erase an object.
 """
 
-from codec.editing.borrowing import Donor, replace_structure, replace_texture
 from codec.editing.erasing import erase
+from codec.editing.prompt import replace_prompt, substitute_prompt
 from codec.editing.recoloring import Adjust, Paint, Recoloring, parse_recoloring, recolor
 from codec.editing.regions import Mask, Rectangle, Region, load_mask, parse_rectangle
 from codec.editing.sections import replace_seed
-from codec.editing.wording import replace_prompt, substitute_prompt
+from codec.editing.transfer import Donor, replace_structure, replace_texture
 
 __all__ = [
     "Adjust",

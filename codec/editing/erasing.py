@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.bitstream import Bitstream, Section
+from codec.container.bitstream import Bitstream, Section
 from codec.editing.regions import Region, shares_inside
 from codec.editing.sections import check_complete, recode_colors, recode_structure, replace_layer, sections_like
 from codec.layers import EdgeMap, Layer, Priors, Skeleton
-from layercast_errors import UsageError
+from layercast_common.errors import UsageError
 
 #: Sweeps of the relaxation for each cell on the grid's long side; a few suffice, as it is over-relaxed.
 SWEEPS_PER_CELL = 6

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageColor
 
-from codec.bitstream import Bitstream
+from codec.container.bitstream import Bitstream
 from codec.editing.regions import Region, parse_rectangle, shares_inside
 from codec.editing.sections import check_complete, recode_colors, replace_layer
 from codec.layers import Layer
-from layercast_errors import UsageError
+from layercast_common.errors import UsageError
 
 #: Most that colours can be strengthened or brightened, in per cent of what they were.
 MAX_PERCENT = 1000.0

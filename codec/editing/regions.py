@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from codec.image_io import PictureSource, fit_to_canvas, load_picture
 from codec.layers import Size
-from codec.pictures import PictureSource, fit_to_canvas, load_picture
-from layercast_errors import UsageError
+from layercast_common.errors import UsageError
 
 #: A mask picture's pixels from this on count, of 255.
 MASK_THRESHOLD = 128

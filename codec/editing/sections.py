@@ -8,9 +8,9 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from codec.bitstream import LAYER_OF, Bitstream, Coder, Section
+from codec.container.bitstream import LAYER_OF, Bitstream, Coder, Section
 from codec.layers import ColorMap, EdgeMap, Layer, Skeleton
-from layercast_errors import BitstreamError, UsageError
+from layercast_common.errors import BitstreamError, UsageError
 
 _DRAWN_LAYERS = (Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE)
 
@@ -87,7 +87,7 @@ def sections_like(stream: Bitstream, prior: EdgeMap | Skeleton) -> list[Section]
 
 def recode_structure(prior: EdgeMap | Skeleton, like: Bitstream) -> list[Section]:
     """Lines on their own grid, or people; lines first on as many coarser grids as another stream has them on."""
-    from codec.coders.edges import decode_edges, encode_edges, halve
+    from codec.coders.edges.payload import decode_edges, encode_edges, halve
     from codec.coders.skeleton import encode_skeleton
 
     if isinstance(prior, Skeleton):
@@ -104,7 +104,7 @@ def recode_structure(prior: EdgeMap | Skeleton, like: Bitstream) -> list[Section
 
 def recode_colors(stream: Bitstream, colors: ColorMap) -> list[Section]:
     """A colour map in the steps that the stream's own colours have, and first on as many coarser grids as they are."""
-    from codec.coders.colors import STEP, decode_colors, encode_colors
+    from codec.coders.colors.payload import STEP, decode_colors, encode_colors
 
     own = _sections_of(stream, Coder.COLORS)
     # Of several the first: those that refine it do not decode alone, and have the same step.

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from codec.analysis.colors import average_colors
-from codec.bitstream import Bitstream, Coder, Header, Section
-from codec.coders.colors import encode_colors
+from codec.coders.colors.payload import encode_colors
+from codec.color_difference import ciede2000, to_lab
+from codec.container.bitstream import Bitstream, Coder, Header, Section
 from codec.layers import ColorMap, Layer
-from codec.perception import ciede2000, to_lab
 from evaluation.codec.pictures import CANVAS, Measured, Track
 
 

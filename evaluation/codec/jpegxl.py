@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from layercast_errors import MissingExtraError
+from layercast_common.errors import MissingExtraError
 
 EFFORT = 9
 

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.bitstream import Bitstream, Header
-from codec.contours import agreement, find_contours
-from codec.fitting import Lines, edge_sections, size_of
+from codec.container.bitstream import Bitstream, Header
+from codec.encoder.rate_control import Lines, edge_sections, size_of
 from codec.layers import EdgeMap, grid_size
-from codec.plotting import CLEAR_SHARE
+from codec.structure.contours import agreement, find_contours
+from codec.structure.rasterize import CLEAR_SHARE
 from evaluation.codec.jpegxl import jpegxl_size
 from evaluation.codec.pictures import CANVAS, REFERENCE_CANNY, TOLERANCE, Measured, Track
 

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.contours import agreement
+from codec.image_io import fit_to_canvas, load_picture
 from codec.layers import EdgeMap, Size
-from codec.pictures import fit_to_canvas, load_picture
-from layercast_errors import UsageError
+from codec.structure.contours import agreement
+from layercast_common.errors import UsageError
 
 #: Canny's thresholds of the lines that decoded ones are held against.
 REFERENCE_CANNY = (100, 200)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from evaluation.bars import Bar
 from evaluation.codec.colors import ColorsResult, measure_colors
 from evaluation.codec.jpegxl import jpegxl_size
 from evaluation.codec.lines import (
@@ -21,6 +20,7 @@ from evaluation.codec.pictures import Track, read_pictures, read_prompts
 from evaluation.codec.speed import SpeedResult, measure_speed
 from evaluation.codec.streams import BUDGETS, StreamsResult, measure_streams
 from evaluation.codec.texts import TextResult, measure_texts
+from evaluation.thresholds import Bar
 
 #: The most that lines may take of JPEG XL's bytes at equal agreement, by the side of its map.
 LINES_BOUNDS = dict(zip(SIDES, (0.65, 0.70), strict=True))

@@ -13,10 +13,10 @@ from pathlib import Path
 import cv2
 from PIL import Image
 
-from codec.bitstream import Bitstream
-from codec.encoding import encode
+from codec.container.bitstream import Bitstream
+from codec.encoder.encode import encode
 from evaluation.codec.pictures import Measured, Track
-from layercast_errors import LayercastError
+from layercast_common.errors import LayercastError
 
 #: Runs with each picture, of which the fastest counts: the others waited for somebody.
 RUNS = 3

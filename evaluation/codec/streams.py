@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from codec.analysis.colors import average_colors
-from codec.bitstream import Bitstream
-from codec.encoding import encode
+from codec.container.bitstream import Bitstream
+from codec.encoder.encode import encode
 from codec.layers import EdgeMap, Layer
 from evaluation.codec.colors import difference
 from evaluation.codec.pictures import CANVAS, Measured, Track

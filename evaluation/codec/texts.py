@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import brotli
 import numpy as np
 
-from codec.coders.text import decode_text, encode_text
+from codec.coders.text.payload import decode_text, encode_text
 from codec.layers import Semantic
 from evaluation.codec.pictures import Track
 

@@ -20,15 +20,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from evaluation.bars import Bar
 from evaluation.pictures.competitors import load_formats
 from evaluation.pictures.measuring import PicturesResult, bars, draw_levels, measure_pictures
 from evaluation.pictures.quality import Quality
 from evaluation.pictures.sheet import draw_sheet
-from layercast_errors import LayercastError, UsageError
+from evaluation.thresholds import Bar
+from layercast_common.errors import LayercastError, UsageError
 
 if TYPE_CHECKING:
-    from receiver.rendering.models import Model
+    from receiver.rendering.models.model import Model
 
 #: Pictures on the contact sheet.
 SHEET_PICTURES = 24

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from layercast_errors import MissingExtraError
+from layercast_common.errors import MissingExtraError
 
 #: Sides that pictures are scaled down to before they are coded, in shares of their own.
 SCALES = (1, 2, 3, 4, 6, 8)

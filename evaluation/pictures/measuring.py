@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.composing import Recipe, compose
+from codec.encoder.picture import Recipe, compose
+from codec.image_io import PictureSource, fit_to_canvas, load_picture
 from codec.layers import Layer, Priors
-from codec.pictures import PictureSource, fit_to_canvas, load_picture
-from evaluation.bars import Bar
 from evaluation.pictures.competitors import Format, candidates
 from evaluation.pictures.quality import Quality, best_of, compare, mean_of
-from receiver.rendering.direct import render
+from evaluation.thresholds import Bar
+from receiver.rendering.engine.direct import render
 
 if TYPE_CHECKING:
-    from receiver.rendering.models import Model
+    from receiver.rendering.models.model import Model
 
 #: The levels in the paper's order, by name.
 LEVELS: Mapping[str, tuple[Layer, ...]] = {

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.analysis.colors import CELL
-from codec.contours import agreement
-from codec.perception import ciede2000, to_lab
+from codec.color_difference import ciede2000, to_lab
+from codec.structure.contours import agreement
 from evaluation.codec.pictures import REFERENCE_CANNY, TOLERANCE
 
 #: Canny's thresholds on pictures that are measured, which are softer than originals.

@@ -12,7 +12,7 @@ from evaluation.rendering.runs import Studio
 from evaluation.rendering.subjects import Subject
 
 if TYPE_CHECKING:
-    from receiver.rendering.models import Model
+    from receiver.rendering.models.model import Model
 
 #: When the three layers come, as shares of the run that is under way.
 ARRIVALS = (0.1, 0.4, 0.7)

@@ -15,10 +15,10 @@ from codec.layers import Layer
 from evaluation.pictures.quality import compare
 from evaluation.rendering.runs import Studio
 from evaluation.rendering.subjects import Subject
-from receiver.rendering.plan import ArrivalLimits
+from receiver.rendering.settings.arrival_limits import ArrivalLimits
 
 if TYPE_CHECKING:
-    from receiver.rendering.models import Model
+    from receiver.rendering.models.model import Model
 
 #: Layers that a picture may still miss while it is drawn.
 KINDS = (Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layercast_errors import LayercastError, UsageError
+from layercast_common.errors import LayercastError, UsageError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -179,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the weights (default: %(default)s)")
     options = parser.parse_args(arguments)
     try:
-        from receiver.rendering.loading import quiet_libraries
+        from receiver.rendering.models.parts import quiet_libraries
 
         with quiet_libraries():
             build(options.folder, seed=options.seed, tell=lambda name: _say(f"making {name}"))

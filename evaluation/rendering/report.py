@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluation.bars import Bar
 from evaluation.rendering.arrivals import ArrivalFigures, measure_arrivals
-from evaluation.rendering.crowd import CrowdFigures, measure_crowd
+from evaluation.rendering.many_pictures import CrowdFigures, measure_crowd
 from evaluation.rendering.policy import PolicyFigures, measure_policy
 from evaluation.rendering.speed import SpeedFigures, measure_speed
 from evaluation.rendering.subjects import load_subjects
+from evaluation.thresholds import Bar
 
 if TYPE_CHECKING:
-    from receiver.rendering.models import Model
+    from receiver.rendering.models.model import Model
 
 #: Shows how far a piece of work is: passes items through, under a name.
 Track = Callable[[Sequence[Any], str], Iterable[Any]]

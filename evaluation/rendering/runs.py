@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from codec.layers import Priors
 
 if TYPE_CHECKING:
-    from receiver.rendering.job import Job
-    from receiver.rendering.models import Model
+    from receiver.rendering.engine.job import Job
+    from receiver.rendering.models.model import Model
 
 
 class Studio:
     """Draws pictures with one model and counts the UNet's passes."""
 
     def __init__(self, model: "Model", steps: int) -> None:
-        from receiver.rendering.conditioning import Conditioner
+        from receiver.rendering.sampling.conditioning import Conditioner
 
         # Previews cost time, and change nothing in what comes of a run.
         self.model = replace(model, settings=replace(model.settings, previews=()))
@@ -28,13 +28,13 @@ class Studio:
 
     def begin(self, priors: Priors, seed: int) -> "Job":
         """A job that has not done a step."""
-        from receiver.rendering.job import Job
+        from receiver.rendering.engine.job import Job
 
         return Job(self.model, self._conditioner, priors, seed=seed, steps=self.steps, clock=time.monotonic)
 
     def advance(self, job: "Job", done: int) -> None:
         """Take a job to where `done` steps of its run are behind it."""
-        from receiver.rendering.sampler import advance
+        from receiver.rendering.sampling.sampler import advance
 
         while job.run.done < done:
             advance(self.model, [job.run])

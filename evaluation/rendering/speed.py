@@ -11,13 +11,13 @@ import numpy as np
 from codec.layers import Skeleton
 from evaluation.rendering.runs import Studio
 from evaluation.rendering.subjects import Subject
-from layercast_errors import RenderError
+from layercast_common.errors import RenderError
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from receiver.rendering.frames import Frame
-    from receiver.rendering.models import Model
+    from receiver.rendering.models.model import Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ def _bare_forward(studio: Studio, subject: Subject) -> float:
     """Median of as many forwards as a run has steps."""
     import torch
 
-    from receiver.rendering.sampler import unet_inputs
+    from receiver.rendering.sampling.sampler import unet_inputs
 
     model, job = studio.model, studio.begin(subject.priors, subject.seed)
     times = []
@@ -119,7 +119,7 @@ def _bare_forward(studio: Studio, subject: Subject) -> float:
 
 def _engine_step(model: "Model", subject: Subject, steps: int) -> float:
     """Median time between the steps of an engine that does nothing else."""
-    from receiver.rendering.engine import Engine
+    from receiver.rendering.engine.engine import Engine
 
     with Engine(model, batch=1) as engine:
         engine.submit("picture", subject.priors, subject.seed, _ignore, steps).result()
@@ -127,7 +127,7 @@ def _engine_step(model: "Model", subject: Subject, steps: int) -> float:
 
 
 def _first_frame(model: "Model", subject: Subject, steps: int) -> float:
-    from receiver.rendering.engine import Engine
+    from receiver.rendering.engine.engine import Engine
 
     shown: list[float] = []
     with Engine(model) as engine:
@@ -142,9 +142,9 @@ def _bare_parts(model: "Model", subject: Subject, steps: int) -> float:
     """Seconds for what a first frame cannot do without, one part after the other."""
     import torch
 
-    from receiver.rendering.conditioning import Conditioner
-    from receiver.rendering.previews import decode_latents
-    from receiver.rendering.sampler import Run, unet_inputs
+    from receiver.rendering.output.previews import decode_latents
+    from receiver.rendering.sampling.conditioning import Conditioner
+    from receiver.rendering.sampling.sampler import Run, unet_inputs
 
     began = time.perf_counter()
     conditioner, priors = Conditioner(model), subject.priors
@@ -180,9 +180,9 @@ def _stock_pipeline(model: "Model", subject: Subject, steps: int) -> Callable[[]
     from diffusers import MultiAdapter, StableDiffusionAdapterPipeline
     from PIL import Image
 
-    from receiver.rendering.conditioning import Conditioner
-    from receiver.rendering.noise import draw_noise
-    from receiver.rendering.settings import Condition
+    from receiver.rendering.sampling.conditioning import Conditioner
+    from receiver.rendering.sampling.noise import draw_noise
+    from receiver.rendering.settings.settings import Condition
 
     priors = subject.priors
     size = Conditioner(model).size(priors.canvas)

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.composing import Recipe, compose
+from codec.encoder.picture import Recipe, compose
+from codec.image_io import fit_to_canvas, load_picture
 from codec.layers import Priors
-from codec.pictures import fit_to_canvas, load_picture
-from layercast_errors import UsageError
+from layercast_common.errors import UsageError
 
 _SUFFIXES = (".png", ".webp", ".jpg", ".jpeg")
 

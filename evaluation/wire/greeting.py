@@ -3,9 +3,9 @@
 import asyncio
 
 from evaluation.wire.bottleneck import Bottleneck
-from evaluation.wire.crowd import picture
-from receiver.intake import Intake, OfferReceived, ReceiverEvent
-from sender.session import Sender
+from evaluation.wire.many_senders import picture
+from receiver.server import Intake, OfferReceived, ReceiverEvent
+from sender.connection.sender import Sender
 
 _END_OF_UPGRADE = b"\r\n\r\n"
 

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 
 from evaluation.wire.bottleneck import Bottleneck
 from evaluation.wire.receiving import Receiving
-from protocol import scheduler
-from protocol.cutting import OutgoingSection
-from protocol.limits import MAX_PACKET
+from protocol.recovery import window as windows
+from protocol.sending.fragmentation import OutgoingSection
 from protocol.transports.addresses import open_transport
 from protocol.transports.websocket import FRAME_BYTES, PACKET_OVERHEAD, SEGMENT_BYTES
-from sender.session import Sender
+from protocol.wire.limits import MAX_PACKET
+from sender.connection.sender import Sender
 
 #: The link: GSM's data channel.
 RATE, DELAY = 9600.0, 0.3
@@ -112,8 +112,8 @@ async def measure_overtaking(
     (ours, round_trip), fifo = await asyncio.gather(
         _run_ours(road, rate, delay, queued), _run_fifo(road, rate, delay, queued)
     )
-    packet = scheduler.packet_size(rate, MAX_PACKET, PACKET_OVERHEAD, queued)
-    window = scheduler.window(rate, round_trip, packet)
+    packet = windows.packet_size(rate, MAX_PACKET, PACKET_OVERHEAD, queued)
+    window = windows.window(rate, round_trip, packet)
     cost = 1 + (FRAME_BYTES + (SEGMENT_BYTES if kernel else 0)) / packet
     bound = 8 * cost * (window + packet) / rate + round_trip
     return OvertakingReport(

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from protocol.cutting import OutgoingSection
-from protocol.limits import Limits
-from protocol.packets import Data
-from protocol.receiving import ReceiverConnection
-from protocol.seals import CHECKSUM, Mac, Seal
-from protocol.sending import SenderConnection
-from protocol.sessions import Sessions
-from protocol.wire import decode_packet, encode_packet
+from protocol.receiving.connection import ReceiverConnection
+from protocol.receiving.sessions import Sessions
+from protocol.sending.connection import SenderConnection
+from protocol.sending.fragmentation import OutgoingSection
+from protocol.wire.encoding import decode_packet, encode_packet
+from protocol.wire.limits import Limits
+from protocol.wire.packets import Data
+from protocol.wire.seals import CHECKSUM, Mac, Seal
 
 #: The bars: framing of a DATA packet and of everything before a picture's text, in bytes, and packets per second.
 DATA_OVERHEAD_BAR = 14

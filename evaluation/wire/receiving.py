@@ -19,11 +19,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from layercast_errors import DisconnectedError
-from protocol.limits import Limits
+from layercast_common.errors import DisconnectedError
 from protocol.transports.addresses import open_listener
 from protocol.transports.base import Transport
-from receiver.intake import ImageDone, Intake, OfferReceived, ReceiverEvent
+from protocol.wire.limits import Limits
+from receiver.server import ImageDone, Intake, OfferReceived, ReceiverEvent
 
 #: Sessions that it takes, from wherever.
 MANY = 4096

@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.bars import Bar
-from evaluation.soak import SoakReport, soak
+from evaluation.thresholds import Bar
 from evaluation.virtual_time import run_virtual
-from evaluation.wire.crowd import IDLE_BYTES, STARVED, IdleReport, RushReport, measure_idle, measure_rush
 from evaluation.wire.greeting import count_greeting
+from evaluation.wire.many_senders import IDLE_BYTES, STARVED, IdleReport, RushReport, measure_idle, measure_rush
 from evaluation.wire.overtaking import OvertakingReport, kernel_missing, measure_overtaking
 from evaluation.wire.packets import DATA_OVERHEAD_BAR, GREETING_BAR, SPEED_BAR, PacketFigures, measure_packets
-from protocol.links import LINKS
+from evaluation.wire.soak import SoakReport, soak
+from protocol.link_profiles import LINKS
 
 #: Bytes of detail that wait before the urgent text, in a full and in a quick run.
 FULL_DETAIL, QUICK_DETAIL = 100_000, 12_000

@@ -4,12 +4,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layercast.commands.arguments import Subparsers, add_command, add_json, add_rendering, tuning_of
+from layercast.commands.options.common import Subparsers, add_command, add_json, add_rendering, tuning_of
 from layercast.console import progress, report, say
-from layercast_errors import UsageError
+from layercast_common.errors import UsageError
 
 if TYPE_CHECKING:
-    from codec.bitstream import Bitstream
+    from codec.container.bitstream import Bitstream
     from codec.layers import Layer, Priors
 
 
@@ -38,9 +38,9 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     """Draw every level of every stream with one loaded model."""
     from layercast.reports import layer_name, load_stream
-    from receiver.files import make_folder, save_whole
+    from layercast_common.files import make_folder, save_whole
     from receiver.rendering import load_model, render
-    from receiver.rendering.identity import tell_difference
+    from receiver.rendering.model_files.fingerprint import tell_difference
 
     levels = parse_levels(options.levels)
     streams = [(path, load_stream(path, partial=options.partial)) for path in options.files]
@@ -97,7 +97,7 @@ def check_drawable(stream: "Bitstream", levels: frozenset["Layer"], path: Path) 
         UsageError: it has only others.
     """
     from layercast.reports import layer_name
-    from layercast_errors import BitstreamError
+    from layercast_common.errors import BitstreamError
 
     present = stream.decode().layers
     if not present:
@@ -120,7 +120,7 @@ def save_priors(priors: "Priors", folder: Path, stem: str) -> None:
     from PIL import Image
 
     from codec.layers import Skeleton
-    from receiver.files import save_whole
+    from layercast_common.files import save_whole
 
     if priors.semantic:
         save_whole(priors.semantic.prompt + "\n", folder / f"{stem}.prompt.txt")

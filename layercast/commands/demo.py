@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from layercast.commands.arguments import Subparsers, add_command, add_json, add_link, add_rendering, tuning_of
+from layercast.commands.options.common import Subparsers, add_command, add_json, add_link, add_rendering, tuning_of
 from layercast.console import report, say
-from layercast_errors import UsageError
+from layercast_common.errors import UsageError
 
 #: 2,400 bit/s and nearly a second away.
 DEFAULT_LINK = "iridium"
@@ -35,9 +35,9 @@ def run(options: argparse.Namespace) -> None:
     """Show the demo, or run it without a page."""
     import asyncio
 
-    from layercast.demonstration import Setting, run_headless, show
+    from layercast.demo import Setting, run_headless, show
     from layercast.signals import run_until_terminated
-    from protocol.links import parse_link
+    from protocol.link_profiles import parse_link
 
     if options.headless != (options.out is not None):
         raise UsageError("--headless and --out DIR go together")

@@ -4,12 +4,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layercast.commands.arguments import Subparsers, add_command, add_json
+from layercast.commands.options.common import Subparsers, add_command, add_json
 from layercast.console import report, say
-from layercast_errors import UsageError
+from layercast_common.errors import UsageError
 
 if TYPE_CHECKING:
-    from codec.bitstream import Bitstream
+    from codec.container.bitstream import Bitstream
     from codec.editing import Region
 
 _EXAMPLE = """\
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
     import time
 
     from layercast.reports import load_stream
-    from receiver.files import make_folder
+    from layercast_common.files import make_folder
 
     if not _edits(options):
         raise UsageError("nothing to edit; say --prompt, --recolor, --erase or another, see layercast edit --help")

@@ -6,15 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layercast.commands.arguments import Subparsers, add_command, add_encoding, add_json, recipe_of
+from layercast.commands.options.common import Subparsers, add_command, add_encoding, add_json, recipe_of
 from layercast.console import progress, report, say
-from layercast_errors import UsageError
+from layercast_common.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from codec.bitstream import Bitstream
-    from codec.composing import Recipe
+    from codec.container.bitstream import Bitstream
+    from codec.encoder.picture import Recipe
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
@@ -45,9 +45,9 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Encode every picture, then report; a picture that fails ends the run and leaves the earlier ones whole."""
-    from codec.composing import compose
+    from codec.encoder.picture import compose
     from layercast.reports import describe
-    from receiver.files import make_folder
+    from layercast_common.files import make_folder
 
     recipe = recipe_of(options)
     search = _Search(options, recipe) if options.search_seeds is not None else None
@@ -79,7 +79,7 @@ class _Search:
     """Tries seeds for one picture after another, with one loaded model."""
 
     def __init__(self, options: argparse.Namespace, recipe: "Recipe") -> None:
-        from layercast.seeds import check_count
+        from layercast.seed_search import check_count
         from receiver.rendering import load_model
 
         check_count(options.search_seeds)
@@ -93,8 +93,8 @@ class _Search:
 
     def best(self, image: Path, stream: "Bitstream", bars: "Progress") -> "Bitstream":
         """The stream with its best seed."""
-        from codec.pictures import fit_to_canvas, load_picture
-        from layercast.seeds import search_seeds
+        from codec.image_io import fit_to_canvas, load_picture
+        from layercast.seed_search import search_seeds
 
         original = fit_to_canvas(load_picture(image).image, stream.header.canvas)
         task = bars.add_task(f"seeds of {image.name}", total=self._count, note="")

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from layercast.commands.arguments import Subparsers, add_command, add_json
+from layercast.commands.options.common import Subparsers, add_command, add_json
 from layercast.console import report, show_line, show_table
 
 

@@ -4,9 +4,9 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING
 
-from layercast.commands.arguments import Subparsers, add_command, add_json, add_performance
+from layercast.commands.options.common import Subparsers, add_command, add_json, add_performance
 from layercast.console import progress, report, say, show_table
-from layercast_errors import RenderError
+from layercast_common.errors import RenderError
 
 if TYPE_CHECKING:
     from receiver.rendering.selftest import WayChecked
@@ -68,9 +68,9 @@ def _check(options: argparse.Namespace) -> None:
     import time
 
     from receiver.rendering import load_model
-    from receiver.rendering.performance import Performance
-    from receiver.rendering.records import record_performance
+    from receiver.rendering.backends.benchmark_records import record_performance
     from receiver.rendering.selftest import check_ways, fastest, ways_to_try
+    from receiver.rendering.settings.performance import Performance
 
     name = _named(options)
     started = time.monotonic()
@@ -132,7 +132,7 @@ def _show_checked(checked: "list[WayChecked]") -> None:
 
 
 def _named(options: argparse.Namespace) -> str:
-    from layercast_errors import UsageError
+    from layercast_common.errors import UsageError
 
     if options.name is None:
         raise UsageError(f"name the model to {options.action}: layercast models {options.action} NAME")

@@ -4,7 +4,7 @@ import argparse
 import time
 from pathlib import Path
 
-from layercast.commands.arguments import Subparsers, add_command, add_json
+from layercast.commands.options.common import Subparsers, add_command, add_json
 from layercast.console import report, say, show_table
 
 
@@ -26,9 +26,9 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Show or change the outbox."""
-    from layercast.commands.sending import entry_row
-    from sender.outbox import Outbox
-    from sender.reading import look_into
+    from layercast.commands.services.send_outbox import entry_row
+    from sender.outbox.outbox import Outbox
+    from sender.outbox.reader import look_into
 
     if options.retry or options.forget:
         look_into(options.outbox)

@@ -5,11 +5,18 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layercast.commands.arguments import Subparsers, add_command, add_rendering, byte_count, host_and_port, tuning_of
-from layercast.commands.links import ADDRESSES, add_listening, certificate_of, shared_key_of, trust_of
-from layercast.commands.secrets import add_token, token_of
+from layercast.commands.options.common import (
+    Subparsers,
+    add_command,
+    add_rendering,
+    byte_count,
+    host_and_port,
+    tuning_of,
+)
+from layercast.commands.options.peer import ADDRESSES, add_listening, certificate_of, shared_key_of, trust_of
+from layercast.commands.options.token import add_token, token_of
 from layercast.console import report, say
-from layercast_errors import UsageError
+from layercast_common.errors import UsageError
 
 if TYPE_CHECKING:
     import asyncio
@@ -106,8 +113,8 @@ def run(options: argparse.Namespace) -> None:
 async def _serve(options: argparse.Namespace, leaving: "asyncio.Event") -> None:
     import asyncio
 
-    from protocol.transports.urls import public_url
-    from receiver.session import Receiver
+    from layercast_common.urls import public_url
+    from receiver.receiver import Receiver
     from receiver.viewer import Viewer
 
     addresses = options.listen or [DEFAULT_ADDRESS]

@@ -5,17 +5,17 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layercast.commands.arguments import Subparsers, add_command, add_encoding, add_json, add_link, recipe_of
-from layercast.commands.identity import add_identity, stream_of
-from layercast.commands.links import ADDRESSES, add_dialling, shared_key_of, trust_of
-from layercast.commands.secrets import add_token, token_of
+from layercast.commands.options.common import Subparsers, add_command, add_encoding, add_json, add_link, recipe_of
+from layercast.commands.options.identity import add_identity, stream_of
+from layercast.commands.options.peer import ADDRESSES, add_dialling, shared_key_of, trust_of
+from layercast.commands.options.token import add_token, token_of
 from layercast.console import progress, report, say
-from layercast_errors import UsageError
+from layercast_common.errors import UsageError
 
 if TYPE_CHECKING:
-    from codec.bitstream import Bitstream
-    from sender.delivery import Delivery
-    from sender.sources import Item
+    from codec.container.bitstream import Bitstream
+    from sender.connection.delivery import Delivery
+    from sender.sources.files import Item
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
     from layercast.signals import run_until_terminated
 
     if options.outbox is not None:
-        from layercast.commands.sending import send_by_outbox
+        from layercast.commands.services.send_outbox import send_by_outbox
 
         send_by_outbox(options)
         return
@@ -68,9 +68,9 @@ def run(options: argparse.Namespace) -> None:
 async def _send_all(options: argparse.Namespace) -> None:
     import asyncio
 
-    from protocol.links import parse_link
-    from sender.session import Sender
-    from sender.sources import find_items
+    from protocol.link_profiles import parse_link
+    from sender.connection.sender import Sender
+    from sender.sources.files import find_items
 
     items = list(find_items(options.paths))
     recipe = recipe_of(options)

@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from layercast.commands.arguments import Subparsers, add_command, add_encoding, add_link
-from layercast.commands.identity import add_identity
-from layercast.commands.links import ADDRESSES, add_dialling
-from layercast.commands.secrets import add_token
-from layercast_errors import UsageError
+from layercast.commands.options.common import Subparsers, add_command, add_encoding, add_link
+from layercast.commands.options.identity import add_identity
+from layercast.commands.options.peer import ADDRESSES, add_dialling
+from layercast.commands.options.token import add_token
+from layercast_common.errors import UsageError
 
 #: Where the outbox of a watched folder is, unless an option tells; hidden, so that it is not itself a file to send.
 OUTBOX_NAME = ".layercast.outbox"
@@ -68,6 +68,6 @@ def run(options: argparse.Namespace) -> None:
     if options.lifetime is not None and not 0 < options.lifetime < float("inf"):
         raise UsageError(f"a lifetime is a positive number of seconds, not {options.lifetime:g}")
 
-    from layercast.commands.watching import watch
+    from layercast.commands.services.watch_outbox import watch
 
     watch(options)

@@ -4,9 +4,9 @@ rows in the table here."""
 import importlib
 from typing import Protocol, cast
 
-from layercast_errors import MissingExtraError, UsageError
+from layercast_common.errors import MissingExtraError, UsageError
+from layercast_common.urls import public_url
 from protocol.transports.base import DialOptions, Handler, Listener, ListenOptions, Transport
-from protocol.transports.urls import public_url
 
 
 class _Carrier(Protocol):
@@ -21,10 +21,10 @@ class _Carrier(Protocol):
 _CARRIERS: dict[str, tuple[str, str | None]] = {
     "ws": ("protocol.transports.websocket", None),
     "wss": ("protocol.transports.websocket", None),
-    "webrtc+http": ("protocol.transports.webrtc", "webrtc"),
-    "webrtc+https": ("protocol.transports.webrtc", "webrtc"),
-    "mqtt": ("protocol.transports.mqtt", "mqtt"),
-    "mqtts": ("protocol.transports.mqtt", "mqtt"),
+    "webrtc+http": ("protocol.transports.webrtc.endpoint", "webrtc"),
+    "webrtc+https": ("protocol.transports.webrtc.endpoint", "webrtc"),
+    "mqtt": ("protocol.transports.mqtt.endpoint", "mqtt"),
+    "mqtts": ("protocol.transports.mqtt.endpoint", "mqtt"),
 }
 
 #: The schemes that can be connected to and listened on.

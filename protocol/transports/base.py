@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from layercast_errors import LocalProtocolError
+from layercast_common.errors import LocalProtocolError
 
 
 class Transport(ABC):

@@ -2,10 +2,10 @@
 
 import random
 
-from layercast_errors import DisconnectedError
-from protocol.links import LINKS, LinkProfile
+from layercast_common.errors import DisconnectedError
+from protocol.link_profiles import LINKS, LinkProfile
 from protocol.transports.base import Transport
-from protocol.transports.emulation import EmulatedPath, LinkClock
+from protocol.transports.emulation.link_clock import EmulatedPath, LinkClock
 
 
 class MemoryTransport(Transport):

@@ -23,10 +23,10 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.typing import Origin, Subprotocol
 
-from layercast_errors import ConnectError, DisconnectedError, ListenError, UsageError
-from protocol.limits import MAX_PACKET
+from layercast_common.errors import ConnectError, DisconnectedError, ListenError, UsageError
+from layercast_common.urls import bracketed, parse_address, public_url
 from protocol.transports.base import DialOptions, Handler, Listener, ListenOptions, Transport
-from protocol.transports.urls import bracketed, parse_address, public_url
+from protocol.wire.limits import MAX_PACKET
 
 if sys.platform == "linux":
     import fcntl

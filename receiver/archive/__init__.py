@@ -5,9 +5,9 @@ keeper --> store --> disk --> whole streams, parts, pictures at each level: name
              +--> stock, bounds: the oldest go --> removed: their labels stay known
 """
 
-from receiver.archive.bounds import KEEP_BYTES, Bounds
-from receiver.archive.keeper import Keeper
+from receiver.archive.archive import Archive
 from receiver.archive.names import Kept, label_of
-from receiver.archive.store import Archive
+from receiver.archive.retention import KEEP_BYTES, Bounds
+from receiver.archive.writer import Keeper
 
 __all__ = ["KEEP_BYTES", "Archive", "Bounds", "Keeper", "Kept", "label_of"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from layercast_errors import UsageError
-from receiver.files import save_whole
+from layercast_common.errors import UsageError
+from layercast_common.files import save_whole
 
 #: What a file takes at least, and in steps of which it grows, on the file systems that are in use; in bytes.
 BLOCK = 4096

@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from layercast_errors import MissingExtraError
+from layercast_common.errors import MissingExtraError
 
 
 def require_render_extra() -> None:

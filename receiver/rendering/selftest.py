@@ -22,11 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.layers import ColorMap, EdgeMap, Priors, Semantic
-from layercast_errors import LayercastError
-from receiver.rendering.performance import Performance
+from layercast_common.errors import LayercastError
+from receiver.rendering.settings.performance import Performance
 
 if TYPE_CHECKING:
-    from receiver.rendering.models import Model
+    from receiver.rendering.models.model import Model
 
 #: Steps of a check: enough for differences to add up, few enough for a full-size model on a CPU.
 CHECK_STEPS = 4
@@ -87,7 +87,7 @@ def check_ways(plain: "Model", ways: Sequence[Performance]) -> Iterator[WayCheck
     Args:
         plain: the model on the device to check, run plainly.
     """
-    from receiver.rendering.runtimes import with_performance
+    from receiver.rendering.backends.choice import with_performance
 
     reference = _draw(_reference(plain))
     for way in ways:
@@ -110,7 +110,7 @@ def _reference(model: "Model") -> "Model":
 
     if model.dtype is torch.float32 and model.device.type == "cpu":
         return model
-    from receiver.rendering.models import load_model
+    from receiver.rendering.loader import load_model
 
     return load_model(model.name, "cpu", dtype="float32", performance=Performance.PLAIN, settings=model.settings)
 
@@ -139,9 +139,9 @@ def _steps(model: "Model") -> int:
 
 def _draw(model: "Model", others: int = 0) -> NDArray[np.int16]:
     """The test picture, (H, W, 3); with `others` drawn in the same passes."""
-    from receiver.rendering.conditioning import Conditioner
-    from receiver.rendering.job import Job
-    from receiver.rendering.sampler import advance
+    from receiver.rendering.engine.job import Job
+    from receiver.rendering.sampling.conditioning import Conditioner
+    from receiver.rendering.sampling.sampler import advance
 
     # Exact colours would hide what differs.
     bare = replace(model, settings=replace(model.settings, previews=(), color_fit=False))
@@ -158,8 +158,8 @@ def _draw(model: "Model", others: int = 0) -> NDArray[np.int16]:
 
 
 def _step_seconds(model: "Model") -> float:
-    from receiver.rendering.conditioning import Conditioner
-    from receiver.rendering.sampler import Run, advance
+    from receiver.rendering.sampling.conditioning import Conditioner
+    from receiver.rendering.sampling.sampler import Run, advance
 
     conditioner, priors = Conditioner(model), make_test_priors(model.settings.native)
     run = Run(model, conditioner.prepare(priors), size=conditioner.size(priors.canvas), seed=0, steps=_steps(model))

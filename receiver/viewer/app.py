@@ -15,12 +15,12 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from codec.layers import Layer
-from protocol.transports.web import origin_allowed
-from receiver.viewer.drawings import Drawing
-from receiver.viewer.guard import Guard, Logins, login
+from layercast_common.http.access import origin_allowed
+from receiver.viewer.event_stream import STATIC, LiveStream, Setting
 from receiver.viewer.history import PictureState
-from receiver.viewer.live import STATIC, LiveStream, Setting
-from receiver.viewer.messages import parse_layers
+from receiver.viewer.login import Guard, Logins, login
+from receiver.viewer.schema import parse_layers
+from receiver.viewer.thumbnails import Drawing
 
 #: Watchers at the same time; one more is asked to come back later.
 MAX_WATCHERS = 256

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from codec.layers import Layer
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
-from receiver.viewer.drawings import Drawing
+from receiver.viewer.thumbnails import Drawing
 
 #: Pictures that are remembered. Each keeps one JPEG per level and two small PNGs, about 300 kB at 512x512.
 HISTORY_LIMIT = 32
@@ -128,7 +128,7 @@ def fold(history: History, event: Event, drawing: Drawing | None = None) -> Hist
     """The history after an event; the same one if the event is about a picture that is not remembered.
 
     Args:
-        drawing: what the event shows, from `receiver.viewer.drawings.draw`.
+        drawing: what the event shows, from `receiver.viewer.thumbnails.draw`.
     """
     version = history.version + 1
     known = history.picture(event.picture)

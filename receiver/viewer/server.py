@@ -8,13 +8,13 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection
 
-from protocol.transports.serving import open_socket, quiet_server, serving, url_of
+from layercast_common.http.server import open_socket, quiet_server, serving, url_of
 from receiver.events import Event, FrameRendered
 from receiver.permissions import Permissions
-from receiver.viewer.board import Board
-from receiver.viewer.drawings import draw
+from receiver.viewer.broadcast import Board
+from receiver.viewer.event_stream import Setting
 from receiver.viewer.history import HISTORY_LIMIT
-from receiver.viewer.live import Setting
+from receiver.viewer.thumbnails import draw
 
 #: Events that may wait for their drawing. Frames wait at most one per picture and level, so that only a flood of
 #: pictures comes near it; beyond, the oldest is dropped.

@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from codec import editing
-from codec.bitstream import Bitstream, Coder, Header, Section
-from codec.coders.colors import STEP, decode_colors, encode_colors
-from codec.coders.edges import encode_edges, halve
+from codec.coders.colors.payload import STEP, decode_colors, encode_colors
+from codec.coders.edges.payload import encode_edges, halve
 from codec.coders.skeleton import encode_skeleton
-from codec.coders.text import MAX_TEXT, encode_text
-from codec.editing.borrowing import _fit_edges, _fit_skeleton
+from codec.coders.text.payload import MAX_TEXT, encode_text
+from codec.container.bitstream import Bitstream, Coder, Header, Section
 from codec.editing.erasing import close_over
 from codec.editing.regions import shares_inside
-from codec.encoding import encode
+from codec.editing.transfer import _fit_edges, _fit_skeleton
+from codec.encoder.encode import encode
+from codec.image_io import fit_to_canvas
 from codec.layers import ColorMap, EdgeMap, Layer, Semantic, Size, Skeleton
-from codec.pictures import fit_to_canvas
-from layercast_errors import BitstreamError, PictureError, UsageError
+from layercast_common.errors import BitstreamError, PictureError, UsageError
 from tests.codec.coders.test_skeleton import STANDING
-from tests.codec.pictures import draw_edges, draw_picture
+from tests.support.pictures import draw_edges, draw_picture
 
 PROMPT = "a red fox in snow, a red cap, redwood behind"
 CANVAS = (512, 512)

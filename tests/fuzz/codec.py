@@ -20,16 +20,17 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from codec.bitstream import MAX_PAYLOAD, MAX_SECTIONS, Bitstream, Coder
-from codec.coders import colors, edges
-from codec.coders.colors import decode_colors
-from codec.coders.edges import decode_edges
+from codec.coders.colors import payload as colors
+from codec.coders.colors.payload import decode_colors
+from codec.coders.edges import payload as edges
+from codec.coders.edges.payload import decode_edges
 from codec.coders.skeleton import decode_skeleton
-from codec.coders.text import MAX_TEXT, decode_text
-from codec.header import Header
+from codec.coders.text.payload import MAX_TEXT, decode_text
+from codec.container.bitstream import MAX_PAYLOAD, MAX_SECTIONS, Bitstream, Coder
+from codec.container.header import Header
 from codec.layers import EdgeMap, Priors, Size, Skeleton
-from layercast_errors import BitstreamError, TruncatedError
-from tests.fuzz.dice import Chance, Dice
+from layercast_common.errors import BitstreamError, TruncatedError
+from tests.fuzz.choices import Chance, Dice
 from tests.fuzz.streams import CANVAS, CANVASES, bent, good_payloads, heavy_payloads, payload, stream
 
 #: The longest that an input may decode, in seconds, and the most that it may make be allocated, in bytes.

@@ -9,14 +9,16 @@ import sys
 import atheris
 
 # Loaded first, and so not instrumented: the compiler does not take functions that are.
-import tests.codec.pictures
-from codec.coders import colors, edges, text
+import tests.support.pictures
+from codec.coders.colors import payload as colors
+from codec.coders.edges import payload as edges
+from codec.coders.text import payload as text
 
-COMPILED = (colors, edges, text, tests.codec.pictures)
+COMPILED = (colors, edges, text, tests.support.pictures)
 
 with atheris.instrument_imports(include=["codec"]):
+    from tests.fuzz.choices import Script
     from tests.fuzz.codec import Input, Tally, choose, feed
-    from tests.fuzz.dice import Script
 
 
 def one_input(script: bytes) -> None:

@@ -7,9 +7,9 @@ import msgpack  # type: ignore[import-untyped]
 import msgspec
 from msgspec import inspect
 
-from layercast_errors import LocalProtocolError
+from layercast_common.errors import LocalProtocolError
 from protocol import Packet, encode_packet
-from tests.fuzz.dice import Dice
+from tests.fuzz.choices import Dice
 
 _union = inspect.type_info(Packet)
 assert isinstance(_union, inspect.UnionType)

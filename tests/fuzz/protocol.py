@@ -18,7 +18,13 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from layercast_errors import DisconnectedError, LocalProtocolError, PacketError, ProtocolError, RemoteProtocolError
+from layercast_common.errors import (
+    DisconnectedError,
+    LocalProtocolError,
+    PacketError,
+    ProtocolError,
+    RemoteProtocolError,
+)
 from protocol import (
     OutgoingSection,
     Packet,
@@ -28,10 +34,10 @@ from protocol import (
     decode_packet,
     encode_packet,
 )
-from protocol.connection import Connection
-from protocol.limits import MAX_PACKET, Limits
-from protocol.states import State
-from tests.fuzz.dice import Chance, Dice
+from protocol.connection.base import Connection
+from protocol.connection.states import State
+from protocol.wire.limits import MAX_PACKET, Limits
+from tests.fuzz.choices import Chance, Dice
 from tests.fuzz.packets import hostile_bytes, packet
 
 #: Turns of one conversation, at most.

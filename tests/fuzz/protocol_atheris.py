@@ -9,7 +9,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["protocol"]):
-    from tests.fuzz.dice import Script
+    from tests.fuzz.choices import Script
     from tests.fuzz.protocol import CONVERSATION, Tally, fuzz_conversation, fuzz_decoding
 
 

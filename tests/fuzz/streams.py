@@ -5,16 +5,16 @@ from functools import cache
 
 import numpy as np
 
-from codec.bitstream import LAYER_OF, MAX_PAYLOAD, Bitstream, Coder, Section
-from codec.coders.colors import decode_colors, encode_colors
-from codec.coders.edges import encode_edges, halve
+from codec.coders.colors.payload import decode_colors, encode_colors
+from codec.coders.edges.payload import encode_edges, halve
 from codec.coders.skeleton import encode_skeleton
-from codec.coders.text import encode_text
-from codec.header import Header
+from codec.coders.text.payload import encode_text
+from codec.container.bitstream import LAYER_OF, MAX_PAYLOAD, Bitstream, Coder, Section
+from codec.container.header import Header
 from codec.layers import ColorMap, EdgeMap, Semantic, Size, Skeleton
 from tests.codec.coders.test_skeleton import STANDING
-from tests.codec.pictures import draw_edges
-from tests.fuzz.dice import Dice
+from tests.fuzz.choices import Dice
+from tests.support.pictures import draw_edges
 
 CANVAS: Size = (512, 512)
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from codec.bitstream import Coder
+from codec.container.bitstream import Coder
+from tests.fuzz.choices import Script
 from tests.fuzz.codec import MOST_BYTES, Input, Tally, choose, feed, main
-from tests.fuzz.dice import Script
 from tests.fuzz.streams import CANVASES, good_payloads, heavy_payloads
 
 

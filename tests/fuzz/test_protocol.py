@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.dice import Chance, Script
+from tests.fuzz.choices import Chance, Script
 from tests.fuzz.packets import KINDS, hostile_bytes, packet
 from tests.fuzz.protocol import Tally, fuzz_conversation, fuzz_decoding, main
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 import layercast
 from layercast.cli import main
-from tests.codec.pictures import draw_picture
+from tests.support.pictures import draw_picture
 
 SIZE = (128, 128)
 

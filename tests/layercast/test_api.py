@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 import layercast
-from layercast_errors import TruncatedError, UnknownModelError, UsageError
+from layercast_common.errors import TruncatedError, UnknownModelError, UsageError
 from receiver.events import FrameRendered
-from tests.codec.pictures import draw_picture
+from tests.support.pictures import draw_picture
 
 PICTURE = draw_picture(128, 128)
 

@@ -20,8 +20,8 @@ import pytest
 import layercast
 from layercast import Bitstream, cli
 from layercast.cli import build_parser, main
-from layercast_errors import LayercastError
-from sender.session import Sender
+from layercast_common.errors import LayercastError
+from sender.connection.sender import Sender
 from tests.layercast.conftest import Run
 
 Fails = Callable[..., str]

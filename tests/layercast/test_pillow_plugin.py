@@ -15,11 +15,11 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 import layercast
 import layercast.pillow_plugin as plugin
-from codec.painting import paint_priors
+from codec.preview import paint_priors
 from layercast import Bitstream, Header, Layer, Section
-from layercast_errors import UsageError
-from receiver.rendering.registry import MINI_FOLDER
-from tests.codec.pictures import draw_picture
+from layercast_common.errors import UsageError
+from receiver.rendering.model_files.registry import MINI_FOLDER
+from tests.support.pictures import draw_picture
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,7 +71,7 @@ def test_a_missing_model_is_told_and_the_layers_are_painted(
     stream: Bitstream, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The registry's own folder may hold the embedded model on this machine.
-    monkeypatch.setattr("receiver.rendering.files.find_entry", _nowhere)
+    monkeypatch.setattr("receiver.rendering.model_files.files.find_entry", _nowhere)
     plugin._load.cache_clear()
     plugin.draw_with()
     image = opened(stream.to_bytes())
@@ -82,7 +82,7 @@ def test_a_missing_model_is_told_and_the_layers_are_painted(
 
 
 def _nowhere(name: str) -> object:
-    from layercast_errors import MissingModelError
+    from layercast_common.errors import MissingModelError
 
     raise MissingModelError(f"the model {name} is not on this machine; layercast models fetch {name}")
 

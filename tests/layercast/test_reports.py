@@ -5,7 +5,7 @@ import pytest
 
 from layercast import Bitstream, Coder, EdgeMap, Layer, Section, Skeleton
 from layercast.reports import describe, layer_name, load_stream
-from layercast_errors import TruncatedError
+from layercast_common.errors import TruncatedError
 
 
 def test_the_figures_add_up(stream: Bitstream) -> None:

@@ -5,14 +5,14 @@ import asyncio
 import pytest
 
 from evaluation.virtual_time import run_virtual
-from layercast_errors import DisconnectedError, RemoteProtocolError
-from protocol.codes import Code
+from layercast_common.errors import DisconnectedError, RemoteProtocolError
+from protocol.connection.events import Closed, Event
 from protocol.driver import Driver
-from protocol.events import Closed, Event
-from protocol.packets import Err, Hello
-from protocol.sending import SenderConnection
+from protocol.sending.connection import SenderConnection
 from protocol.transports.memory import MemoryTransport, memory_pair
-from protocol.wire import decode_packet, encode_packet
+from protocol.wire.codes import Code
+from protocol.wire.encoding import decode_packet, encode_packet
+from protocol.wire.packets import Err, Hello
 
 
 class StuckTransport(MemoryTransport):

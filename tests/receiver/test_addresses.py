@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from layercast_errors import ListenError, UsageError
-from receiver.intake import ImageDone, Intake, OfferReceived, ReceiverEvent, SectionReceived
-from sender.session import Sender
-from tests.protocol.pair import section
-from tests.protocol.transports.brokers import mosquitto, needs_mosquitto
-from tests.protocol.transports.stations import KINDS, PATIENCE, missing
+from layercast_common.errors import ListenError, UsageError
+from receiver.server import ImageDone, Intake, OfferReceived, ReceiverEvent, SectionReceived
+from sender.connection.sender import Sender
+from tests.support.brokers import mosquitto, needs_mosquitto
+from tests.support.connection_pair import section
+from tests.support.transport_fixtures import KINDS, PATIENCE, missing
 
 PICTURE = [section(b"a red cat", urgency=0, layer=0), section(bytes(900), urgency=2), section(bytes(3000), urgency=6)]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layercast_errors import UsageError
+from layercast_common.errors import UsageError
 from receiver.permissions import Permissions, Right, may_send, stream_name
 
 FILE = f"""

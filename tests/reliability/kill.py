@@ -11,8 +11,8 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.protocol.transports.brokers import MOSQUITTO
 from tests.reliability.trials import VICTIMS, Outcome, run_trial
+from tests.support.brokers import MOSQUITTO
 
 
 def main() -> int:

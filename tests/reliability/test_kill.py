@@ -3,8 +3,8 @@
 import random
 from pathlib import Path
 
-from tests.protocol.transports.brokers import needs_mosquitto
 from tests.reliability.trials import VICTIMS, run_trial
+from tests.support.brokers import needs_mosquitto
 
 
 @needs_mosquitto

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from codec.bitstream import Bitstream, Header
-from codec.encoding import encode
-from sender.entries import EntryState
-from sender.reading import look_into
-from tests.protocol.transports.brokers import Mosquitto, free_port
+from codec.container.bitstream import Bitstream, Header
+from codec.encoder.encode import encode
+from sender.outbox.entries import EntryState
+from sender.outbox.reader import look_into
+from tests.support.brokers import Mosquitto, free_port
 
 ROOT = Path(__file__).parents[2]
 

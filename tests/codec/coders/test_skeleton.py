@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from codec.coders.skeleton import GRID, MAX_PEOPLE, decode_skeleton, encode_skeleton
 from codec.layers import SKELETON_POINTS, Skeleton
-from layercast_errors import BitstreamError, UsageError
-from tests.codec.golden import golden
+from layercast_common.errors import BitstreamError, UsageError
+from tests.support.golden import golden
 
 STANDING = (
     (256, 60), (256, 110), (210, 112), (190, 170), (185, 230), (302, 112), (320, 170), (326, 228), (228, 240),

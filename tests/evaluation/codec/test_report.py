@@ -9,8 +9,8 @@ from PIL import Image
 
 from evaluation.codec import measure_codec, speed
 from evaluation.codec.pictures import read_pictures
-from layercast_errors import PictureError, UsageError
-from tests.codec.pictures import draw_picture
+from layercast_common.errors import PictureError, UsageError
+from tests.support.pictures import draw_picture
 
 pytest.importorskip("imagecodecs")
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from evaluation.pictures.__main__ import main
 from evaluation.pictures.competitors import candidates, load_formats
-from tests.codec.pictures import draw_picture
+from tests.support.pictures import draw_picture
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from codec.layers import ColorMap, EdgeMap, Priors, Semantic
 from evaluation.rendering.arrivals import measure_arrivals
-from evaluation.rendering.crowd import measure_crowd
+from evaluation.rendering.many_pictures import measure_crowd
 from evaluation.rendering.policy import measure_policy
 from evaluation.rendering.speed import measure_speed
 from evaluation.rendering.subjects import Subject

@@ -1,7 +1,7 @@
 import pytest
 
 from evaluation.rendering.policy import PolicyPoint, recommend
-from receiver.rendering.plan import ArrivalLimits
+from receiver.rendering.settings.arrival_limits import ArrivalLimits
 
 
 def point(moment: float, target: float | None = None, *, good: bool = True) -> PolicyPoint:

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from layercast import Bitstream, Layer
-from tests.codec.pictures import draw_picture
 from tests.layercast.conftest import Run, png_header, snapshot
+from tests.support.pictures import draw_picture
 
 Fails = Callable[..., str]
 

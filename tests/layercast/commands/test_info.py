@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from codec.bitstream import Coder, Section
+from codec.container.bitstream import Coder, Section
 from layercast import Bitstream, Layer
 from tests.layercast.conftest import Run
 
@@ -95,7 +95,7 @@ def test_a_folder_fails(fails: Fails, place: Path) -> None:
 
 def test_a_prompt_is_shown_as_it_is(run: Run, stream: Bitstream, place: Path) -> None:
     from layercast import encode
-    from tests.codec.pictures import draw_picture
+    from tests.support.pictures import draw_picture
 
     encode(draw_picture(64, 64), prompt="[bold]a fox[/bold] " + "in snow " * 20, budget=900).save("x.lcast")
     assert "prompt: [bold]a fox[/bold] in snow in snow" in run("info", "x.lcast").out

@@ -16,12 +16,12 @@ import pytest
 
 import layercast
 from layercast.cli import main
-from layercast.commands import sending
-from protocol.events import ImageDone, ReceiverEvent
-from protocol.limits import Limits
-from receiver.intake import Intake
-from sender import courier
-from sender.backoff import Backoff
+from layercast.commands.services import send_outbox as sending
+from protocol.connection.events import ImageDone, ReceiverEvent
+from protocol.wire.limits import Limits
+from receiver.server import Intake
+from sender.connection.backoff import Backoff
+from sender.outbox import relay as courier
 from tests.layercast.conftest import Run
 from tests.layercast.test_cli import Signalling, taken_port
 

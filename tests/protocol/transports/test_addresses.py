@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from layercast_errors import MissingExtraError, UsageError
+from layercast_common.errors import MissingExtraError, UsageError
+from layercast_common.urls import Address, parse_address, public_url
 from protocol.transports.addresses import SCHEMES, open_listener, open_transport
-from protocol.transports.peek import leading_numbers
-from protocol.transports.urls import Address, parse_address, public_url
+from protocol.wire.peek import leading_numbers
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 
@@ -85,15 +85,15 @@ async def test_unknown_schemes(url: str) -> None:
 @pytest.mark.parametrize(
     ("scheme", "module", "library", "extra"),
     [
-        ("webrtc+http", "protocol.transports.webrtc", "aiortc", "webrtc"),
-        ("mqtts", "protocol.transports.mqtt_broker", "aiomqtt", "mqtt"),
+        ("webrtc+http", "protocol.transports.webrtc.endpoint", "aiortc", "webrtc"),
+        ("mqtts", "protocol.transports.mqtt.broker", "aiomqtt", "mqtt"),
     ],
 )
 async def test_a_missing_library_is_named(
     scheme: str, module: str, library: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert scheme in SCHEMES
-    for name in [name for name in sys.modules if name.startswith(("protocol.transports.mqtt", module))]:
+    for name in [name for name in sys.modules if name.startswith(("protocol.transports.mqtt.endpoint", module))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(MissingExtraError, match=rf"{scheme.replace('+', '.')}:// needs the '{extra}' extra"):

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from layercast_errors import ConnectError, DisconnectedError, LocalProtocolError
+from layercast_common.errors import ConnectError, DisconnectedError, LocalProtocolError
+from protocol.connection.events import Event, ImageAcknowledged, ImageDone, OfferReceived, SectionReceived, Welcomed
 from protocol.driver import Driver
-from protocol.events import Event, ImageAcknowledged, ImageDone, OfferReceived, SectionReceived, Welcomed
-from protocol.limits import MAX_PACKET, Limits
-from protocol.receiving import ReceiverConnection
-from protocol.sending import SenderConnection
+from protocol.receiving.connection import ReceiverConnection
+from protocol.sending.connection import SenderConnection
 from protocol.transports.base import Transport
-from tests.protocol.pair import section
-from tests.protocol.transports.stations import PATIENCE, AddressStation, Kind, Station, kinds, packet
+from protocol.wire.limits import MAX_PACKET, Limits
+from tests.support.connection_pair import section
+from tests.support.transport_fixtures import PATIENCE, AddressStation, Kind, Station, kinds, packet
 
 _marks = itertools.count(1_000_000)
 

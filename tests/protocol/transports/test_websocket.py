@@ -14,7 +14,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from layercast_errors import ConnectError, DisconnectedError, ListenError, UsageError
+from layercast_common.errors import ConnectError, DisconnectedError, ListenError, UsageError
 from protocol.transports.addresses import open_listener, open_transport
 from protocol.transports.base import DialOptions, Listener, ListenOptions, Transport
 

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codec.bitstream import Bitstream, Header
-from codec.encoding import encode
-from layercast_errors import UsageError
+from codec.container.bitstream import Bitstream, Header
+from codec.encoder.encode import encode
+from layercast_common.errors import UsageError
 from receiver.archive import Archive, Bounds
 from receiver.events import Event, PictureCompleted, PictureFailed
-from receiver.session import Receiver
-from sender.courier import Courier
-from sender.outbox import Outbox
-from sender.session import Sender
+from receiver.receiver import Receiver
+from sender.connection.sender import Sender
+from sender.outbox.outbox import Outbox
+from sender.outbox.relay import Courier
 
 #: Longest that something may take on a busy machine, in seconds.
 PATIENCE = 30.0
@@ -69,7 +69,7 @@ async def until(true: object) -> None:
 async def test_a_full_disk_costs_no_picture(
     disk: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("receiver.archive.keeper.TIDY_SECONDS", 0.1)
+    monkeypatch.setattr("receiver.archive.writer.TIDY_SECONDS", 0.1)
     events: list[Event] = []
     folder = disk / "archive"
     with caplog.at_level(logging.WARNING), Outbox(tmp_path / "outbox") as outbox:

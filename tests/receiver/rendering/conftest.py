@@ -10,10 +10,11 @@ import receiver.rendering  # noqa: F401  isort: skip
 import torch
 
 from codec.layers import ColorMap, EdgeMap, Priors, Semantic, Skeleton
-from receiver.rendering.models import Model, load_model
-from receiver.rendering.settings import flow_settings
-from tests.models import build_tiny_model
-from tests.receiver.rendering.hubs import write_repositories
+from receiver.rendering.loader import load_model
+from receiver.rendering.models.model import Model
+from receiver.rendering.settings.settings import flow_settings
+from tests.support.hubs import write_repositories
+from tests.support.models import build_tiny_model
 
 CANVAS = (64, 64)
 

@@ -9,10 +9,10 @@ from diffusers import AutoencoderTiny, DPMSolverMultistepScheduler, T2IAdapter, 
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from codec.layers import ColorMap, EdgeMap, Priors, Semantic, Skeleton
-from receiver.rendering.direct import render
-from receiver.rendering.models import Model
-from receiver.rendering.settings import Condition, RenderSettings
-from tests.models import build_parts
+from receiver.rendering.engine.direct import render
+from receiver.rendering.models.model import Model
+from receiver.rendering.settings.settings import Condition, RenderSettings
+from tests.support.models import build_parts
 
 
 def fill(module: Any) -> Any:

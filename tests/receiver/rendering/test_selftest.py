@@ -7,14 +7,15 @@ import pytest
 import torch
 
 from codec.layers import Layer, Priors
-from layercast_errors import UsageError
-from receiver.rendering.direct import render
-from receiver.rendering.identity import fingerprint, revision_of, split_revision, tell_difference
-from receiver.rendering.models import Model, load_model
-from receiver.rendering.performance import Performance
-from receiver.rendering.records import record_performance, recorded_performance
-from receiver.rendering.runtimes import with_performance
+from layercast_common.errors import UsageError
+from receiver.rendering.backends.benchmark_records import record_performance, recorded_performance
+from receiver.rendering.backends.choice import with_performance
+from receiver.rendering.engine.direct import render
+from receiver.rendering.loader import load_model
+from receiver.rendering.model_files.fingerprint import fingerprint, revision_of, split_revision, tell_difference
+from receiver.rendering.models.model import Model
 from receiver.rendering.selftest import TOLERANCES, WayChecked, check_ways, fastest
+from receiver.rendering.settings.performance import Performance
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

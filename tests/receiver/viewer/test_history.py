@@ -6,9 +6,9 @@ import pytest
 
 from codec.layers import Layer
 from receiver.events import Event, SectionSize
-from receiver.viewer.drawings import draw
 from receiver.viewer.history import History, PictureState, Status, fold
-from tests.receiver.viewer.scenes import Scene
+from receiver.viewer.thumbnails import draw
+from tests.support.scenes import Scene
 
 TEXT, LINES, COLOURS, DETAIL = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE, Layer.DETAIL
 

@@ -10,8 +10,8 @@ import pytest_asyncio
 
 from codec.layers import Layer
 from receiver.viewer import Viewer
-from tests.receiver.viewer.scenes import Scene
-from tests.receiver.viewer.test_guard import PERMISSIONS
+from tests.receiver.viewer.test_login import PERMISSIONS
+from tests.support.scenes import Scene
 
 TEXT, LINES, COLOURS = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE
 

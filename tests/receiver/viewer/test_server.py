@@ -13,9 +13,10 @@ import httpx
 import pytest
 
 from codec.layers import Layer
-from layercast_errors import ListenError
-from receiver.viewer import Viewer, app, live, server
-from tests.receiver.viewer.scenes import Scene
+from layercast_common.errors import ListenError
+from receiver.viewer import Viewer, app, server
+from receiver.viewer import event_stream as live
+from tests.support.scenes import Scene
 
 TEXT, LINES, COLOURS = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE
 

@@ -1,0 +1,1 @@
+"""The colour coder: a colour map as a few dozen bytes."""

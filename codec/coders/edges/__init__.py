@@ -1,0 +1,1 @@
+"""The edge coder: an edge map as a few hundred bytes."""

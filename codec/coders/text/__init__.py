@@ -1,0 +1,1 @@
+"""The text coder: a prompt as a few dozen bytes."""

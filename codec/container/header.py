@@ -1,0 +1,192 @@
+"""The header of a picture: what must be known before any layer can be drawn.
+
+2 bytes      magic
+1 byte       version (high half), flags
+2 bytes      COMPACT: width / 64 - 1, height / 64 - 1 (5 bits each), model id (6 bits)
+or           width, height, model id as varints
+0, 1, 2, 4   seed, big-endian
+1 + n        the model's name, where its id is 0
+"""
+
+from dataclasses import dataclass
+
+from layercast_common.errors import BitstreamError, TruncatedError, UsageError
+
+#: First bytes of every stream. The first of them cannot start a text in ASCII or UTF-8.
+MAGIC = b"\xb1L"
+
+#: Version of the format. It changes whenever the same bytes would decode to something else.
+VERSION = 1
+
+#: Largest canvas: pixels a side, and pixels in all.
+MAX_SIDE = 8192
+MAX_AREA = 1 << 24
+
+#: Longest name of a model, in bytes of UTF-8.
+MAX_MODEL = 200
+
+#: Models that travel as a number. A number never changes its meaning; those not listed are called "#number".
+MODELS = {1: "mini", 2: "sd15", 3: "sd15-lcm", 4: "sd14", 5: "sd-turbo", 6: "sdxl", 7: "sdxl-turbo", 8: "sd21"}
+
+_COMPACT = 0x1
+_SEED_BYTES = (0, 1, 2, 4)
+_SEED_SHIFT = 1
+_KNOWN_FLAGS = 0x7
+_UNIT = 64
+_MODEL_IDS = {name: number for number, name in MODELS.items()}
+_MAX_MODEL_ID = 63
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a stream says before its layers.
+
+    Attributes:
+        width: of the canvas, in pixels.
+        height: of the canvas, in pixels.
+        seed: of the noise that the picture is drawn from, 0 to 2**32 - 1.
+        model: name of the model that the picture is meant for.
+    """
+
+    width: int
+    height: int
+    seed: int = 0
+    model: str = "mini"
+
+    def __post_init__(self) -> None:
+        if not (0 < self.width <= MAX_SIDE and 0 < self.height <= MAX_SIDE and self.width * self.height <= MAX_AREA):
+            raise UsageError(
+                f"a canvas has up to {MAX_SIDE} pixels a side and {MAX_AREA} in all, not {self.width}x{self.height}"
+            )
+        if not 0 <= self.seed < 1 << 32:
+            raise UsageError(f"a seed is 0 to {(1 << 32) - 1}, not {self.seed}")
+        try:
+            length = len(self.model.encode())
+        except UnicodeEncodeError as error:
+            raise UsageError("the model's name holds half a surrogate pair, which is no character") from error
+        if not 0 < length <= MAX_MODEL:
+            raise UsageError(f"a model's name has 1 to {MAX_MODEL} bytes, not {length}")
+
+    @property
+    def canvas(self) -> tuple[int, int]:
+        """(width, height), in pixels."""
+        return (self.width, self.height)
+
+    def to_bytes(self) -> bytes:
+        """The header alone: 5 to 7 bytes in the common case."""
+        compact = self.width % _UNIT == self.height % _UNIT == 0 and max(self.canvas) <= 32 * _UNIT
+        seed_code = next(code for code, size in enumerate(_SEED_BYTES) if self.seed < 1 << 8 * size)
+        number = _model_id(self.model)
+        result = bytearray(MAGIC)
+        result.append(VERSION << 4 | seed_code << _SEED_SHIFT | (_COMPACT if compact else 0))
+        if compact:
+            packed = (self.width // _UNIT - 1) << 11 | (self.height // _UNIT - 1) << 6 | number
+            result += packed.to_bytes(2, "big")
+        else:
+            result += write_varint(self.width) + write_varint(self.height) + write_varint(number)
+        result += self.seed.to_bytes(_SEED_BYTES[seed_code], "big")
+        if not number:
+            name = self.model.encode()
+            result += bytes([len(name)]) + name
+        return bytes(result)
+
+    @classmethod
+    def parse(cls, data: bytes) -> "Header":
+        """Read a header that stands alone.
+
+        Raises:
+            BitstreamError: it is not one, or something follows it.
+        """
+        header, end = cls.read(data)
+        if end != len(data):
+            raise BitstreamError(f"{len(data) - end} bytes follow the header")
+        return header
+
+    @classmethod
+    def read(cls, data: bytes) -> tuple["Header", int]:
+        """Read the header that `data` starts with; return it and where it ends.
+
+        Raises:
+            TruncatedError: the bytes stop within the header.
+            BitstreamError: this is not a layercast stream, or one of a version that is not known.
+        """
+        if not data:
+            raise BitstreamError("this is not a layercast stream (it is empty)")
+        if data[:2] != MAGIC[: len(data)]:
+            raise BitstreamError("this is not a layercast stream (it starts with other bytes)")
+        flags = take(data, 2, 1)[0]
+        if flags >> 4 != VERSION or flags & 0xF & ~_KNOWN_FLAGS:
+            raise BitstreamError(f"this stream needs a newer layercast (format {flags >> 4}, flags {flags & 15})")
+        if flags & _COMPACT:
+            packed = int.from_bytes(take(data, 3, 2), "big")
+            width, height = ((packed >> 11) + 1) * _UNIT, ((packed >> 6 & 31) + 1) * _UNIT
+            number, place = packed & 63, 5
+        else:
+            width, place = read_varint(data, 3)
+            height, place = read_varint(data, place)
+            number, place = read_varint(data, place)
+        seed_bytes = _SEED_BYTES[flags >> _SEED_SHIFT & 3]
+        seed = int.from_bytes(take(data, place, seed_bytes), "big")
+        model, place = _read_model(data, place + seed_bytes, number)
+        try:
+            return cls(width, height, seed, model), place
+        except UsageError as error:
+            raise BitstreamError(f"the stream's header is out of bounds: {error}") from error
+
+
+def _model_id(name: str) -> int:
+    """A model's number, or 0 if its name must travel."""
+    digits = name[1:]
+    if name[:1] == "#" and digits.isascii() and digits.isdigit() and str(int(digits)) == digits:
+        number = int(digits)
+        return number if 0 < number <= _MAX_MODEL_ID and number not in MODELS else 0
+    return _MODEL_IDS.get(name, 0)
+
+
+def _read_model(data: bytes, place: int, number: int) -> tuple[str, int]:
+    if number > _MAX_MODEL_ID:
+        raise BitstreamError(f"the stream's model number is out of bounds ({number})")
+    if number:
+        return MODELS.get(number, f"#{number}"), place
+    length = take(data, place, 1)[0]
+    try:
+        return take(data, place + 1, length).decode(), place + 1 + length
+    except UnicodeDecodeError as error:
+        raise BitstreamError("the model's name in the stream is not UTF-8") from error
+
+
+def take(data: bytes, start: int, count: int) -> bytes:
+    """`count` bytes of `data` from `start`.
+
+    Raises:
+        TruncatedError: there are not so many.
+    """
+    if start + count > len(data):
+        raise TruncatedError(f"the stream stops after {len(data)} bytes, before its end")
+    return data[start : start + count]
+
+
+def write_varint(value: int) -> bytes:
+    """A number as LEB128: seven bits a byte, the lowest first, the top bit set on all but the last."""
+    result = bytearray()
+    while value > 127:
+        result.append(value & 127 | 128)
+        value >>= 7
+    result.append(value)
+    return bytes(result)
+
+
+def read_varint(data: bytes, start: int) -> tuple[int, int]:
+    """Read a LEB128 number of at most three bytes; return it and where it ends.
+
+    Raises:
+        TruncatedError: the bytes stop within it.
+        BitstreamError: it is longer.
+    """
+    value = 0
+    for index in range(3):
+        byte = take(data, start + index, 1)[0]
+        value |= (byte & 127) << 7 * index
+        if byte < 128:
+            return value, start + index + 1
+    raise BitstreamError("a number in the stream is longer than three bytes")

@@ -1,0 +1,1 @@
+"""Picture -> layers -> stream, within a budget of bytes."""

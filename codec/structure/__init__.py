@@ -1,0 +1,1 @@
+"""Lines of a picture: contours, their thinning, and how they are drawn on a grid."""

@@ -1,0 +1,160 @@
+"""The contours of a picture as paths, and their drawing on a grid of any size.
+
+A grid made from paths keeps their true places, where Canny on a shrunken picture shifts and joins them: the same
+lines are found again with a third fewer bytes.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.coders.entropy import compiled
+from codec.layers import EdgeMap, Size, grid_size
+from codec.structure.rasterize import CLEAR_SHARE, QUARTERS, plot_paths
+from codec.structure.thinning import thin
+
+#: Canny's upper thresholds, from that of busy pictures to that of soft ones.
+HIGH_THRESHOLDS = (200, 120, 70, 40)
+
+#: Share of pixels on lines below which a picture is soft and the next lower threshold is taken.
+MIN_DENSITY = 0.015
+
+#: Points of the shortest path that is kept: most are shorter, and tell of grain.
+MIN_LENGTH = 4
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Contours:
+    """Paths that lines take, the longest first.
+
+    Attributes:
+        points: (N, 2) float32, x and y in canvas pixels, path after path.
+        ends: (paths,) int64, where each path ends in `points`.
+        canvas: (width, height), in pixels.
+    """
+
+    points: NDArray[np.float32]
+    ends: NDArray[np.int64]
+    canvas: Size
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(paths,) int64: points of each path, which is about its length in pixels."""
+        return np.diff(self.ends, prepend=0)
+
+    def draw(
+        self, side: int, shortest: int = 0, most: int | None = None, *, clear_share: float = CLEAR_SHARE
+    ) -> EdgeMap:
+        """Draw the paths on a grid with `side` cells on its long side, less what cannot be told apart there.
+
+        Args:
+            side: cells on the grid's long side.
+            shortest: points of the shortest path to draw.
+            most: how many paths to draw, the longest first; all if None.
+            clear_share: share of a path's points that must lie clear of longer ones; 0 draws clutter, too.
+        """
+        columns, rows = grid_size(self.canvas, side)
+        scale = np.array([columns / self.canvas[0], rows / self.canvas[1]], np.float32)
+        ends = self.ends[: np.count_nonzero(self.lengths >= shortest)]
+        grid = np.zeros((rows, columns), np.uint8)
+        covered = np.zeros((QUARTERS * rows, QUARTERS * columns), np.uint8)
+        plot_paths(self.points * scale, ends, len(ends) if most is None else most, clear_share, grid, covered)
+        return thin(EdgeMap(grid > 0, self.canvas))
+
+
+def find_contours(picture: NDArray[np.uint8]) -> tuple[Contours, NDArray[np.uint8]]:
+    """Find a picture's contours by Canny at full size.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB at canvas size.
+
+    Returns:
+        The contours, and the lines that they come from: (H, W) uint8, 0 or 255.
+    """
+    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    for high in HIGH_THRESHOLDS:
+        lines = np.asarray(cv2.Canny(gray, high / 2, high), np.uint8)
+        if np.count_nonzero(lines) >= MIN_DENSITY * lines.size:
+            break
+    return trace(lines > 0, (picture.shape[1], picture.shape[0])), lines
+
+
+def trace(grid: NDArray[np.bool_], canvas: Size) -> Contours:
+    """Follow the lines of a grid.
+
+    Args:
+        grid: (rows, columns) bool; lines are one cell wide.
+        canvas: (width, height) that the grid stands for, in pixels.
+    """
+    points, ends = _follow(np.pad(grid, 1).astype(np.uint8))
+    lengths = np.diff(ends, prepend=0)
+    order = np.argsort(-lengths, kind="stable")
+    order = order[lengths[order] >= MIN_LENGTH]
+    lengths, starts = lengths[order], ends[order] - lengths[order]
+    ends = np.cumsum(lengths)
+    places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
+    scale = np.array([canvas[0] / grid.shape[1], canvas[1] / grid.shape[0]], np.float32)
+    return Contours((points[places] - 0.5).astype(np.float32) * scale, ends, canvas)
+
+
+def agreement(drawn: NDArray[np.uint8], lines: NDArray[np.uint8], tolerance: float) -> float:
+    """How well drawn lines tell true ones: the harmonic mean (F1) of how much of each lies near the other.
+
+    Args:
+        drawn: (H, W) uint8, lines are not 0.
+        lines: (H, W) uint8, lines are not 0.
+        tolerance: what is near, in pixels.
+    """
+    precision, recall = _share_near(drawn, lines, tolerance), _share_near(lines, drawn, tolerance)
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def _share_near(lines: NDArray[np.uint8], others: NDArray[np.uint8], tolerance: float) -> float:
+    if not lines.any():
+        return 1.0
+    reach = int(tolerance)
+    down, across = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    disk = (down * down + across * across <= tolerance * tolerance).astype(np.uint8)
+    return float(np.mean(cv2.dilate(others, disk)[lines > 0] > 0))
+
+
+@compiled
+def _follow(left: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Walk every line from its end, then what is left (loops) from anywhere; `left` has a border and is used up."""
+    steps = ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
+    total = 0
+    for row in range(left.shape[0]):
+        for column in range(left.shape[1]):
+            total += left[row, column]
+    points = np.zeros((total, 2), np.int32)
+    ends = np.zeros(total + 1, np.int64)
+    placed = walks = 0
+    for loops in range(2):
+        for row in range(1, left.shape[0] - 1):
+            for column in range(1, left.shape[1] - 1):
+                if not left[row, column]:
+                    continue
+                neighbours = 0
+                for down, across in steps:
+                    neighbours += left[row + down, column + across]
+                if neighbours != 1 and not loops:
+                    continue
+                here, there = row, column
+                walking = True
+                while walking:
+                    points[placed, 0] = there
+                    points[placed, 1] = here
+                    placed += 1
+                    left[here, there] = 0
+                    walking = False
+                    for down, across in steps:
+                        if left[here + down, there + across]:
+                            here += down
+                            there += across
+                            walking = True
+                            break
+                ends[walks] = placed
+                walks += 1
+    return points, ends[:walks]

@@ -1,0 +1,116 @@
+"""What words alone bring: `python -m evaluation.rendering.words --model mini`.
+
+Pictures are drawn from prompts that name a woman, a man or a city street in many styles, and the codec's own captioner
+says which of the three it sees. With a table of objects (`training.captioner.objects`), pictures are drawn of 50
+objects as well, and the table's network says which of the 50 it sees.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, product
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+
+from codec.analysis.captioning.classifier import SUBJECTS, load_network, recognize
+from codec.layers import Priors, Semantic
+from evaluation.thresholds import Bar
+from layercast_common.errors import LayercastError
+from receiver.rendering.engine.direct import render
+
+if TYPE_CHECKING:
+    from receiver.rendering.models.model import Model
+
+_Item = TypeVar("_Item")
+
+#: Size that pictures are drawn at, in pixels.
+SIZE = (256, 256)
+
+#: How a subject is asked for.
+WORDINGS = (
+    "{}", "a {}", "oil painting of a {}", "watercolor of a {}", "{}, comic, illustration", "photo of a {}",
+    "{}, ink drawing", "{}, fantasy, concept art", "illustration of a {}", "{}, painting, impressionism",
+)  # fmt: skip
+
+#: Objects that are asked for at most.
+MAX_OBJECTS = 50
+
+
+def subject_prompts() -> Iterator[tuple[str, str]]:
+    """(subject, prompt), every subject in every wording, again and again."""
+    while True:
+        for wording, subject in product(WORDINGS, SUBJECTS):
+            yield subject, wording.format(subject)
+
+
+def draw(model: "Model", prompt: str, seed: int) -> Image.Image:
+    """Draw a prompt and nothing else."""
+    image = None
+    for frame in render(Priors(SIZE, semantic=Semantic(prompt)), seed, model=model):
+        image = frame.image
+    assert image is not None
+    return image
+
+
+def subjects_right(model: "Model", count: int) -> float:
+    """Share of `count` pictures on which the captioner sees what was asked for."""
+    asked = list(islice(subject_prompts(), count))
+    right = 0
+    for seed, (subject, prompt) in enumerate(_tracked(asked, "subjects")):
+        seen = recognize(draw(model, prompt, seed)).subjects
+        right += max(seen, key=lambda name: seen[name]) == subject
+    return right / count
+
+
+def objects_right(model: "Model", table: Path) -> float:
+    """Share of objects that the network of `table` names right among them all, each drawn once."""
+    network = load_network(table)
+    names = network.categories[:MAX_OBJECTS]
+    right = 0
+    for seed, name in enumerate(_tracked(names, "objects")):
+        logits = network.look(draw(model, name, seed))[-len(network.categories) :][: len(names)]
+        right += names[int(logits.argmax())] == name
+    return right / len(names)
+
+
+def _tracked(items: Sequence[_Item], about: str) -> Iterable[_Item]:
+    return track(items, about, console=Console(stderr=True), transient=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m evaluation.rendering.words",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--model", default="mini", help="(default: %(default)s)")
+    parser.add_argument("--count", type=int, default=200, help="pictures of subjects (default: %(default)s)")
+    parser.add_argument("--objects", type=Path, help="table of a network that tells objects")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    options = parser.parse_args(arguments)
+    try:
+        from receiver.rendering import load_model
+
+        model = load_model(options.model)
+        bars = [Bar("subjects right", subjects_right(model, options.count), 0.8, at_least=True)]
+        if options.objects:
+            bars.append(Bar("objects right", objects_right(model, options.objects), 0.6, at_least=True))
+    except (LayercastError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    if options.json:
+        sys.stdout.write(json.dumps({bar.what: bar.figure for bar in bars}) + "\n")
+    else:
+        for bar in bars:
+            sys.stdout.write(f"{bar.what}: {bar.figure:.3f}, {'met' if bar.met else 'missed'}: {bar.bound:g} wanted\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

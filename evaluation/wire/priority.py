@@ -1,0 +1,197 @@
+"""Does a new picture overtake the bytes that are already queued? Measured on an emulated link.
+
+    python -m evaluation.wire.priority --link iridium --json
+
+A long, unurgent section is queued first. While it travels, new pictures are offered, and the time is taken until the
+receiver holds each one's first packet, which carries its text. Over a WebSocket on this machine in real time, or with
+--virtual in no time over a link in memory.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import dataclasses
+import json
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from evaluation.virtual_time import run_virtual
+from layercast_common.errors import LayercastError
+from protocol.connection.events import OfferReceived
+from protocol.driver import Driver
+from protocol.link_profiles import LINKS, LinkProfile, parse_link
+from protocol.receiving.connection import ReceiverConnection
+from protocol.sending.fragmentation import OutgoingSection
+from protocol.transports.memory import memory_pair
+from protocol.wire.limits import Limits
+from receiver.server import Intake
+from sender.connection.sender import Sender
+
+#: How late the text of a new picture may be, in seconds.
+BOUND_SECONDS = 1.5
+
+_HEAD = b"\x4c\x01\x08\x08\x00\x07\x00\x00"
+_TEXT = b"an old red lighthouse at the sea"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorityReport:
+    """What was measured.
+
+    Attributes:
+        link: the link's name.
+        rate: its rate, in bit/s.
+        delay: its one-way delay, in seconds.
+        queued_bytes: unurgent payload bytes that were queued before the pictures.
+        seconds: for each new picture, from handing it over until the receiver held its text.
+        worst_seconds: the largest of these.
+        unhindered_seconds: how long the first packet takes over the idle link: its own bits, and the delay.
+        fifo_seconds: what it would take behind everything that was queued; computed from the rate, not measured.
+        bound_seconds: what `worst_seconds` must not exceed.
+        holds: whether it does not.
+    """
+
+    link: str
+    rate: float
+    delay: float
+    queued_bytes: int
+    seconds: tuple[float, ...]
+    worst_seconds: float
+    unhindered_seconds: float
+    fifo_seconds: float
+    bound_seconds: float
+    holds: bool
+
+
+class _Offers:
+    """When the OFFER of each picture came, and how large it was."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._came: dict[int, asyncio.Future[tuple[float, int]]] = {}
+
+    def note(self, event: object) -> None:
+        if isinstance(event, OfferReceived):
+            self._future(event.image).set_result((self._loop.time(), event.received))
+
+    async def of(self, image: int) -> tuple[float, int]:
+        return await self._future(image)
+
+    def _future(self, image: int) -> "asyncio.Future[tuple[float, int]]":
+        return self._came.setdefault(image, self._loop.create_future())
+
+
+async def measure_priority(
+    link: LinkProfile, *, queued: int = 6000, pictures: int = 3, bound: float = BOUND_SECONDS, virtual: bool = False
+) -> PriorityReport:
+    """Queue `queued` unurgent bytes on the link, then time the first packets of new pictures.
+
+    Args:
+        link: the link to emulate.
+        queued: unurgent payload bytes to queue.
+        pictures: how many new pictures to offer, one after the other.
+        bound: how late a first packet may be, in seconds.
+        virtual: whether the link is one in memory; the event loop must then run in virtual time.
+    """
+    loop = asyncio.get_running_loop()
+    offers = _Offers()
+    open_sender = _over_memory if virtual else _over_websocket
+    async with open_sender(link, offers) as sender:
+        bulk = OutgoingSection(layer=3, coder=0, payload=bytes(queued), urgency=6, incremental=True)
+        tasks = [asyncio.create_task(sender.send_sections(_HEAD, [bulk]), name="unurgent")]
+        await offers.of(1)
+        # By now the link is as full as the sender ever lets it get.
+        await asyncio.sleep(2 * link.delay + 0.5)
+        seconds, size = [], 0
+        for image in range(2, pictures + 2):
+            began = loop.time()
+            tasks.append(asyncio.create_task(sender.send_sections(_HEAD, _picture()), name=f"picture {image}"))
+            came, size = await offers.of(image)
+            seconds.append(came - began)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    bits_time = 8 / link.rate if link.rate else 0.0
+    return PriorityReport(
+        link=link.name,
+        rate=link.rate,
+        delay=link.delay,
+        queued_bytes=queued,
+        seconds=tuple(round(one, 4) for one in seconds),
+        worst_seconds=round(max(seconds), 4),
+        unhindered_seconds=round(size * bits_time + link.delay, 4),
+        fifo_seconds=round((queued + size) * bits_time + link.delay, 4),
+        bound_seconds=bound,
+        holds=max(seconds) <= bound,
+    )
+
+
+def _picture() -> list[OutgoingSection]:
+    return [
+        OutgoingSection(layer=0, coder=0, payload=_TEXT, urgency=0),
+        OutgoingSection(layer=1, coder=1, payload=bytes(250), urgency=2),
+        OutgoingSection(layer=2, coder=2, payload=bytes(90), urgency=3),
+    ]
+
+
+@contextlib.asynccontextmanager
+async def _over_websocket(link: LinkProfile, offers: _Offers) -> AsyncIterator[Sender]:
+    async with (
+        Intake("ws://127.0.0.1:0", on_event=offers.note) as intake,
+        Sender(intake.url, link=link) as sender,
+    ):
+        yield sender
+
+
+@contextlib.asynccontextmanager
+async def _over_memory(link: LinkProfile, offers: _Offers) -> AsyncIterator[Sender]:
+    ours, theirs = memory_pair(link)
+    limits = Limits()
+    connection = ReceiverConnection(session=b"virtual", limits=limits, mtu=theirs.mtu, now=0.0)
+    driver = Driver(connection, theirs, offers.note, stall_seconds=limits.stall_seconds)
+    receiving = asyncio.create_task(driver.run(), name="receiver")
+    async with Sender("memory", transport=ours) as sender:
+        yield sender
+    await receiving
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; gives its exit code: 0 where the bound holds."""
+    parser = argparse.ArgumentParser(
+        prog="python -m evaluation.wire.priority",
+        description="Measure how soon a new picture's text arrives behind queued bytes, on an emulated link.",
+        epilog="example: python -m evaluation.wire.priority --link iridium --json",
+    )
+    parser.add_argument("--link", default="iridium", choices=sorted(LINKS), help="the link to emulate (iridium)")
+    parser.add_argument("--rate", type=float, help="its rate in bit/s, instead of the link's own")
+    parser.add_argument("--queued", type=int, default=6000, help="unurgent bytes to queue first (6000)")
+    parser.add_argument("--pictures", type=int, default=3, help="new pictures to time (3)")
+    parser.add_argument("--bound", type=float, default=BOUND_SECONDS, help="the most that is allowed, in seconds (1.5)")
+    parser.add_argument("--virtual", action="store_true", help="a link in memory, in virtual time")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(arguments)
+    try:
+        link = parse_link(options.link, options.rate)
+        assert link is not None
+        measuring = measure_priority(
+            link, queued=options.queued, pictures=options.pictures, bound=options.bound, virtual=options.virtual
+        )
+        report = run_virtual(measuring) if options.virtual else asyncio.run(measuring)
+    except LayercastError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{json.dumps(dataclasses.asdict(report)) if options.json else _in_words(report)}\n")
+    return 0 if report.holds else 1
+
+
+def _in_words(report: PriorityReport) -> str:
+    return (
+        f"{report.link}, {report.rate:g} bit/s: behind {report.queued_bytes} queued bytes a new picture's text took "
+        f"{report.worst_seconds:.2f} s at worst; {report.unhindered_seconds:.2f} s over the idle link, "
+        f"{report.fifo_seconds:.2f} s if it had queued up; at most {report.bound_seconds:.2f} s are allowed"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""`layercast bench`: measurements, each a module of its name."""

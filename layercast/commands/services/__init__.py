@@ -1,0 +1,1 @@
+"""Subcommands that run until stopped: what `send --outbox` and `watch` do."""

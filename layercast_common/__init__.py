@@ -1,0 +1,1 @@
+"""What every package uses: errors, files, addresses, background tasks, small HTTP servers. Imports no other package."""

@@ -1,0 +1,1 @@
+"""Small HTTP servers inside an event loop: the server, access control, server-sent events."""

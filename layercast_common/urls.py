@@ -1,0 +1,86 @@
+"""Addresses as users write them: `scheme://[user[:password]@]host[:port][/path][?query]`."""
+
+import contextlib
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from layercast_common.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """An address, taken apart.
+
+    Attributes:
+        scheme, host, port: where to connect or to listen.
+        path: what follows the port, with its leading slash; "" if nothing does.
+        query: what follows a question mark, by name.
+        user, password: who to be there; None where the address does not tell.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    query: dict[str, str]
+    user: str | None
+    password: str | None
+
+    @property
+    def public(self) -> str:
+        """The address without the password, for logs and messages."""
+        user = f"{self.user}@" if self.user is not None else ""
+        query = "?" + "&".join(f"{name}={value}" if value else name for name, value in self.query.items())
+        return f"{self.scheme}://{user}{bracketed(self.host)}:{self.port}{self.path}{query if self.query else ''}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the host is this machine."""
+        with contextlib.suppress(ValueError):
+            return ipaddress.ip_address(self.host).is_loopback
+        return self.host == "localhost"
+
+
+def parse_address(url: str, ports: dict[str, int], example: str) -> Address:
+    """Take an address apart.
+
+    Args:
+        url: the address.
+        ports: the port of each scheme that is allowed, for addresses that name none.
+        example: an address to tell those who got it wrong.
+
+    Raises:
+        UsageError: it is none.
+    """
+    refusal = f"'{public_url(url)}' is not an address; give one like {example}"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageError(refusal) from error
+    if parts.scheme not in ports or not host:
+        raise UsageError(refusal)
+    return Address(
+        scheme=parts.scheme,
+        host=host,
+        port=ports[parts.scheme] if port is None else port,
+        path=parts.path,
+        query=dict(parse_qsl(parts.query, keep_blank_values=True)),
+        user=None if parts.username is None else unquote(parts.username),
+        password=None if parts.password is None else unquote(parts.password),
+    )
+
+
+def public_url(url: str) -> str:
+    """An address without its password; whatever it is, nothing secret is left of it."""
+    scheme, mark, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    user, at, host = authority.rpartition("@")
+    name, _, _ = user.partition(":")
+    return f"{scheme}{mark}{name}{at}{host}{slash}{path}"
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands in an address: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host

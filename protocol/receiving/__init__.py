@@ -1,0 +1,1 @@
+"""The receiving end: sessions, reassembly, acknowledgements and requests."""

@@ -1,0 +1,1 @@
+"""Loss recovery and congestion control: RTT, pacing, loss detection, acknowledgements, FEC."""

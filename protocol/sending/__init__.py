@@ -1,0 +1,1 @@
+"""The sending end: which packet leaves next, and which bytes it carries."""

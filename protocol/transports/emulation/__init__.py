@@ -1,0 +1,1 @@
+"""A transport that behaves like a slow, distant or lossy link."""

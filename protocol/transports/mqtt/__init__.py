@@ -1,0 +1,1 @@
+"""The protocol through an MQTT broker."""

@@ -1,0 +1,1 @@
+"""Bytes <-> packets: MessagePack, limits, codes, checks and signatures."""

@@ -1,0 +1,1 @@
+"""Runtimes that may replace plain torch."""

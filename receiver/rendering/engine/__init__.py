@@ -1,0 +1,1 @@
+"""The rendering engine: requests in, batches of denoising steps, frames out."""

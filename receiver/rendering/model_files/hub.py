@@ -1,0 +1,95 @@
+"""The hub's cache on this machine, and which of a repository's files are worth fetching. Loads no torch."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from layercast_common.errors import MissingExtraError
+
+#: Files of which any one shows that a repository, or the part of it that matters here, is in the cache.
+_SIGNS = ("model_index.json", "config.json", "pytorch_lora_weights.safetensors")
+
+#: Adapters that exist only as pickles. Only these are ever unpickled (weights alone), and then kept as safetensors.
+TRUSTED_PICKLES = frozenset(
+    {
+        "TencentARC/t2iadapter_canny_sd15v2",
+        "TencentARC/t2iadapter_color_sd14v1",
+        "TencentARC/t2iadapter_openpose_sd14v1",
+        "TencentARC/t2iadapter_sketch_sd15v2",
+    }
+)
+
+_PICKLE = "diffusion_pytorch_model.bin"
+
+
+def cached_folder(hub_id: str, revision: str | None = None) -> Path | None:
+    """Folder of a repository's files in the hub's cache, or None. The folder may lack parts.
+
+    Args:
+        revision: the beginning of a commit; None for the one that was fetched last.
+    """
+    if revision is not None:
+        return _cached_snapshot(hub_id, revision)
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError as error:
+        raise MissingExtraError("looking for a model", "render") from error
+    for sign in _SIGNS:
+        path = try_to_load_from_cache(hub_id, sign)
+        if isinstance(path, str):
+            return Path(path).parent
+    return None
+
+
+def _cached_snapshot(hub_id: str, revision: str) -> Path | None:
+    from huggingface_hub import constants
+
+    snapshots = Path(constants.HF_HUB_CACHE) / f"models--{hub_id.replace('/', '--')}" / "snapshots"
+    return next((folder for folder in sorted(snapshots.glob("*")) if folder.name.startswith(revision)), None)
+
+
+def cache_folder() -> Path:
+    """Where layercast keeps what it made of models."""
+    cache = os.environ.get("LAYERCAST_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "layercast"
+    return Path(cache).expanduser()
+
+
+def converted_folder(hub_id: str) -> Path:
+    """Where an adapter converted from a pickle is kept, whether it is there yet or not."""
+    return cache_folder() / "adapters" / hub_id.replace("/", "--")
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether a part's folder holds weights that can be loaded without unpickling."""
+    return any(folder.glob("*.safetensors"))
+
+
+def has_pickle(folder: Path) -> bool:
+    """Whether a part's folder holds weights as a pickle."""
+    return (folder / _PICKLE).is_file()
+
+
+def choose_files(names: Collection[str], parts: Collection[str], *, pickle: bool = False) -> list[str]:
+    """Choose the files of a repository to fetch: configs, and of each part the lightest loadable weights.
+
+    Args:
+        names: every file of the repository.
+        parts: its subfolders that are wanted; "" for its root.
+        pickle: whether a pickle will do where there is nothing else.
+    """
+    chosen = []
+    for part in parts:
+        inside = [name for name in names if (name.rpartition("/")[0] == part)]
+        chosen += [name for name in inside if name.endswith((".json", "merges.txt"))]
+        chosen += _choose_weights(inside, pickle=pickle)
+    return sorted(set(chosen))
+
+
+def _choose_weights(names: Collection[str], *, pickle: bool) -> list[str]:
+    loadable = [name for name in names if name.endswith(".safetensors")]
+    half = [name for name in loadable if ".fp16" in name]
+    # "non_ema" and the like are other trainings of the same part; they carry one more dot-separated word.
+    plain = [name for name in loadable if name.rpartition("/")[2].count(".") == 1]
+    if half or plain or loadable:
+        return half or plain or loadable
+    return [name for name in names if pickle and name.endswith(_PICKLE)]

@@ -1,0 +1,137 @@
+"""The models that are known by name. Loads no torch."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from layercast_common.errors import UnknownModelError
+from receiver.rendering.model_files.fingerprint import split_revision
+from receiver.rendering.settings.policies import load_limits
+from receiver.rendering.settings.settings import (
+    Condition,
+    RenderSettings,
+    consistency_settings,
+    diffusion_settings,
+    flow_settings,
+    turbo_settings,
+    xl_settings,
+)
+
+#: Folder of the embedded model.
+MINI_FOLDER = Path(__file__).parents[1] / "weights" / "mini"
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A registered model.
+
+    Attributes:
+        about: what it is, in one line.
+        settings: how it is used; None to infer it from the configs.
+        base: hub id of the model, or the folder it lies in.
+        adapters: hub ids of the adapters for each condition, best first; only the first is fetched.
+        controlnets: hub ids of the ControlNets for each condition.
+        revision: the hub's revision of the base that is wanted; None for whatever is here.
+        vae: hub id of an autoencoder in place of the base's.
+        preview_vae: hub id of a faster autoencoder, for previews only.
+        lora: hub id of a LoRA to fuse into the UNet.
+    """
+
+    about: str
+    settings: RenderSettings | None
+    base: str | Path
+    adapters: Mapping[Condition, tuple[str, ...]] = field(default_factory=dict)
+    controlnets: Mapping[Condition, str] = field(default_factory=dict)
+    revision: str | None = None
+    vae: str | None = None
+    preview_vae: str | None = None
+    lora: str | None = None
+
+
+_SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+
+#: T2I-Adapters that fit Stable Diffusion 1.5 and the many models made from it.
+SD15_ADAPTERS: Mapping[Condition, tuple[str, ...]] = {
+    Condition.EDGES: ("TencentARC/t2iadapter_canny_sd15v2", "TencentARC/t2iadapter_sketch_sd15v2"),
+    Condition.COLORS: ("TencentARC/t2iadapter_color_sd14v1",),
+    Condition.SKELETON: ("TencentARC/t2iadapter_openpose_sd14v1",),
+}
+
+REGISTRY: Mapping[str, Entry] = {
+    "mini": Entry(
+        about="embedded: small, for two CPU cores, ships with layercast",
+        settings=replace(flow_settings(256), arrivals=load_limits("mini")),
+        base=MINI_FOLDER,
+    ),
+    "sd15": Entry(
+        about="Stable Diffusion 1.5 with T2I-Adapters, 20 steps",
+        settings=diffusion_settings(512),
+        base=_SD15,
+        adapters=SD15_ADAPTERS,
+        preview_vae="madebyollin/taesd",
+    ),
+    "sd15-lcm": Entry(
+        about="Stable Diffusion 1.5 with LCM-LoRA, T2I-Adapters and TAESD, 4 steps",
+        settings=consistency_settings(512),
+        base=_SD15,
+        adapters=SD15_ADAPTERS,
+        vae="madebyollin/taesd",
+        lora="latent-consistency/lcm-lora-sdv1-5",
+    ),
+    "sd15-controlnet": Entry(
+        about="Stable Diffusion 1.5 with ControlNets for lines and poses, 20 steps",
+        settings=diffusion_settings(512),
+        base=_SD15,
+        adapters={Condition.COLORS: SD15_ADAPTERS[Condition.COLORS]},
+        controlnets={
+            Condition.EDGES: "lllyasviel/control_v11p_sd15_canny",
+            Condition.SKELETON: "lllyasviel/control_v11p_sd15_openpose",
+        },
+        preview_vae="madebyollin/taesd",
+    ),
+    "sd-turbo": Entry(
+        about="Stable Diffusion 2.1 distilled to 4 steps and fewer; words and colours",
+        settings=turbo_settings(512),
+        base="stabilityai/sd-turbo",
+        preview_vae="madebyollin/taesd",
+    ),
+    "sdxl": Entry(
+        about="Stable Diffusion XL with T2I-Adapters for lines and poses, 20 steps",
+        settings=xl_settings(1024),
+        base="stabilityai/stable-diffusion-xl-base-1.0",
+        adapters={
+            Condition.EDGES: ("TencentARC/t2i-adapter-canny-sdxl-1.0",),
+            Condition.SKELETON: ("TencentARC/t2i-adapter-openpose-sdxl-1.0",),
+        },
+        vae="madebyollin/sdxl-vae-fp16-fix",
+        preview_vae="madebyollin/taesdxl",
+    ),
+}
+
+
+def find_entry(name: str | Path) -> Entry:
+    """The entry of a registered name, or one made up for a local folder or a hub id.
+
+    Args:
+        name: for what comes from the hub, "@" and a revision may follow.
+
+    Raises:
+        UnknownModelError: it is none of these.
+    """
+    if isinstance(name, str) and name in REGISTRY:
+        return REGISTRY[name]
+    folder = Path(name).expanduser()
+    if name and folder.is_dir():
+        return Entry(about="local folder", settings=None, base=folder)
+    plain, revision = split_revision(str(name))
+    if plain in REGISTRY:
+        return replace(REGISTRY[plain], revision=revision)
+    if isinstance(name, str) and _HUB_ID.fullmatch(plain):
+        return Entry(about="hub model", settings=None, base=plain, revision=revision)
+    known = ", ".join(REGISTRY)
+    raise UnknownModelError(
+        f"no model is called {str(name)!r}; known are {known}, a local folder, or a hub id OWNER/NAME"
+    )

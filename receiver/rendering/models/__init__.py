@@ -1,0 +1,1 @@
+"""A loaded model: its parts, its schedulers, its device. Loads torch."""

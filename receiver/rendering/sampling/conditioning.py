@@ -1,0 +1,173 @@
+"""Priors -> what the UNet is steered by: text embeddings, the adapters' features, what ControlNets are shown.
+
+    semantic  -> tokenizers -> text encoders ----------------------> words
+    structure -> drawn at render size -> edge adapter  ------+
+    texture   -> drawn at render size -> colour adapter -----+-sum-> features
+    skeleton  -> drawn at render size -> pose adapter  ------+
+              \\-> drawn at render size, where there is a ControlNet -> controls
+
+Each is worked out once per prior, not per step (T2I-Adapter, arXiv 2302.08453, section 3.2); only ControlNets look at
+their drawings at every step.
+"""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from itertools import zip_longest
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from codec.layers import EdgeMap, Layer, Priors, Size, Skeleton
+from receiver.rendering.models.model import Model
+from receiver.rendering.sampling.guidance import color_latents
+from receiver.rendering.sampling.poses import draw_pose
+from receiver.rendering.sampling.prompts import PromptEncoder, Words
+from receiver.rendering.settings.settings import Condition
+
+#: Conditions whose features are kept; about 5 MB each for Stable Diffusion 1.5 at 512x512.
+FEATURE_CACHE = 32
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Conditions:
+    """What steers a run.
+
+    Attributes:
+        layers: the layers that this was made from.
+        text: the encoded prompt.
+        negative: the encoded negative prompt, as long; or None if the model runs without guidance.
+        features: the adapters' summed features, one (1, C, h, w) tensor per level; None without any.
+        colors: (1, C, rows, columns) the low band that the picture is pulled to; None where it is not.
+        controls: (1, 3, H, W) in 0 to 1, what each ControlNet is shown.
+        time_ids: (1, 6) original size, crop and size, for models that ask for it.
+    """
+
+    layers: frozenset[Layer]
+    text: Words
+    negative: Words | None
+    features: tuple[Tensor, ...] | None
+    colors: Tensor | None = None
+    controls: Mapping[Condition, Tensor] = field(default_factory=dict)
+    time_ids: Tensor | None = None
+
+
+def render_size(canvas: Size, native: int, multiple: int) -> Size:
+    """(width, height) to render a canvas at: its long side at the model's native size, both sides fit for the model."""
+    scale = native / max(canvas)
+    width, height = (max(1, round(side * scale / multiple)) * multiple for side in canvas)
+    return width, height
+
+
+class Conditioner:
+    """Makes one model's conditions, and remembers what it made."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._prompts = PromptEncoder(model)
+        self._encode_colors = lru_cache(FEATURE_CACHE)(partial(color_latents, model))
+        self._run_adapter = lru_cache(FEATURE_CACHE)(self._run_adapter_anew)
+        self._draw = lru_cache(FEATURE_CACHE)(self._draw_anew)
+        self._no_features = lru_cache(FEATURE_CACHE)(self._make_no_features)
+
+    @property
+    def _pulls_colors(self) -> bool:
+        return self._model.settings.color_pull > 0 and Condition.COLORS not in self._model.adapters
+
+    def size(self, canvas: Size) -> Size:
+        """(width, height) that a canvas is rendered at."""
+        return render_size(canvas, self._model.settings.native, self._model.size_multiple)
+
+    @torch.inference_mode()
+    def prepare(self, priors: Priors) -> Conditions:
+        """Make the conditions of whatever layers there are; none at all is fine, too."""
+        settings = self._model.settings
+        size = self.size(priors.canvas)
+        drawings = self._choose_priors(priors)
+        text, negative = self._prompts.pair(
+            priors.semantic.prompt if priors.semantic else "",
+            settings.negative_prompt if settings.guidance > 1 else None,
+        )
+        return Conditions(
+            layers=priors.layers,
+            text=text,
+            negative=negative,
+            features=self._sum_features(drawings, size),
+            colors=self._encode_colors(priors.texture, size) if priors.texture and self._pulls_colors else None,
+            controls={c: self._draw(c, prior, size, 3) for c, prior in drawings if c in self._model.controlnets},
+            time_ids=self._time_ids(size) if text.pooled is not None else None,
+        )
+
+    def _sum_features(self, drawings: list[tuple[Condition, Hashable]], size: Size) -> tuple[Tensor, ...] | None:
+        adapters = self._model.adapters
+        features = self._no_features(size) if self._model.fill_features and adapters else None
+        for condition, prior in drawings:
+            if condition in adapters:
+                more = self._run_adapter(condition, prior, size)
+                features = more if features is None else _add(features, more)
+        return features
+
+    def _choose_priors(self, priors: Priors) -> list[tuple[Condition, Hashable]]:
+        """Which prior goes to which condition; a pose goes to the edges where there is nothing for poses."""
+        structure, skeleton = priors.structure, priors.skeleton
+        if isinstance(structure, Skeleton):
+            structure, skeleton = None, structure
+        known = {*self._model.adapters, *self._model.controlnets}
+        lines: tuple[EdgeMap | Skeleton, ...] = (structure,) if structure else ()
+        pose = None
+        if skeleton and Condition.SKELETON in known:
+            pose = skeleton
+        elif skeleton:
+            lines += (skeleton,)
+        wanted: dict[Condition, Hashable] = {
+            Condition.EDGES: lines or None,
+            Condition.COLORS: priors.texture,
+            Condition.SKELETON: pose,
+        }
+        return [(condition, prior) for condition, prior in wanted.items() if prior and condition in known]
+
+    def _run_adapter_anew(self, condition: Condition, prior: Hashable, size: Size) -> tuple[Tensor, ...]:
+        adapter, weight = self._model.adapters[condition], self._model.settings.weights.get(condition, 1.0)
+        image = self._draw(condition, prior, size, int(adapter.config.in_channels))
+        return tuple(feature * weight for feature in adapter(image))
+
+    def _draw_anew(self, _: Condition, prior: Hashable, size: Size, channels: int) -> Tensor:
+        picture = _fit_channels(_draw(prior, size), channels)
+        return torch.from_numpy(picture).to(self._model.device, self._model.dtype).permute(2, 0, 1)[None] / 255
+
+    def _make_no_features(self, size: Size) -> tuple[Tensor, ...]:
+        blank: tuple[Tensor, ...] = ()
+        for adapter in self._model.adapters.values():
+            shape = (1, int(adapter.config.in_channels), size[1], size[0])
+            given = adapter(torch.zeros(shape, device=self._model.device, dtype=self._model.dtype))
+            blank = max(blank, tuple(torch.zeros_like(level) for level in given), key=len)
+        return blank
+
+    def _time_ids(self, size: Size) -> Tensor:
+        width, height = size
+        ids = [height, width, 0, 0, height, width]
+        return torch.tensor([ids], device=self._model.device, dtype=self._model.dtype)
+
+
+def _draw(prior: object, size: Size) -> NDArray[np.uint8]:
+    if isinstance(prior, tuple):
+        return np.asarray(np.maximum.reduce([lines.to_image(size) for lines in prior]), np.uint8)
+    if isinstance(prior, Skeleton):
+        return draw_pose(prior, size)
+    drawn: NDArray[np.uint8] = prior.to_image(size)  # type: ignore[attr-defined]
+    return drawn
+
+
+def _fit_channels(picture: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """(H, W) or (H, W, 3) -> (H, W, channels), for adapters that want one channel and those that want three."""
+    if picture.ndim == 2:
+        return np.repeat(picture[:, :, None], channels, axis=2)
+    return picture if channels == 3 else picture.mean(axis=2, keepdims=True).astype(np.uint8)
+
+
+def _add(first: tuple[Tensor, ...], second: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Sum level by level; a light adapter may have one level more, beyond what the UNet takes."""
+    pairs = zip_longest(first, second)
+    return tuple(a + b if a is not None and b is not None else (a if b is None else b) for a, b in pairs)

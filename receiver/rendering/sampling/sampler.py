@@ -1,0 +1,220 @@
+"""The denoising loop, one step at a time: several pictures in one batch, each at its own step.
+
+A `Run` holds all that one picture needs between two steps, so it can wait, take new conditions, go back, or be
+dropped at any of them.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from codec.layers import Priors, Size
+from receiver.rendering.models.model import Model
+from receiver.rendering.models.schedules import (
+    clean_estimate,
+    fresh,
+    is_stochastic,
+    mix_noise,
+    prediction_of,
+    take_step,
+)
+from receiver.rendering.sampling.conditioning import Conditioner, Conditions
+from receiver.rendering.sampling.controlnet import control_residuals
+from receiver.rendering.sampling.guidance import pull_low_band
+from receiver.rendering.sampling.noise import draw_noise
+from receiver.rendering.settings.settings import Condition
+
+
+class Run:
+    """One picture on its way from noise.
+
+    Attributes:
+        conditions: what steers it; may be replaced between steps.
+        steps: steps of the whole run.
+        done: steps behind it.
+        clean: (1, C, h, w) the clean estimate after the last step; None before the first.
+    """
+
+    def __init__(self, model: Model, conditions: Conditions, *, size: Size, seed: int, steps: int) -> None:
+        """Begin a run.
+
+        Args:
+            size: (width, height) to render at, in pixels; see `render_size`.
+            seed: of the starting noise.
+            steps: denoising steps.
+        """
+        self.conditions = conditions
+        self.steps = steps
+        self.done = 0
+        self.clean: Tensor | None = None
+        self._model = model
+        self._seed = seed
+        width, height = (side // model.pixels_per_latent for side in size)
+        self._shape = (1, int(model.unet.config.in_channels), height, width)
+        self._scheduler: Any = None
+        self._sample: Tensor
+        self.restart()
+
+    @property
+    def finished(self) -> bool:
+        """Whether no step is left."""
+        return self.done >= self.steps
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the sample, and length of the text: runs of one shape fit into one batch."""
+        return (*self._shape, self.conditions.text.tokens.shape[1])
+
+    def restart(self) -> None:
+        """Go back to the starting noise."""
+        self._scheduler = fresh(self._model.scheduler, self.steps)
+        # Schedulers may do fewer or more steps than asked for, e.g. where timesteps would coincide.
+        self.steps = len(self._scheduler.timesteps)
+        self._sample = self._noise() * float(self._scheduler.init_noise_sigma)
+        self.done = 0
+        self.clean = None
+
+    @torch.inference_mode()
+    def rewind(self, step: int) -> None:
+        """Go back to before step `step` (from 0): the clean estimate and as much starting noise as belongs there."""
+        if self.clean is None or step <= 0:
+            self.restart()
+            return
+        self._scheduler = fresh(self._model.scheduler, self.steps, begin=step)
+        self._sample = mix_noise(self._scheduler, step, self.clean, self._noise())
+        self.done = step
+
+    def fork(self) -> "Run":
+        """A second run that is where this one is and goes on by itself."""
+        twin = copy.copy(self)
+        twin._scheduler = copy.deepcopy(self._scheduler)  # noqa: SLF001 - its own kind
+        return twin
+
+    @property
+    def sample(self) -> Tensor:
+        """(1, C, h, w) float32: the sample before the next step; the clean latents once finished."""
+        return self._sample
+
+    @property
+    def timestep(self) -> Tensor:
+        """The next step's time, as the UNet counts it."""
+        return torch.as_tensor(self._scheduler.timesteps[self.done])
+
+    @torch.inference_mode()
+    def take(self, prediction: Tensor) -> None:
+        """Do the next step with the UNet's prediction for it, (1, C, h, w) float32."""
+        added = self._noise(self.done + 1) if is_stochastic(self._scheduler) else None
+        self.clean = clean_estimate(self._scheduler, self.done, self._sample, prediction)
+        if self.conditions.colors is not None:
+            self.clean = pull_low_band(self.clean, self.conditions.colors, self._model.settings.color_pull)
+            prediction = prediction_of(self._scheduler, self.done, self._sample, self.clean)
+        self._sample = take_step(self._scheduler, self.done, self._sample, prediction, added)
+        self.done += 1
+
+    def _noise(self, stream: int = 0) -> Tensor:
+        return torch.from_numpy(draw_noise(self._shape, self._seed, stream)).to(self._model.device)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class UnetInputs:
+    """What one pass of the UNet is given; rows as `unet_inputs` says.
+
+    Attributes:
+        samples: (rows, C, h, w) in the model's number format.
+        times: (rows,) timesteps.
+        text: (rows, tokens, width) embeddings.
+        features: one (rows, C, h, w) tensor per level, or None.
+        added: what else the UNet is told, by its own names, one row each; nothing for Stable Diffusion 1.
+        controls: what ControlNets are shown for each row.
+    """
+
+    samples: Tensor
+    times: Tensor
+    text: Tensor
+    features: list[Tensor] | None
+    added: dict[str, Tensor]
+    controls: tuple[Mapping[Condition, Tensor], ...]
+
+    def forward(self, model: Model) -> Tensor:
+        """The pass itself: (rows, C, h, w)."""
+        named: dict[str, Any] = {}
+        if self.features is not None:
+            # The UNet takes what it used from the list that it is given.
+            named["down_intrablock_additional_residuals"] = list(self.features)
+        if self.added:
+            named["added_cond_kwargs"] = self.added
+        if model.controlnets:
+            inputs = {"sample": self.samples, "timestep": self.times, "encoder_hidden_states": self.text}
+            weights = model.settings.weights
+            named |= control_residuals(model.controlnets, weights, self.controls, inputs, self.added)
+        output = model.unet(self.samples, self.times, encoder_hidden_states=self.text, return_dict=False, **named)
+        return torch.as_tensor(output[0])
+
+
+def unet_inputs(model: Model, runs: Sequence[Run]) -> UnetInputs:
+    """Gather what the UNet needs for the next step of each run: one row each, or with guidance two, negative first."""
+    texts, owners = [], []
+    for run in runs:
+        negative, text = run.conditions.negative, run.conditions.text
+        for words in (text,) if negative is None else (negative, text):
+            texts.append(words)
+            owners.append(run)
+    pooled = [words.pooled for words in texts if words.pooled is not None]
+    ids = [run.conditions.time_ids for run in owners if run.conditions.time_ids is not None]
+    return UnetInputs(
+        samples=torch.cat([run.sample for run in owners]).to(model.dtype).contiguous(memory_format=torch.channels_last),
+        times=torch.stack([run.timestep for run in owners]).to(model.device),
+        text=torch.cat([words.tokens for words in texts]),
+        features=_stack_features([run.conditions.features for run in owners]),
+        added={"text_embeds": torch.cat(pooled), "time_ids": torch.cat(ids)} if pooled else {},
+        controls=tuple(run.conditions.controls for run in owners),
+    )
+
+
+@torch.inference_mode()
+def example_inputs(model: Model) -> UnetInputs:
+    """Inputs of the shapes that a picture at the model's native size has, with features for all levels."""
+    filled = replace(model, fill_features=True)
+    conditioner, canvas = Conditioner(filled), (model.settings.native,) * 2
+    run = Run(filled, conditioner.prepare(Priors(canvas)), size=conditioner.size(canvas), seed=0, steps=1)
+    return unet_inputs(filled, [run])
+
+
+@torch.inference_mode()
+def predict(model: Model, runs: Sequence[Run]) -> list[Tensor]:
+    """Ask the UNet, in one batch, for the next step of each run; the runs stay as they are.
+
+    Args:
+        runs: of one shape, none of them finished.
+
+    Returns:
+        For each run (1, C, h, w) float32, guidance applied.
+    """
+    guidance = model.settings.guidance
+    rows = iter(torch.split(unet_inputs(model, runs).forward(model).float(), 1))
+    predictions = []
+    for run in runs:
+        first = next(rows)
+        predictions.append(first if run.conditions.negative is None else first + guidance * (next(rows) - first))
+    return predictions
+
+
+@torch.inference_mode()
+def advance(model: Model, runs: Sequence[Run]) -> None:
+    """Do one step of each run, in one batch."""
+    for run, prediction in zip(runs, predict(model, runs), strict=True):
+        run.take(prediction)
+
+
+def _stack_features(rows: Sequence[tuple[Tensor, ...] | None]) -> list[Tensor] | None:
+    """One tensor per level for the whole batch; a row without features gets zeros, which change nothing."""
+    present = [row for row in rows if row is not None]
+    if not present:
+        return None
+    zeros = tuple(torch.zeros_like(level) for level in max(present, key=len))
+    full = [zeros if row is None else row + zeros[len(row) :] for row in rows]
+    return [torch.cat(levels) for levels in zip(*full, strict=True)]

@@ -1,0 +1,1 @@
+"""One sender, one receiver: connect, send, reconnect, track deliveries."""

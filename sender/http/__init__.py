@@ -1,0 +1,1 @@
+"""HTTP interface of the sender: upload pictures, follow their delivery."""

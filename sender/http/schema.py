@@ -1,0 +1,106 @@
+"""Pictures of the outbox as JSON and as server-sent events. Times in seconds, sizes in bytes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from sender.outbox.entries import Entry
+from sender.outbox.updates import Update
+
+#: Longest silence of an event stream, in seconds; proxies commonly cut a connection after 60 s without a byte.
+BEAT = 10.0
+
+
+class EntryView(msgspec.Struct, frozen=True, kw_only=True):
+    """A picture. `accepted_at` and `changed_at` are seconds since 1970."""
+
+    id: int
+    name: str
+    state: str
+    bytes: int
+    attempts: int
+    reason: str | None
+    accepted_at: float
+    changed_at: float
+    url: str
+    events: str
+
+
+class ProgressView(msgspec.Struct, frozen=True, kw_only=True):
+    """A section that arrived: its layer's number, and how many of how many are there."""
+
+    layer: int
+    done: int
+    total: int
+    seconds: float
+
+
+class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
+    """How a picture travelled."""
+
+    seconds: float
+    packets: int
+    sent: int
+
+
+class UpdateView(msgspec.Struct, frozen=True, kw_only=True):
+    """News of a picture."""
+
+    image: EntryView
+    progress: ProgressView | None
+    delivery: DeliveryView | None
+
+
+def entry_view(entry: Entry) -> EntryView:
+    """A picture as it is told to clients."""
+    return EntryView(
+        id=entry.image,
+        name=entry.name,
+        state=entry.state.value,
+        bytes=entry.size,
+        attempts=entry.attempts,
+        reason=entry.reason,
+        accepted_at=entry.accepted_at,
+        changed_at=entry.changed_at,
+        url=f"/images/{entry.image}",
+        events=f"/images/{entry.image}/events",
+    )
+
+
+def update_event(update: Update) -> bytes:
+    """News as a server-sent event: `progress` for a section that arrived, else the state's name."""
+    progress, delivery = update.progress, update.delivery
+    view = UpdateView(
+        image=entry_view(update.entry),
+        progress=None
+        if progress is None
+        else ProgressView(
+            layer=progress.layer, done=progress.done, total=progress.total, seconds=round(progress.seconds, 3)
+        ),
+        delivery=None
+        if delivery is None
+        else DeliveryView(seconds=round(delivery.seconds, 3), packets=delivery.packets, sent=delivery.sent),
+    )
+    name = update.entry.state.value if progress is None else "progress"
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(view))
+
+
+async def beats(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same events, with a comment wherever there would be silence."""
+    pending: asyncio.Task[bytes] | None = None
+    try:
+        while True:
+            pending = pending or asyncio.ensure_future(anext(events))
+            done, _ = await asyncio.wait([pending], timeout=BEAT)
+            if not done:
+                yield b": still here\n\n"
+                continue
+            try:
+                yield pending.result()
+            except StopAsyncIteration:
+                return
+            pending = None
+    finally:
+        if pending is not None:
+            pending.cancel()

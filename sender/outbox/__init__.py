@@ -1,0 +1,1 @@
+"""The outbox: pictures stored on disk until the receiver acknowledges them."""

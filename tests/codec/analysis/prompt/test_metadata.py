@@ -1,0 +1,213 @@
+"""codec.analysis.prompt.metadata and embedded: prompts that generators left in pictures made here, chunk by chunk."""
+
+import io
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import ExifTags, Image, PngImagePlugin
+
+from codec.analysis.prompt.embedded import Metadata, decode_user_comment
+from codec.analysis.prompt.metadata import Parameters, read_prompt, split_parameters
+from codec.analysis.prompt.text_bounds import MAX_PROMPT_LENGTH, FoundPrompt, PromptSource, clean_text, parse_json
+from codec.image_io import load_picture
+
+SETTINGS = "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42, Size: 512x512, Model hash: abc, Model: some-model"
+SHORT_SETTINGS = "Sampler: Euler, Seed: 1, Size: 8x8"
+A1111 = f"a red fox, (snow:1.2),\nmasterpiece\nNegative prompt: blurry,\nlow quality\n{SETTINGS}"
+
+A1111_PARTS = Parameters("a red fox, (snow:1.2),\nmasterpiece", "blurry,\nlow quality", SETTINGS)
+NAMES = [
+    "parameters", "prompt", "Comment", "Description", "Software", "Dream", "sd-metadata", "invokeai_metadata",
+    "exif:Model",
+]  # fmt: skip
+FIELDS = [
+    "prompt", "image", "inputs", "class_type", "positive", "text", "v4_prompt", "caption", "base_caption",
+    "sui_image_params", "positive_prompt", "1", "2",
+]  # fmt: skip
+VALUES = st.recursive(
+    st.none() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def png(**chunks: str) -> Metadata:
+    info = PngImagePlugin.PngInfo()
+    for name, text in chunks.items():
+        info.add_text(name.replace("__", "-"), text)
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "PNG", pnginfo=info)
+    return load_picture(Image.open(file)).metadata
+
+
+def with_exif(kind: str, comment: bytes | None = None, **tags: str) -> Metadata:
+    exif = Image.Exif()
+    for name, text in tags.items():
+        exif[ExifTags.Base[name]] = text
+    if comment is not None:
+        # Pillow writes no EXIF block into a PNG whose main directory is empty.
+        exif[ExifTags.Base.Software] = "generator"
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = comment
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, kind, exif=exif)
+    return load_picture(Image.open(file)).metadata
+
+
+def metadata(**texts: str) -> Metadata:
+    return Metadata({name.replace("__", "-"): text for name, text in texts.items()})
+
+
+class TestSplitParameters:
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            (A1111, A1111_PARTS),
+            (A1111.replace("\n", "\r\n"), A1111_PARTS),
+            (f"a fox\n{SETTINGS}", Parameters("a fox", "", SETTINGS)),
+            ("a fox", Parameters("a fox")),
+            ("a fox\nNegative prompt: cats", Parameters("a fox", "cats")),
+            (f"Negative prompt: cats\n{SETTINGS}", Parameters("", "cats", SETTINGS)),
+            (SETTINGS, Parameters("", "", SETTINGS)),
+            (f"a fox\n{SETTINGS}\nTemplate: a __animal__", Parameters("a fox", "", SETTINGS)),
+            (f"a fox\n{SHORT_SETTINGS}", Parameters("a fox", "", SHORT_SETTINGS)),
+            ("style: oil, a fox", Parameters("style: oil, a fox")),
+            ("a sign: Negative prompt: none", Parameters("a sign: Negative prompt: none")),
+            ("", Parameters("")),
+        ],
+    )  # fmt: skip
+    def test_three_parts(self, text: str, expected: Parameters) -> None:
+        assert split_parameters(text) == expected
+
+
+class TestGenerators:
+    @pytest.mark.parametrize(
+        ("chunks", "text", "source"),
+        [
+            ({"parameters": A1111}, "a red fox, (snow:1.2), masterpiece", "automatic1111"),
+            ({"parameters": f"{{red|blue}} fox\n{SETTINGS}"}, "{red|blue} fox", "automatic1111"),
+            ({"parameters": "füchse im 雪"}, "füchse im 雪", "automatic1111"),
+            ({"parameters": json.dumps({"prompt": "a fox", "negative_prompt": "x"})}, "a fox", "fooocus"),
+            ({"parameters": json.dumps({"sui_image_params": {"prompt": "a fox"}})}, "a fox", "swarmui"),
+            ({"invokeai_metadata": json.dumps({"positive_prompt": "a fox"})}, "a fox", "invokeai"),
+            ({"sd__metadata": json.dumps({"image": {"prompt": "a fox"}})}, "a fox", "invokeai"),
+            ({"sd__metadata": json.dumps({"image": {"prompt": [{"prompt": "a", "weight": 1}, {"prompt": "fox"}]}})},
+             "a fox", "invokeai"),
+            ({"Dream": '"a \\"red\\" fox" -s50 -W512'}, 'a "red" fox', "invokeai"),
+            ({"Dream": "a well-known fox -s 50"}, "a well-known fox", "invokeai"),
+            ({"Comment": json.dumps({"prompt": "a fox", "uc": "x"})}, "a fox", "novelai"),
+            ({"Comment": json.dumps({"v4_prompt": {"caption": {"base_caption": "a fox"}}})}, "a fox", "novelai"),
+            ({"Software": "NovelAI", "Description": "a fox"}, "a fox", "novelai"),
+        ],
+    )  # fmt: skip
+    def test_text_chunks(self, chunks: dict[str, str], text: str, source: str) -> None:
+        assert read_prompt(png(**chunks)) == FoundPrompt(text, PromptSource(source))
+
+    @pytest.mark.parametrize(
+        "chunks",
+        [
+            {},
+            {"parameters": SETTINGS},
+            {"parameters": json.dumps({"prompt": ["a"]})},
+            {"Description": "made with a scanner", "Software": "scan", "Comment": "hello"},
+            {"prompt": "not a graph"},
+            {"prompt": "[" * 100_000},
+            {"parameters": '{"prompt":' * 100_000},
+            {"sd-metadata": json.dumps({"image": {"prompt": [1, None, {"prompt": 3}]}})},
+            {"sd-metadata": json.dumps({"image": [1]})},
+            {"Comment": json.dumps({"v4_prompt": {"caption": [1]}})},
+            {"Dream": ""},
+        ],
+        ids=lambda chunks: str(chunks)[:40],
+    )
+    def test_nothing_is_found_where_nothing_is(self, chunks: dict[str, str]) -> None:
+        assert read_prompt(Metadata(chunks)) is None
+
+    @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG"])
+    @pytest.mark.parametrize(
+        "comment",
+        [
+            b"UNICODE\0" + A1111.encode("utf-16-be"),
+            b"UNICODE\0" + A1111.encode("utf-16-le"),
+            b"UNICODE\0" + A1111.encode("utf-16"),
+            b"ASCII\0\0\0" + A1111.encode(),
+            b"\0" * 8 + A1111.encode(),
+            b"JIS\0\0\0\0\0" + A1111.encode("iso2022_jp"),
+            A1111.encode(),
+        ],
+        ids=["utf-16-be", "utf-16-le", "utf-16 with mark", "ascii", "undefined", "jis", "no code"],
+    )
+    def test_user_comments(self, kind: str, comment: bytes) -> None:
+        found = read_prompt(with_exif(kind, comment))
+        assert found == FoundPrompt("a red fox, (snow:1.2), masterpiece", PromptSource.AUTOMATIC1111)
+
+    def test_a_phones_comment_is_no_prompt(self) -> None:
+        assert read_prompt(with_exif("JPEG", b"ASCII\0\0\0Screenshot")) is None
+
+    def test_comfyuis_webp(self) -> None:
+        graph = {"1": {"class_type": "KSampler", "inputs": {"seed": 1, "positive": ["2", 0]}},
+                 "2": {"class_type": "CLIPTextEncode", "inputs": {"text": "a fox"}}}  # fmt: skip
+        found = read_prompt(with_exif("WEBP", Model="prompt:" + json.dumps(graph), Make="workflow:{}"))
+        assert found == FoundPrompt("a fox", PromptSource.COMFYUI)
+
+    @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.dictionaries(st.sampled_from(NAMES), st.text(max_size=20) | VALUES.map(json.dumps), max_size=4))
+    def test_any_texts_give_a_clean_prompt_or_none(self, texts: dict[str, str]) -> None:
+        found = read_prompt(Metadata(texts))
+        assert found is None or found.text == clean_text(found.text) != ""
+
+
+class TestUserComment:
+    @given(
+        st.binary(max_size=64), st.sampled_from([b"", b"UNICODE\0", b"ASCII\0\0\0", b"JIS\0\0\0\0\0"]), st.booleans()
+    )
+    def test_any_bytes_decode_to_something(self, body: bytes, code: bytes, big_endian: bool) -> None:
+        assert isinstance(decode_user_comment(code + body, big_endian=big_endian), str)
+
+    @pytest.mark.parametrize("big_endian", [True, False])
+    def test_the_blocks_order_decides_where_the_text_does_not(self, big_endian: bool) -> None:
+        body = "雪狐".encode("utf-16-be" if big_endian else "utf-16-le")
+        assert decode_user_comment(b"UNICODE\0" + body, big_endian=big_endian) == "雪狐"
+
+    def test_shift_jis_and_text_and_nothing(self) -> None:
+        assert decode_user_comment(b"JIS\0\0\0\0\0" + "雪の狐".encode("shift_jis"), big_endian=True) == "雪の狐"
+        assert decode_user_comment("a fox\0\0", big_endian=True) == "a fox"
+        assert decode_user_comment(None, big_endian=True) == ""
+        assert decode_user_comment(b"\xff\xfe\xfd" * 5, big_endian=True) == ""
+
+
+class TestTexts:
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("  a \t\r\n fox\x00\x07 ", "a fox"),
+            ("a\u202efox\ufeff", "afox"),
+            ("a\ud800 fox", "a fox"),
+            ("cafe\u0301", "café"),
+            ("👩\u200d🚀", "👩\u200d🚀"),
+            ("a\u2028fox\u00a0runs", "a fox runs"),
+            ("", ""),
+        ],
+    )
+    def test_clean(self, text: str, expected: str) -> None:
+        assert clean_text(text) == expected
+
+    @given(st.text(st.characters(codec=None)))
+    def test_clean_text_is_stable_and_can_be_sent(self, text: str) -> None:
+        cleaned = clean_text(text)
+        assert clean_text(cleaned) == cleaned
+        cleaned.encode()
+
+    def test_length_is_bounded(self) -> None:
+        assert len(clean_text("fox " * 10_000)) <= MAX_PROMPT_LENGTH
+        assert clean_text("x" * 100_000) == "x" * MAX_PROMPT_LENGTH
+
+    @pytest.mark.parametrize("text", ["", "{", "nul", "9" * 5000, "[" * 200_000, '{"a":' * 200_000, " " * (5 << 20)])
+    def test_what_is_not_json_is_none(self, text: str) -> None:
+        assert parse_json(text) is None
+
+
+def test_metadata_without_exif_is_upright() -> None:
+    assert metadata(parameters="a").orientation == 1
+    assert with_exif("JPEG", Software="x").texts["exif:Software"] == "x"

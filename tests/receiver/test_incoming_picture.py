@@ -1,0 +1,62 @@
+from datetime import UTC, datetime
+
+import pytest
+from PIL import Image
+
+from codec.coders.text.payload import encode_text
+from codec.container.bitstream import Coder, Header
+from codec.layers import Semantic
+from receiver.incoming_picture import Arrival
+from receiver.rendering.frames import Frame
+from receiver.server import SectionReceived
+
+
+def arrival() -> Arrival:
+    return Arrival("a1-0", Header(64, 64, 0, "mini"), datetime(2026, 3, 1, 12, 30, 5, tzinfo=UTC))
+
+
+def section(layer: int, coder: int, payload: bytes, index: int = 0) -> SectionReceived:
+    return SectionReceived(
+        session="a1", image=0, index=index, layer=layer, coder=coder, payload=payload, received=10 + len(payload)
+    )
+
+
+def frame(step: int, steps: int = 8) -> Frame:
+    return Frame(
+        image=Image.new("RGB", (8, 8)), layers=frozenset(), step=step, steps=steps, final=step == steps, seconds=0.0
+    )
+
+
+def test_numbers_from_the_wire_become_sections_that_decode() -> None:
+    picture = arrival()
+    payload = encode_text(Semantic("a fox"))
+    assert picture.add(section(0, 0, payload))
+    assert picture.received == 10 + len(payload)
+    assert picture.stream.sections[0].coder is Coder.TEXT
+    assert picture.stream.decode().semantic == Semantic("a fox")
+
+
+def test_what_is_not_known_is_kept_and_not_drawn() -> None:
+    picture = arrival()
+    assert not picture.add(section(5, 9, b"later", index=1))
+    assert not picture.add(section(1, 30, b"newer", index=0))
+    assert [(s.layer, s.coder, s.payload) for s in picture.stream.sections] == [(1, 30, b"newer"), (5, 9, b"later")]
+    assert picture.stream.decode().layers == frozenset()
+
+
+@pytest.mark.parametrize(("layer", "coder"), [(9, 0), (0, 40), (7, 31)])
+def test_what_no_file_can_hold_is_left_out(layer: int, coder: int) -> None:
+    picture = arrival()
+    assert not picture.add(section(layer, coder, b"?"))
+    assert picture.stream.sections == ()
+
+
+def test_the_first_frame_is_wanted_however_rough() -> None:
+    assert arrival().wants(frame(1))
+
+
+@pytest.mark.parametrize(("step", "wanted"), [(1, False), (3, False), (4, True), (7, True), (8, True)])
+def test_later_a_frame_is_wanted_from_half_of_its_steps_on(step: int, wanted: bool) -> None:
+    picture = arrival()
+    picture.shown = True
+    assert picture.wants(frame(step)) is wanted

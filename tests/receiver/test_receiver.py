@@ -1,0 +1,483 @@
+import asyncio
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from codec.container.bitstream import Bitstream
+from codec.encoder.encode import encode
+from codec.layers import Layer
+from layercast_common.errors import (
+    AuthenticationError,
+    ConnectError,
+    DisconnectedError,
+    ListenError,
+    MissingModelError,
+    RemoteProtocolError,
+    UnknownModelError,
+    UsageError,
+)
+from protocol.link_profiles import LinkProfile
+from protocol.sending.fragmentation import OutgoingSection
+from protocol.transports.addresses import open_transport
+from protocol.wire.limits import Limits
+from receiver.archive import Archive, label_of
+from receiver.archive.archive import REMOVED_NAME
+from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
+from receiver.permissions import Permissions
+from receiver.receiver import Receiver
+from receiver.rendering.frames import Frame
+from receiver.server import OfferReceived, SectionInfo, SectionReceived
+from sender.connection.sender import Sender
+from tests.support.pictures import draw_picture
+
+ANY_PORT = "ws://127.0.0.1:0"
+
+#: A link on which the first packet is there long before the last.
+SLOW = LinkProfile(name="slow", rate=2000, delay=0.01)
+
+#: Longest that a picture may take on a busy machine, in seconds.
+PATIENCE = 30.0
+
+
+class Watch:
+    """Collects a receiver's events, and waits for one."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self._changed = asyncio.Event()
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+        self._changed.set()
+
+    def of(self, *kinds: type[Event]) -> list[Event]:
+        return [event for event in self.events if isinstance(event, kinds)]
+
+    async def until(self, true: Callable[[], object]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not true():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def until_ended(self, count: int = 1) -> list[Event]:
+        await self.until(lambda: len(self.of(PictureCompleted, PictureFailed)) >= count)
+        return self.of(PictureCompleted, PictureFailed)
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture(scope="module")
+def stream() -> Bitstream:
+    return encode(draw_picture(128, 128), "a house on a hill", budget=500, seed=3)
+
+
+def sections_of(stream: Bitstream) -> list[OutgoingSection]:
+    return [
+        OutgoingSection(layer=int(one.layer), coder=int(one.coder), payload=one.payload, urgency=int(one.layer))
+        for one in stream.sections
+    ]
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.name != REMOVED_NAME]
+
+
+def streams_in(folder: Path) -> list[Bitstream]:
+    return [Bitstream.load(path) for path in folder.glob("*.lcast")]
+
+
+async def test_a_picture_is_drawn_from_all_that_was_sent(
+    tiny_model: Path, tmp_path: Path, stream: Bitstream, watch: Watch
+) -> None:
+    frames: list[FrameRendered] = []
+    async with (
+        Receiver(ANY_PORT, model=tiny_model, archive=tmp_path, on_event=watch, on_frame=frames.append) as receiver,
+        Sender(receiver.url) as sender,
+    ):
+        delivery = await sender.send(stream, jpeg_size=4321)
+        await watch.until_ended()
+    opened, *_, completed = watch.events
+    assert isinstance(opened, PictureOpened)
+    assert (opened.canvas, opened.seed, opened.model, opened.jpeg_size) == ((128, 128), 3, "mini", 4321)
+    assert [(int(one.layer), one.size) for one in opened.sections] == [
+        (int(section.layer), len(section.payload)) for section in stream.sections
+    ]
+    assert isinstance(completed, PictureCompleted)
+    assert completed.received == delivery.sent
+    arrived = [event for event in watch.events if isinstance(event, LayerArrived)]
+    assert [event.layer for event in arrived] == [Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE]
+    assert arrived[-1].priors == stream.decode()
+    assert [event for event in watch.events if isinstance(event, FrameRendered)] == frames
+    assert frames[-1].frame.final
+    assert frames[-1].frame.layers == stream.decode().layers
+    assert frames[-1].frame.image.size == (128, 128)
+    names = sorted(path.name.split(".", 1)[1] for path in files_in(tmp_path))
+    assert names[0] == "lcast"
+    assert "texture.png" in names
+    assert streams_in(tmp_path) == [stream]
+
+
+async def test_rough_frames_of_a_picture_drawn_again_are_held_back(
+    tiny_model: Path, stream: Bitstream, watch: Watch
+) -> None:
+    """Each layer is taken in only once the one before is drawn, so that the picture is drawn three times."""
+
+    def frames() -> list[Frame]:
+        return [event.frame for event in watch.events if isinstance(event, FrameRendered)]
+
+    sections = sections_of(stream)
+    infos = tuple(
+        SectionInfo(layer=one.layer, coder=one.coder, urgency=0, incremental=False, size=len(one.payload))
+        for one in sections
+    )
+    async with Receiver(ANY_PORT, model=tiny_model, steps=8, on_event=watch) as receiver:
+        head = stream.header.to_bytes()
+        await receiver._take(
+            OfferReceived(session="a", image=0, head=head, sections=infos, jpeg_size=0, rate=0, received=9)
+        )
+        for index, one in enumerate(sections):
+            await receiver._take(
+                SectionReceived(
+                    session="a",
+                    image=0,
+                    index=index,
+                    layer=one.layer,
+                    coder=one.coder,
+                    payload=one.payload,
+                    received=10,
+                )
+            )
+            await watch.until(lambda index=index: sum(frame.final for frame in frames()) > index)  # type: ignore[misc]
+    assert frames()[0].step < 4
+    assert all(frame.final or frame.step >= 4 for frame in frames()[1:])
+    assert [frame.level for frame in frames() if frame.final] == [0, 1, 2]
+
+
+async def test_several_senders_are_served_at_once(tiny_model: Path, stream: Bitstream, watch: Watch) -> None:
+    async def send(url: str) -> None:
+        async with Sender(url) as sender:
+            await asyncio.gather(sender.send(stream), sender.send(stream))
+
+    async with Receiver(ANY_PORT, model=tiny_model, steps=2, on_event=watch) as receiver:
+        await asyncio.gather(*(send(receiver.url) for _ in range(3)))
+        ended = await watch.until_ended(6)
+    assert {type(event) for event in ended} == {PictureCompleted}
+    assert len({event.picture for event in ended}) == 6
+
+
+async def test_a_broken_section_fails_its_picture_alone(
+    tiny_model: Path, tmp_path: Path, stream: Bitstream, watch: Watch
+) -> None:
+    words, *_ = sections_of(stream)
+    broken = OutgoingSection(layer=1, coder=1, payload=b"\xff" * 40, urgency=1)
+    async with (
+        Receiver(ANY_PORT, model=tiny_model, steps=2, archive=tmp_path, on_event=watch) as receiver,
+        Sender(receiver.url) as sender,
+    ):
+        await sender.send_sections(stream.header.to_bytes(), [words, broken])
+        (failed,) = await watch.until_ended()
+        assert isinstance(failed, PictureFailed)
+        assert failed.reason.startswith("a section cannot be decoded: ")
+        assert "\n" not in failed.reason
+        assert [path.name.endswith(".part.lcast") for path in files_in(tmp_path)] == [False]
+        await sender.send(stream)
+        ended = await watch.until_ended(2)
+        assert isinstance(ended[1], PictureCompleted)
+    assert len(streams_in(tmp_path)) == 2
+
+
+async def test_a_broken_head_fails_its_picture_alone(tiny_model: Path, stream: Bitstream, watch: Watch) -> None:
+    async with (
+        Receiver(ANY_PORT, model=tiny_model, steps=2, on_event=watch) as receiver,
+        Sender(receiver.url) as sender,
+    ):
+        await sender.send_sections(b"no header", sections_of(stream))
+        await sender.send(stream)
+        await watch.until_ended()
+    assert len(watch.of(PictureOpened)) == 1
+
+
+async def test_layers_of_later_versions_are_kept_and_not_drawn(
+    tiny_model: Path, tmp_path: Path, stream: Bitstream, watch: Watch
+) -> None:
+    strange = OutgoingSection(layer=5, coder=9, payload=b"from the future", urgency=6)
+    async with (
+        Receiver(ANY_PORT, model=tiny_model, steps=2, archive=tmp_path, on_event=watch) as receiver,
+        Sender(receiver.url) as sender,
+    ):
+        await sender.send_sections(stream.header.to_bytes(), [*sections_of(stream), strange])
+        (completed,) = await watch.until_ended()
+        assert isinstance(completed, PictureCompleted)
+        await sender.send_sections(stream.header.to_bytes(), [strange])
+        *_, failed = await watch.until_ended(2)
+        assert isinstance(failed, PictureFailed)
+        assert failed.reason == "nothing in it can be drawn by this version"
+    arrived = [event.layer for event in watch.events if isinstance(event, LayerArrived)]
+    assert arrived == [Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE]
+    assert sorted(len(kept.sections) for kept in streams_in(tmp_path)) == [1, 4]
+
+
+async def test_a_sender_that_vanishes_leaves_what_came(
+    tiny_model: Path, tmp_path: Path, stream: Bitstream, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("receiver.server.EXPIRY_SECONDS", 0.05)
+    limits = Limits(resume_seconds=1)
+    async with Receiver(
+        ANY_PORT, model=tiny_model, steps=2, archive=tmp_path, on_event=watch, limits=limits
+    ) as receiver:
+        transport = await open_transport(receiver.url)
+        async with Sender(receiver.url, transport=transport, link=SLOW) as sender:
+            sending = asyncio.create_task(sender.send(stream))
+            await watch.until(lambda: watch.of(LayerArrived))
+            # No farewell: the socket just goes.
+            transport._connection.transport.abort()  # type: ignore[attr-defined]
+            with pytest.raises(DisconnectedError):
+                await sending
+        (failed,) = await watch.until_ended()
+        assert isinstance(failed, PictureFailed)
+        async with Sender(receiver.url) as sender:
+            await sender.send(stream)
+            await watch.until_ended(2)
+    sizes = sorted(len(kept.sections) for kept in streams_in(tmp_path))
+    assert sizes[0] < sizes[1] == 3
+
+
+async def test_of_too_many_pictures_the_oldest_gives_way_and_is_kept_all_the_same(
+    tiny_model: Path, tmp_path: Path, stream: Bitstream, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("receiver.pipeline.MAX_OPEN_PICTURES", 1)
+    async with (
+        Receiver(ANY_PORT, model=tiny_model, steps=2, on_event=watch, archive=tmp_path) as receiver,
+        Sender(receiver.url, link=SLOW) as slow,
+        Sender(receiver.url) as quick,
+    ):
+        sending = asyncio.create_task(slow.send(stream))
+        await watch.until(lambda: watch.of(PictureOpened))
+        await quick.send(stream)
+        first, second = await watch.until_ended(2)
+        assert isinstance(first, PictureFailed)
+        assert first.reason == "too many pictures are under way"
+        assert isinstance(second, PictureCompleted)
+        assert (await sending).complete
+        assert streams_in(tmp_path) == [stream, stream]
+        assert not receiver._pictures._given_up
+
+
+async def test_a_picture_that_nobody_goes_on_with_is_not_waited_for(
+    tmp_path: Path, stream: Bitstream, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender that was started again greets under the same name, has forgotten a picture, and sends another."""
+    monkeypatch.setattr("receiver.pipeline.QUIET_SECONDS", 0.5)
+    monkeypatch.setattr("receiver.receiver.SWEEP_SECONDS", 0.1)
+    async with Receiver(ANY_PORT, model=None, archive=tmp_path, on_event=watch) as receiver:
+        transport = await open_transport(receiver.url)
+        async with Sender(receiver.url, transport=transport, link=SLOW, stream=b"ship", epoch=1) as sender:
+            sending = asyncio.create_task(sender.send(stream, image=1))
+            await watch.until(lambda: watch.of(LayerArrived))
+            transport._connection.transport.abort()  # type: ignore[attr-defined]
+            with pytest.raises(DisconnectedError):
+                await sending
+        async with Sender(receiver.url, stream=b"ship", epoch=1) as sender:
+            await sender.send(stream, image=2)
+            await watch.until_ended(2)
+            assert len(watch.of(PictureCompleted)) == 1
+            (failed,) = watch.of(PictureFailed)
+            assert isinstance(failed, PictureFailed)
+            assert failed.reason == "nothing more of it came for hours"
+            async with asyncio.timeout(PATIENCE):
+                await receiver.drain()
+            # Should it be remembered after all, it is kept.
+            await sender.send(stream, image=1)
+            assert streams_in(tmp_path) == [stream, stream]
+
+
+async def test_senders_that_come_while_the_model_loads_wait(tiny_model: Path, stream: Bitstream, watch: Watch) -> None:
+    receiver = Receiver(ANY_PORT, model=tiny_model, steps=2, on_event=watch)
+    opening = asyncio.create_task(receiver.__aenter__())
+    async with asyncio.timeout(PATIENCE):
+        while not receiver._intake._listeners:  # noqa: ASYNC110 - nobody tells of it, and nobody else needs it
+            await asyncio.sleep(0)
+    try:
+        async with Sender(receiver.url) as sender:
+            assert not opening.done()
+            await sender.send(stream)
+        await opening
+        await watch.until_ended()
+    finally:
+        await receiver.__aexit__(None, None, None)
+
+
+async def test_a_taken_port_is_told_before_the_model_is_looked_for(tiny_model: Path) -> None:
+    async with Receiver(ANY_PORT, model=tiny_model) as receiver:
+        with pytest.raises(ListenError, match="cannot listen on port"):
+            async with Receiver(receiver.url, model="no such model"):
+                pass
+
+
+@pytest.mark.parametrize(
+    ("model", "error"), [("no such model", UnknownModelError), ("nobody/no-model", MissingModelError)]
+)
+async def test_without_its_model_a_receiver_lets_go_of_the_port(
+    model: str, error: type[Exception], tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    receiver = Receiver(ANY_PORT, model=model)
+    with pytest.raises(error):
+        await receiver.__aenter__()
+    async with Receiver(receiver._intake.url, model=tiny_model):
+        pass
+
+
+async def test_a_wrong_token_is_refused(tiny_model: Path, stream: Bitstream, watch: Watch) -> None:
+    async with Receiver(ANY_PORT, model=tiny_model, steps=2, token="secret", on_event=watch) as receiver:
+        for token in (None, "wrong"):
+            with pytest.raises(AuthenticationError):
+                await Sender(receiver.url, token=token).__aenter__()
+        async with Sender(receiver.url, token="secret") as sender:
+            await sender.send(stream)
+        await watch.until_ended()
+    assert len(watch.of(PictureOpened)) == 1
+
+
+def test_what_makes_no_sense_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="at least one step, not 0"):
+        Receiver(steps=0)
+    with pytest.raises(UsageError, match="token"):
+        Receiver(token="x" * 300)
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="a folder is needed"):
+        Receiver(archive=tmp_path / "file")
+
+
+async def test_what_is_kept_and_not_drawn_is_drawn_when_it_starts(
+    tiny_model: Path, tmp_path: Path, stream: Bitstream, watch: Watch
+) -> None:
+    began = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
+    label = label_of(b"ship", 1, 7)
+    Archive(tmp_path).keep(label, began, stream)
+    async with Receiver(ANY_PORT, model=tiny_model, steps=2, archive=tmp_path, on_event=watch):
+        (completed,) = await watch.until_ended()
+    assert (type(completed), completed.picture) == (PictureCompleted, label)
+    (opened,) = watch.of(PictureOpened)
+    assert isinstance(opened, PictureOpened)
+    assert opened.picture == label
+    assert sorted(path.suffixes[-1] for path in files_in(tmp_path)) == [".lcast", ".png"]
+    assert streams_in(tmp_path) == [stream]
+    before = len(watch.events)
+    async with Receiver(ANY_PORT, model=tiny_model, steps=2, archive=tmp_path, on_event=watch) as receiver:
+        assert receiver._redrawing is not None
+        await receiver._redrawing
+    assert len(watch.events) == before
+
+
+async def test_what_cannot_be_kept_is_not_acknowledged(
+    tiny_model: Path, tmp_path: Path, stream: Bitstream, watch: Watch
+) -> None:
+    archive = tmp_path / "archive"
+    async with Receiver(ANY_PORT, model=tiny_model, steps=2, archive=archive, on_event=watch) as receiver:
+        shutil.rmtree(archive)
+        async with Sender(receiver.url) as sender:
+            with pytest.raises((DisconnectedError, RemoteProtocolError)):
+                await sender.send(stream)
+        archive.mkdir()
+        async with Sender(receiver.url) as sender:
+            assert (await sender.send(stream)).complete
+        assert streams_in(archive) == [stream]
+
+
+async def test_without_a_model_pictures_are_only_kept(tmp_path: Path, stream: Bitstream, watch: Watch) -> None:
+    async with (
+        Receiver(ANY_PORT, model=None, archive=tmp_path, on_event=watch) as receiver,
+        Sender(receiver.url) as sender,
+    ):
+        await sender.send(stream)
+        await watch.until_ended()
+        assert streams_in(tmp_path) == [stream]
+    assert [type(event) for event in watch.events] == [
+        PictureOpened,
+        LayerArrived,
+        LayerArrived,
+        LayerArrived,
+        PictureCompleted,
+    ]
+
+
+async def test_what_is_held_is_not_taken_in_twice_not_even_after_a_restart(
+    tmp_path: Path, stream: Bitstream, watch: Watch
+) -> None:
+    for _ in range(2):
+        async with Receiver(ANY_PORT, model=None, archive=tmp_path, on_event=watch) as receiver:
+            for number in (7, 7, 9):
+                async with Sender(receiver.url, stream=b"ship", epoch=1) as sender:
+                    assert (await sender.send(stream, image=number)).complete
+    assert len(watch.of(PictureOpened)) == len(watch.of(PictureCompleted)) == 2
+    assert streams_in(tmp_path) == [stream, stream]
+    async with Receiver(ANY_PORT, model=None, archive=tmp_path, on_event=watch) as receiver:
+        async with Sender(receiver.url, stream=b"ship", epoch=2) as sender:
+            await sender.send(stream, image=7)
+        async with Sender(receiver.url, stream=b"") as sender:
+            await sender.send(stream)
+        async with Sender(receiver.url, stream=b"") as sender:
+            await sender.send(stream)
+    assert len(streams_in(tmp_path)) == 5
+
+
+async def test_permissions_tell_who_may_send_which_stream(tmp_path: Path, stream: Bitstream, watch: Watch) -> None:
+    path = tmp_path / "tokens.toml"
+    path.write_text('[[token]]\nname = "ship"\ntoken = "secret"\nstreams = ["ship-*"]\n')
+    async with Receiver(ANY_PORT, model=None, permissions=Permissions.load(path), on_event=watch) as receiver:
+        for token, name in [("wrong", b"ship-1"), ("secret", b"other")]:
+            with pytest.raises(AuthenticationError) as caught:
+                async with Sender(receiver.url, token=token, stream=name):
+                    pass
+            assert token not in str(caught.value)
+        async with Sender(receiver.url, token="secret", stream=b"ship-1") as sender:
+            await sender.send(stream)
+        await watch.until_ended()
+    with pytest.raises(UsageError, match="put this one among them"):
+        Receiver(permissions=Permissions.load(path), token="other")
+
+
+async def test_draining_finishes_what_is_under_way_and_takes_nobody_new(
+    tiny_model: Path, stream: Bitstream, watch: Watch
+) -> None:
+    async with Receiver(ANY_PORT, model=tiny_model, steps=2, on_event=watch) as receiver:
+        assert receiver.condition == "ok"
+        async with Sender(receiver.url, link=SLOW) as sender:
+            sending = asyncio.create_task(sender.send(stream))
+            await watch.until(lambda: watch.of(PictureOpened))
+            draining = asyncio.create_task(receiver.drain())
+            await asyncio.sleep(0)
+            assert receiver.condition == "draining"
+            with pytest.raises((ConnectError, DisconnectedError)):
+                await Sender(receiver.url).__aenter__()
+            await draining
+            assert [type(event) for event in watch.of(PictureCompleted, PictureFailed)] == [PictureCompleted]
+            assert (await sending).complete
+    assert receiver.condition == "closed"
+
+
+async def test_what_happens_is_counted(tiny_model: Path, stream: Bitstream, watch: Watch) -> None:
+    async with (
+        Receiver(ANY_PORT, model=tiny_model, steps=2, on_event=watch) as receiver,
+        Sender(receiver.url) as sender,
+    ):
+        await sender.send(stream)
+        await watch.until_ended()
+        text, kind = receiver.metrics.text()
+    assert kind.startswith("text/plain")
+    counted = dict(line.rsplit(" ", 1) for line in text.decode().splitlines() if not line.startswith("#"))
+    sizes = {section.layer: len(section.payload) for section in stream.sections}
+    for layer in Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE:
+        label = f'{{layer="{layer.name.lower()}"}}'
+        assert float(counted[f"layercast_receiver_payload_bytes_total{label}"]) == sizes[layer]
+    assert counted['layercast_receiver_pictures_total{outcome="complete"}'] == "1.0"
+    assert counted["layercast_receiver_first_frame_seconds_count"] == "1.0"
+    assert counted["layercast_receiver_sessions"] == "1.0"
+    assert counted["layercast_receiver_open_pictures"] == "0.0"

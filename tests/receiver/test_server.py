@@ -1,0 +1,211 @@
+"""The intake on real sockets: pictures in, and nobody who behaves badly stays."""
+
+import asyncio
+import dataclasses
+import gc
+from collections.abc import Callable
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from layercast_common.errors import (
+    AuthenticationError,
+    ConnectError,
+    DisconnectedError,
+    ListenError,
+    RemoteProtocolError,
+    UsageError,
+)
+from protocol.wire.codes import Code
+from protocol.wire.encoding import decode_packet, encode_packet
+from protocol.wire.limits import Limits
+from protocol.wire.packets import Err, Hello, Packet
+from protocol.wire.seals import SharedKey
+from receiver.server import ImageDone, ImageFailed, Intake, OfferReceived, ReceiverEvent, SectionReceived
+from sender import Sender
+from tests.support.connection_pair import section
+
+HELLO = Hello(versions=1, stream=b"")
+PICTURE = [section(b"a red cat", urgency=0, layer=0), section(bytes(3000), urgency=2)]
+
+
+def by_hand(url: str) -> connect:
+    """A WebSocket that does as it is told."""
+    return connect(url, subprotocols=["layercast.v1"], proxy=None)  # type: ignore[list-item]
+
+
+async def last_words(connection: ClientConnection) -> tuple[Packet | None, int]:
+    """The last packet that the intake sends, and its close code."""
+    packet: Packet | None = None
+    while True:
+        try:
+            message = await connection.recv()
+        except ConnectionClosed as closed:
+            return packet, closed.rcvd.code if closed.rcvd else 0
+        assert isinstance(message, bytes)
+        packet = decode_packet(message)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(10.0):
+        while not condition():  # noqa: ASYNC110 (what is waited for happens at the other end of a socket)
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("patient", [False, True])
+async def test_pictures_of_two_senders(patient: bool) -> None:
+    events: list[ReceiverEvent] = []
+
+    async def slowly(event: ReceiverEvent) -> None:
+        await asyncio.sleep(0.001)
+        events.append(event)
+
+    async with Intake("ws://127.0.0.1:0", on_event=slowly if patient else events.append, token="secret") as intake:
+        async with Sender(intake.url, token="secret") as one, Sender(intake.url, token="secret") as other:
+            assert set(intake.sessions) == {one.session, other.session}
+            deliveries = await asyncio.gather(
+                *(sender.send_sections(b"head", PICTURE, jpeg_size=9) for sender in (one, other, one))
+            )
+        await until(lambda: not intake.sessions)
+    assert all(delivery.complete for delivery in deliveries)
+    for delivery in deliveries:
+        told = [event for event in events if (event.session, event.image) == (delivery.session, delivery.image)]
+        assert [type(event) for event in told] == [OfferReceived, SectionReceived, SectionReceived, ImageDone]
+        assert told[-1].received == delivery.sent
+        received = [event.received for event in told]
+        assert received == sorted(received)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        events[0].image = 9  # type: ignore[misc]
+
+
+async def test_a_wrong_token() -> None:
+    async with Intake("ws://127.0.0.1:0", on_event=print, token="secret") as intake:
+        for token in (None, "wrong"):
+            with pytest.raises(AuthenticationError):
+                await Sender(intake.url, token=token).__aenter__()
+        async with by_hand(intake.url) as connection:
+            await connection.send(encode_packet(HELLO))
+            assert await last_words(connection) == (Err(code=Code.AUTHENTICATION, image=0), 4003)
+
+
+async def test_a_shared_key() -> None:
+    """Who does not know it is not answered, and not told why."""
+    events: list[ReceiverEvent] = []
+    limits = Limits(hello_seconds=0.2)
+    ours, theirs = SharedKey(b"a long secret of both"), SharedKey(b"a long secret of one side")
+    async with Intake("ws://127.0.0.1:0", on_event=events.append, shared_key=ours, limits=limits) as intake:
+        async with Sender(intake.url, shared_key=ours) as sender:
+            await sender.send_sections(b"", [section(bytes(3000))])
+        assert isinstance(events[-1], ImageDone)
+        for other in (theirs, None):
+            with pytest.raises(ConnectError, match="if it signs with a shared key, give the same one"):
+                await Sender(intake.url, shared_key=other).__aenter__()
+
+
+async def test_a_taken_port() -> None:
+    async with Intake("ws://127.0.0.1:0", on_event=print) as intake:
+        with pytest.raises(ListenError, match=intake.url.rsplit(":", 1)[1]):
+            await Intake(intake.url, on_event=print).__aenter__()
+
+
+def test_an_impossible_token() -> None:
+    with pytest.raises(UsageError):
+        Intake(on_event=print, token="x" * 1000)
+
+
+@pytest.mark.parametrize(
+    ("messages", "code"),
+    [
+        ([], Code.HELLO_TIMEOUT),
+        ([b"junk"] * 3, Code.BAD_PACKETS),
+        (["text"] * 3, Code.BAD_PACKETS),
+        ([bytes(1401)] * 3, Code.BAD_PACKETS),
+        ([encode_packet(Err(code=1, image=1))], Code.PROTOCOL),
+        ([encode_packet(Hello(versions=1, stream=b"", role=1))], Code.ROLE),
+    ],
+    ids=["silence", "junk", "text", "too large", "out of turn", "another receiver"],
+)
+async def test_bad_manners_end_the_connection(messages: list[bytes | str], code: Code) -> None:
+    limits = Limits(hello_seconds=0.2)
+    async with Intake("ws://127.0.0.1:0", on_event=print, limits=limits) as intake, by_hand(intake.url) as connection:
+        for message in messages:
+            await connection.send(message)
+        assert await last_words(connection) == (Err(code=code, image=0), 4000 + code)
+        await until(lambda: not intake.sessions)
+
+
+async def test_one_address_does_not_take_every_place() -> None:
+    async with Intake("ws://127.0.0.1:0", on_event=print, limits=Limits(sessions_per_address=2)) as intake:
+        async with Sender(intake.url), Sender(intake.url):
+            with pytest.raises(RemoteProtocolError, match="too many connections") as caught:
+                await Sender(intake.url).__aenter__()
+            assert caught.value.code == Code.BUSY
+        await until(lambda: not intake.sessions)
+        async with Sender(intake.url):
+            pass
+    assert not intake._addresses
+
+
+async def test_a_sender_that_vanishes_fails_its_pictures() -> None:
+    events: list[ReceiverEvent] = []
+    async with Intake("ws://127.0.0.1:0", on_event=events.append) as intake:
+        async with Sender(intake.url, rate=9600) as sender:
+            sending = asyncio.create_task(sender.send_sections(b"", PICTURE))
+            await until(lambda: len(events) >= 2)
+        await until(lambda: any(isinstance(event, ImageFailed) for event in events))
+        with pytest.raises(DisconnectedError):
+            await sending
+    assert isinstance(events[-1], ImageFailed)
+    assert (events[-1].code, events[-1].image) == (Code.DISCONNECTED, 1)
+    assert events[-1].received > 0
+
+
+async def test_closing_says_goodbye_and_leaves_nothing_behind() -> None:
+    events: list[ReceiverEvent] = []
+    intake = await Intake("ws://127.0.0.1:0", on_event=events.append).__aenter__()
+    async with Sender(intake.url, rate=9600) as sender:
+        sending = asyncio.create_task(sender.send_sections(b"", PICTURE))
+        await until(lambda: bool(events))
+        await intake.__aexit__(None, None, None)
+        with pytest.raises(DisconnectedError, match="shutting down"):
+            await sending
+    assert isinstance(events[-1], ImageFailed)
+    assert events[-1].code is Code.GOING_AWAY
+    gc.collect()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_cancelling_leaves_nothing_behind() -> None:
+    listening = asyncio.Event()
+    url = ""
+
+    async def serve() -> None:
+        nonlocal url
+        async with Intake("ws://127.0.0.1:0", on_event=print) as intake:
+            url = intake.url
+            listening.set()
+            await asyncio.Event().wait()
+
+    serving = asyncio.create_task(serve())
+    await listening.wait()
+    async with Sender(url):
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+    gc.collect()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_broken_callback_drops_the_sender_and_not_the_intake(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(event: ReceiverEvent) -> None:
+        raise ValueError("a bug of the caller")
+
+    async with Intake("ws://127.0.0.1:0", on_event=fail) as intake:
+        for _ in range(2):
+            async with Sender(intake.url) as sender:
+                with pytest.raises((DisconnectedError, RemoteProtocolError)):
+                    await sender.send_sections(b"", PICTURE)
+        await until(lambda: not intake.sessions)
+    assert "a bug of the caller" in caplog.text

@@ -1,0 +1,22 @@
+"""The order of layers as a policy."""
+
+import pytest
+
+from layercast_common.errors import UsageError
+from sender.connection.layer_order import ORDERS, urgency_of
+
+
+@pytest.mark.parametrize(("order", "layers"), [("paper", [0, 1, 2, 3]), ("cheapest", [0, 2, 1, 3])])
+def test_orders(order: str, layers: list[int]) -> None:
+    assert sorted(range(4), key=lambda layer: urgency_of(order, layer)) == layers
+    assert len({urgency_of(order, layer) for layer in range(4)}) == 4
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_unknown_layers_come_last(order: str) -> None:
+    assert urgency_of(order, 200) == 7
+
+
+def test_no_such_order() -> None:
+    with pytest.raises(UsageError, match="there are cheapest, paper"):
+        urgency_of("alphabetical", 0)

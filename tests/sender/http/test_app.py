@@ -1,0 +1,272 @@
+"""Pictures over HTTP: real requests, a real outbox, no receiver."""
+
+import asyncio
+import contextlib
+import io
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from codec.encoder.encode import encode
+from codec.encoder.picture import Recipe
+from layercast_common.http.server import open_socket, quiet_server, serving, url_of
+from sender.connection.delivery import Progress
+from sender.connection.sender import Sender
+from sender.http import app as web
+from sender.http import schema as views
+from sender.http.app import Counter, build_app
+from sender.outbox.entries import EntryState
+from sender.outbox.outbox import Outbox, OutboxLimits
+from sender.outbox.relay import Courier
+from tests.support.pictures import draw_picture
+
+
+class Desk:
+    """A served counter, its outbox, and a client."""
+
+    def __init__(self, courier: Courier, client: httpx.AsyncClient) -> None:
+        self.courier = courier
+        self.outbox = courier.outbox
+        self.client = client
+
+    async def post(self, body: bytes | None = None, **options: Any) -> httpx.Response:
+        return await self.client.post("/images", content=PNG if body is None else body, **options)
+
+
+Opened = Callable[..., contextlib.AbstractAsyncContextManager[Desk]]
+
+
+def picture() -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(draw_picture(96, 64)).save(out, "PNG")
+    return out.getvalue()
+
+
+PNG = picture()
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Opened:
+    @contextlib.asynccontextmanager
+    async def opened(limits: OutboxLimits | None = None, **options: Any) -> AsyncIterator[Desk]:
+        with Outbox(tmp_path / "outbox", limits=limits) as outbox:
+            courier = Courier(outbox, lambda stream, epoch: Sender("ws://127.0.0.1:1"))
+            counter = Counter(courier=courier, recipe=Recipe(captioner="none"), **options)
+            listener = await open_socket("127.0.0.1", 0, option="--http")
+            async with (
+                serving(quiet_server(build_app(counter)), listener, on_end=courier.updates.close),
+                httpx.AsyncClient(base_url=url_of(listener), timeout=60) as client,
+            ):
+                yield Desk(courier, client)
+
+    return opened
+
+
+async def test_a_picture_is_accepted_and_told_of(opened: Opened) -> None:
+    async with opened() as desk:
+        response = await desk.post(
+            params={"prompt": "a house", "budget": "300", "name": "house.png", "canvas": "64x64"}
+        )
+        assert response.status_code == 202, response.text
+        told = response.json()
+        assert (told["id"], told["state"], told["name"]) == (1, "queued", "house.png")
+        assert response.headers["location"] == told["url"] == "/images/1"
+        stream = desk.outbox.load(1)
+        assert (stream.header.canvas, told["bytes"]) == ((64, 64), len(stream.to_bytes()))
+        assert told["bytes"] <= 300
+        semantic = stream.decode().semantic
+        assert semantic is not None
+        assert semantic.prompt == "a house"
+        assert (await desk.client.get("/images/1")).json() == told
+        assert (await desk.client.get("/images")).json() == {"images": [told]}
+        assert (await desk.client.get("/images/2")).status_code == 404
+
+
+async def test_forms_and_streams_are_taken_too(opened: Opened) -> None:
+    stream = encode(draw_picture(64, 64), "a hill", budget=300)
+    async with opened() as desk:
+        form = await desk.client.post(
+            "/images", files={"image": ("../../hill.png", PNG, "image/png")}, data={"prompt": "a hill"}
+        )
+        assert (form.status_code, form.json()["name"]) == (202, "../../hill.png"), form.text
+        posted = await desk.post(stream.to_bytes())
+        assert posted.status_code == 202
+        assert desk.outbox.load(2) == stream
+
+
+async def test_what_was_posted_before_under_its_key_is_not_taken_again(opened: Opened) -> None:
+    async with opened() as desk:
+        told = [(await desk.post(headers={"Idempotency-Key": key})).json()["id"] for key in ("a", "a", "b")]
+        assert told == [1, 1, 2]
+        assert (await desk.post(headers={"Idempotency-Key": "x" * 129})).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "params", "status", "why"),
+    [
+        (b"", {}, 400, "holds no picture"),
+        (b"junk" * 100, {}, 422, "no picture that can be read"),
+        (PNG[:200], {}, 422, "the image"),
+        (b"\xb1Ljunk", {}, 422, ""),
+        (PNG, {"budget": "many"}, 422, "budget"),
+        (PNG, {"budget": "2"}, 422, "cannot hold"),
+        (PNG, {"bpp": "nan"}, 422, "bpp"),
+        (PNG, {"bpp": "inf"}, 422, "bpp"),
+        (PNG, {"lifetime": "nan"}, 422, "lifetime"),
+        (PNG, {"lifetime": "-1"}, 422, "lifetime"),
+        (PNG, {"canvas": "1x1"}, 422, "multiple of 64"),
+        (PNG, {"structure": "magic"}, 422, "no structure is called"),
+        (PNG, {"seed": "-1"}, 422, "seed"),
+        (PNG, {"prompt": "x" * 2001}, 422, "prompt"),
+        (PNG, {"edges": "/etc/passwd"}, 422, "unknown field `edges`"),
+    ],
+)
+async def test_what_makes_no_sense_is_refused_with_the_reason(
+    opened: Opened, body: bytes, params: dict[str, str], status: int, why: str
+) -> None:
+    async with opened() as desk:
+        response = await desk.post(body, params=params)
+        assert response.status_code == status
+        assert why in response.text
+        assert desk.outbox.entries() == []
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_too_large_a_body_is_refused(opened: Opened, declared: bool) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(30):
+            yield bytes(1000)
+
+    async with opened(max_upload=10_000) as desk:
+        response = await desk.client.post("/images", content=bytes(30_000) if declared else chunks())
+        assert response.status_code == 413
+        form = await desk.client.post("/images", files={"image": ("a.png", bytes(30_000))})
+        assert form.status_code == 413
+        strange = await desk.client.post("/images", files={"other": ("a.png", b"x")})
+        assert (strange.status_code, "field 'image'" in strange.text) == (400, True)
+        broken = await desk.post(b"x", headers={"content-type": "multipart/form-data; boundary=a"})
+        assert broken.status_code == 400
+
+
+async def test_a_full_outbox_asks_to_come_back(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened(limits=OutboxLimits(pending=1)) as desk:
+        assert (await desk.post()).status_code == 202
+        full = await desk.post()
+        assert (full.status_code, full.headers["retry-after"]) == (507, "60")
+        monkeypatch.setattr(web, "MAX_WAITING", 0)
+        assert (await desk.post()).status_code == 503
+
+
+async def test_a_body_that_does_not_come_holds_a_place_for_so_long_only(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, freed = asyncio.Event(), asyncio.Event()
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield PNG[:10]
+        begun.set()
+        await freed.wait()
+
+    monkeypatch.setattr(web, "MAX_WAITING", 1)
+    monkeypatch.setattr(web, "UPLOAD_SECONDS", 1.0)
+    async with opened() as desk:
+        slow = asyncio.create_task(desk.client.post("/images", content=stalled()))
+        await begun.wait()
+        assert 503 in [(await desk.post()).status_code for _ in range(5)]
+        for _ in range(100):
+            if (await desk.post()).status_code == 202:
+                break
+            await asyncio.sleep(0.1)
+        else:
+            pytest.fail("the place was never free again")
+        freed.set()
+        assert (await slow).status_code == 408
+
+
+async def test_who_may_post(opened: Opened) -> None:
+    async with opened(token="secret", names=["show.example"]) as desk:
+        for headers, status in [
+            ({}, 401),
+            ({"authorization": "Bearer wrong"}, 401),
+            ({"authorization": "Bearer secret"}, 202),
+            ({"authorization": "Bearer secret", "host": "show.example"}, 202),
+            ({"authorization": "Bearer secret", "host": "evil.example"}, 421),
+            ({"authorization": "Bearer secret", "origin": "http://evil.example"}, 403),
+        ]:
+            assert (await desk.post(headers=headers)).status_code == status, headers
+        assert (await desk.client.get("/healthz")).status_code == 200
+        for path in ("/images", "/images/1", "/images/1/events", "/metrics"):
+            assert (await desk.client.get(path)).status_code == 401
+
+
+async def test_progress_is_told_as_it_happens(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "BEAT", 0.05)
+    async with opened() as desk:
+        image = (await desk.post()).json()["id"]
+        lines: list[str] = []
+
+        async def listen() -> None:
+            async with desk.client.stream("GET", f"/images/{image}/events") as response:
+                assert response.headers["content-type"].startswith("text/event-stream")
+                async for line in response.aiter_lines():
+                    lines.extend([line])
+
+        listening = asyncio.create_task(listen())
+        while not lines or not any(line.startswith(":") for line in lines):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        updates, outbox = desk.courier.updates, desk.outbox
+        outbox.begin(image)
+        entry = outbox.entry(image)
+        progress = Progress(image=image, index=0, layer=0, done=1, total=3, seconds=0.25)
+        updates.tell(image, entry, progress=progress)
+        outbox.finish(image, EntryState.DELIVERED)
+        updates.tell(image, outbox.entry(image))
+        await asyncio.wait_for(listening, 10)
+        events = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
+        assert events == ["queued", "progress", "delivered"]
+        told = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+        assert told[1]["progress"] == {"layer": 0, "done": 1, "total": 3, "seconds": 0.25}
+        async with desk.client.stream("GET", f"/images/{image}/events") as response:
+            assert "event: delivered" in (await response.aread()).decode()
+        assert (await desk.client.get("/images/99/events")).status_code == 404
+        assert updates.listeners == 0
+
+
+async def test_closing_ends_what_listens(opened: Opened) -> None:
+    async with opened() as desk:
+        image = (await desk.post()).json()["id"]
+        client = desk.client
+        ended = asyncio.Event()
+
+        async def listen() -> None:
+            async with client.stream("GET", f"/images/{image}/events") as response:
+                async for _ in response.aiter_lines():
+                    pass
+            ended.set()
+
+        listening = asyncio.create_task(listen())
+        while desk.courier.updates.listeners == 0:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        desk.courier.updates.close()
+        await asyncio.wait_for(ended.wait(), 10)
+        await listening
+
+
+async def test_health_tells_how_we_are(opened: Opened) -> None:
+    condition = "ok"
+    async with opened(condition=lambda: condition) as desk:
+        await desk.post()
+        assert (await desk.client.get("/healthz")).json() == {
+            "status": "ok",
+            "connected": False,
+            "trouble": "not connected yet",
+            "queued": 1,
+            "sent": 0,
+        }
+        condition = "draining"
+        assert (await desk.client.get("/healthz")).status_code == 503

@@ -1,0 +1,1 @@
+"""Training pictures: tiles, composed scenes, captions and conditions."""

@@ -1,0 +1,1 @@
+"""Recipe of the embedded model `mini`, stage by stage."""

@@ -1,0 +1,146 @@
+"""Stage 5: train text encoder, UNet and adapters together, by flow matching on the autoencoder's latents.
+
+python -m training.mini.diffusion --work build/training --minutes 90
+"""
+
+import argparse
+import copy
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from training.mini.network import Known, Network
+from training.mini.packed import load_samples
+from training.mini.samples import Batch, Samples, stream
+from training.mini.text import take_words
+from training.run import Run, cosine
+
+LEARNING_RATE = 6e-4
+
+#: Steps after every start over which the learning rate rises: an optimizer that comes back to a high rate throws a
+#: network off its course.
+WARMUP = 200
+
+#: Steps over which the weights that are exported are averaged, as a share of all steps so far, and at most.
+AVERAGED_SHARE, AVERAGED_STEPS = 0.05, 2000
+
+
+def noise_times(count: int, generator: torch.Generator) -> Tensor:
+    """Draw (count,) times in (0, 1]: half uniform, half over 0.9.
+
+    Where little is trained and few steps are drawn, the first step decides: what the conditions alone tell.
+    """
+    uniform = torch.rand(count, generator=generator)
+    return torch.where(torch.arange(count) % 2 == 0, uniform, 1 - 0.1 * uniform).clamp(1e-3, 1)
+
+
+def flow_loss(network: nn.Module, batch: Batch, time: Tensor, noise: Tensor) -> Tensor:
+    """Mean squared error of the predicted flow, per sample (B,)."""
+    weight = time[:, None, None, None]
+    noised = (1 - weight) * batch.latents + weight * noise
+    known = Known(batch.tokens, batch.edges, batch.colors, batch.has_edges, batch.has_colors)
+    with torch.autocast(noised.device.type, torch.bfloat16):
+        flow = network(noised.contiguous(memory_format=torch.channels_last), time, known)
+    loss: Tensor = (flow.float() - (noise - batch.latents)).square().mean((1, 2, 3))
+    return loss
+
+
+def train(run: Run, work: Path, *, batch: int, seed: int, workers: int = 0) -> None:
+    """Train until the budget of `run` is spent, from its checkpoint if there is one."""
+    torch.manual_seed(seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    state = run.resume()
+    samples, held_out, scale = load_samples(work, seed, device, state["scale"] if state else None)
+
+    network = Network(samples.tokenizer)
+    if not state:
+        take_words(network, work)
+    network.to(device)
+    nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
+    average = copy.deepcopy(network).requires_grad_(False)
+    optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=0.01, fused=True)
+    if state:
+        network.load_state_dict(state["network"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+    logging.getLogger("training").info("%.1f M parameters", sum(p.numel() for p in network.parameters()) / 1e6)
+
+    generator = torch.Generator().manual_seed(seed + run.step)
+    batches = iter(stream(samples, batch, seed, run.step, workers))
+    losses: list[float] = []
+    begun = run.step
+    for save in run.ticks():
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * cosine(run.progress) * min(1.0, (run.step - begun + 1) / WARMUP)
+        shown = to_device(next(batches), device)
+        time = noise_times(batch, generator).to(device)
+        noise = torch.randn(shown.latents.shape, generator=generator).to(device)
+        loss = flow_loss(network, shown, time, noise).mean()
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        decay = 1 - 1 / (1 + min(AVERAGED_SHARE * run.step, AVERAGED_STEPS))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+        losses.append(loss.item())
+        if run.step % 50 == 0:
+            run.log(loss=float(np.mean(losses)))
+            losses.clear()
+        if run.step % 500 == 499:
+            run.log(held_out=measure(average, held_out, device))
+        if save:
+            run.save(checkpoint(network, average, optimizer, scale))
+    run.save(checkpoint(network, average, optimizer, scale))
+
+
+def measure(network: nn.Module, held_out: Samples, device: torch.device) -> float:
+    """Mean loss of held-out pictures under fixed noise, times and conditions."""
+    generator = torch.Generator().manual_seed(0)
+    shown = to_device(held_out.batch(list(range(0, len(held_out), 4)), 0), device)
+    time = noise_times(len(shown.latents), generator).to(device)
+    noise = torch.randn(shown.latents.shape, generator=generator).to(device)
+    with torch.no_grad():
+        return float(flow_loss(network, shown, time, noise).mean())
+
+
+def checkpoint(
+    network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, scale: Tensor
+) -> dict[str, object]:
+    """What a restart and the export need."""
+    return {
+        "network": network.state_dict(),
+        "average": average.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "scale": scale,
+    }
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """The batch on `device`."""
+    return Batch(*(getattr(batch, name).to(device) for name in Batch.__dataclass_fields__))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("build/training"))
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--steps", type=int, help="budget in steps")
+    budget.add_argument("--minutes", type=float, help="budget in minutes, over all restarts")
+    parser.add_argument("--batch", type=int, default=8, help="pictures a step; more on a GPU")
+    parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches; some on a GPU")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--smoke", action="store_true", help="3 steps")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    steps = 3 if options.smoke else options.steps or (None if options.minutes else 40_000)
+    run = Run(options.work, "diffusion", steps=steps, minutes=options.minutes)
+    train(run, options.work, batch=options.batch, seed=options.seed, workers=options.workers)
+
+
+if __name__ == "__main__":
+    main()

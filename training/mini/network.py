@@ -1,0 +1,106 @@
+"""The parts of `mini` that are trained together: text encoder, UNet and two T2I-Adapters, all stock classes."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from diffusers import T2IAdapter, UNet2DConditionModel
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from training.data.captions import MAX_TOKENS
+from training.mini.transform import LATENT_CHANNELS
+
+CHANNELS = (96, 160, 224)
+TEXT_WIDTH = 256
+SIZE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the model is told: tokens (B, 32), edges (B, 1, 256, 256), colours (B, 3, 16, 16), and which are there."""
+
+    tokens: Tensor
+    edges: Tensor
+    colors: Tensor
+    has_edges: Tensor
+    has_colors: Tensor
+
+
+class Network(nn.Module):
+    """Predicts the flow (noise minus latents) of noised latents under any subset of conditions.
+
+        tokens -> text_encoder ----------------> cross-attention \\
+        edges  -> structure (T2I-Adapter)   --\\                   UNet -> flow
+        colours-> color (T2I-Adapter)       ---+-> residuals ----/
+    """
+
+    def __init__(self, tokenizer: CLIPTokenizer) -> None:
+        super().__init__()
+        self.text_encoder = CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=len(tokenizer),
+                hidden_size=TEXT_WIDTH,
+                intermediate_size=4 * TEXT_WIDTH,
+                num_hidden_layers=3,
+                num_attention_heads=4,
+                max_position_embeddings=MAX_TOKENS,
+                bos_token_id=tokenizer.bos_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+                pad_token_id=tokenizer.pad_token_id,
+                projection_dim=TEXT_WIDTH,
+            )
+        )
+        # SD 1.5's order of blocks, which full adapters need; attention over the 32x32 level would cost half of a
+        # step and is left out (zero transformer layers there).
+        self.unet = UNet2DConditionModel(
+            sample_size=SIZE // 8,
+            in_channels=LATENT_CHANNELS,
+            out_channels=LATENT_CHANNELS,
+            block_out_channels=CHANNELS,
+            layers_per_block=1,
+            down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+            transformer_layers_per_block=(0, 1, 1),
+            cross_attention_dim=TEXT_WIDTH,
+            attention_head_dim=4,
+            norm_num_groups=32,
+            # The whole text is also added to the time embedding, as DeepFloyd's IF does: every block hears it.
+            addition_embed_type="text",
+            resnet_time_scale_shift="scale_shift",
+        )
+        # Light adapters repeat their last width, which fits four-level UNets only: both are full ones.
+        self.structure = T2IAdapter(1, list(CHANNELS), num_res_blocks=1, downscale_factor=8)
+        self.color = T2IAdapter(3, list(CHANNELS), num_res_blocks=1, downscale_factor=8)
+
+    def forward(self, noised: Tensor, time: Tensor, known: Known) -> Tensor:
+        """Predict the flow.
+
+        Args:
+            noised: (B, C, 32, 32).
+            time: (B,) in [0, 1]; 1 is pure noise.
+            known: the conditions.
+        """
+        context = self.text_encoder(known.tokens)[0]
+        tiles = F.interpolate(known.colors, size=(SIZE, SIZE), mode="nearest")
+        residuals = sum_where(
+            present(self.structure, known.edges, known.has_edges), present(self.color, tiles, known.has_colors)
+        )
+        flow: Tensor = self.unet(noised, 1000 * time, context, down_intrablock_additional_residuals=residuals).sample
+        return flow
+
+
+def present(adapter: T2IAdapter, images: Tensor, mask: Tensor) -> list[Tensor] | None:
+    """Features of the samples whose mask is 1, and zeros for the others, for which the adapter is not run."""
+    rows = mask.flatten().nonzero().flatten()
+    if not len(rows):
+        return None
+    return [
+        level.new_zeros(len(images), *level.shape[1:]).index_copy(0, rows, level) for level in adapter(images[rows])
+    ]
+
+
+def sum_where(*pyramids: list[Tensor] | None) -> list[Tensor] | None:
+    """Add the feature pyramids that there are."""
+    there = [pyramid for pyramid in pyramids if pyramid is not None]
+    return [torch.stack(level).sum(0) for level in zip(*there, strict=True)] if there else None

@@ -1,0 +1,1 @@
+"""Recipes of the tables that the coders start from."""

@@ -1,0 +1,71 @@
+"""Builds the coders' tables: `python -m training.tables.__main__ edges --pictures DIR`.
+
+`shades` is computed and needs no pictures; `colors` builds on it, and `budget` measures the coders with all the others.
+
+A table's name carries `codec.coders.tables.VERSION`. Streams made with another table do not decode, so a new table
+needs a new version of the format (`codec.container.header.VERSION`) once streams have been given away.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.coders.tables import VERSION
+from training.data.tiles import read_tiles
+from training.tables import budget as table_budget
+from training.tables import colors as table_colors
+from training.tables import edges as table_edges
+from training.tables import shades as table_shades
+from training.tables import text as table_text
+
+TABLES = Path(__file__).parents[2] / "codec" / "tables"
+
+
+def main() -> int:
+    """Run the command; return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m training.tables.__main__", description=__doc__)
+    parser.add_argument("table", choices=["edges", "text", "shades", "colors", "budget"])
+    parser.add_argument("--pictures", type=Path, help="folder of sheets and tiles.jsonl (all but shades)")
+    parser.add_argument("--prompts", type=Path, nargs="*", default=[], help="text files, a prompt a line (text)")
+    parser.add_argument(
+        "--names",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="names to know, too: lines, or JSON (text)",
+    )
+    parser.add_argument("--maps", type=int, default=8, help="maps of each picture (edges, colors)")
+    parser.add_argument("--cells", type=int, default=500, help="cells of each map (edges)")
+    parser.add_argument("--epochs", type=int, default=10, help="rounds of training (edges, colors)")
+    parser.add_argument("--sample", type=int, default=300, help="pictures to measure (budget)")
+    parser.add_argument("--output", type=Path, default=TABLES, help="folder to write to")
+    options = parser.parse_args()
+    if options.pictures is None and options.table != "shades":
+        parser.error(f"{options.table} is learnt from pictures: name their folder with --pictures")
+    table = _build(options)
+    with (options.output / f"{options.table}-{VERSION}.npz").open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **table)
+    return 0
+
+
+def _build(options: argparse.Namespace) -> Mapping[str, NDArray[np.generic]]:
+    if options.table == "shades":
+        return table_shades.build()
+    if options.table == "text":
+        prompts = [prompt for path in options.prompts for prompt in table_text.read_prompts(path)]
+        names = [name for path in options.names for name in table_text.read_names(path)]
+        return table_text.build(prompts, [*table_text.style_texts(options.pictures), *names])
+    tiles = read_tiles(options.pictures)
+    if options.table == "budget":
+        return table_budget.build(options.pictures, tiles, pictures=options.sample)
+    if options.table == "colors":
+        return table_colors.build(options.pictures, tiles, maps=options.maps, epochs=options.epochs)
+    return table_edges.build(options.pictures, tiles, maps=options.maps, cells=options.cells, epochs=options.epochs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
