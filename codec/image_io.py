@@ -54,7 +54,7 @@ _DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Picture:
+class LoadedPicture:
     """A picture as it was found.
 
     Attributes:
@@ -68,7 +68,7 @@ class Picture:
     path: Path | None = None
 
 
-def load_picture(source: PictureSource, *, ground: tuple[int, int, int] = (255, 255, 255)) -> Picture:
+def load_picture(source: PictureSource, *, ground: tuple[int, int, int] = (255, 255, 255)) -> LoadedPicture:
     """Read a picture: the first frame, turned upright, transparency laid on a plain ground.
 
     Args:
@@ -79,7 +79,7 @@ def load_picture(source: PictureSource, *, ground: tuple[int, int, int] = (255, 
         PictureError: there is no such file, it is no picture, it is damaged, or it has more than MAX_PIXELS.
     """
     if isinstance(source, np.ndarray):
-        return Picture(_from_array(source))
+        return LoadedPicture(_from_array(source))
     if isinstance(source, Image.Image):
         with _foreign_errors("the image"):
             return _upright(source, ground, None)
@@ -221,7 +221,7 @@ def _from_array(array: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array))
 
 
-def _upright(image: Image.Image, ground: tuple[int, int, int], path: Path | None) -> Picture:
+def _upright(image: Image.Image, ground: tuple[int, int, int], path: Path | None) -> LoadedPicture:
     if image.width * image.height > MAX_PIXELS:
         raise _too_large(str(path or "the image"))
     if 0 in image.size:
@@ -232,7 +232,7 @@ def _upright(image: Image.Image, ground: tuple[int, int, int], path: Path | None
     if metadata.orientation in _UPRIGHT:
         flat = flat.transpose(_UPRIGHT[metadata.orientation])
     flat.info = {}
-    return Picture(flat, metadata, path)
+    return LoadedPicture(flat, metadata, path)
 
 
 def _flatten(image: Image.Image, ground: tuple[int, int, int]) -> Image.Image:

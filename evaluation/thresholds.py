@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class Threshold:
     """A figure held against what is promised.
 
     Attributes:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from receiver.rendering.frames import Frame
     from sender.connection.sender import Sender
     from sender.outbox.outbox import Outbox
-    from sender.outbox.relay import Courier
+    from sender.outbox.relay import OutboxRelay
 
 __version__ = "0.1.0"
 
@@ -31,13 +31,13 @@ __all__ = [
     "Bitstream",
     "Coder",
     "ColorMap",
-    "Courier",
     "EdgeMap",
     "Frame",
     "Header",
     "Layer",
     "LayercastError",
     "Outbox",
+    "OutboxRelay",
     "Priors",
     "Receiver",
     "Section",
@@ -53,7 +53,7 @@ _HOMES = {
     "Bitstream": "codec.container.bitstream",
     "Coder": "codec.container.bitstream",
     "ColorMap": "codec.layers",
-    "Courier": "sender.outbox.relay",
+    "OutboxRelay": "sender.outbox.relay",
     "EdgeMap": "codec.layers",
     "Frame": "receiver.rendering.frames",
     "Header": "codec.container.bitstream",

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
 from codec.container.bitstream import Bitstream
-from codec.encoder.picture import Recipe, compose
+from codec.encoder.picture import EncodeOptions, encode_picture
 from codec.image_io import PictureSource
 from codec.layers import Priors, Size
 from receiver.rendering.engine.direct import render as render_priors
@@ -52,7 +52,7 @@ def encode(
         CodecError: the picture, prompt or drawing cannot be read, or the budget cannot be met.
         UsageError: the arguments do not make sense.
     """
-    recipe = Recipe(
+    recipe = EncodeOptions(
         prompt=prompt,
         captioner=captioner,
         structure=structure,
@@ -66,7 +66,7 @@ def encode(
         order=order,
         nested=nested,
     )
-    return compose(image, recipe).stream
+    return encode_picture(image, recipe).stream
 
 
 def render(

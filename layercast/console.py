@@ -11,7 +11,7 @@ from layercast.logs import printable
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from evaluation.thresholds import Bar
+    from evaluation.thresholds import Threshold
 
 
 def report(figures: dict[str, Any]) -> None:
@@ -47,7 +47,7 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     Console().print(table)
 
 
-def show_bars(bars: "Sequence[Bar]") -> None:
+def show_bars(bars: "Sequence[Threshold]") -> None:
     """Write what is promised, what came of it, and whether that will do."""
     rows = [
         (

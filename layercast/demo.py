@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codec.encoder.picture import Composition, Recipe, compose
+from codec.encoder.picture import EncodeOptions, EncodeResult, encode_picture
 from codec.image_io import fit_to_canvas, load_picture
 from codec.layers import Layer, Priors
 from layercast.commands.decode import levels_of
@@ -36,7 +36,7 @@ PAUSE_SECONDS = 6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class DemoConfig:
     """What the demo shows.
 
     Attributes:
@@ -63,12 +63,12 @@ class Setting:
         """The pictures to send, one after the other."""
         return [self.image] if self.image else sample_paths()
 
-    def compose(self, image: Path) -> Composition:
+    def encode_picture(self, image: Path) -> EncodeResult:
         """The picture as a stream."""
-        return compose(image, Recipe(prompt=self.prompt, model=self.model))
+        return encode_picture(image, EncodeOptions(prompt=self.prompt, model=self.model))
 
 
-async def show(setting: Setting, viewer_address: str, *, open_browser: bool) -> None:
+async def show(setting: DemoConfig, viewer_address: str, *, open_browser: bool) -> None:
     """Send the pictures in turn and show them in the browser, until cancelled.
 
     Raises:
@@ -78,7 +78,7 @@ async def show(setting: Setting, viewer_address: str, *, open_browser: bool) -> 
     """
     host, port = host_and_port(viewer_address)
     # Before anything is started, so that a wrong path is told at once.
-    first = await asyncio.to_thread(setting.compose, setting.images[0])
+    first = await asyncio.to_thread(setting.encode_picture, setting.images[0])
     viewer = Viewer()
     async with viewer.serve(host, port) as page:
         say(f"loading {setting.model} ...", quiet=setting.quiet)
@@ -104,13 +104,15 @@ async def show(setting: Setting, viewer_address: str, *, open_browser: bool) -> 
             async with Sender(receiver.url, link=setting.link) as sender:
                 for image in itertools.cycle(setting.images):
                     done.clear()
-                    composed = first if image == setting.images[0] else await asyncio.to_thread(setting.compose, image)
+                    composed = (
+                        first if image == setting.images[0] else await asyncio.to_thread(setting.encode_picture, image)
+                    )
                     await _send(sender, image, composed, quiet=setting.quiet)
                     await done.wait()
                     await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def run_headless(setting: Setting, folder: Path) -> dict[str, Any]:
+async def run_headless(setting: DemoConfig, folder: Path) -> dict[str, Any]:
     """Send one picture, and write the picture at each level, the stream and a contact sheet into `folder`.
 
     Returns:
@@ -124,7 +126,7 @@ async def run_headless(setting: Setting, folder: Path) -> dict[str, Any]:
     from receiver.rendering import load_model
 
     image = setting.images[0]
-    composed = await asyncio.to_thread(setting.compose, image)
+    composed = await asyncio.to_thread(setting.encode_picture, image)
     say(f"loading {setting.model} ...", quiet=setting.quiet)
     load = partial(load_model, performance=setting.performance, tuning=setting.tuning)
     model = await asyncio.to_thread(load, setting.model, setting.device)
@@ -175,7 +177,7 @@ async def run_headless(setting: Setting, folder: Path) -> dict[str, Any]:
     )
 
 
-async def _send(sender: Sender, image: Path, composed: Composition, *, quiet: bool) -> Any:
+async def _send(sender: Sender, image: Path, composed: EncodeResult, *, quiet: bool) -> Any:
     with progress(quiet=quiet) as bars:
         task = bars.add_task(f"sending {image.name}", total=len(composed.stream.sections), note="")
 
@@ -217,7 +219,7 @@ def _facts(events: list[Event]) -> dict[str, Any]:
 
 
 def _sheet(
-    image: Path, composed: Composition, priors: Priors, drawn: dict[Layer, "Image.Image"], facts: dict[str, Any]
+    image: Path, composed: EncodeResult, priors: Priors, drawn: dict[Layer, "Image.Image"], facts: dict[str, Any]
 ) -> "Image.Image":
     from PIL import Image
 

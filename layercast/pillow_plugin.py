@@ -26,7 +26,7 @@ from PIL import Image, ImageFile
 
 from codec.container.bitstream import Bitstream, Coder
 from codec.container.header import MAGIC
-from codec.encoder.picture import Recipe, compose
+from codec.encoder.picture import EncodeOptions, encode_picture
 from codec.layers import Layer
 from codec.preview import paint_priors
 from layercast.reports import layer_name
@@ -50,7 +50,7 @@ _PATHS = ("edges", "keypoints")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawing:
+class DrawOptions:
     """How pixels come to be.
 
     Attributes:
@@ -65,17 +65,17 @@ class Drawing:
     steps: int | None = None
 
 
-_drawing = Drawing()
+_drawing = DrawOptions()
 
 # diffusers' modules are not thread-safe.
 _one_at_a_time = threading.Lock()
 
 
 def draw_with(model: str | Path | None = "auto", *, device: str = "auto", steps: int | None = None) -> None:
-    """Choose what pictures opened by Pillow are drawn with from now on; the arguments are those of `Drawing`."""
+    """Choose what pictures opened by Pillow are drawn with from now on; the arguments are those of `DrawOptions`."""
     # Global, as Pillow's own settings are, such as ImageFile.LOAD_TRUNCATED_IMAGES.
     global _drawing
-    _drawing = Drawing(model=model, device=device, steps=steps)
+    _drawing = DrawOptions(model=model, device=device, steps=steps)
 
 
 class LcastImageFile(ImageFile.ImageFile):
@@ -211,7 +211,7 @@ def _save(image: Image.Image, file: IO[bytes], _name: str | bytes) -> None:
     if "prompt" not in options and image.info.get("rendered") and image.info.get("prompt") is not None:
         options["prompt"] = image.info["prompt"]
     try:
-        file.write(compose(image, Recipe(**options)).stream.to_bytes())
+        file.write(encode_picture(image, EncodeOptions(**options)).stream.to_bytes())
     except LayercastError as error:
         if isinstance(error, ValueError):
             raise

@@ -19,7 +19,7 @@ _log = logging.getLogger("receiver.pipeline")
 
 
 @dataclass(eq=False, slots=True)
-class Arrival:
+class IncomingPicture:
     """A picture under way.
 
     Attributes:

@@ -37,7 +37,7 @@ class Figures:
     archive: ArchiveFigures | None = None
 
 
-class Metrics:
+class ReceiverMetrics:
     """Counts what happens. Each receiver has its own.
 
     Args:

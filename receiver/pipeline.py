@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from codec.container.bitstream import Header
 from codec.layers import Layer, Priors
 from layercast_common.errors import BitstreamError, LayercastError, RenderError
-from receiver.archive import Keeper, label_of
+from receiver.archive import ArchiveWriter, label_of
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed
-from receiver.incoming_picture import Arrival
+from receiver.incoming_picture import IncomingPicture
 from receiver.rendering.frames import Frame
 from receiver.server import ImageDone, ImageFailed, OfferReceived, ReceiverEvent, SectionReceived
 
@@ -39,7 +39,7 @@ QUIET_SECONDS = 6 * 3600.0
 Key = tuple[str, int]
 
 
-class Pictures:
+class Pipeline:
     """Takes what comes of pictures, has it drawn and kept, and tells. Used from one event loop.
 
     Args:
@@ -51,17 +51,17 @@ class Pictures:
         engine: draws them; None to draw nothing.
     """
 
-    def __init__(self, keeper: Keeper, tell: Callable[[Event], None], *, steps: int | None = None) -> None:
+    def __init__(self, keeper: ArchiveWriter, tell: Callable[[Event], None], *, steps: int | None = None) -> None:
         self.engine: Renderer | None = None
         self._keeper = keeper
         self._tell = tell
         self._steps = steps
-        self._open: dict[Key, Arrival] = {}
+        self._open: dict[Key, IncomingPicture] = {}
         #: Pictures that are no longer drawn, and still arrive; as many as senders may have open.
-        self._given_up: dict[Key, Arrival] = {}
+        self._given_up: dict[Key, IncomingPicture] = {}
         self._ended = asyncio.Event()
 
-    def __iter__(self) -> Iterator[Arrival]:
+    def __iter__(self) -> Iterator[IncomingPicture]:
         """Those that are not given up."""
         return iter(self._open.values())
 
@@ -107,18 +107,18 @@ class Pictures:
                     self._fail((session, image), event.reason)
                     self._keeper.keep_part(picture)
 
-    def open(self, offer: OfferReceived, name: str) -> Arrival | None:
+    def open(self, offer: OfferReceived, name: str) -> IncomingPicture | None:
         """Begin a picture; None if its head tells nothing."""
         try:
             header = Header.parse(offer.head)
         except BitstreamError as error:
             _log.warning("picture %s: %s", name, error)
             return None
-        if self.engine and (difference := self.engine.tell_difference(header.model)):
+        if self.engine and (difference := self.engine.describe_mismatch(header.model)):
             _log.warning("picture %s: %s", name, difference)
         if len(self._open) >= MAX_OPEN_PICTURES:
             self._stop_oldest()
-        picture = self._open[offer.session, offer.image] = Arrival(name, header, datetime.now(UTC), _now())
+        picture = self._open[offer.session, offer.image] = IncomingPicture(name, header, datetime.now(UTC), _now())
         self._tell(picture.opened(offer))
         return picture
 
@@ -148,7 +148,7 @@ class Pictures:
         )
         self._draw(key, picture, priors)
 
-    async def _deliver(self, key: Key, picture: Arrival, received: int) -> None:
+    async def _deliver(self, key: Key, picture: IncomingPicture, received: int) -> None:
         """Keep a picture of which everything came.
 
         Raises:
@@ -169,12 +169,12 @@ class Pictures:
         else:
             self._finish_if_drawn(key, picture)
 
-    def _is_open(self, key: Key, picture: Arrival) -> bool:
+    def _is_open(self, key: Key, picture: IncomingPicture) -> bool:
         """Whether a picture was not given up while it was brought to disk."""
         self._given_up.pop(key, None)
         return self._open.get(key) is picture
 
-    def _draw(self, key: Key, picture: Arrival, priors: Priors) -> None:
+    def _draw(self, key: Key, picture: IncomingPicture, priors: Priors) -> None:
         if self.engine is None:
             return
         loop = asyncio.get_running_loop()
@@ -196,7 +196,7 @@ class Pictures:
             return
         picture.drawing.add_done_callback(lambda drawing: in_loop(lambda: self._drawn(key, picture, drawing)))
 
-    def _show(self, picture: Arrival, frame: Frame) -> None:
+    def _show(self, picture: IncomingPicture, frame: Frame) -> None:
         if not picture.wants(frame):
             return
         picture.shown = True
@@ -204,7 +204,7 @@ class Pictures:
         if frame.final:
             self._keeper.keep_level(picture, frame)
 
-    def _drawn(self, key: Key, picture: Arrival, drawing: "Future[Frame]") -> None:
+    def _drawn(self, key: Key, picture: IncomingPicture, drawing: "Future[Frame]") -> None:
         if drawing is not picture.drawing or drawing.cancelled() or self._open.get(key) is not picture:
             return
         if error := drawing.exception():
@@ -212,7 +212,7 @@ class Pictures:
         else:
             self._finish_if_drawn(key, picture)
 
-    def _finish_if_drawn(self, key: Key, picture: Arrival) -> None:
+    def _finish_if_drawn(self, key: Key, picture: IncomingPicture) -> None:
         drawing = picture.drawing
         drawn = self.engine is None or (drawing is not None and drawing.done() and not drawing.cancelled())
         if not (picture.delivered and drawn):

@@ -1,6 +1,6 @@
 """The receiver as a whole: takes pictures in, draws them, tells what happens.
 
-Intake --> sections so far --> priors --> Engine --> frames
+Server --> sections so far --> priors --> Engine --> frames
                                  |                     |
                                  +-----> events <------+----> archive
 """
@@ -20,14 +20,14 @@ from codec.layers import Priors, Semantic
 from layercast_common.errors import UsageError
 from protocol.wire.limits import Limits
 from protocol.wire.seals import SharedKey
-from receiver.archive import KEEP_BYTES, Bounds, Keeper
+from receiver.archive import KEEP_BYTES, ArchiveWriter, RetentionPolicy
 from receiver.events import Event, FrameRendered
-from receiver.metrics import Figures, Metrics
+from receiver.metrics import Figures, ReceiverMetrics
 from receiver.permissions import Permissions
-from receiver.pipeline import Pictures
+from receiver.pipeline import Pipeline
 from receiver.rendering.settings.settings import Tuning
 from receiver.replay import offer_of, sections_of
-from receiver.server import ImageDone, Intake, ReceiverEvent, SectionReceived
+from receiver.server import ImageDone, ReceiverEvent, SectionReceived, Server
 
 if TYPE_CHECKING:
     from receiver.rendering.engine.renderer import Renderer
@@ -44,7 +44,7 @@ class Receiver:
     """Takes pictures from senders and draws them as their layers arrive. Use it as `async with`.
 
     Args:
-        listen: the address to listen on, or several; see `Intake`.
+        listen: the address to listen on, or several; see `Server`.
         token: what senders must know; None takes anyone.
         permissions: instead of a token, which tokens may send which streams.
         model: a registered name, a hub id, a local folder, or a loaded model; None draws nothing and only keeps what
@@ -96,10 +96,10 @@ class Receiver:
     ) -> None:
         if steps is not None and steps < 1:
             raise UsageError(f"a picture takes at least one step, not {steps}")
-        bounds = Bounds(size=keep, days=keep_days)
-        self._keeper = Keeper(archive, bounds, in_use=lambda: self._pictures.names)
-        self._pictures = Pictures(self._keeper, self._tell, steps=steps)
-        self._intake = Intake(
+        bounds = RetentionPolicy(size=keep, days=keep_days)
+        self._keeper = ArchiveWriter(archive, bounds, in_use=lambda: self._pictures.names)
+        self._pictures = Pipeline(self._keeper, self._tell, steps=steps)
+        self._intake = Server(
             listen,
             on_event=self._take,
             token=token,
@@ -124,7 +124,7 @@ class Receiver:
         self._redrawing: asyncio.Task[None] | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self._condition = "loading"
-        self.metrics = Metrics(self._figures)
+        self.metrics = ReceiverMetrics(self._figures)
 
     async def __aenter__(self) -> "Receiver":
         """Listen, load the model, and draw one picture to warm up; senders that come meanwhile wait.

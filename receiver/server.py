@@ -34,7 +34,7 @@ from protocol.wire.limits import Limits
 from protocol.wire.seals import SharedKey
 from receiver.permissions import Permissions, Right
 
-__all__ = ["ImageDone", "ImageFailed", "Intake", "OfferReceived", "ReceiverEvent", "SectionInfo", "SectionReceived"]
+__all__ = ["ImageDone", "ImageFailed", "OfferReceived", "ReceiverEvent", "SectionInfo", "SectionReceived", "Server"]
 
 #: How long saying goodbye to the senders may take when the intake closes, in seconds.
 FAREWELL_SECONDS = 1.0
@@ -50,7 +50,7 @@ _log = logging.getLogger("layercast.intake")
 OnEvent = Callable[[ReceiverEvent], Awaitable[None] | None]
 
 
-class Intake:
+class Server:
     """Takes pictures from any number of senders. Use it as `async with`.
 
     Args:
@@ -111,7 +111,7 @@ class Intake:
         self._bad_packets = 0
         self._leaving = False
 
-    async def __aenter__(self) -> "Intake":
+    async def __aenter__(self) -> "Server":
         """Begin to listen.
 
         Raises:
@@ -149,7 +149,7 @@ class Intake:
     @property
     def url(self) -> str:
         """Where senders reach us, with the port that was really bound; the first of several addresses."""
-        assert self._listeners, "an Intake listens inside its `async with`"
+        assert self._listeners, "a Server listens inside its `async with`"
         return self._listeners[0].url
 
     @property

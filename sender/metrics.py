@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from sender.connection.delivery import Delivery
-from sender.outbox.relay import Courier
+from sender.outbox.relay import OutboxRelay
 from sender.outbox.updates import Update
 
 #: Seconds that a delivery may take: a fraction on a fast link, hours on the slowest.
@@ -18,14 +18,14 @@ _SECONDS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 _LAYERS = {0: "semantic", 1: "structure", 2: "texture", 3: "detail", None: "framing"}
 
 
-class Metrics:
+class SenderMetrics:
     """Counts what happens to the pictures of an outbox.
 
     Args:
         courier: who delivers them.
     """
 
-    def __init__(self, courier: Courier) -> None:
+    def __init__(self, courier: OutboxRelay) -> None:
         self._registry = CollectorRegistry()
         self._pictures = self._counter("pictures", "Pictures by what became of them", "state")
         self._bytes = self._counter("sent_bytes", "Bytes on the wire of delivered pictures, by layer", "layer")
@@ -61,7 +61,7 @@ class Metrics:
 class _Reader(Collector):
     """The figures that are read when somebody asks."""
 
-    def __init__(self, courier: Courier) -> None:
+    def __init__(self, courier: OutboxRelay) -> None:
         self._courier = courier
 
     def describe(self) -> Iterator[Metric]:

@@ -15,7 +15,7 @@ logger = logging.getLogger("training")
 
 
 @dataclass(slots=True)
-class Run:
+class TrainingRun:
     """One resumable stage: counts steps and seconds over all its restarts.
 
     The budget is `steps` or `minutes`, whichever is given; minutes let a shared CPU train for as long as there is

@@ -27,7 +27,7 @@ ANNOTATED_SIDE = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class EncodeOptions:
     """How a picture is to be turned into a stream.
 
     Attributes:
@@ -75,7 +75,7 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Composition:
+class EncodeResult:
     """A stream, and what is known of how it came to be.
 
     Attributes:
@@ -89,7 +89,7 @@ class Composition:
     jpeg_size: int
 
 
-def compose(source: PictureSource, recipe: Recipe | None = None) -> Composition:
+def encode_picture(source: PictureSource, recipe: EncodeOptions | None = None) -> EncodeResult:
     """Turn a picture into a stream.
 
     Args:
@@ -101,7 +101,7 @@ def compose(source: PictureSource, recipe: Recipe | None = None) -> Composition:
         UsageError: the recipe does not make sense.
         MissingExtraError, MissingModelError, ModelFilesError: an annotator or captioner is not there or is broken.
     """
-    recipe = recipe or Recipe()
+    recipe = recipe or EncodeOptions()
     picture = load_picture(source)
     prompt = find_prompt(
         picture,
@@ -124,10 +124,10 @@ def compose(source: PictureSource, recipe: Recipe | None = None) -> Composition:
         order=order_named(recipe.order),
         nested=recipe.nested,
     )
-    return Composition(stream=stream, prompt=prompt, jpeg_size=jpeg_size(Image.fromarray(pixels)))
+    return EncodeResult(stream=stream, prompt=prompt, jpeg_size=jpeg_size(Image.fromarray(pixels)))
 
 
-def _lines(pixels: NDArray[np.uint8], canvas: Size, recipe: Recipe) -> Structure:
+def _lines(pixels: NDArray[np.uint8], canvas: Size, recipe: EncodeOptions) -> Structure:
     if recipe.edges is not None:
         return load_edge_picture(recipe.edges, canvas, ANNOTATED_SIDE)
     match recipe.structure:
@@ -138,7 +138,7 @@ def _lines(pixels: NDArray[np.uint8], canvas: Size, recipe: Recipe) -> Structure
     return "canny"
 
 
-def _people(pixels: NDArray[np.uint8], canvas: Size, recipe: Recipe) -> Skeleton | None:
+def _people(pixels: NDArray[np.uint8], canvas: Size, recipe: EncodeOptions) -> Skeleton | None:
     if recipe.keypoints is not None:
         return load_keypoints(recipe.keypoints, canvas)
     return annotate_pose(pixels) if recipe.structure == "openpose" else None

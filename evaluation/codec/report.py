@@ -20,7 +20,7 @@ from evaluation.codec.pictures import Track, read_pictures, read_prompts
 from evaluation.codec.speed import SpeedResult, measure_speed
 from evaluation.codec.streams import BUDGETS, StreamsResult, measure_streams
 from evaluation.codec.texts import TextResult, measure_texts
-from evaluation.thresholds import Bar
+from evaluation.thresholds import Threshold
 
 #: The most that lines may take of JPEG XL's bytes at equal agreement, by the side of its map.
 LINES_BOUNDS = dict(zip(SIDES, (0.65, 0.70), strict=True))
@@ -51,27 +51,27 @@ class CodecReport:
     speed: SpeedResult
 
     @property
-    def bars(self) -> tuple[Bar, ...]:
+    def bars(self) -> tuple[Threshold, ...]:
         """What is promised, and what came of it."""
         smallest = min(self.streams, key=lambda result: result.budget)
         return (
-            *(Bar(f"text of {result.name}, of Brotli's bytes", result.ratio, 0.45) for result in self.texts),
+            *(Threshold(f"text of {result.name}, of Brotli's bytes", result.ratio, 0.45) for result in self.texts),
             *(
-                Bar(
+                Threshold(
                     f"lines at F1 {result.f1:.2f}, of JPEG XL's bytes at F1 {result.jpegxl_f1:.2f}",
                     result.ratio,
                     LINES_BOUNDS[result.side],
                 )
                 for result in self.lines
             ),
-            Bar("three nested grids, of the finest alone", self.nesting.ratio, 1.10),
-            Bar("colours, bytes", self.colors.mean_bytes, 45),
-            Bar("colours, CIEDE2000", self.colors.difference, 2.5),
-            Bar("everything, bytes", smallest.mean_bytes, 330),
-            Bar("everything, F1 of the lines", smallest.f1, 0.75, at_least=True),
-            Bar("encoding, ms", 1000 * self.speed.encode_s, 50),
-            Bar("decoding, ms", 1000 * self.speed.decode_s, 15),
-            Bar("cold start of the command, s", self.speed.start_s, 1.5),
+            Threshold("three nested grids, of the finest alone", self.nesting.ratio, 1.10),
+            Threshold("colours, bytes", self.colors.mean_bytes, 45),
+            Threshold("colours, CIEDE2000", self.colors.difference, 2.5),
+            Threshold("everything, bytes", smallest.mean_bytes, 330),
+            Threshold("everything, F1 of the lines", smallest.f1, 0.75, at_least=True),
+            Threshold("encoding, ms", 1000 * self.speed.encode_s, 50),
+            Threshold("decoding, ms", 1000 * self.speed.decode_s, 15),
+            Threshold("cold start of the command, s", self.speed.start_s, 1.5),
         )
 
 

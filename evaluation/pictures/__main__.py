@@ -24,7 +24,7 @@ from evaluation.pictures.competitors import load_formats
 from evaluation.pictures.measuring import PicturesResult, bars, draw_levels, measure_pictures
 from evaluation.pictures.quality import Quality
 from evaluation.pictures.sheet import draw_sheet
-from evaluation.thresholds import Bar
+from evaluation.thresholds import Threshold
 from layercast_common.errors import LayercastError, UsageError
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     return table
 
 
-def _said(bar: Bar) -> list[str]:
+def _said(bar: Threshold) -> list[str]:
     bound = f"{'>=' if bar.at_least else '<='} {bar.bound:.3f}"
     return [bar.what, f"{bar.figure:.3f}", bound, "met" if bar.met else "missed"]
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.encoder.picture import Recipe, compose
+from codec.encoder.picture import EncodeOptions, encode_picture
 from codec.image_io import PictureSource, fit_to_canvas, load_picture
 from codec.layers import Layer, Priors
 from evaluation.pictures.competitors import Format, candidates
 from evaluation.pictures.quality import Quality, best_of, compare, mean_of
-from evaluation.thresholds import Bar
+from evaluation.thresholds import Threshold
 from receiver.rendering.engine.direct import render
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def draw_levels(model: "Model", source: PictureSource, budget: int) -> Case:
     Raises:
         LayercastError: the picture cannot be read, or the budget cannot be met.
     """
-    stream = compose(source, Recipe(model=model.name, budget=budget)).stream
+    stream = encode_picture(source, EncodeOptions(model=model.name, budget=budget)).stream
     priors = stream.decode()
     levels = {name: draw(model, priors.only(layers), stream.header.seed) for name, layers in LEVELS.items()}
     original = fit_to_canvas(load_picture(source).image, stream.header.canvas)
@@ -172,23 +172,25 @@ def measure_pictures(
     )
 
 
-def bars(result: PicturesResult) -> list[Bar]:
+def bars(result: PicturesResult) -> list[Threshold]:
     """What is promised of a budget, and what came of it."""
     last = result.levels["texture"].quality
     others = [entry.quality for entry in result.formats.values()]
     promised = []
     if others:
         promised = [
-            Bar("edge F1, to 1.5 times the best format's", last.edge_f1, 1.5 * best_of(others).edge_f1, at_least=True),
-            Bar("GMSD, to the best format's", last.gmsd, best_of(others).gmsd),
+            Threshold(
+                "edge F1, to 1.5 times the best format's", last.edge_f1, 1.5 * best_of(others).edge_f1, at_least=True
+            ),
+            Threshold("GMSD, to the best format's", last.gmsd, best_of(others).gmsd),
         ]
     if webp := result.formats.get("WebP"):
-        promised.append(Bar("CIEDE2000, to WebP's", last.color_difference, webp.quality.color_difference))
+        promised.append(Threshold("CIEDE2000, to WebP's", last.color_difference, webp.quality.color_difference))
     for before, after in (("semantic", "structure"), ("structure", "texture")):
         first, second = result.levels[before].quality, result.levels[after].quality
         promised += [
-            Bar(f"edge F1 of {after}, to {before}'s", second.edge_f1, first.edge_f1, at_least=True),
-            Bar(f"CIEDE2000 of {after}, to {before}'s", second.color_difference, first.color_difference),
-            Bar(f"SSIM of {after}, to {before}'s", second.ssim, first.ssim, at_least=True),
+            Threshold(f"edge F1 of {after}, to {before}'s", second.edge_f1, first.edge_f1, at_least=True),
+            Threshold(f"CIEDE2000 of {after}, to {before}'s", second.color_difference, first.color_difference),
+            Threshold(f"SSIM of {after}, to {before}'s", second.ssim, first.ssim, at_least=True),
         ]
     return promised

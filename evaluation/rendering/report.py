@@ -12,7 +12,7 @@ from evaluation.rendering.many_pictures import CrowdFigures, measure_crowd
 from evaluation.rendering.policy import PolicyFigures, measure_policy
 from evaluation.rendering.speed import SpeedFigures, measure_speed
 from evaluation.rendering.subjects import load_subjects
-from evaluation.thresholds import Bar
+from evaluation.thresholds import Threshold
 
 if TYPE_CHECKING:
     from receiver.rendering.models.model import Model
@@ -42,7 +42,7 @@ class RenderReport:
     speed: SpeedFigures
     arrivals: tuple[ArrivalFigures, ...]
     crowd: CrowdFigures
-    bars: tuple[Bar, ...]
+    bars: tuple[Threshold, ...]
 
 
 def measure_rendering(
@@ -99,36 +99,40 @@ def _cpu_facts() -> list[str]:
     return facts.read_text(encoding="utf-8").splitlines() if facts.is_file() else []
 
 
-def _speed_bars(speed: SpeedFigures, device: str) -> list[Bar]:
+def _speed_bars(speed: SpeedFigures, device: str) -> list[Threshold]:
     on_gpu = [
-        Bar("first frame, ms", 1000 * speed.first_s, 60.0),
-        Bar("first frame over its bare parts", speed.first_share, 1.3),
+        Threshold("first frame, ms", 1000 * speed.first_s, 60.0),
+        Threshold("first frame over its bare parts", speed.first_share, 1.3),
     ]
     return [
         *(on_gpu if device == "cuda" else ()),
-        Bar("engine's step over a bare UNet forward", speed.engine_share, 1.05),
-        Bar("stock pipeline's time over ours", speed.stock_share, 1.0, at_least=True),
+        Threshold("engine's step over a bare UNet forward", speed.engine_share, 1.05),
+        Threshold("stock pipeline's time over ours", speed.stock_share, 1.0, at_least=True),
     ]
 
 
-def _arrival_bars(arrivals: Sequence[ArrivalFigures]) -> list[Bar]:
+def _arrival_bars(arrivals: Sequence[ArrivalFigures]) -> list[Threshold]:
     bars = []
     for figures in arrivals:
         what = f"{figures.scenario} at 10, 40 and 70 %"
         bars += [
-            Bar(f"{what}: UNet forwards over three runs", figures.pass_share, 0.6),
-            Bar(f"{what}: edge F1 over a restart's", figures.f1_agreement, 0.95, at_least=True),
-            Bar(f"{what}: a restart's CIEDE2000 over ours", figures.color_agreement, 0.95, at_least=True),
+            Threshold(f"{what}: UNet forwards over three runs", figures.pass_share, 0.6),
+            Threshold(f"{what}: edge F1 over a restart's", figures.f1_agreement, 0.95, at_least=True),
+            Threshold(f"{what}: a restart's CIEDE2000 over ours", figures.color_agreement, 0.95, at_least=True),
         ]
     return bars
 
 
-def _crowd_bars(crowd: CrowdFigures, device: str) -> list[Bar]:
+def _crowd_bars(crowd: CrowdFigures, device: str) -> list[Threshold]:
     gpu = device == "cuda"
     bars = [
-        Bar(f"{crowd.pictures} at once: last first frame over a lone one", crowd.first_share, 2.5 if gpu else 8.0),
-        Bar(f"{crowd.pictures} at once: finished", crowd.finished, 1.0, at_least=True),
+        Threshold(
+            f"{crowd.pictures} at once: last first frame over a lone one", crowd.first_share, 2.5 if gpu else 8.0
+        ),
+        Threshold(f"{crowd.pictures} at once: finished", crowd.finished, 1.0, at_least=True),
     ]
     if gpu:
-        bars.append(Bar(f"{crowd.pictures} at once: throughput over one by one", crowd.throughput, 3.0, at_least=True))
+        bars.append(
+            Threshold(f"{crowd.pictures} at once: throughput over one by one", crowd.throughput, 3.0, at_least=True)
+        )
     return bars

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from codec.layers import Priors
 
 if TYPE_CHECKING:
-    from receiver.rendering.engine.job import Job
+    from receiver.rendering.engine.job import RenderJob
     from receiver.rendering.models.model import Model
 
 
@@ -26,13 +26,13 @@ class Studio:
         self.passes = 0
         self._conditioner = Conditioner(self.model)
 
-    def begin(self, priors: Priors, seed: int) -> "Job":
+    def begin(self, priors: Priors, seed: int) -> "RenderJob":
         """A job that has not done a step."""
-        from receiver.rendering.engine.job import Job
+        from receiver.rendering.engine.job import RenderJob
 
-        return Job(self.model, self._conditioner, priors, seed=seed, steps=self.steps, clock=time.monotonic)
+        return RenderJob(self.model, self._conditioner, priors, seed=seed, steps=self.steps, clock=time.monotonic)
 
-    def advance(self, job: "Job", done: int) -> None:
+    def advance(self, job: "RenderJob", done: int) -> None:
         """Take a job to where `done` steps of its run are behind it."""
         from receiver.rendering.sampling.sampler import advance
 
@@ -40,7 +40,7 @@ class Studio:
             advance(self.model, [job.run])
             self.passes += 1
 
-    def finish(self, job: "Job") -> NDArray[np.uint8]:
+    def finish(self, job: "RenderJob") -> NDArray[np.uint8]:
         """Take a job to its end: the picture, (H, W, 3) uint8 RGB."""
         self.advance(job, job.run.steps)
         frame = job.draw_frame()
@@ -51,7 +51,7 @@ class Studio:
         """A whole run."""
         return self.finish(self.begin(priors, seed))
 
-    def fork(self, job: "Job", priors: Priors) -> "Job":
+    def fork(self, job: "RenderJob", priors: Priors) -> "RenderJob":
         """A job at the same step of the same run, with other layers, whatever the plan says."""
         twin = self.begin(priors, 0)
         conditions = twin.run.conditions

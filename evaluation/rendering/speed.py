@@ -144,12 +144,12 @@ def _bare_parts(model: "Model", subject: Subject, steps: int) -> float:
 
     from receiver.rendering.output.previews import decode_latents
     from receiver.rendering.sampling.conditioning import Conditioner
-    from receiver.rendering.sampling.sampler import Run, unet_inputs
+    from receiver.rendering.sampling.sampler import DenoisingRun, unet_inputs
 
     began = time.perf_counter()
     conditioner, priors = Conditioner(model), subject.priors
     size = conditioner.size(priors.canvas)
-    run = Run(model, conditioner.prepare(priors), size=size, seed=subject.seed, steps=steps)
+    run = DenoisingRun(model, conditioner.prepare(priors), size=size, seed=subject.seed, steps=steps)
     with torch.inference_mode():
         inputs = unet_inputs(model, [run])
         for _ in range(min((step for step in model.settings.previews if step < steps), default=steps)):

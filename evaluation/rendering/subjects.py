@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.encoder.picture import Recipe, compose
+from codec.encoder.picture import EncodeOptions, encode_picture
 from codec.image_io import fit_to_canvas, load_picture
 from codec.layers import Priors
 from layercast_common.errors import UsageError
@@ -48,7 +48,7 @@ def load_subjects(paths: Sequence[Path], seed: int) -> list[Subject]:
     """Encode pictures and decode them again; the first is drawn from `seed`, the next from the one after it."""
     subjects = []
     for number, path in enumerate(paths):
-        stream = compose(path, Recipe(seed=seed + number)).stream
+        stream = encode_picture(path, EncodeOptions(seed=seed + number)).stream
         original = fit_to_canvas(load_picture(path).image, stream.header.canvas)
         subjects.append(Subject(path.name, original, stream.decode(), seed + number))
     return subjects

@@ -17,9 +17,9 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from codec.analysis.captioning.classifier import SUBJECTS, load_network, recognize
+from codec.analysis.captioning.classifier import SUBJECTS, classify, load_classifier
 from codec.layers import Priors, Semantic
-from evaluation.thresholds import Bar
+from evaluation.thresholds import Threshold
 from layercast_common.errors import LayercastError
 from receiver.rendering.engine.direct import render
 
@@ -62,14 +62,14 @@ def subjects_right(model: "Model", count: int) -> float:
     asked = list(islice(subject_prompts(), count))
     right = 0
     for seed, (subject, prompt) in enumerate(_tracked(asked, "subjects")):
-        seen = recognize(draw(model, prompt, seed)).subjects
+        seen = classify(draw(model, prompt, seed)).subjects
         right += max(seen, key=lambda name: seen[name]) == subject
     return right / count
 
 
 def objects_right(model: "Model", table: Path) -> float:
     """Share of objects that the network of `table` names right among them all, each drawn once."""
-    network = load_network(table)
+    network = load_classifier(table)
     names = network.categories[:MAX_OBJECTS]
     right = 0
     for seed, name in enumerate(_tracked(names, "objects")):
@@ -98,9 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from receiver.rendering import load_model
 
         model = load_model(options.model)
-        bars = [Bar("subjects right", subjects_right(model, options.count), 0.8, at_least=True)]
+        bars = [Threshold("subjects right", subjects_right(model, options.count), 0.8, at_least=True)]
         if options.objects:
-            bars.append(Bar("objects right", objects_right(model, options.objects), 0.6, at_least=True))
+            bars.append(Threshold("objects right", objects_right(model, options.objects), 0.6, at_least=True))
     except (LayercastError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

@@ -4,7 +4,7 @@ import asyncio
 
 from evaluation.wire.bottleneck import Bottleneck
 from evaluation.wire.many_senders import picture
-from receiver.server import Intake, OfferReceived, ReceiverEvent
+from receiver.server import OfferReceived, ReceiverEvent, Server
 from sender.connection.sender import Sender
 
 _END_OF_UPGRADE = b"\r\n\r\n"
@@ -26,7 +26,7 @@ async def count_greeting() -> int:
     sections = picture(1)[:3]
     text = len(sections[0].payload)
     async with (
-        Intake("ws://127.0.0.1:0", on_event=note) as intake,
+        Server("ws://127.0.0.1:0", on_event=note) as intake,
         Bottleneck(intake.url, rate=0, delay=0.0) as proxy,
         Sender(proxy.url, rate=2400) as sender,
     ):

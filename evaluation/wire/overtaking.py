@@ -51,7 +51,7 @@ _numbers = itertools.count()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class TransferRun:
     """What one sender did.
 
     Attributes:
@@ -86,8 +86,8 @@ class OvertakingReport:
     round_trip: float
     window: int
     packet: int
-    ours: Run
-    fifo: Run
+    ours: TransferRun
+    fifo: TransferRun
     bound: float
     whole_ratio: float
 
@@ -145,7 +145,7 @@ def kernel_missing() -> str | None:
     return None
 
 
-async def _run_ours(road: Road, rate: float, delay: float, queued: int) -> tuple[Run, float]:
+async def _run_ours(road: Road, rate: float, delay: float, queued: int) -> tuple[TransferRun, float]:
     async with (
         road(rate, delay) as (within, listen, reach),
         Receiving(listen, within=within) as receiving,
@@ -164,10 +164,10 @@ async def _run_ours(road: Road, rate: float, delay: float, queued: int) -> tuple
         arrivals = (await receiving.look()).arrivals
     urgent = next(at for at, what, which in arrivals if (what, which) == ("offer", text.image))
     whole = max(at for at, what, _ in arrivals if what == "done")
-    return Run(urgent=round(urgent - offered, 3), whole=round(whole - began, 3)), first.seconds
+    return TransferRun(urgent=round(urgent - offered, 3), whole=round(whole - began, 3)), first.seconds
 
 
-async def _run_fifo(road: Road, rate: float, delay: float, queued: int) -> Run:
+async def _run_fifo(road: Road, rate: float, delay: float, queued: int) -> TransferRun:
     payload = MAX_PACKET - DATA_FRAMING
     sizes = [MAX_PACKET] * (queued // payload) + [queued % payload + DATA_FRAMING]
     waiting: asyncio.Queue[int] = asyncio.Queue()
@@ -201,7 +201,7 @@ async def _run_fifo(road: Road, rate: float, delay: float, queued: int) -> Run:
             await asyncio.sleep(0.2)
         await transport.close()
     urgent = arrivals[-1][0]
-    return Run(urgent=round(urgent - offered, 3), whole=round(urgent - began, 3))
+    return TransferRun(urgent=round(urgent - offered, 3), whole=round(urgent - began, 3))
 
 
 def _until_busy(rate: float, queued: int) -> float:

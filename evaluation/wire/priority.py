@@ -25,7 +25,7 @@ from protocol.receiving.connection import ReceiverConnection
 from protocol.sending.fragmentation import OutgoingSection
 from protocol.transports.memory import memory_pair
 from protocol.wire.limits import Limits
-from receiver.server import Intake
+from receiver.server import Server
 from sender.connection.sender import Sender
 
 #: How late the text of a new picture may be, in seconds.
@@ -138,7 +138,7 @@ def _picture() -> list[OutgoingSection]:
 @contextlib.asynccontextmanager
 async def _over_websocket(link: LinkProfile, offers: _Offers) -> AsyncIterator[Sender]:
     async with (
-        Intake("ws://127.0.0.1:0", on_event=offers.note) as intake,
+        Server("ws://127.0.0.1:0", on_event=offers.note) as intake,
         Sender(intake.url, link=link) as sender,
     ):
         yield sender

@@ -23,7 +23,7 @@ from layercast_common.errors import DisconnectedError
 from protocol.transports.addresses import open_listener
 from protocol.transports.base import Transport
 from protocol.wire.limits import Limits
-from receiver.server import ImageDone, Intake, OfferReceived, ReceiverEvent
+from receiver.server import ImageDone, OfferReceived, ReceiverEvent, Server
 
 #: Sessions that it takes, from wherever.
 MANY = 4096
@@ -128,11 +128,11 @@ async def _receive(listen: str, *, plain: bool) -> None:
         await _answer(listener.url, counts, None)
         return
     limits = Limits(sessions=MANY, sessions_per_address=MANY)
-    async with Intake(listen, on_event=counts.note_event, limits=limits) as intake:
+    async with Server(listen, on_event=counts.note_event, limits=limits) as intake:
         await _answer(intake.url, counts, intake)
 
 
-async def _answer(url: str, counts: _Counts, intake: Intake | None) -> None:
+async def _answer(url: str, counts: _Counts, intake: Server | None) -> None:
     """Tell the address, and then how we are for every line that comes."""
     _tell(url)
     while await asyncio.to_thread(sys.stdin.readline):

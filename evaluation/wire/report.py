@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.thresholds import Bar
+from evaluation.thresholds import Threshold
 from evaluation.virtual_time import run_virtual
 from evaluation.wire.greeting import count_greeting
 from evaluation.wire.many_senders import IDLE_BYTES, STARVED, IdleReport, RushReport, measure_idle, measure_rush
@@ -50,23 +50,31 @@ class WireReport:
     links: tuple[SoakReport, ...]
 
     @property
-    def bars(self) -> tuple[Bar, ...]:
+    def bars(self) -> tuple[Threshold, ...]:
         """The figures that something is promised of."""
         bars = [
-            Bar("framing of a DATA packet, bytes", self.packets.data_overhead, DATA_OVERHEAD_BAR),
-            Bar("greeting until the first OFFER, bytes", self.greeting, GREETING_BAR),
-            Bar("packets encoded and decoded per second", self.packets.packets_per_second, SPEED_BAR, at_least=True),
+            Threshold("framing of a DATA packet, bytes", self.packets.data_overhead, DATA_OVERHEAD_BAR),
+            Threshold("greeting until the first OFFER, bytes", self.greeting, GREETING_BAR),
+            Threshold(
+                "packets encoded and decoded per second", self.packets.packets_per_second, SPEED_BAR, at_least=True
+            ),
         ]
         if self.idle is not None:
-            bars.append(Bar(f"each of {self.idle.sessions} idle sessions, bytes", self.idle.bytes_each, IDLE_BYTES))
-        bars.append(Bar(f"dropped of {self.rush.sessions} senders at once", self.rush.dropped, 0))
+            bars.append(
+                Threshold(f"each of {self.idle.sessions} idle sessions, bytes", self.idle.bytes_each, IDLE_BYTES)
+            )
+        bars.append(Threshold(f"dropped of {self.rush.sessions} senders at once", self.rush.dropped, 0))
         bars.append(
-            Bar(f"pictures of {self.rush.pictures} that did not arrive", self.rush.pictures - self.rush.complete, 0)
+            Threshold(
+                f"pictures of {self.rush.pictures} that did not arrive", self.rush.pictures - self.rush.complete, 0
+            )
         )
-        bars.append(Bar("slowest sender's time over the middle one's", self.rush.slowest / self.rush.median, STARVED))
+        bars.append(
+            Threshold("slowest sender's time over the middle one's", self.rush.slowest / self.rush.median, STARVED)
+        )
         for one in self.overtaking:
-            bars.append(Bar(f"urgent text, {one.link}, s", one.ours.urgent, one.bound))
-            bars.append(Bar(f"all, {one.link}, over a plain sender's", one.whole_ratio, WHOLE_RATIO))
+            bars.append(Threshold(f"urgent text, {one.link}, s", one.ours.urgent, one.bound))
+            bars.append(Threshold(f"all, {one.link}, over a plain sender's", one.whole_ratio, WHOLE_RATIO))
         return tuple(bars)
 
 

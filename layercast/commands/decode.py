@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
     from layercast.reports import layer_name, load_stream
     from layercast_common.files import make_folder, save_whole
     from receiver.rendering import load_model, render
-    from receiver.rendering.model_files.fingerprint import tell_difference
+    from receiver.rendering.model_files.fingerprint import describe_mismatch
 
     levels = parse_levels(options.levels)
     streams = [(path, load_stream(path, partial=options.partial)) for path in options.files]
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
             if options.save_priors:
                 save_priors(priors, options.output, path.stem)
             rows.append({"file": str(path), "bytes": len(stream.to_bytes()), "model": name, "levels": written})
-            if difference := tell_difference(stream.header.model, model.name, model.revision):
+            if difference := describe_mismatch(stream.header.model, model.name, model.revision):
                 say(f"{path}: {difference}", quiet=options.quiet)
             if not options.json:
                 say(f"{path}: {', '.join(written.values())}", quiet=options.quiet)

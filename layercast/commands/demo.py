@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
     """Show the demo, or run it without a page."""
     import asyncio
 
-    from layercast.demo import Setting, run_headless, show
+    from layercast.demo import DemoConfig, run_headless, show
     from layercast.signals import run_until_terminated
     from protocol.link_profiles import parse_link
 
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> None:
         raise UsageError("--headless and --out DIR go together")
     link = parse_link(options.link, options.rate)
     assert link is not None
-    setting = Setting(
+    setting = DemoConfig(
         link=link,
         image=options.image,
         prompt=options.prompt,

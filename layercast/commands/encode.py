@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from codec.container.bitstream import Bitstream
-    from codec.encoder.picture import Recipe
+    from codec.encoder.picture import EncodeOptions
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
@@ -45,7 +45,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Encode every picture, then report; a picture that fails ends the run and leaves the earlier ones whole."""
-    from codec.encoder.picture import compose
+    from codec.encoder.picture import encode_picture
     from layercast.reports import describe
     from layercast_common.files import make_folder
 
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
         task = bars.add_task("encoding", total=len(options.images), note="")
         for image, target in zip(options.images, targets, strict=True):
             bars.update(task, note=image.name)
-            composed = compose(image, search.recipe if search else recipe)
+            composed = encode_picture(image, search.recipe if search else recipe)
             stream = search.best(image, composed.stream, bars) if search else composed.stream
             make_folder(target.parent)
             stream.save(target)
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> None:
 class _Search:
     """Tries seeds for one picture after another, with one loaded model."""
 
-    def __init__(self, options: argparse.Namespace, recipe: "Recipe") -> None:
+    def __init__(self, options: argparse.Namespace, recipe: "EncodeOptions") -> None:
         from layercast.seed_search import check_count
         from receiver.rendering import load_model
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from layercast_common.errors import DisconnectedError, PacketError, RemoteProtocolError
 from protocol.connection.events import Event
 from protocol.connection.states import Machine, Rules, State
-from protocol.recovery.pacing import Allowance
+from protocol.recovery.pacing import TokenBucket
 from protocol.wire.codes import FIRST_PICTURE_CODE, Code
 from protocol.wire.encoding import decode_packet, encode_packet
 from protocol.wire.limits import MAX_PACKET, Limits
@@ -52,7 +52,7 @@ class Connection(ABC):
         self._heard = now
         self._now = now
         self._control: deque[bytes] = deque()
-        self._courtesy = Allowance()
+        self._courtesy = TokenBucket()
         self._events: deque[Event] = deque()
         self._bad: deque[float] = deque(maxlen=limits.bad_packets)
         self.bad_packets = 0

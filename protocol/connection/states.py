@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from layercast_common.errors import LocalProtocolError, RemoteProtocolError
 from protocol.wire.codes import Code
-from protocol.wire.packets import Kind
+from protocol.wire.packets import PacketKind
 
 
 class State(enum.Enum):
@@ -24,7 +24,7 @@ class State(enum.Enum):
     CLOSED = enum.auto()
 
 
-Table = Mapping[State, Mapping[Kind, State]]
+Table = Mapping[State, Mapping[PacketKind, State]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,41 +37,57 @@ class Rules:
     start: State = State.NEW
 
 
-def _stay(state: State, *kinds: Kind) -> dict[Kind, State]:
+def _stay(state: State, *kinds: PacketKind) -> dict[PacketKind, State]:
     return dict.fromkeys(kinds, state)
 
 
 SENDER = Rules(
     name="sender",
     sends={
-        State.NEW: {Kind.HELLO: State.GREETING},
+        State.NEW: {PacketKind.HELLO: State.GREETING},
         # HELLO and WELCOME may be lost on the way, so both may come again.
-        State.GREETING: {**_stay(State.GREETING, Kind.HELLO, Kind.PONG), Kind.BYE: State.CLOSED},
+        State.GREETING: {**_stay(State.GREETING, PacketKind.HELLO, PacketKind.PONG), PacketKind.BYE: State.CLOSED},
         State.READY: {
-            **_stay(State.READY, Kind.OFFER, Kind.DATA, Kind.REPAIR, Kind.CANCEL, Kind.ACK, Kind.ERR),
-            **_stay(State.READY, Kind.PING, Kind.PONG),
-            Kind.BYE: State.CLOSED,
+            **_stay(
+                State.READY,
+                PacketKind.OFFER,
+                PacketKind.DATA,
+                PacketKind.REPAIR,
+                PacketKind.CANCEL,
+                PacketKind.ACK,
+                PacketKind.ERR,
+            ),
+            **_stay(State.READY, PacketKind.PING, PacketKind.PONG),
+            PacketKind.BYE: State.CLOSED,
         },
-        State.SUSPENDED: {Kind.HELLO: State.RESUMING},
-        State.RESUMING: {**_stay(State.RESUMING, Kind.HELLO, Kind.PONG), Kind.BYE: State.CLOSED},
+        State.SUSPENDED: {PacketKind.HELLO: State.RESUMING},
+        State.RESUMING: {**_stay(State.RESUMING, PacketKind.HELLO, PacketKind.PONG), PacketKind.BYE: State.CLOSED},
     },
     receives={
         State.GREETING: {
-            Kind.WELCOME: State.READY,
-            **_stay(State.GREETING, Kind.ERR, Kind.PING),
-            Kind.BYE: State.CLOSED,
+            PacketKind.WELCOME: State.READY,
+            **_stay(State.GREETING, PacketKind.ERR, PacketKind.PING),
+            PacketKind.BYE: State.CLOSED,
         },
         State.READY: {
-            **_stay(State.READY, Kind.WELCOME, Kind.RESUME, Kind.ACK, Kind.WANT, Kind.PRIO, Kind.CANCEL),
-            **_stay(State.READY, Kind.ERR, Kind.PING, Kind.PONG),
-            Kind.BYE: State.CLOSED,
+            **_stay(
+                State.READY,
+                PacketKind.WELCOME,
+                PacketKind.RESUME,
+                PacketKind.ACK,
+                PacketKind.WANT,
+                PacketKind.PRIO,
+                PacketKind.CANCEL,
+            ),
+            **_stay(State.READY, PacketKind.ERR, PacketKind.PING, PacketKind.PONG),
+            PacketKind.BYE: State.CLOSED,
         },
         # RESUME tells what is held, ERR that nothing is.
         State.RESUMING: {
-            **_stay(State.RESUMING, Kind.WELCOME, Kind.PING),
-            Kind.RESUME: State.READY,
-            Kind.ERR: State.READY,
-            Kind.BYE: State.CLOSED,
+            **_stay(State.RESUMING, PacketKind.WELCOME, PacketKind.PING),
+            PacketKind.RESUME: State.READY,
+            PacketKind.ERR: State.READY,
+            PacketKind.BYE: State.CLOSED,
         },
     },
 )
@@ -79,20 +95,36 @@ SENDER = Rules(
 RECEIVER = Rules(
     name="receiver",
     sends={
-        State.NEW: {Kind.BYE: State.CLOSED},
-        State.GREETING: {Kind.WELCOME: State.READY, Kind.BYE: State.CLOSED},
+        State.NEW: {PacketKind.BYE: State.CLOSED},
+        State.GREETING: {PacketKind.WELCOME: State.READY, PacketKind.BYE: State.CLOSED},
         State.READY: {
-            **_stay(State.READY, Kind.WELCOME, Kind.RESUME, Kind.ACK, Kind.WANT, Kind.PRIO, Kind.CANCEL),
-            **_stay(State.READY, Kind.ERR, Kind.PING, Kind.PONG),
-            Kind.BYE: State.CLOSED,
+            **_stay(
+                State.READY,
+                PacketKind.WELCOME,
+                PacketKind.RESUME,
+                PacketKind.ACK,
+                PacketKind.WANT,
+                PacketKind.PRIO,
+                PacketKind.CANCEL,
+            ),
+            **_stay(State.READY, PacketKind.ERR, PacketKind.PING, PacketKind.PONG),
+            PacketKind.BYE: State.CLOSED,
         },
     },
     receives={
-        State.NEW: {Kind.HELLO: State.GREETING, Kind.BYE: State.CLOSED},
+        State.NEW: {PacketKind.HELLO: State.GREETING, PacketKind.BYE: State.CLOSED},
         State.READY: {
-            **_stay(State.READY, Kind.HELLO, Kind.OFFER, Kind.DATA, Kind.REPAIR, Kind.CANCEL, Kind.ACK),
-            **_stay(State.READY, Kind.ERR, Kind.PING, Kind.PONG),
-            Kind.BYE: State.CLOSED,
+            **_stay(
+                State.READY,
+                PacketKind.HELLO,
+                PacketKind.OFFER,
+                PacketKind.DATA,
+                PacketKind.REPAIR,
+                PacketKind.CANCEL,
+                PacketKind.ACK,
+            ),
+            **_stay(State.READY, PacketKind.ERR, PacketKind.PING, PacketKind.PONG),
+            PacketKind.BYE: State.CLOSED,
         },
     },
 )
@@ -101,10 +133,12 @@ RECEIVER = Rules(
 BROADCASTER = Rules(
     name="broadcaster",
     sends={
-        State.NEW: {Kind.HELLO: State.READY},
+        State.NEW: {PacketKind.HELLO: State.READY},
         State.READY: {
-            **_stay(State.READY, Kind.HELLO, Kind.OFFER, Kind.DATA, Kind.REPAIR, Kind.CANCEL),
-            Kind.BYE: State.CLOSED,
+            **_stay(
+                State.READY, PacketKind.HELLO, PacketKind.OFFER, PacketKind.DATA, PacketKind.REPAIR, PacketKind.CANCEL
+            ),
+            PacketKind.BYE: State.CLOSED,
         },
     },
     receives={},
@@ -116,8 +150,10 @@ WATCHER = Rules(
     sends={},
     receives={
         State.READY: {
-            **_stay(State.READY, Kind.HELLO, Kind.OFFER, Kind.DATA, Kind.REPAIR, Kind.CANCEL),
-            Kind.BYE: State.CLOSED,
+            **_stay(
+                State.READY, PacketKind.HELLO, PacketKind.OFFER, PacketKind.DATA, PacketKind.REPAIR, PacketKind.CANCEL
+            ),
+            PacketKind.BYE: State.CLOSED,
         },
     },
     start=State.READY,
@@ -131,11 +167,11 @@ class Machine:
         self._rules = rules
         self.state = rules.start
 
-    def may_receive(self, kind: Kind, state: State | None = None) -> bool:
+    def may_receive(self, kind: PacketKind, state: State | None = None) -> bool:
         """Whether the peer may send such a packet now, or in another state."""
         return kind in self._rules.receives.get(state or self.state, {})
 
-    def send(self, kind: Kind) -> None:
+    def send(self, kind: PacketKind) -> None:
         """Move as sending a packet does.
 
         Raises:
@@ -146,7 +182,7 @@ class Machine:
             raise LocalProtocolError(f"a {self._rules.name} cannot send {kind.name} while {self.state.name}")
         self.state = after
 
-    def receive(self, kind: Kind) -> None:
+    def receive(self, kind: PacketKind) -> None:
         """Move as receiving a packet does.
 
         Raises:

@@ -7,11 +7,11 @@ from layercast_common.errors import LocalProtocolError, RemoteProtocolError
 from protocol.connection.base import Connection
 from protocol.connection.events import ReceiverEvent
 from protocol.connection.states import RECEIVER, WATCHER, State
-from protocol.receiving.handshake import Reception
+from protocol.receiving.handshake import ReceiverHandshake
 from protocol.receiving.reassembly import Held, Reassembly, holds_nothing
 from protocol.receiving.requests import Request, Requests
 from protocol.receiving.sessions import Sessions
-from protocol.recovery.ack_scheduler import Receipts
+from protocol.recovery.ack_scheduler import AckScheduler
 from protocol.wire.codes import Code
 from protocol.wire.encoding import encode_packet
 from protocol.wire.fields import bits
@@ -56,7 +56,7 @@ class ReceiverConnection(Connection):
     ) -> None:
         rules = WATCHER if one_way else RECEIVER
         super().__init__(rules=rules, limits=limits or Limits(), mtu=mtu, one_way=one_way, key=key, now=now)
-        self._reception = Reception(
+        self._reception = ReceiverHandshake(
             id=session,
             stream=stream,
             admit=admit or admit_token(None),
@@ -66,7 +66,7 @@ class ReceiverConnection(Connection):
             key=self._key,
             replaced=self._replaced,
         )
-        self._receipts = Receipts(now)
+        self._receipts = AckScheduler(now)
         self._requests = Requests()
 
     @property

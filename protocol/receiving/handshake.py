@@ -14,7 +14,7 @@ from protocol.wire.seals import EitherSeal, Seal, Sealing
 from protocol.wire.tokens import Admit
 
 
-class Reception:
+class ReceiverHandshake:
     """One connection's session, from the greeting on.
 
     Args:

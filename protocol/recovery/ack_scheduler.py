@@ -14,7 +14,7 @@ _FIXED_BYTES = 16
 _ROW_BYTES = 11
 
 
-class Receipts:
+class AckScheduler:
     """The numbered packets that came on one connection, and which of them the sender has not heard of."""
 
     def __init__(self, now: float) -> None:

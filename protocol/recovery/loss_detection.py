@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from layercast_common.errors import RemoteProtocolError
 from protocol.recovery.ack_ranges import acknowledged, quiet_seconds
-from protocol.recovery.pacing import Pace, RoundTrip
+from protocol.recovery.pacing import Pacer, RttEstimator
 from protocol.wire.codes import Code
 from protocol.wire.packets import Ack
 
@@ -34,7 +34,7 @@ LEAST_LOSS_PACKETS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentPacket:
     """A packet that left.
 
     Attributes:
@@ -59,15 +59,15 @@ class Sent:
     answered: bool
 
 
-class Ledger:
+class LossDetector:
     """What is in flight on one connection."""
 
-    def __init__(self, *, reliable: bool, round_trip: RoundTrip, pace: Pace) -> None:
+    def __init__(self, *, reliable: bool, round_trip: RttEstimator, pace: Pacer) -> None:
         self._reliable = reliable
         self._round_trip = round_trip
         self._pace = pace
-        self._flying: dict[int, Sent] = {}
-        self._late: dict[int, Sent] = {}
+        self._flying: dict[int, SentPacket] = {}
+        self._late: dict[int, SentPacket] = {}
         self._last = 0
         self._largest = 0
         self._delivered = 0
@@ -92,7 +92,7 @@ class Ledger:
         return self._loss if self._fates >= LEAST_LOSS_PACKETS else None
 
     @property
-    def unanswered(self) -> list[Sent]:
+    def unanswered(self) -> list[SentPacket]:
         """What is in flight."""
         return list(self._flying.values())
 
@@ -111,7 +111,7 @@ class Ledger:
         self._last_sent_at = now
         self.in_flight += size
         self.biggest = max(self.biggest, size)
-        self._flying[self._last] = Sent(
+        self._flying[self._last] = SentPacket(
             self._last,
             size,
             now,
@@ -129,7 +129,7 @@ class Ledger:
         self._flying.clear()
         self.in_flight = 0
 
-    def acknowledge(self, ack: Ack, now: float) -> list[Sent]:
+    def acknowledge(self, ack: Ack, now: float) -> list[SentPacket]:
         """The packets that an ACK tells of for the first time.
 
         Raises:
@@ -167,7 +167,7 @@ class Ledger:
         self._answered = True
         return arrived
 
-    def lost(self, now: float) -> list[Sent]:
+    def lost(self, now: float) -> list[SentPacket]:
         """The packets to give up now; each is told once, and leaves the flight."""
         if self._reliable or not self._flying:
             return []
@@ -197,7 +197,7 @@ class Ledger:
         self._fates += 1
         self._loss += (lost - self._loss) / min(self._fates, LOSS_PACKETS)
 
-    def _is_lost(self, sent: Sent, now: float) -> bool:
+    def _is_lost(self, sent: SentPacket, now: float) -> bool:
         if sent.number >= self._largest:
             return False
         return self._largest - sent.number >= REORDER_PACKETS or now >= sent.at + self._overtime()

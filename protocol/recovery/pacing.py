@@ -36,7 +36,7 @@ COURTESY_BYTES = 512
 BURST_SECONDS = 0.005
 
 
-class Recent:
+class WindowedFilter:
     """The best of the values seen lately. The newest is kept however old, so there always is one after the first."""
 
     def __init__(self, better: Callable[[float, float], bool]) -> None:
@@ -57,14 +57,14 @@ class Recent:
         return self._values[0][1] if self._values else None
 
 
-class RoundTrip:
+class RttEstimator:
     """The round trip's least, mean and variation, in seconds."""
 
     def __init__(self, assumed: float) -> None:
         self.smoothed = assumed
         self.latest = assumed
         self._variation = assumed / 2
-        self._least = Recent(operator.lt)
+        self._least = WindowedFilter(operator.lt)
 
     @property
     def least(self) -> float:
@@ -88,7 +88,7 @@ class RoundTrip:
         self.smoothed += (sample - self.smoothed) / 8
 
 
-class Pace:
+class Pacer:
     """How fast to send, and when the next packet may leave.
 
     Args:
@@ -98,7 +98,7 @@ class Pace:
 
     def __init__(self, rate: float, *, always: bool = False) -> None:
         self.told = rate
-        self._measured = Recent(operator.gt)
+        self._measured = WindowedFilter(operator.gt)
         # A few lone packets tell how slow a link is at most; only a busy link tells how slow it is.
         self._known = rate > 0 or always
         self._free_at = -math.inf
@@ -142,7 +142,7 @@ class Pace:
         self._free_at = max(self._free_at, now - BURST_SECONDS) + 8 * size / self.speed
 
 
-class Allowance:
+class TokenBucket:
     """A small part of the link for what a peer asks for and nobody needs: a token bucket."""
 
     def __init__(self) -> None:

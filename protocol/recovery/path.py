@@ -6,8 +6,8 @@ import math
 from protocol.recovery import window as windows
 from protocol.recovery.ack_ranges import ACK_BYTES, ACK_PACKETS
 from protocol.recovery.fec_policy import Feedback, wanted_repairs
-from protocol.recovery.loss_detection import Ledger
-from protocol.recovery.pacing import BURST_SECONDS, Pace, RoundTrip
+from protocol.recovery.loss_detection import LossDetector
+from protocol.recovery.pacing import BURST_SECONDS, Pacer, RttEstimator
 
 #: The round trip assumed of a link that nobody told us anything of, in seconds.
 ASSUMED_ROUND_TRIP = 1.0
@@ -19,7 +19,7 @@ HEARING = 1.25
 LOOKS = 10
 
 
-class Uplink:
+class NetworkPath:
     """One link, from when its transport opens until it is gone.
 
     Args:
@@ -37,9 +37,9 @@ class Uplink:
         self._overhead = overhead
         self.one_way = one_way
         self.repairs = one_way or not reliable
-        self.round_trip = RoundTrip(ASSUMED_ROUND_TRIP)
-        self.pace = Pace(rate, always=one_way)
-        self.ledger = Ledger(reliable=reliable or one_way, round_trip=self.round_trip, pace=self.pace)
+        self.round_trip = RttEstimator(ASSUMED_ROUND_TRIP)
+        self.pace = Pacer(rate, always=one_way)
+        self.ledger = LossDetector(reliable=reliable or one_way, round_trip=self.round_trip, pace=self.pace)
         self._reliable = reliable
 
     @property
@@ -82,7 +82,7 @@ class Uplink:
         return self.ledger.seen_at + windows.wait_for_room(self.ledger.in_flight, size, limit, speed=speed, most=most)
 
     def sent(self, size: int, now: float, *, image: int, section: int, fragment: int, more: bool) -> None:
-        """Note that a packet left; as `Ledger.send`."""
+        """Note that a packet left; as `LossDetector.send`."""
         self.ledger.send(size, now, image=image, section=section, fragment=fragment, more=more)
         if self.one_way:
             self.ledger.forget()

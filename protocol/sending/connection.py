@@ -8,11 +8,11 @@ from protocol.connection.base import Connection
 from protocol.connection.events import Closed, Suspended, Welcomed
 from protocol.connection.states import BROADCASTER, SENDER, State
 from protocol.recovery.ack_ranges import Arrivals
-from protocol.recovery.path import Uplink
+from protocol.recovery.path import NetworkPath
 from protocol.sending.fragmentation import OutgoingSection
-from protocol.sending.handshake import Introduction
+from protocol.sending.handshake import SenderHandshake
 from protocol.sending.image import OutgoingImage
-from protocol.sending.send_queue import Dispatch
+from protocol.sending.send_queue import SendQueue
 from protocol.wire.codes import FIRST_PICTURE_CODE, Code
 from protocol.wire.encoding import encode_packet
 from protocol.wire.limits import MAX_PACKET, Limits
@@ -63,9 +63,9 @@ class SenderConnection(Connection):
         rules = BROADCASTER if one_way else SENDER
         super().__init__(rules=rules, limits=limits or Limits(), mtu=mtu, one_way=one_way, key=key, now=now)
         self._resumable = resumable
-        self._intro = Introduction(stream=stream, epoch=epoch, token=token, key=self._key, one_way=one_way)
+        self._intro = SenderHandshake(stream=stream, epoch=epoch, token=token, key=self._key, one_way=one_way)
         self._packets_before = (0, 0)
-        self._dispatch = Dispatch(self._begin_link(rate, reliable, overhead, now))
+        self._dispatch = SendQueue(self._begin_link(rate, reliable, overhead, now))
         self._greet(now)
 
     @property
@@ -188,14 +188,14 @@ class SenderConnection(Connection):
             self._dispatch.refit()
 
     @property
-    def _uplink(self) -> Uplink:
+    def _uplink(self) -> NetworkPath:
         return self._dispatch.uplink
 
     @property
     def _link_rate(self) -> float:
         return self.rate
 
-    def _begin_link(self, rate: float, reliable: bool, overhead: int, now: float) -> Uplink:
+    def _begin_link(self, rate: float, reliable: bool, overhead: int, now: float) -> NetworkPath:
         self._intro.begin(mtu=self._mtu, rate=rate)
         self._seal, self._peer_seal = self._intro.seal, self._intro.peer_seal
         self._reliable = reliable
@@ -203,7 +203,7 @@ class SenderConnection(Connection):
         self._pinged_at = now
         self._requests = Arrivals()
         self._owes_ack = False
-        return Uplink(
+        return NetworkPath(
             rate=rate,
             mtu=self._mtu,
             check=self._seal.size,

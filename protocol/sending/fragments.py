@@ -17,7 +17,7 @@ def no_repair(fragments: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Fragment:
     """What of a section goes next.
 
     Attributes:
@@ -31,7 +31,7 @@ class Piece:
     repair: int = 0
 
 
-class Run:
+class FragmentTracker:
     """One section's fragments.
 
     Args:
@@ -60,22 +60,22 @@ class Run:
         """Whether the receiver holds all of it."""
         return len(self._acknowledged) == self.count
 
-    def next(self, plan: Plan) -> Piece | None:
+    def next(self, plan: Plan) -> Fragment | None:
         """What goes next, if anything does."""
         if self.dropped:
             return None
         while self._lost and self._lost[0] in self._acknowledged:
             heapq.heappop(self._lost)
         if self._lost:
-            return Piece(self._lost[0], again=True)
+            return Fragment(self._lost[0], again=True)
         while self._fresh in self._acknowledged:
             self._fresh += 1
         repair = self._next_repair(plan)
         if repair is not None or self._fresh >= self.count:
             return repair
-        return Piece(self._fresh, again=False)
+        return Fragment(self._fresh, again=False)
 
-    def sent(self, piece: Piece) -> None:
+    def sent(self, piece: Fragment) -> None:
         """Note that a piece left."""
         if piece.repair:
             self._repaired += 1
@@ -117,14 +117,14 @@ class Run:
         """The group that a fragment belongs to, and its number."""
         return next((number, group) for number, group in enumerate(self._groups) if fragment in group)
 
-    def _next_repair(self, plan: Plan) -> Piece | None:
+    def _next_repair(self, plan: Plan) -> Fragment | None:
         """The next repair piece of a group that has left."""
         while self._group < len(self._groups) and self._groups[self._group].stop <= self._fresh:
             group = self._groups[self._group]
             if self._granted is None:
                 self._granted = 0 if self._acknowledged.issuperset(group) else plan(len(group))
             if self._repaired < self._granted:
-                return Piece(group[-1], again=False, repair=self._repaired + 1)
+                return Fragment(group[-1], again=False, repair=self._repaired + 1)
             self._group += 1
             self._granted, self._repaired = None, 0
         return None

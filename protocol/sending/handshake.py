@@ -9,7 +9,7 @@ from protocol.wire.seals import EitherSeal, Seal, Sealing
 GREETING_WAIT = 3.0
 
 
-class Introduction:
+class SenderHandshake:
     """A sender's greetings, over one transport after the other.
 
     Args:

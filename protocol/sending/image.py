@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from protocol.connection.events import Cost
 from protocol.recovery.reed_solomon import repair_pieces
 from protocol.sending.fragmentation import LAST_NUMBER, OutgoingSection, cut_picture
-from protocol.sending.fragments import Piece, Run, no_repair
+from protocol.sending.fragments import Fragment, FragmentTracker, no_repair
 from protocol.sending.scheduler import OFFER, Candidate
 from protocol.wire.fields import Have, indices_of
 from protocol.wire.packets import Data, Offer, Repair
@@ -63,8 +63,8 @@ class OutgoingImage:
         )
         self._began: float | None = None
         self._expiries: dict[int, float] = {}
-        self._offer_run = Run(1)
-        self._runs = {index: Run(count) for index, count in self._cut.counts.items()}
+        self._offer_run = FragmentTracker(1)
+        self._runs = {index: FragmentTracker(count) for index, count in self._cut.counts.items()}
         # The sections that were given up, and the receiver does not know.
         self._unheard = 0
         self._told: set[int] = set()
@@ -173,7 +173,7 @@ class OutgoingImage:
     def sent(self, candidate: Candidate, size: int) -> None:
         """Note that a packet of `size` bytes left."""
         section = candidate.section
-        self._run(section).sent(Piece(candidate.fragment, candidate.retransmit, candidate.repair))
+        self._run(section).sent(Fragment(candidate.fragment, candidate.retransmit, candidate.repair))
         self._packets += 1
         self._total += size
         if section == OFFER:
@@ -240,9 +240,9 @@ class OutgoingImage:
             mtu=mtu,
             check=check,
         )
-        self._offer_run = Run(1)
+        self._offer_run = FragmentTracker(1)
         given_up = self.dropped
-        self._runs = {index: Run(count) for index, count in self._cut.counts.items()}
+        self._runs = {index: FragmentTracker(count) for index, count in self._cut.counts.items()}
         for index in set(given_up) & self._runs.keys():
             self._runs[index].dropped = True
 
@@ -286,7 +286,7 @@ class OutgoingImage:
         )
         return min(open_sections, default=math.inf)
 
-    def _candidate(self, section: int, piece: Piece, urgency: int) -> Candidate:
+    def _candidate(self, section: int, piece: Fragment, urgency: int) -> Candidate:
         return Candidate(
             urgency=urgency,
             image=self.number,
@@ -297,7 +297,7 @@ class OutgoingImage:
             repair=piece.repair,
         )
 
-    def _run(self, section: int) -> Run:
+    def _run(self, section: int) -> FragmentTracker:
         return self._offer_run if section == OFFER else self._runs[section]
 
     def _lifetime_ms(self) -> int:

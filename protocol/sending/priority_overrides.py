@@ -8,7 +8,7 @@ from protocol.wire.packets import ALL_LAYERS, Prio
 MAX_WISHES = 256
 
 
-class Wishes:
+class PriorityOverrides:
     """The urgencies that a receiver asked for. Its word counts before the sender's, the narrower one first."""
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """The pictures that a sender has under way: which packet leaves next, and what came of those that left.
 
-offer --> OutgoingImage --candidates--> FairShare --> packet --> Uplink --> arrived / lost --> OutgoingImage
+offer --> OutgoingImage --candidates--> FairShare --> packet --> NetworkPath --> arrived / lost --> OutgoingImage
 """
 
 import math
@@ -15,9 +15,9 @@ from protocol.connection.events import (
     SenderEvent,
     Wanted,
 )
-from protocol.recovery.path import Uplink
+from protocol.recovery.path import NetworkPath
 from protocol.sending.image import OutgoingImage
-from protocol.sending.priority_overrides import Wishes
+from protocol.sending.priority_overrides import PriorityOverrides
 from protocol.sending.scheduler import OFFER, Candidate, FairShare
 from protocol.wire.codes import Code
 from protocol.wire.fields import Have, indices_of
@@ -29,14 +29,14 @@ CANCEL = -2
 REPAIR = -3
 
 
-class Dispatch:
+class SendQueue:
     """What one sender sends. `uplink` is the link that it goes over; another one begins after `suspend`."""
 
-    def __init__(self, uplink: Uplink) -> None:
+    def __init__(self, uplink: NetworkPath) -> None:
         self.uplink = uplink
         self._images: dict[int, OutgoingImage] = {}
         self._cancels: dict[int, int] = {}
-        self._wishes = Wishes()
+        self._wishes = PriorityOverrides()
         self._share = FairShare()
         self._last_image = 0
         self._events: list[SenderEvent] = []

@@ -9,7 +9,7 @@ from layercast_common.urls import public_url
 from protocol.transports.base import DialOptions, Handler, Listener, ListenOptions, Transport
 
 
-class _Carrier(Protocol):
+class _Endpoint(Protocol):
     """What the module of a kind of link offers."""
 
     async def connect(self, url: str, options: DialOptions) -> Transport: ...
@@ -64,14 +64,14 @@ async def open_listener(url: str, handler: Handler, options: ListenOptions | Non
     return await _carrier_of(url).listen(url, handler, options or ListenOptions())
 
 
-def _carrier_of(url: str) -> _Carrier:
+def _carrier_of(url: str) -> _Endpoint:
     scheme, mark, _ = url.partition("://")
     if not mark or scheme not in _CARRIERS:
         known = ", ".join(f"{known}://" for known in SCHEMES)
         raise UsageError(f"'{public_url(url)}' is not an address that layercast knows; it speaks {known}")
     module, extra = _CARRIERS[scheme]
     try:
-        return cast(_Carrier, importlib.import_module(module))
+        return cast(_Endpoint, importlib.import_module(module))
     except ModuleNotFoundError as error:
         if extra is None:
             raise

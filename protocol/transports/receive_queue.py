@@ -12,7 +12,7 @@ MAX_UNREAD = 256
 _log = logging.getLogger("protocol.transports")
 
 
-class Inbox:
+class ReceiveQueue:
     """What came from one peer.
 
     Args:

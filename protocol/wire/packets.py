@@ -49,7 +49,7 @@ FIRST_EXTENSION = 32
 ALL_LAYERS = 255
 
 
-class Kind(enum.IntEnum):
+class PacketKind(enum.IntEnum):
     """A packet's type: the first element of its array."""
 
     DATA = 0
@@ -72,7 +72,7 @@ class Greeting(msgspec.Struct, frozen=True, array_like=True):
     """A packet to which later versions may add fields; those that we do not know are ignored."""
 
 
-class Data(Row, frozen=True, tag=Kind.DATA.value):
+class Data(Row, frozen=True, tag=PacketKind.DATA.value):
     """A fragment of a section. `pn` is never reused; (image, section, fragment) names the bytes."""
 
     pn: Number
@@ -82,7 +82,7 @@ class Data(Row, frozen=True, tag=Kind.DATA.value):
     payload: Payload
 
 
-class Repair(Row, frozen=True, tag=Kind.REPAIR.value):
+class Repair(Row, frozen=True, tag=PacketKind.REPAIR.value):
     """A repair piece of a group of a section's fragments, for links that cannot ask again."""
 
     pn: Number
@@ -93,7 +93,7 @@ class Repair(Row, frozen=True, tag=Kind.REPAIR.value):
     payload: Payload
 
 
-class Offer(Greeting, frozen=True, tag=Kind.OFFER.value):
+class Offer(Greeting, frozen=True, tag=PacketKind.OFFER.value):
     """A picture begins: everything about it that is constant, and its most urgent sections.
 
     `inline` is the payloads of the sections that would leave first (see `sending_order`), one after the other.
@@ -110,7 +110,7 @@ class Offer(Greeting, frozen=True, tag=Kind.OFFER.value):
     lifetime: U32 = 0
 
 
-class Hello(Greeting, frozen=True, tag=Kind.HELLO.value):
+class Hello(Greeting, frozen=True, tag=PacketKind.HELLO.value):
     """The first packet of a connection.
 
     Bit v - 1 of `versions` stands for version v. `stream` outlives connections, `epoch` tells one numbering of its
@@ -133,7 +133,7 @@ class Hello(Greeting, frozen=True, tag=Kind.HELLO.value):
         return f"Hello(role={self.role}, stream={self.stream.hex()}, epoch={self.epoch})"
 
 
-class Welcome(Greeting, frozen=True, tag=Kind.WELCOME.value):
+class Welcome(Greeting, frozen=True, tag=PacketKind.WELCOME.value):
     """The answer to HELLO: the version that will be spoken, the session's id, and what this side takes.
 
     `resume_ttl` is for how many seconds the session is kept when its transport goes away.
@@ -148,7 +148,7 @@ class Welcome(Greeting, frozen=True, tag=Kind.WELCOME.value):
     capabilities: Capabilities = ()
 
 
-class Ack(Row, frozen=True, tag=Kind.ACK.value):
+class Ack(Row, frozen=True, tag=PacketKind.ACK.value):
     """What arrived: all of [largest - 32, largest] but the missing ones; bit i of `missing` is packet largest - 1 - i.
 
     `delay` is how long the largest packet waited for this ACK, in milliseconds.
@@ -160,7 +160,7 @@ class Ack(Row, frozen=True, tag=Kind.ACK.value):
     done: Annotated[tuple[Done, ...], Meta(max_length=MAX_DONE)] = ()
 
 
-class Want(Row, frozen=True, tag=Kind.WANT.value):
+class Want(Row, frozen=True, tag=PacketKind.WANT.value):
     """A receiver asks for sections (bit i for section i), or without any for the OFFER; image 0 is the newest.
 
     With one section, `fragments` may name those that are wanted: bit f % 8 of byte f // 8. Acknowledged like PRIO.
@@ -172,7 +172,7 @@ class Want(Row, frozen=True, tag=Kind.WANT.value):
     fragments: Fragments = b""
 
 
-class Prio(Row, frozen=True, tag=Kind.PRIO.value):
+class Prio(Row, frozen=True, tag=PacketKind.PRIO.value):
     """A receiver wants a layer, or `ALL_LAYERS`, of a picture, or with image 0 of all, at another urgency.
 
     `number` counts WANT, PRIO and CANCEL of a receiver; the sender acknowledges it.
@@ -184,7 +184,7 @@ class Prio(Row, frozen=True, tag=Kind.PRIO.value):
     urgency: Urgency
 
 
-class Cancel(Row, frozen=True, tag=Kind.CANCEL.value):
+class Cancel(Row, frozen=True, tag=PacketKind.CANCEL.value):
     """Sections of a picture will not come, or are not wanted any more. Acknowledged like DATA, or like PRIO."""
 
     pn: Number
@@ -192,32 +192,32 @@ class Cancel(Row, frozen=True, tag=Kind.CANCEL.value):
     sections: U32 = ALL_SECTIONS
 
 
-class Ping(Row, frozen=True, tag=Kind.PING.value):
+class Ping(Row, frozen=True, tag=PacketKind.PING.value):
     """Asks for a PONG with the same value."""
 
     value: U32
 
 
-class Pong(Row, frozen=True, tag=Kind.PONG.value):
+class Pong(Row, frozen=True, tag=PacketKind.PONG.value):
     """The answer to a PING."""
 
     value: U32
 
 
-class Resume(Row, frozen=True, tag=Kind.RESUME.value):
+class Resume(Row, frozen=True, tag=PacketKind.RESUME.value):
     """What is held of a session that is taken up again. What does not stand here is sent again."""
 
     have: Annotated[tuple[Have, ...], Meta(max_length=MAX_HELD)] = ()
 
 
-class Err(Row, frozen=True, tag=Kind.ERR.value):
+class Err(Row, frozen=True, tag=PacketKind.ERR.value):
     """A picture or, with a code below 16, the connection has failed."""
 
     code: U16
     image: U32 = 0
 
 
-class Bye(Row, frozen=True, tag=Kind.BYE.value):
+class Bye(Row, frozen=True, tag=PacketKind.BYE.value):
     """An orderly end. `retry` is after how many seconds to come back, 0 for no matter when."""
 
     code: U16 = 0
@@ -226,9 +226,11 @@ class Bye(Row, frozen=True, tag=Kind.BYE.value):
 
 Packet = Data | Offer | Hello | Welcome | Ack | Want | Prio | Cancel | Ping | Pong | Resume | Err | Bye | Repair
 
-_KINDS: dict[type[Packet], Kind] = {packet: Kind(packet.__struct_config__.tag) for packet in Packet.__args__}
+_KINDS: dict[type[Packet], PacketKind] = {
+    packet: PacketKind(packet.__struct_config__.tag) for packet in Packet.__args__
+}
 
 
-def kind_of(packet: Packet) -> Kind:
+def kind_of(packet: Packet) -> PacketKind:
     """The packet's type."""
     return _KINDS[type(packet)]

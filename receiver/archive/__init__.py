@@ -7,7 +7,7 @@ keeper --> store --> disk --> whole streams, parts, pictures at each level: name
 
 from receiver.archive.archive import Archive
 from receiver.archive.names import Kept, label_of
-from receiver.archive.retention import KEEP_BYTES, Bounds
-from receiver.archive.writer import Keeper
+from receiver.archive.retention import KEEP_BYTES, RetentionPolicy
+from receiver.archive.writer import ArchiveWriter
 
-__all__ = ["KEEP_BYTES", "Archive", "Bounds", "Keeper", "Kept", "label_of"]
+__all__ = ["KEEP_BYTES", "Archive", "ArchiveWriter", "Kept", "RetentionPolicy", "label_of"]

@@ -2,7 +2,7 @@
 
 Every file is written whole under another name and then moved, so that a reader never meets half of one. The name is
 also the memory: a picture whose label is among the names is held, and is not taken in again; of those that were removed
-to stay within the bounds, `Removed` remembers it.
+to stay within the bounds, `Tombstones` remembers it.
 """
 
 import contextlib
@@ -20,10 +20,10 @@ from codec.layers import Layer
 from layercast_common.errors import BitstreamError, UsageError
 from layercast_common.files import make_folder
 from receiver.archive.disk import PROBE_NAME, Disk, size_of
-from receiver.archive.index import Stock
+from receiver.archive.index import ArchiveIndex
 from receiver.archive.names import KINDS, LEVELS, PART, WHOLE, Kept, parse_name, stem_of
-from receiver.archive.retention import Bounds
-from receiver.archive.tombstones import Removed
+from receiver.archive.retention import RetentionPolicy
+from receiver.archive.tombstones import Tombstones
 
 #: The file of the removed pictures' labels.
 REMOVED_NAME = "removed.labels"
@@ -70,19 +70,19 @@ class Archive:
     def __init__(
         self,
         folder: Path,
-        bounds: Bounds | None = None,
+        bounds: RetentionPolicy | None = None,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         make_folder(folder)
         self.folder = folder
-        self._bounds = bounds or Bounds()
+        self._bounds = bounds or RetentionPolicy()
         self._clock = clock
         self._disk = Disk()
-        self._stock = Stock()
+        self._stock = ArchiveIndex()
         self._removals = 0
         path = folder / REMOVED_NAME
-        self._removed = Removed(path) if self._bounds.any or path.exists() else None
+        self._removed = Tombstones(path) if self._bounds.any or path.exists() else None
         try:
             self._look()
         except OSError as error:

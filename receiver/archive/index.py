@@ -4,10 +4,10 @@ from collections.abc import Collection
 from datetime import datetime
 
 from receiver.archive.names import Kept, time_of
-from receiver.archive.retention import Bounds
+from receiver.archive.retention import RetentionPolicy
 
 
-class Stock:
+class ArchiveIndex:
     """The pictures of an archive, whole or not: in the order of their times when it was opened, then as they came.
 
     Attributes:
@@ -41,7 +41,7 @@ class Stock:
             if index.get(kept.label) == kept:
                 del index[kept.label]
 
-    def doomed(self, bounds: Bounds, *, now: datetime, in_use: Collection[str], limit: int) -> list[Kept]:
+    def doomed(self, bounds: RetentionPolicy, *, now: datetime, in_use: Collection[str], limit: int) -> list[Kept]:
         """The oldest pictures without which the others are within the bounds, at most `limit`.
 
         Those in use stay, by their labels, and so does the newest whatever its size.

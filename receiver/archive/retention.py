@@ -14,7 +14,7 @@ MAX_DAYS = 36_500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class RetentionPolicy:
     """What an archive may hold.
 
     Attributes:

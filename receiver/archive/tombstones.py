@@ -26,7 +26,7 @@ _NONE = bytes(LABEL_BYTES)
 _log = logging.getLogger("receiver.archive")
 
 
-class Removed:
+class Tombstones:
     """The labels of removed pictures. To be used from one thread at a time.
 
     Args:

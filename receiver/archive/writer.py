@@ -11,8 +11,8 @@ from codec.container.bitstream import Bitstream
 from layercast_common.errors import LayercastError
 from receiver.archive.archive import Archive, ArchiveFigures
 from receiver.archive.names import Kept, label_of
-from receiver.archive.retention import Bounds
-from receiver.incoming_picture import Arrival
+from receiver.archive.retention import RetentionPolicy
+from receiver.incoming_picture import IncomingPicture
 from receiver.rendering.frames import Frame
 
 #: How often to look for pictures whose time is over, and whether a full disk has room again; in seconds.
@@ -23,7 +23,7 @@ _Done = TypeVar("_Done")
 _log = logging.getLogger("receiver.archive")
 
 
-class Keeper:
+class ArchiveWriter:
     """Keeps pictures in a folder, or does nothing.
 
     Args:
@@ -38,7 +38,7 @@ class Keeper:
     def __init__(
         self,
         folder: Path | str | None,
-        bounds: Bounds | None = None,
+        bounds: RetentionPolicy | None = None,
         in_use: Callable[[], Collection[str]] = frozenset,
     ) -> None:
         self._archive = None if folder is None else Archive(Path(folder), bounds)
@@ -68,7 +68,7 @@ class Keeper:
         """Whether the whole of a picture is or was on disk. Who does not tell who it is is not known again."""
         return bool(stream) and self._archive is not None and self._archive.holds(label_of(stream, epoch, image))
 
-    async def store(self, picture: Arrival) -> None:
+    async def store(self, picture: IncomingPicture) -> None:
         """Bring a whole stream to disk. Its acknowledgement leaves only when this is done, and never if it fails.
 
         Raises:
@@ -79,13 +79,13 @@ class Keeper:
             await asyncio.shield(self._begin(work))
             self._grown.set()
 
-    def keep_part(self, picture: Arrival) -> None:
+    def keep_part(self, picture: IncomingPicture) -> None:
         """Keep what came of a picture that broke off."""
         if self._archive and picture.sections:
             self._begin(partial(self._archive.keep_part, picture.name, picture.began, picture.stream))
             self._grown.set()
 
-    def keep_level(self, picture: Arrival, frame: Frame) -> None:
+    def keep_level(self, picture: IncomingPicture, frame: Frame) -> None:
         """Keep the last frame of a level."""
         if self._archive:
             self._begin(partial(self._archive.save_level, picture.name, picture.began, frame.level, frame.image))

@@ -24,7 +24,7 @@ from receiver.rendering.models.parts import (
     quiet_libraries,
 )
 from receiver.rendering.models.schedules import choose_scheduler, infer_settings
-from receiver.rendering.retrieval import Memory
+from receiver.rendering.retrieval import RetrievalIndex
 from receiver.rendering.settings.settings import Condition, RenderSettings, Tuning
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def _load_parts(files: ModelFiles, place: torch.device, numbers: torch.dtype, se
         controlnets={
             condition: load(ControlNetModel, folder, folder.name) for condition, folder in files.controlnets.items()
         },
-        memory=Memory.load(files.memory) if files.memory else None,
+        memory=RetrievalIndex.load(files.memory) if files.memory else None,
         text_encoder_2=load(CLIPTextModelWithProjection, files.parts["text_encoder_2"], "text_encoder_2")
         if second
         else None,

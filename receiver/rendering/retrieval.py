@@ -37,7 +37,7 @@ _ARTICLES = frozenset({"a", "an", "the", "one"})
 DECODED = 32
 
 
-class Picture(msgspec.Struct, array_like=True, frozen=True):
+class RetrievedPicture(msgspec.Struct, array_like=True, frozen=True):
     """A remembered picture.
 
     Attributes:
@@ -51,10 +51,10 @@ class Picture(msgspec.Struct, array_like=True, frozen=True):
     stream: bytes
 
 
-class Memory:
+class RetrievalIndex:
     """Remembered pictures, found by name. Only read after it is made; safe for threads."""
 
-    def __init__(self, pictures: Sequence[Picture]) -> None:
+    def __init__(self, pictures: Sequence[RetrievedPicture]) -> None:
         self._pictures = pictures
         self._tags = [frozenset(word for tag in picture.tags for word in words_of(tag)) for picture in pictures]
         counts = Counter(word for tags in self._tags for word in tags)
@@ -70,7 +70,7 @@ class Memory:
         return len(self._pictures)
 
     @classmethod
-    def load(cls, folder: Path) -> "Memory":
+    def load(cls, folder: Path) -> "RetrievalIndex":
         """Read what `save` wrote.
 
         Raises:
@@ -80,7 +80,7 @@ class Memory:
         try:
             if path.stat().st_size > MAX_BYTES:
                 raise ModelFilesError(f"the model's memory {path} is larger than {MAX_BYTES >> 20} MB")
-            return cls(msgspec.msgpack.decode(path.read_bytes(), type=list[Picture]))
+            return cls(msgspec.msgpack.decode(path.read_bytes(), type=list[RetrievedPicture]))
         except (OSError, msgspec.MsgspecError) as error:
             raise ModelFilesError(f"the model's memory {path} cannot be read: {error}") from error
 

@@ -139,7 +139,7 @@ def _steps(model: "Model") -> int:
 
 def _draw(model: "Model", others: int = 0) -> NDArray[np.int16]:
     """The test picture, (H, W, 3); with `others` drawn in the same passes."""
-    from receiver.rendering.engine.job import Job
+    from receiver.rendering.engine.job import RenderJob
     from receiver.rendering.sampling.conditioning import Conditioner
     from receiver.rendering.sampling.sampler import advance
 
@@ -147,7 +147,7 @@ def _draw(model: "Model", others: int = 0) -> NDArray[np.int16]:
     bare = replace(model, settings=replace(model.settings, previews=(), color_fit=False))
     conditioner, priors = Conditioner(bare), make_test_priors(model.settings.native)
     jobs = [
-        Job(bare, conditioner, priors, seed=seed, steps=_steps(model), clock=time.monotonic)
+        RenderJob(bare, conditioner, priors, seed=seed, steps=_steps(model), clock=time.monotonic)
         for seed in range(1 + others)
     ]
     while not jobs[0].run.finished:
@@ -159,10 +159,12 @@ def _draw(model: "Model", others: int = 0) -> NDArray[np.int16]:
 
 def _step_seconds(model: "Model") -> float:
     from receiver.rendering.sampling.conditioning import Conditioner
-    from receiver.rendering.sampling.sampler import Run, advance
+    from receiver.rendering.sampling.sampler import DenoisingRun, advance
 
     conditioner, priors = Conditioner(model), make_test_priors(model.settings.native)
-    run = Run(model, conditioner.prepare(priors), size=conditioner.size(priors.canvas), seed=0, steps=_steps(model))
+    run = DenoisingRun(
+        model, conditioner.prepare(priors), size=conditioner.size(priors.canvas), seed=0, steps=_steps(model)
+    )
     times = []
     while not run.finished:
         began = time.perf_counter()

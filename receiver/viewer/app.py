@@ -16,11 +16,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from codec.layers import Layer
 from layercast_common.http.access import origin_allowed
-from receiver.viewer.event_stream import STATIC, LiveStream, Setting
+from receiver.viewer.event_stream import STATIC, LiveStream, ViewerConfig
 from receiver.viewer.history import PictureState
-from receiver.viewer.login import Guard, Logins, login
+from receiver.viewer.login import Guard, LoginSessions, login
 from receiver.viewer.schema import parse_layers
-from receiver.viewer.thumbnails import Drawing
+from receiver.viewer.thumbnails import EncodedImage
 
 #: Watchers at the same time; one more is asked to come back later.
 MAX_WATCHERS = 256
@@ -46,9 +46,9 @@ _SECURITY_HEADERS = {
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def build_app(setting: Setting) -> Starlette:
+def build_app(setting: ViewerConfig) -> Starlette:
     """The application: the page, its files, the state, the pictures, the live channel, and how we are."""
-    logins = Logins()
+    logins = LoginSessions()
     return Starlette(
         routes=[
             Route("/", _page),
@@ -70,7 +70,7 @@ async def _page(_: Request) -> Response:
     return FileResponse(STATIC / "index.html")
 
 
-def _health(setting: Setting) -> _Endpoint:
+def _health(setting: ViewerConfig) -> _Endpoint:
     async def health(_: Request) -> Response:
         board = setting.board
         status = setting.condition()
@@ -80,7 +80,7 @@ def _health(setting: Setting) -> _Endpoint:
     return health
 
 
-def _metrics(setting: Setting) -> _Endpoint:
+def _metrics(setting: ViewerConfig) -> _Endpoint:
     async def metrics(_: Request) -> Response:
         if setting.metrics is None:
             raise HTTPException(404, "nobody counts here")
@@ -90,7 +90,7 @@ def _metrics(setting: Setting) -> _Endpoint:
     return metrics
 
 
-def _live(setting: Setting) -> _Endpoint:
+def _live(setting: ViewerConfig) -> _Endpoint:
     async def live(request: Request) -> Response:
         if not origin_allowed(request.headers.get("origin"), request.headers.get("host", ""), setting.origins):
             raise HTTPException(403, "this origin may not watch")
@@ -104,14 +104,14 @@ def _live(setting: Setting) -> _Endpoint:
     return live
 
 
-def _pictures(setting: Setting) -> _Endpoint:
+def _pictures(setting: ViewerConfig) -> _Endpoint:
     async def pictures(_: Request) -> Response:
         return Response(setting.state(), media_type="application/json", headers={"cache-control": "no-store"})
 
     return pictures
 
 
-def _frame(setting: Setting) -> _Endpoint:
+def _frame(setting: ViewerConfig) -> _Endpoint:
     async def frame(request: Request) -> Response:
         picture = _named_picture(setting, request)
         level = request.query_params.get("level")
@@ -124,7 +124,7 @@ def _frame(setting: Setting) -> _Endpoint:
     return frame
 
 
-def _layer(setting: Setting, layer: Layer) -> _Endpoint:
+def _layer(setting: ViewerConfig, layer: Layer) -> _Endpoint:
     async def image(request: Request) -> Response:
         state = _named_picture(setting, request).layer(layer)
         return _image(request, None if state is None else state.drawing, "image/png")
@@ -132,7 +132,7 @@ def _layer(setting: Setting, layer: Layer) -> _Endpoint:
     return image
 
 
-def _named_picture(setting: Setting, request: Request) -> PictureState:
+def _named_picture(setting: ViewerConfig, request: Request) -> PictureState:
     name = request.path_params["picture"]
     picture = setting.board.history.picture(name) if _PICTURE_NAME.fullmatch(name) else None
     if picture is None:
@@ -140,7 +140,7 @@ def _named_picture(setting: Setting, request: Request) -> PictureState:
     return picture
 
 
-def _image(request: Request, drawing: Drawing | None, media_type: str) -> Response:
+def _image(request: Request, drawing: EncodedImage | None, media_type: str) -> Response:
     if drawing is None:
         raise HTTPException(404, "not here yet")
     exact = request.query_params.get("v") == drawing.tag

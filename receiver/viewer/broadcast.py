@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from receiver.events import Event
 from receiver.viewer.history import History, fold
-from receiver.viewer.thumbnails import Drawing
+from receiver.viewer.thumbnails import EncodedImage
 
 
 class Watcher:
@@ -16,7 +16,7 @@ class Watcher:
     ready for more. So a slow watcher costs nothing, skips what is outdated, and always gets the newest.
     """
 
-    def __init__(self, board: "Board") -> None:
+    def __init__(self, board: "Broadcaster") -> None:
         self._board = board
         self._seen = 0
         self._wake = asyncio.Event()
@@ -42,7 +42,7 @@ class Watcher:
         return not self._board.closed
 
 
-class Board:
+class Broadcaster:
     """The history, and those who watch it. Used from one event loop.
 
     Args:
@@ -63,7 +63,7 @@ class Board:
         """How many of them sit at one network address."""
         return sum(seat == address for seat in self._watchers.values())
 
-    def apply(self, event: Event, drawing: Drawing | None) -> None:
+    def apply(self, event: Event, drawing: EncodedImage | None) -> None:
         """Fold an event into the history and wake everyone."""
         self.history = fold(self.history, event, drawing)
         self._wake_all()

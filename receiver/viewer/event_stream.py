@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Send
 
 from receiver.permissions import Permissions
-from receiver.viewer.broadcast import Board
+from receiver.viewer.broadcast import Broadcaster
 from receiver.viewer.schema import state_json
 
 STATIC = Path(__file__).parent / "static"
@@ -22,7 +22,7 @@ BEAT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class ViewerConfig:
     """What the application shows, and to whom.
 
     Attributes:
@@ -36,7 +36,7 @@ class Setting:
         condition: how the receiver is, for `/healthz`; "ok" while it takes pictures.
     """
 
-    board: Board
+    board: Broadcaster
     clock: Callable[[], float]
     address: str | None
     origins: Collection[str] = ()
@@ -53,7 +53,7 @@ class Setting:
 class LiveStream(StreamingResponse):
     """First the event `state` with every picture, then `changes` with those that changed, until the board closes."""
 
-    def __init__(self, setting: Setting, address: str) -> None:
+    def __init__(self, setting: ViewerConfig, address: str) -> None:
         # X-Accel-Buffering and no-transform: nginx and compressing proxies must not hold back what is live.
         headers = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"}
         super().__init__((), media_type="text/event-stream", headers=headers)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from codec.layers import Layer
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
-from receiver.viewer.thumbnails import Drawing
+from receiver.viewer.thumbnails import EncodedImage
 
 #: Pictures that are remembered. Each keeps one JPEG per level and two small PNGs, about 300 kB at 512x512.
 HISTORY_LIMIT = 32
@@ -33,7 +33,7 @@ class LayerState:
     layer: Layer
     sizes: tuple[int, ...] = ()
     arrivals: tuple[float, ...] = ()
-    drawing: Drawing | None = None
+    drawing: EncodedImage | None = None
 
     @property
     def size(self) -> int:
@@ -56,7 +56,7 @@ class FrameState:
     final: bool
     seconds: float
     at: float
-    drawing: Drawing
+    drawing: EncodedImage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,7 @@ class History:
         return tuple(picture for picture in self.pictures if picture.version > version)
 
 
-def fold(history: History, event: Event, drawing: Drawing | None = None) -> History:
+def fold(history: History, event: Event, drawing: EncodedImage | None = None) -> History:
     """The history after an event; the same one if the event is about a picture that is not remembered.
 
     Args:
@@ -159,7 +159,7 @@ def _with_opened(
 def _changed(
     picture: PictureState,
     event: LayerArrived | FrameRendered | PictureCompleted | PictureFailed,
-    drawing: Drawing | None,
+    drawing: EncodedImage | None,
 ) -> PictureState:
     match event:
         case LayerArrived():
@@ -173,7 +173,7 @@ def _changed(
             return replace(picture, status=Status.FAILED, reason=event.reason, ended_at=event.at)
 
 
-def _with_layer(picture: PictureState, event: LayerArrived, drawing: Drawing | None) -> PictureState:
+def _with_layer(picture: PictureState, event: LayerArrived, drawing: EncodedImage | None) -> PictureState:
     before = picture.layer(event.layer) or LayerState(layer=event.layer)
     after = replace(before, arrivals=(*before.arrivals, event.at), drawing=drawing or before.drawing)
     others = (state for state in picture.layers if state is not before)
@@ -190,7 +190,7 @@ def _with_layer(picture: PictureState, event: LayerArrived, drawing: Drawing | N
     )
 
 
-def _with_frame(picture: PictureState, event: FrameRendered, drawing: Drawing) -> PictureState:
+def _with_frame(picture: PictureState, event: FrameRendered, drawing: EncodedImage) -> PictureState:
     frame = event.frame
     newest = FrameState(
         layers=frame.layers,

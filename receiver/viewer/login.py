@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from layercast_common.http.access import bearer_token, host_allowed, origin_allowed
 from protocol.wire.limits import MAX_TOKEN
 from receiver.permissions import Permissions, Right
-from receiver.viewer.event_stream import STATIC, Setting
+from receiver.viewer.event_stream import STATIC, ViewerConfig
 
 #: How long a login lasts, in seconds, and how many there may be.
 LOGIN_SECONDS = 12 * 3600.0
@@ -39,7 +39,7 @@ COOKIE = "layercast"
 _OPEN = ("/healthz", "/login", "/static/")
 
 
-class Logins:
+class LoginSessions:
     """Those who showed their token.
 
     Args:
@@ -79,7 +79,7 @@ class Logins:
 class Guard:
     """Stands before the application."""
 
-    def __init__(self, app: ASGIApp, setting: Setting, logins: Logins) -> None:
+    def __init__(self, app: ASGIApp, setting: ViewerConfig, logins: LoginSessions) -> None:
         self._app = app
         self._setting = setting
         self._logins = logins
@@ -108,7 +108,7 @@ class Guard:
         return None
 
 
-def login(setting: Setting, logins: Logins) -> Callable[[Request], Awaitable[Response]]:
+def login(setting: ViewerConfig, logins: LoginSessions) -> Callable[[Request], Awaitable[Response]]:
     """The endpoint that takes the form of the login page."""
 
     async def take_form(request: Request) -> Response:
@@ -135,7 +135,7 @@ def _ask_for_token(path: str) -> Response:
     return PlainTextResponse("a token is needed\n", 401, headers=challenge)
 
 
-def _try(logins: Logins, permissions: Permissions, request: Request, token: str, right: Right) -> bool:
+def _try(logins: LoginSessions, permissions: Permissions, request: Request, token: str, right: Right) -> bool:
     address = request.client.host if request.client else "unknown"
     if not logins.may_try(address):
         return False

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Callable, Collection
 from layercast_common.http.server import open_socket, quiet_server, serving, url_of
 from receiver.events import Event, FrameRendered
 from receiver.permissions import Permissions
-from receiver.viewer.broadcast import Board
-from receiver.viewer.event_stream import Setting
+from receiver.viewer.broadcast import Broadcaster
+from receiver.viewer.event_stream import ViewerConfig
 from receiver.viewer.history import HISTORY_LIMIT
 from receiver.viewer.thumbnails import draw
 
@@ -56,8 +56,8 @@ class Viewer:
         pictures: int = HISTORY_LIMIT,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._board = Board(pictures)
-        self._setting = Setting(
+        self._board = Broadcaster(pictures)
+        self._setting = ViewerConfig(
             board=self._board,
             clock=clock,
             address=address,

@@ -22,7 +22,7 @@ FINAL_QUALITY = 92
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class EncodedImage:
     """An encoded picture.
 
     Attributes:
@@ -34,7 +34,7 @@ class Drawing:
     tag: str
 
 
-def draw(event: Event) -> Drawing | None:
+def draw(event: Event) -> EncodedImage | None:
     """Encode the frame or the layer that came with an event; None where there is nothing to see."""
     match event:
         case FrameRendered(frame=frame):
@@ -47,8 +47,8 @@ def draw(event: Event) -> Drawing | None:
             return None
 
 
-def _drawing(data: bytes) -> Drawing:
-    return Drawing(data, hashlib.blake2s(data, digest_size=8).hexdigest())
+def _drawing(data: bytes) -> EncodedImage:
+    return EncodedImage(data, hashlib.blake2s(data, digest_size=8).hexdigest())
 
 
 def _lines(priors: Priors) -> Image.Image:

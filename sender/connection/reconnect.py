@@ -13,7 +13,7 @@ from protocol.transports.emulation.transport import ShapedTransport
 from sender.connection.backoff import Backoff
 
 
-class Dialler:
+class Connector:
     """Opens transports to one address.
 
     Args:

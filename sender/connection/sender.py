@@ -24,7 +24,7 @@ from protocol.wire.seals import SharedKey
 from protocol.wire.tokens import check_token
 from sender.connection.delivery import Delivery, Progress
 from sender.connection.layer_order import INCREMENTAL_LAYERS, urgency_of
-from sender.connection.reconnect import Dialler
+from sender.connection.reconnect import Connector
 from sender.connection.tracking import Tracked, Tracker, refused_for
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Sender:
         urgency_of(order, 0)
         self._token = token or ""
         options = DialOptions(ssl=ssl, token=self._token, ice_servers=tuple(ice_servers))
-        self._dialler = Dialler(url, options, link=link, rate=rate, transport=transport, patience=patience)
+        self._dialler = Connector(url, options, link=link, rate=rate, transport=transport, patience=patience)
         self._order = order
         self._shared_key = shared_key
         self._stream = secrets.token_bytes(STREAM_ID_BYTES) if stream is None else stream

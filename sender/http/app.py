@@ -21,13 +21,13 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from codec.encoder.picture import Recipe
+from codec.encoder.picture import EncodeOptions
 from layercast_common.errors import CodecError, OutboxFullError, UsageError
 from layercast_common.http.access import bearer_token, host_allowed, origin_allowed
 from sender.http.schema import beats, entry_view, update_event
 from sender.http.uploads import Upload, read_upload
 from sender.outbox.entries import EntryState
-from sender.outbox.relay import Courier
+from sender.outbox.relay import OutboxRelay
 
 #: Pictures that are coded at a time, and those that may wait for it; one more is asked to come back.
 CODING = 2
@@ -46,7 +46,7 @@ _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counter:
+class IngestConfig:
     """What a counter for pictures takes, and from whom.
 
     Attributes:
@@ -60,8 +60,8 @@ class Counter:
         condition: how the sender is, for `/healthz`.
     """
 
-    courier: Courier
-    recipe: Recipe
+    courier: OutboxRelay
+    recipe: EncodeOptions
     token: str | None = None
     names: Collection[str] = ()
     origins: Collection[str] = ()
@@ -70,7 +70,7 @@ class Counter:
     condition: Callable[[], str] = lambda: "ok"
 
 
-def build_app(counter: Counter) -> Starlette:
+def build_app(counter: IngestConfig) -> Starlette:
     """The application."""
     return Starlette(
         routes=[
@@ -85,7 +85,7 @@ def build_app(counter: Counter) -> Starlette:
     )
 
 
-def _post(counter: Counter) -> _Endpoint:
+def _post(counter: IngestConfig) -> _Endpoint:
     places = asyncio.Semaphore(CODING)
     waiting = 0
 
@@ -108,7 +108,7 @@ def _post(counter: Counter) -> _Endpoint:
     return post
 
 
-async def _read(counter: Counter, request: Request) -> Upload:
+async def _read(counter: IngestConfig, request: Request) -> Upload:
     try:
         async with asyncio.timeout(UPLOAD_SECONDS):
             return await read_upload(request, counter.max_upload, counter.recipe)
@@ -116,7 +116,7 @@ async def _read(counter: Counter, request: Request) -> Upload:
         raise HTTPException(408, f"the picture did not come within {UPLOAD_SECONDS:g} seconds") from error
 
 
-async def _accept(courier: Courier, upload: Upload) -> int:
+async def _accept(courier: OutboxRelay, upload: Upload) -> int:
     known = None if upload.key is None else await asyncio.to_thread(courier.outbox.number_of, upload.key)
     if known is not None:
         return known
@@ -131,7 +131,7 @@ async def _accept(courier: Courier, upload: Upload) -> int:
         raise HTTPException(507, str(error), {"retry-after": "60"}) from error
 
 
-def _list(counter: Counter) -> _Endpoint:
+def _list(counter: IngestConfig) -> _Endpoint:
     async def listing(_: Request) -> Response:
         entries = await asyncio.to_thread(counter.courier.outbox.newest, LISTED)
         return _json({"images": [entry_view(entry) for entry in entries]})
@@ -139,7 +139,7 @@ def _list(counter: Counter) -> _Endpoint:
     return listing
 
 
-def _one(counter: Counter) -> _Endpoint:
+def _one(counter: IngestConfig) -> _Endpoint:
     async def one(request: Request) -> Response:
         entry = await asyncio.to_thread(counter.courier.outbox.entry, request.path_params["image"])
         if entry is None:
@@ -149,7 +149,7 @@ def _one(counter: Counter) -> _Endpoint:
     return one
 
 
-def _events(counter: Counter) -> _Endpoint:
+def _events(counter: IngestConfig) -> _Endpoint:
     updates = counter.courier.updates
 
     async def events(request: Request) -> Response:
@@ -166,7 +166,7 @@ def _events(counter: Counter) -> _Endpoint:
     return events
 
 
-def _health(counter: Counter) -> _Endpoint:
+def _health(counter: IngestConfig) -> _Endpoint:
     async def health(_: Request) -> Response:
         courier = counter.courier
         counts = await asyncio.to_thread(courier.outbox.counts)
@@ -183,7 +183,7 @@ def _health(counter: Counter) -> _Endpoint:
     return health
 
 
-def _metrics(counter: Counter) -> _Endpoint:
+def _metrics(counter: IngestConfig) -> _Endpoint:
     async def metrics(_: Request) -> Response:
         if counter.metrics is None:
             raise HTTPException(404, "nobody counts here")
@@ -202,7 +202,7 @@ def _json(content: object, status: int = 200, headers: dict[str, str] | None = N
 class _Guard:
     """Turns away who asks for another name, pages of other sites, and who cannot show the token."""
 
-    def __init__(self, app: ASGIApp, counter: Counter) -> None:
+    def __init__(self, app: ASGIApp, counter: IngestConfig) -> None:
         self._app = app
         self._counter = counter
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from sender.outbox.entries import Entry
+from sender.outbox.entries import OutboxEntry
 from sender.outbox.updates import Update
 
 #: Longest silence of an event stream, in seconds; proxies commonly cut a connection after 60 s without a byte.
@@ -52,7 +52,7 @@ class UpdateView(msgspec.Struct, frozen=True, kw_only=True):
     delivery: DeliveryView | None
 
 
-def entry_view(entry: Entry) -> EntryView:
+def entry_view(entry: OutboxEntry) -> EntryView:
     """A picture as it is told to clients."""
     return EntryView(
         id=entry.image,

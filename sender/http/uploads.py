@@ -15,7 +15,7 @@ from starlette.types import Message, Receive
 
 from codec.container.bitstream import Bitstream
 from codec.container.header import MAGIC
-from codec.encoder.picture import Recipe, compose
+from codec.encoder.picture import EncodeOptions, encode_picture
 from codec.image_io import parse_canvas
 from layercast_common.errors import PictureError, UsageError
 
@@ -23,7 +23,7 @@ from layercast_common.errors import PictureError, UsageError
 MAX_KEY = 128
 
 
-class Wishes(msgspec.Struct, forbid_unknown_fields=True):
+class UploadOptions(msgspec.Struct, forbid_unknown_fields=True):
     """How a client wants its picture coded: fields of the form, or of the query."""
 
     prompt: Annotated[str, Meta(min_length=1, max_length=2000)] | None = None
@@ -35,7 +35,7 @@ class Wishes(msgspec.Struct, forbid_unknown_fields=True):
     name: Annotated[str, Meta(max_length=255)] | None = None
     lifetime: Annotated[float, Meta(gt=0, le=31_536_000)] | None = None
 
-    def recipe(self, usual: Recipe) -> Recipe:
+    def recipe(self, usual: EncodeOptions) -> EncodeOptions:
         """The recipe that these wishes make of the usual one.
 
         Raises:
@@ -67,7 +67,7 @@ class Upload:
     name: str
     key: str | None
     lifetime: float | None
-    recipe: Recipe
+    recipe: EncodeOptions
 
     def code(self) -> tuple[Bitstream, int]:
         """The stream, and the size of the picture as a JPEG in bytes; 0 where a stream was posted.
@@ -80,13 +80,13 @@ class Upload:
             return Bitstream.from_bytes(self.body), 0
         try:
             with Image.open(BytesIO(self.body)) as picture:
-                composed = compose(picture, self.recipe)
+                composed = encode_picture(picture, self.recipe)
         except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
             raise PictureError("this is no picture that can be read") from error
         return composed.stream, composed.jpeg_size
 
 
-async def read_upload(request: Request, limit: int, usual: Recipe) -> Upload:
+async def read_upload(request: Request, limit: int, usual: EncodeOptions) -> Upload:
     """Take a request's body in.
 
     Args:
@@ -116,7 +116,7 @@ async def read_upload(request: Request, limit: int, usual: Recipe) -> Upload:
     if key is not None and not 0 < len(key) <= MAX_KEY:
         raise HTTPException(400, f"an Idempotency-Key has 1 to {MAX_KEY} characters")
     try:
-        wishes = msgspec.convert(fields, Wishes, strict=False)
+        wishes = msgspec.convert(fields, UploadOptions, strict=False)
         recipe = wishes.recipe(usual)
     except (msgspec.ValidationError, UsageError) as error:
         raise HTTPException(422, str(error)) from error

@@ -24,7 +24,7 @@ FINISHED = (EntryState.DELIVERED, EntryState.FAILED, EntryState.EXPIRED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class OutboxEntry:
     """One picture of an outbox.
 
     Attributes:
@@ -51,17 +51,17 @@ class Entry:
     expires_at: float | None
 
 
-def read_entries(database: sqlite3.Connection, states: Sequence[EntryState], limit: int = -1) -> list[Entry]:
+def read_entries(database: sqlite3.Connection, states: Sequence[EntryState], limit: int = -1) -> list[OutboxEntry]:
     """The rows in these states as entries, oldest first; at most `limit` unless it is negative."""
     marks = ", ".join("?" * len(states))
     query = f"SELECT {COLUMNS} FROM pictures WHERE state IN ({marks}) ORDER BY image LIMIT ?"  # noqa: S608 - marks, names
     return [entry_of(row) for row in database.execute(query, (*states, limit))]
 
 
-def entry_of(row: tuple[int, str, str, int, int, int, str | None, float, float, float | None]) -> Entry:
+def entry_of(row: tuple[int, str, str, int, int, int, str | None, float, float, float | None]) -> OutboxEntry:
     """The entry of one row."""
     image, name, state, size, jpeg_size, attempts, reason, accepted_at, changed_at, expires_at = row
-    return Entry(
+    return OutboxEntry(
         image=image,
         name=name,
         state=EntryState(state),

@@ -9,7 +9,7 @@ from pathlib import Path
 from codec.container.bitstream import Bitstream
 from layercast_common.errors import OutboxError
 from sender.outbox.database import check_form, translated
-from sender.outbox.entries import COLUMNS, PENDING, Entry, EntryState, entry_of, read_entries
+from sender.outbox.entries import COLUMNS, PENDING, EntryState, OutboxEntry, entry_of, read_entries
 
 
 class OutboxReader:
@@ -44,16 +44,16 @@ class OutboxReader:
             raise OutboxError(f"{self.path} holds no stream of picture {image}")
         return Bitstream.from_bytes(found[0])
 
-    def pending(self) -> list[Entry]:
+    def pending(self) -> list[OutboxEntry]:
         """What is still to be delivered, oldest first."""
         return self.entries(PENDING)
 
-    def queued(self, limit: int) -> list[Entry]:
+    def queued(self, limit: int) -> list[OutboxEntry]:
         """The first pictures to be offered, oldest first, at most `limit`."""
         with self._reading() as database:
             return read_entries(database, (EntryState.QUEUED,), limit)
 
-    def newest(self, limit: int) -> list[Entry]:
+    def newest(self, limit: int) -> list[OutboxEntry]:
         """The last pictures that were accepted, newest first, at most `limit`."""
         with self._reading() as database:
             rows = database.execute(f"SELECT {COLUMNS} FROM pictures ORDER BY image DESC LIMIT ?", (limit,))  # noqa: S608
@@ -72,12 +72,12 @@ class OutboxReader:
             (found,) = database.execute(query, PENDING).fetchone()
         return None if found is None else float(found)
 
-    def entries(self, states: Sequence[EntryState] = tuple(EntryState)) -> list[Entry]:
+    def entries(self, states: Sequence[EntryState] = tuple(EntryState)) -> list[OutboxEntry]:
         """The pictures in these states, oldest first."""
         with self._reading() as database:
             return read_entries(database, states)
 
-    def entry(self, image: int) -> Entry | None:
+    def entry(self, image: int) -> OutboxEntry | None:
         """One picture, if it is remembered."""
         with self._reading() as database:
             row = database.execute(f"SELECT {COLUMNS} FROM pictures WHERE image = ?", (image,)).fetchone()  # noqa: S608
@@ -89,7 +89,7 @@ class OutboxReader:
             yield self._database
 
 
-def look_into(path: Path | str) -> list[Entry]:
+def look_into(path: Path | str) -> list[OutboxEntry]:
     """The pictures of an outbox, oldest first, whoever uses it at the moment. Changes nothing.
 
     Raises:

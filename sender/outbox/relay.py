@@ -23,7 +23,7 @@ from protocol.wire.codes import Code
 from sender.connection.backoff import LONGEST_WAIT, Backoff
 from sender.connection.sender import Sender
 from sender.outbox.outbox import Outbox
-from sender.outbox.relay_session import Visit
+from sender.outbox.relay_session import RelaySession
 from sender.outbox.updates import Update, Updates
 
 _log = logging.getLogger("sender.outbox.relay")
@@ -44,7 +44,7 @@ class Totals:
     lost: int = 0
 
 
-class Courier:
+class OutboxRelay:
     """Delivers an outbox. `run` it as a task; `post` at any time from the same event loop.
 
     Args:
@@ -129,7 +129,7 @@ class Courier:
 
     async def _serve(self, sender: Sender, *, until_empty: bool) -> None:
         """Deliver over one connection until there is nothing left to do, or it ends."""
-        visit = Visit(sender, self.outbox, self.updates, self._changed, lambda: self._draining)
+        visit = RelaySession(sender, self.outbox, self.updates, self._changed, lambda: self._draining)
         began = math.inf
         try:
             async with sender:

@@ -22,7 +22,7 @@ from protocol.wire.codes import FIRST_PICTURE_CODE, Code
 from protocol.wire.limits import Limits
 from sender.connection.delivery import Delivery, Progress
 from sender.connection.sender import Sender
-from sender.outbox.entries import Entry, EntryState
+from sender.outbox.entries import EntryState, OutboxEntry
 from sender.outbox.outbox import Outbox
 from sender.outbox.updates import Updates
 
@@ -46,7 +46,7 @@ EXPIRY_SECONDS = 5.0
 MAX_GIVEN_UP = 64
 
 
-class Visit:
+class RelaySession:
     """Delivers over one open connection. `run` it once.
 
     Args:
@@ -72,7 +72,7 @@ class Visit:
         self._draining = draining
         self._places = limits.open_images
         self._bytes = limits.peer_bytes
-        self._under_way: dict[int, tuple[Entry, asyncio.Task[None]]] = {}
+        self._under_way: dict[int, tuple[OutboxEntry, asyncio.Task[None]]] = {}
         #: Pictures that the receiver threw away. As long as the session lasts, it takes none of them in again.
         self._given_up: set[int] = set()
 
@@ -140,7 +140,7 @@ class Visit:
             waiting -= 1
         return waiting
 
-    async def _deliver(self, entry: Entry) -> None:
+    async def _deliver(self, entry: OutboxEntry) -> None:
         self._updates.tell(entry.image, entry)
         delivery: Delivery | None = None
         try:
@@ -158,7 +158,7 @@ class Visit:
             await asyncio.to_thread(self._outbox.finish, entry.image, state, reason)
         self._updates.tell(entry.image, await asyncio.to_thread(self._outbox.entry, entry.image), delivery=delivery)
 
-    async def _send(self, entry: Entry) -> Delivery:
+    async def _send(self, entry: OutboxEntry) -> Delivery:
         stream = await asyncio.to_thread(self._outbox.load, entry.image)
 
         def on_progress(progress: Progress) -> None:
@@ -169,7 +169,7 @@ class Visit:
             stream, image=entry.image, jpeg_size=entry.jpeg_size, lifetime=lifetime, on_progress=on_progress
         )
 
-    async def _make_way(self, error: LayercastError, entry: Entry) -> None:
+    async def _make_way(self, error: LayercastError, entry: OutboxEntry) -> None:
         """Let others go first before a picture that is to be put back is tried again."""
         if isinstance(error, RemoteProtocolError) and error.code >= FIRST_PICTURE_CODE:
             self._given_up.add(entry.image)
@@ -181,7 +181,7 @@ class Visit:
             await asyncio.wait_for(self._sender.wait_closed(), PAUSE_SECONDS)
 
 
-def ending_of(error: LayercastError, entry: Entry) -> tuple[EntryState, str]:
+def ending_of(error: LayercastError, entry: OutboxEntry) -> tuple[EntryState, str]:
     """What becomes of a picture that was not delivered, and why."""
     reason = str(error)
     match error:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from sender.connection.delivery import Delivery, Progress
-from sender.outbox.entries import FINISHED, Entry
+from sender.outbox.entries import FINISHED, OutboxEntry
 
 #: News that may wait for one listener; of a slow one the oldest are dropped.
 MAX_WAITING = 64
@@ -21,7 +21,7 @@ class Update:
         delivery: how it travelled, where it was delivered now.
     """
 
-    entry: Entry
+    entry: OutboxEntry
     progress: Progress | None = None
     delivery: Delivery | None = None
 
@@ -54,7 +54,12 @@ class Updates:
         return sum(map(len, self._listeners.values()))
 
     def tell(
-        self, image: int, entry: Entry | None, *, progress: Progress | None = None, delivery: Delivery | None = None
+        self,
+        image: int,
+        entry: OutboxEntry | None,
+        *,
+        progress: Progress | None = None,
+        delivery: Delivery | None = None,
     ) -> None:
         """Tell that a picture is now so; one that was forgotten meanwhile is no news."""
         if entry is None:
@@ -65,7 +70,7 @@ class Updates:
         for listener in self._listeners.get(image, ()):
             _put(listener, update)
 
-    async def of(self, image: int, entry: Callable[[], Entry | None]) -> AsyncIterator[Update]:
+    async def of(self, image: int, entry: Callable[[], OutboxEntry | None]) -> AsyncIterator[Update]:
         """How a picture is, as `entry` reads it once we listen, and its news until it is finished, or we are closed."""
         queue: asyncio.Queue[Update | None] = asyncio.Queue(MAX_WAITING)
         listeners = self._listeners.setdefault(image, set())

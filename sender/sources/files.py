@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codec.container.bitstream import Bitstream
-from codec.encoder.picture import Recipe, compose
+from codec.encoder.picture import EncodeOptions, encode_picture
 from layercast_common.errors import UsageError
 
 #: Files that hold a coded picture.
@@ -23,7 +23,7 @@ PICTURE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", 
 WATCH_SECONDS = 1.0
 
 
-class Kind(enum.Enum):
+class SourceKind(enum.Enum):
     """What a file holds."""
 
     STREAM = "stream"
@@ -40,18 +40,18 @@ class Item:
     """
 
     path: Path
-    kind: Kind
+    kind: SourceKind
 
-    def load(self, recipe: Recipe) -> tuple[Bitstream, int]:
+    def load(self, recipe: EncodeOptions) -> tuple[Bitstream, int]:
         """The stream to send, and the size of the picture as a JPEG in bytes; 0 where only the stream is left of it.
 
         Raises:
             CodecError: the file is no picture or stream, or cannot be coded as asked for.
             UsageError: the file cannot be read.
         """
-        if self.kind is Kind.STREAM:
+        if self.kind is SourceKind.STREAM:
             return Bitstream.load(self.path), 0
-        composed = compose(self.path, recipe)
+        composed = encode_picture(self.path, recipe)
         return composed.stream, composed.jpeg_size
 
     @property
@@ -127,8 +127,8 @@ def _items_in(folder: Path) -> list[Item]:
 def _item_of(path: Path) -> Item | None:
     suffix = path.suffix.lower()
     if suffix in STREAM_SUFFIXES:
-        return Item(path, Kind.STREAM)
-    return Item(path, Kind.PICTURE) if suffix in PICTURE_SUFFIXES else None
+        return Item(path, SourceKind.STREAM)
+    return Item(path, SourceKind.PICTURE) if suffix in PICTURE_SUFFIXES else None
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

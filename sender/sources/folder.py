@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from codec.encoder.picture import Recipe
+from codec.encoder.picture import EncodeOptions
 from layercast_common.errors import CodecError, OutboxFullError, UsageError
-from sender.outbox.relay import Courier
+from sender.outbox.relay import OutboxRelay
 from sender.sources.files import Item, watch_folder
 from sender.sources.folder_events import notices_of
 
@@ -20,7 +20,7 @@ FULL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drop:
+class WatchedFolder:
     """A folder that people and programs drop pictures into.
 
     Attributes:
@@ -32,7 +32,7 @@ class Drop:
     """
 
     folder: Path
-    recipe: Recipe
+    recipe: EncodeOptions
     done: Path | None = None
     failed: Path | None = None
     lifetime: float | None = None
@@ -43,7 +43,7 @@ class Drop:
                 raise UsageError(f"{target} is the folder that is watched; files would be found again for ever")
 
 
-async def gather(drop: Drop, courier: Courier, *, tell: Callable[[Item, int], None]) -> None:
+async def ingest_folder(drop: WatchedFolder, courier: OutboxRelay, *, tell: Callable[[Item, int], None]) -> None:
     """Post what is in the folder and what comes, until cancelled.
 
     Args:
@@ -62,7 +62,7 @@ async def gather(drop: Drop, courier: Courier, *, tell: Callable[[Item, int], No
                 tell(item, image)
 
 
-async def _take(drop: Drop, item: Item, courier: Courier) -> int | None:
+async def _take(drop: WatchedFolder, item: Item, courier: OutboxRelay) -> int | None:
     try:
         key = item.key
         known = await asyncio.to_thread(courier.outbox.number_of, key)

@@ -19,7 +19,7 @@ from layercast_common.urls import public_url
 from protocol.link_profiles import LINKS
 from protocol.sending.fragmentation import OutgoingSection
 from receiver.rendering.model_files.registry import REGISTRY
-from receiver.server import Intake
+from receiver.server import Server
 from sender.connection.sender import Sender
 from tests.support.brokers import mosquitto, needs_mosquitto
 
@@ -354,9 +354,9 @@ async def test_what_the_access_script_writes_lets_each_do_its_part(
     with mosquitto(tmp_path, settings, anonymous=False) as broker:
         at = f"127.0.0.1:{broker.port}"
         with pytest.raises(AuthenticationError):
-            await Intake(f"mqtt://receiver@{at}/other", on_event=lambda _: None).__aenter__()
+            await Server(f"mqtt://receiver@{at}/other", on_event=lambda _: None).__aenter__()
         async with (
-            Intake(f"mqtt://receiver@{at}/camera", on_event=lambda _: None),
+            Server(f"mqtt://receiver@{at}/camera", on_event=lambda _: None),
             Sender(f"mqtt://sender@{at}/camera") as sender,
         ):
             section = OutgoingSection(layer=0, coder=0, payload=b"a red cat", urgency=0)

@@ -121,7 +121,7 @@ def test_a_stream_cannot_name_a_folder_to_load(
 
 
 def test_the_embedded_model_is_the_default(stream: Bitstream) -> None:
-    assert plugin.Drawing() == plugin.Drawing(model="auto", device="auto", steps=None)
+    assert plugin.DrawOptions() == plugin.DrawOptions(model="auto", device="auto", steps=None)
     assert MINI_FOLDER.name == "mini"
 
 

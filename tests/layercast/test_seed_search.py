@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from codec.container.bitstream import Bitstream
-from codec.encoder.picture import Recipe, compose
+from codec.encoder.picture import EncodeOptions, encode_picture
 from codec.image_io import fit_to_canvas, load_picture
 from evaluation.pictures.quality import compare
 from evaluation.rendering.runs import Studio
@@ -24,7 +24,7 @@ def test_the_best_seed_is_found_and_sent(picture: Path, tiny_model: Path) -> Non
     from receiver.rendering import load_model
 
     model = load_model(tiny_model, "cpu", performance="plain")
-    stream = compose(picture, Recipe(seed=3, canvas=(128, 128), budget=300)).stream
+    stream = encode_picture(picture, EncodeOptions(seed=3, canvas=(128, 128), budget=300)).stream
     original = fit_to_canvas(load_picture(picture).image, stream.header.canvas)
     chosen, tried = search_seeds(stream, original, model, 4, steps=2)
     assert sorted(one.seed for one in tried) == [0, 1, 2, 3]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from layercast_common.errors import ListenError, UsageError
-from receiver.server import ImageDone, Intake, OfferReceived, ReceiverEvent, SectionReceived
+from receiver.server import ImageDone, OfferReceived, ReceiverEvent, SectionReceived, Server
 from sender.connection.sender import Sender
 from tests.support.brokers import mosquitto, needs_mosquitto
 from tests.support.connection_pair import section
@@ -27,7 +27,7 @@ async def test_every_address_at_once(tmp_path: Path) -> None:
     events: list[ReceiverEvent] = []
     with mosquitto(tmp_path) as broker:
         addresses = ["ws://127.0.0.1:0", "webrtc+http://127.0.0.1:0", f"mqtt://127.0.0.1:{broker.port}/garden"]
-        async with Intake(addresses, on_event=events.append, token="secret") as intake:
+        async with Server(addresses, on_event=events.append, token="secret") as intake:
             assert [url.split("://")[0] for url in intake.urls] == ["ws", "webrtc+http", "mqtt"]
             assert intake.url == intake.urls[0]
 
@@ -52,14 +52,14 @@ async def test_a_broadcast_is_watched_by_all_and_by_those_who_come_late(tmp_path
     with mosquitto(tmp_path) as broker:
         url = f"mqtt://127.0.0.1:{broker.port}/garden"
         async with (
-            Intake(f"{url}?watch", on_event=heard[0].append),
+            Server(f"{url}?watch", on_event=heard[0].append),
             Sender(f"{url}?broadcast", rate=1e6) as sender,
         ):
             for _ in range(2):
                 delivery = await sender.send_sections(b"head", PICTURE)
                 assert not delivery.complete, "nobody tells"
             await until_done(heard[0], 2)
-            async with Intake(f"{url}?watch", on_event=heard[1].append):
+            async with Server(f"{url}?watch", on_event=heard[1].append):
                 await until_done(heard[1], 2)
                 await sender.send_sections(b"head", PICTURE)
                 for events in heard:
@@ -71,13 +71,13 @@ async def test_a_broadcast_is_watched_by_all_and_by_those_who_come_late(tmp_path
 
 
 async def test_one_bad_address_leaves_nothing_open() -> None:
-    first = Intake("ws://127.0.0.1:0", on_event=print)
+    first = Server("ws://127.0.0.1:0", on_event=print)
     async with first:
         port = first.url.rsplit(":", 1)[1]
     with pytest.raises(UsageError):
-        await Intake([f"ws://127.0.0.1:{port}", "carrier-pigeon://x"], on_event=print).__aenter__()
-    async with Intake(f"ws://127.0.0.1:{port}", on_event=print) as again:
+        await Server([f"ws://127.0.0.1:{port}", "carrier-pigeon://x"], on_event=print).__aenter__()
+    async with Server(f"ws://127.0.0.1:{port}", on_event=print) as again:
         with pytest.raises(ListenError):
-            await Intake(["ws://127.0.0.1:0", again.url], on_event=print).__aenter__()
+            await Server(["ws://127.0.0.1:0", again.url], on_event=print).__aenter__()
     with pytest.raises(UsageError, match="at least one address"):
-        Intake([], on_event=print)
+        Server([], on_event=print)

@@ -6,13 +6,13 @@ from PIL import Image
 from codec.coders.text.payload import encode_text
 from codec.container.bitstream import Coder, Header
 from codec.layers import Semantic
-from receiver.incoming_picture import Arrival
+from receiver.incoming_picture import IncomingPicture
 from receiver.rendering.frames import Frame
 from receiver.server import SectionReceived
 
 
-def arrival() -> Arrival:
-    return Arrival("a1-0", Header(64, 64, 0, "mini"), datetime(2026, 3, 1, 12, 30, 5, tzinfo=UTC))
+def arrival() -> IncomingPicture:
+    return IncomingPicture("a1-0", Header(64, 64, 0, "mini"), datetime(2026, 3, 1, 12, 30, 5, tzinfo=UTC))
 
 
 def section(layer: int, coder: int, payload: bytes, index: int = 0) -> SectionReceived:

@@ -22,7 +22,7 @@ from protocol.wire.encoding import decode_packet, encode_packet
 from protocol.wire.limits import Limits
 from protocol.wire.packets import Err, Hello, Packet
 from protocol.wire.seals import SharedKey
-from receiver.server import ImageDone, ImageFailed, Intake, OfferReceived, ReceiverEvent, SectionReceived
+from receiver.server import ImageDone, ImageFailed, OfferReceived, ReceiverEvent, SectionReceived, Server
 from sender import Sender
 from tests.support.connection_pair import section
 
@@ -62,7 +62,7 @@ async def test_pictures_of_two_senders(patient: bool) -> None:
         await asyncio.sleep(0.001)
         events.append(event)
 
-    async with Intake("ws://127.0.0.1:0", on_event=slowly if patient else events.append, token="secret") as intake:
+    async with Server("ws://127.0.0.1:0", on_event=slowly if patient else events.append, token="secret") as intake:
         async with Sender(intake.url, token="secret") as one, Sender(intake.url, token="secret") as other:
             assert set(intake.sessions) == {one.session, other.session}
             deliveries = await asyncio.gather(
@@ -81,7 +81,7 @@ async def test_pictures_of_two_senders(patient: bool) -> None:
 
 
 async def test_a_wrong_token() -> None:
-    async with Intake("ws://127.0.0.1:0", on_event=print, token="secret") as intake:
+    async with Server("ws://127.0.0.1:0", on_event=print, token="secret") as intake:
         for token in (None, "wrong"):
             with pytest.raises(AuthenticationError):
                 await Sender(intake.url, token=token).__aenter__()
@@ -95,7 +95,7 @@ async def test_a_shared_key() -> None:
     events: list[ReceiverEvent] = []
     limits = Limits(hello_seconds=0.2)
     ours, theirs = SharedKey(b"a long secret of both"), SharedKey(b"a long secret of one side")
-    async with Intake("ws://127.0.0.1:0", on_event=events.append, shared_key=ours, limits=limits) as intake:
+    async with Server("ws://127.0.0.1:0", on_event=events.append, shared_key=ours, limits=limits) as intake:
         async with Sender(intake.url, shared_key=ours) as sender:
             await sender.send_sections(b"", [section(bytes(3000))])
         assert isinstance(events[-1], ImageDone)
@@ -105,14 +105,14 @@ async def test_a_shared_key() -> None:
 
 
 async def test_a_taken_port() -> None:
-    async with Intake("ws://127.0.0.1:0", on_event=print) as intake:
+    async with Server("ws://127.0.0.1:0", on_event=print) as intake:
         with pytest.raises(ListenError, match=intake.url.rsplit(":", 1)[1]):
-            await Intake(intake.url, on_event=print).__aenter__()
+            await Server(intake.url, on_event=print).__aenter__()
 
 
 def test_an_impossible_token() -> None:
     with pytest.raises(UsageError):
-        Intake(on_event=print, token="x" * 1000)
+        Server(on_event=print, token="x" * 1000)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_an_impossible_token() -> None:
 )
 async def test_bad_manners_end_the_connection(messages: list[bytes | str], code: Code) -> None:
     limits = Limits(hello_seconds=0.2)
-    async with Intake("ws://127.0.0.1:0", on_event=print, limits=limits) as intake, by_hand(intake.url) as connection:
+    async with Server("ws://127.0.0.1:0", on_event=print, limits=limits) as intake, by_hand(intake.url) as connection:
         for message in messages:
             await connection.send(message)
         assert await last_words(connection) == (Err(code=code, image=0), 4000 + code)
@@ -137,7 +137,7 @@ async def test_bad_manners_end_the_connection(messages: list[bytes | str], code:
 
 
 async def test_one_address_does_not_take_every_place() -> None:
-    async with Intake("ws://127.0.0.1:0", on_event=print, limits=Limits(sessions_per_address=2)) as intake:
+    async with Server("ws://127.0.0.1:0", on_event=print, limits=Limits(sessions_per_address=2)) as intake:
         async with Sender(intake.url), Sender(intake.url):
             with pytest.raises(RemoteProtocolError, match="too many connections") as caught:
                 await Sender(intake.url).__aenter__()
@@ -150,7 +150,7 @@ async def test_one_address_does_not_take_every_place() -> None:
 
 async def test_a_sender_that_vanishes_fails_its_pictures() -> None:
     events: list[ReceiverEvent] = []
-    async with Intake("ws://127.0.0.1:0", on_event=events.append) as intake:
+    async with Server("ws://127.0.0.1:0", on_event=events.append) as intake:
         async with Sender(intake.url, rate=9600) as sender:
             sending = asyncio.create_task(sender.send_sections(b"", PICTURE))
             await until(lambda: len(events) >= 2)
@@ -164,7 +164,7 @@ async def test_a_sender_that_vanishes_fails_its_pictures() -> None:
 
 async def test_closing_says_goodbye_and_leaves_nothing_behind() -> None:
     events: list[ReceiverEvent] = []
-    intake = await Intake("ws://127.0.0.1:0", on_event=events.append).__aenter__()
+    intake = await Server("ws://127.0.0.1:0", on_event=events.append).__aenter__()
     async with Sender(intake.url, rate=9600) as sender:
         sending = asyncio.create_task(sender.send_sections(b"", PICTURE))
         await until(lambda: bool(events))
@@ -183,7 +183,7 @@ async def test_cancelling_leaves_nothing_behind() -> None:
 
     async def serve() -> None:
         nonlocal url
-        async with Intake("ws://127.0.0.1:0", on_event=print) as intake:
+        async with Server("ws://127.0.0.1:0", on_event=print) as intake:
             url = intake.url
             listening.set()
             await asyncio.Event().wait()
@@ -202,7 +202,7 @@ async def test_a_broken_callback_drops_the_sender_and_not_the_intake(caplog: pyt
     def fail(event: ReceiverEvent) -> None:
         raise ValueError("a bug of the caller")
 
-    async with Intake("ws://127.0.0.1:0", on_event=fail) as intake:
+    async with Server("ws://127.0.0.1:0", on_event=fail) as intake:
         for _ in range(2):
             async with Sender(intake.url) as sender:
                 with pytest.raises((DisconnectedError, RemoteProtocolError)):

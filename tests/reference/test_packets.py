@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from layercast_common.errors import LocalProtocolError
 from protocol import Packet, decode_packet, encode_packet
-from protocol.wire.packets import Kind, kind_of
+from protocol.wire.packets import PacketKind, kind_of
 from tests.fuzz.choices import Chance
 from tests.fuzz.packets import KINDS, packet, sealed
 
@@ -77,7 +77,7 @@ def test_golden_packets_by_another_reader(name: str) -> None:
     values, rest = read(body)
     assert rest == b""
     assert isinstance(values, list)
-    kind = Kind[re.split(r"\W", name)[0]]
+    kind = PacketKind[re.split(r"\W", name)[0]]
     assert values[0] == kind
     known = decode_packet(data)
     assert known is not None

@@ -23,7 +23,7 @@ from training.captioner.train import LEARNING_RATE, Recognizer, vary, write_tabl
 from training.data.scenes import Thing, draw_scene, plan_scenes, read_things
 from training.data.tiles import Source, add_source_options, load_tile, read_tiles
 from training.mini.vae import to_tensor
-from training.run import Run, cosine
+from training.run import TrainingRun, cosine
 
 #: Objects that are told apart: every so-many-th name of those that scenes hold.
 OBJECTS = 50
@@ -58,7 +58,7 @@ def compose(source: Source, scenes: int, seed: int, side: int) -> tuple[NDArray[
     return np.stack(pictures), torch.tensor(labels)
 
 
-def train(run: Run, source: Source, out: Path, *, batch: int) -> None:
+def train(run: TrainingRun, source: Source, out: Path, *, batch: int) -> None:
     """Train until the budget is spent, and write the table."""
     assert source.objects
     torch.manual_seed(SEED)
@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error("say where the objects are, with --objects")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     steps = 3 if options.smoke else options.steps or (None if options.minutes else 1500)
-    run = Run(options.work, "objects", steps=steps, minutes=options.minutes)
+    run = TrainingRun(options.work, "objects", steps=steps, minutes=options.minutes)
     train(run, Source(options.data, options.objects), options.out, batch=options.batch)
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from codec.analysis.captioning.classifier import SIDE, SUBJECTS
 from training.data.tiles import Rows
 from training.mini.vae import to_tensor
-from training.run import Run, cosine
+from training.run import TrainingRun, cosine
 
 LEARNING_RATE = 2e-3
 
@@ -113,7 +113,7 @@ def accuracy(network: nn.Module, pictures: NDArray[np.uint8], subjects: Tensor) 
     return float((told == subjects)[known].float().mean()) if known.any() else 0.0
 
 
-def train(run: Run, work: Path, out: Path, *, batch: int, seed: int) -> None:
+def train(run: TrainingRun, work: Path, out: Path, *, batch: int, seed: int) -> None:
     """Train until the budget is spent, and write the table."""
     torch.manual_seed(seed)
     pictures, rows = load_small(work, "train")
@@ -189,7 +189,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     steps = 3 if options.smoke else options.steps or (None if options.minutes else 4000)
-    run = Run(options.work, "captioner", steps=steps, minutes=options.minutes)
+    run = TrainingRun(options.work, "captioner", steps=steps, minutes=options.minutes)
     train(run, options.work, options.out, batch=options.batch, seed=options.seed)
 
 

@@ -55,7 +55,7 @@ MAIN_SHARE = 0.12
 
 
 @dataclass(frozen=True, slots=True)
-class Conditions:
+class StoredConditions:
     """Lines and colours of every row of a split.
 
     Attributes:
@@ -76,7 +76,7 @@ class Conditions:
         return np.asarray(bits * np.uint8(255))
 
     @classmethod
-    def load(cls, work: Path, split: str) -> "Conditions":
+    def load(cls, work: Path, split: str) -> "StoredConditions":
         """Load the conditions of `split` from the working folder."""
         with np.load(work / f"{split}.conditions.npz") as file:
             edges, colors = file["edges"], file["colors"]

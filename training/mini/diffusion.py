@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.mini.network import Known, Network
+from training.mini.network import Known, MiniNetwork
 from training.mini.packed import load_samples
 from training.mini.samples import Batch, Samples, stream
 from training.mini.text import take_words
-from training.run import Run, cosine
+from training.run import TrainingRun, cosine
 
 LEARNING_RATE = 6e-4
 
@@ -48,14 +48,14 @@ def flow_loss(network: nn.Module, batch: Batch, time: Tensor, noise: Tensor) -> 
     return loss
 
 
-def train(run: Run, work: Path, *, batch: int, seed: int, workers: int = 0) -> None:
+def train(run: TrainingRun, work: Path, *, batch: int, seed: int, workers: int = 0) -> None:
     """Train until the budget of `run` is spent, from its checkpoint if there is one."""
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     state = run.resume()
     samples, held_out, scale = load_samples(work, seed, device, state["scale"] if state else None)
 
-    network = Network(samples.tokenizer)
+    network = MiniNetwork(samples.tokenizer)
     if not state:
         take_words(network, work)
     network.to(device)
@@ -138,7 +138,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     steps = 3 if options.smoke else options.steps or (None if options.minutes else 40_000)
-    run = Run(options.work, "diffusion", steps=steps, minutes=options.minutes)
+    run = TrainingRun(options.work, "diffusion", steps=steps, minutes=options.minutes)
     train(run, options.work, batch=options.batch, seed=options.seed, workers=options.workers)
 
 

@@ -27,7 +27,7 @@ class Known:
     has_colors: Tensor
 
 
-class Network(nn.Module):
+class MiniNetwork(nn.Module):
     """Predicts the flow (noise minus latents) of noised latents under any subset of conditions.
 
         tokens -> text_encoder ----------------> cross-attention \\

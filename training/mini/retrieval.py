@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from codec.analysis.captioning.classifier import recognize
+from codec.analysis.captioning.classifier import classify
 from codec.container.bitstream import Bitstream
 from codec.encoder.encode import encode
 from codec.layers import Semantic
@@ -28,7 +28,7 @@ from receiver.rendering.engine.direct import render
 from receiver.rendering.loader import load_model
 from receiver.rendering.model_files.files import MEMORY
 from receiver.rendering.models.model import Model
-from receiver.rendering.retrieval import Memory, Picture
+from receiver.rendering.retrieval import RetrievalIndex, RetrievedPicture
 from training.data.captions import MEDIA, SUBJECTS
 from training.data.conditions import CANVAS
 from training.data.scenes import Thing, draw_alone, read_things
@@ -42,7 +42,7 @@ GROUNDS = ("white", "light gray", "navy blue")
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class DrawTask:
     """What is to be remembered: a picture of the data set, or an object."""
 
     source: Source
@@ -57,21 +57,21 @@ def tags_of(about: Tile | Thing) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*labels, *(word for label in labels for word in MEDIA.get(label, ())), about.style]))
 
 
-def remember(job: Job) -> Picture:
+def remember(job: DrawTask) -> RetrievedPicture:
     """One picture as it is remembered, with all the names that it may have."""
     names = (job.about.name,) if isinstance(job.about, Thing) else SUBJECTS.get(job.about.subject or "", ())
-    return Picture(names, tags_of(job.about), encode(draw(job), "", budget=BUDGET).to_bytes())
+    return RetrievedPicture(names, tags_of(job.about), encode(draw(job), "", budget=BUDGET).to_bytes())
 
 
-def can_be_told(picture: Picture, subject: str, model: Model) -> bool:
+def can_be_told(picture: RetrievedPicture, subject: str, model: Model) -> bool:
     """Whether the captioner sees a subject on what a model draws of a remembered picture."""
     priors = Bitstream.from_bytes(picture.stream).decode()
     *_, last = render(replace(priors, semantic=Semantic(subject)), model=model)
-    seen = recognize(last.image).subjects
+    seen = classify(last.image).subjects
     return subject == max(seen, key=lambda name: seen[name])
 
 
-def draw(job: Job) -> NDArray[np.uint8]:
+def draw(job: DrawTask) -> NDArray[np.uint8]:
     """The picture itself, (CANVAS, CANVAS, 3) uint8 RGB."""
     if isinstance(job.about, Tile):
         return np.asarray(load_tile(job.source.data, job.about).resize((CANVAS, CANVAS)), np.uint8)
@@ -79,18 +79,18 @@ def draw(job: Job) -> NDArray[np.uint8]:
     return draw_alone(job.source.objects, job.about, GROUNDS, CANVAS)
 
 
-def build(source: Source, work: Path, model: Model, processes: int) -> Memory:
+def build(source: Source, work: Path, model: Model, processes: int) -> RetrievalIndex:
     """Remember the tiles of the training split of `work`, and every object."""
     tiles = Rows.load(work / "train.json").tiles
     things = read_things(source.objects) if source.objects else []
-    jobs = [Job(source, tile) for tile in tiles] + [Job(source, thing) for thing in things]
+    jobs = [DrawTask(source, tile) for tile in tiles] + [DrawTask(source, thing) for thing in things]
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         worked = pool.imap(remember, jobs, chunksize=16)
         pictures = list(tqdm(worked, total=len(jobs), desc="memory", mininterval=5))
     for number, tile in enumerate(tqdm(tiles, desc="names", mininterval=5)):
         if tile.subject and not can_be_told(pictures[number], tile.subject, model):
             pictures[number] = msgspec.structs.replace(pictures[number], names=())
-    return Memory(pictures)
+    return RetrievalIndex(pictures)
 
 
 def main(arguments: list[str] | None = None) -> None:

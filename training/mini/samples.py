@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_in
 from transformers import CLIPTokenizer
 
 from training.data.captions import MAX_TOKENS, caption, mirrored, scene_caption
-from training.data.conditions import COLOR_LOOKS, LOOKS, Conditions
+from training.data.conditions import COLOR_LOOKS, LOOKS, StoredConditions
 from training.data.pack import SIZE
 from training.data.tiles import Rows
 from training.mini.transform import mirror
@@ -54,7 +54,7 @@ class Samples(Dataset[Batch]):
 
     def __init__(self, work: Path, split: str, latents: Tensor, tokenizer: CLIPTokenizer, seed: int) -> None:
         self.rows = Rows.load(work / f"{split}.json")
-        self.conditions = Conditions.load(work, split)
+        self.conditions = StoredConditions.load(work, split)
         self.latents = latents
         self.tokenizer = tokenizer
         self.seed = seed

@@ -18,11 +18,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.data.captions import MAX_TOKENS, mirrored
-from training.mini.network import Network
+from training.mini.network import MiniNetwork
 from training.mini.packed import load_samples
 from training.mini.samples import Samples
 from training.mini.transform import mirror
-from training.run import Run, cosine
+from training.run import TrainingRun, cosine
 
 LEARNING_RATE = 1e-3
 
@@ -36,7 +36,7 @@ SOFT = 0.3
 class Guess(nn.Module):
     """Coarse latents from a caption, (B, C, SIDE, SIDE): the network's text parts and a head that is left behind."""
 
-    def __init__(self, network: Network, channels: int) -> None:
+    def __init__(self, network: MiniNetwork, channels: int) -> None:
         super().__init__()
         self.text_encoder, self.pooled = network.text_encoder, network.unet.add_embedding
         width = network.unet.config.block_out_channels[0] * 4
@@ -62,7 +62,7 @@ def pairs(samples: Samples, rows: list[int], coarse: Tensor, dice: random.Random
     return tokens, torch.stack(latents)
 
 
-def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
+def train(run: TrainingRun, work: Path, *, batch: int, seed: int) -> None:
     """Train until the budget of `run` is spent, from its checkpoint if there is one."""
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -70,7 +70,7 @@ def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
     samples, held_out, _ = load_samples(work, seed, device)
     coarse = F.adaptive_avg_pool2d(samples.latents.float(), SIDE)
     unseen = F.adaptive_avg_pool2d(held_out.latents.float(), SIDE)
-    guess = Guess(Network(samples.tokenizer), coarse.shape[1]).to(device)
+    guess = Guess(MiniNetwork(samples.tokenizer), coarse.shape[1]).to(device)
     optimizer = torch.optim.AdamW(guess.parameters(), LEARNING_RATE, weight_decay=0.01, fused=True)
     if state:
         guess.load_state_dict(state["guess"])
@@ -100,7 +100,7 @@ def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
     run.save({"guess": guess.state_dict(), "optimizer": optimizer.state_dict()})
 
 
-def take_words(network: Network, work: Path) -> None:
+def take_words(network: MiniNetwork, work: Path) -> None:
     """Give a network that is to be trained what this stage learnt, if it ran."""
     path = work / "text.pt"
     if not path.exists():
@@ -126,7 +126,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     steps = 3 if options.smoke else options.steps or (None if options.minutes else 4000)
-    train(Run(options.work, "text", steps=steps, minutes=options.minutes), options.work,
+    train(TrainingRun(options.work, "text", steps=steps, minutes=options.minutes), options.work,
           batch=options.batch, seed=options.seed)  # fmt: skip
 
 

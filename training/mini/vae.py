@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.mini.transform import build_vae
-from training.run import Run, cosine
+from training.run import TrainingRun, cosine
 
 CROP = 128
 LEARNING_RATE = 1e-3
@@ -75,7 +75,7 @@ def measure(vae: AutoencoderTiny, held_out: Tensor) -> float:
     return float(-10 * torch.log10((drawn - held_out).square().mean() / 4))
 
 
-def train(run: Run, work: Path, *, batch: int, seed: int) -> None:
+def train(run: TrainingRun, work: Path, *, batch: int, seed: int) -> None:
     """Train until the budget of `run` is spent, from its checkpoint if there is one."""
     torch.manual_seed(seed)
     pictures = np.load(work / "train.npy", mmap_mode="r")
@@ -133,7 +133,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     steps = 3 if options.smoke else options.steps or (None if options.minutes else 20_000)
-    run = Run(options.work, "vae", steps=steps, minutes=options.minutes)
+    run = TrainingRun(options.work, "vae", steps=steps, minutes=options.minutes)
     train(run, options.work, batch=options.batch, seed=options.seed)
 
 

@@ -42,7 +42,7 @@ MEDIA = {
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Seen:
+class Classification:
     """What the network makes of a picture.
 
     Attributes:
@@ -63,7 +63,7 @@ def describe(image: Image.Image) -> str:
     Returns:
         Such as "oil painting of a woman, portrait, mostly dark brown with some tan".
     """
-    seen = recognize(image)
+    seen = classify(image)
     subject, probability = max(seen.subjects.items(), key=lambda item: item[1])
     said = {name for name, sure in seen.categories.items() if sure >= SURE_OF_STYLE}
     medium = next((words for name, words in MEDIA.items() if name in said), "picture")
@@ -72,7 +72,7 @@ def describe(image: Image.Image) -> str:
     return ", ".join([what, *styles, palette_words(image)])
 
 
-def recognize(image: Image.Image) -> Seen:
+def classify(image: Image.Image) -> Classification:
     """Tell subject and categories of a picture.
 
     Args:
@@ -82,7 +82,7 @@ def recognize(image: Image.Image) -> Seen:
     logits = network.look(image)
     powers = np.exp(logits[: len(SUBJECTS)] - logits[: len(SUBJECTS)].max())
     sure = 1 / (1 + np.exp(-logits[len(SUBJECTS) :]))
-    return Seen(
+    return Classification(
         subjects={name: float(value) for name, value in zip(SUBJECTS, powers / powers.sum(), strict=True)},
         categories={name: float(value) for name, value in zip(network.categories, sure, strict=True)},
     )
@@ -109,7 +109,7 @@ class _Layer:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Network:
+class Classifier:
     """A network as a table holds it.
 
     Attributes:
@@ -140,20 +140,20 @@ class Network:
         return np.asarray(pooled @ self.head + self.head_bias, np.float32)
 
 
-def load_network(path: Path) -> Network:
+def load_classifier(path: Path) -> Classifier:
     """Read the table that `training/captioner/train.py` writes."""
     with np.load(path, allow_pickle=False) as stored:
         return _read({name: stored[name] for name in stored.files})
 
 
 @cache
-def _network() -> Network:
+def _network() -> Classifier:
     return _read(load_table("captioner"))
 
 
-def _read(table: dict[str, NDArray[Any]]) -> Network:
+def _read(table: dict[str, NDArray[Any]]) -> Classifier:
     numbers = range(sum(name.startswith("weight") for name in table))
-    return Network(
+    return Classifier(
         layers=tuple(
             _Layer(
                 table[f"weight{number}"].astype(np.float32),

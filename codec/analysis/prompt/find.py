@@ -12,7 +12,7 @@ from codec.analysis.captioning.captioner import Captioner, caption, is_ready
 from codec.analysis.captioning.palette import plain_caption
 from codec.analysis.prompt.metadata import read_prompt
 from codec.analysis.prompt.text_bounds import MAX_PROMPT_LENGTH, FoundPrompt, PromptSource, clean_text
-from codec.image_io import Picture
+from codec.image_io import LoadedPicture
 from layercast_common.errors import MissingExtraError, MissingModelError, ModelFilesError, PromptError, UsageError
 
 #: Size of a JSON file of prompts that is read, in bytes (16 MiB).
@@ -29,7 +29,7 @@ _Entry = str | Mapping[str, str]
 
 
 def find_prompt(
-    picture: Picture,
+    picture: LoadedPicture,
     *,
     given: str | None = None,
     prompts: Path | None = None,
@@ -63,12 +63,12 @@ def find_prompt(
     return written or FoundPrompt(plain_caption(picture.image), PromptSource.MEASURED)
 
 
-def _written(picture: Picture, captioner: Captioner | None, *, fetch: bool = True) -> FoundPrompt | None:
+def _written(picture: LoadedPicture, captioner: Captioner | None, *, fetch: bool = True) -> FoundPrompt | None:
     text = clean_text(caption(picture.image, captioner, fetch=fetch)) if captioner is not None else ""
     return FoundPrompt(text, PromptSource(str(captioner))) if text else None
 
 
-def _written_if_ready(picture: Picture) -> FoundPrompt | None:
+def _written_if_ready(picture: LoadedPicture) -> FoundPrompt | None:
     """A caption by a model that nobody asked for but that is here; one that turns out incomplete is passed over."""
     for captioner in filter(is_ready, Captioner):
         with suppress(MissingExtraError, MissingModelError, ModelFilesError):

@@ -9,7 +9,7 @@ from codec.coders.edges.model import (
     REACH_COARSE,
     REACH_UP,
     SPARE,
-    Network,
+    EdgeNetwork,
     close_row,
     gather,
     gather_coarse,
@@ -31,7 +31,7 @@ def code_cells(
     kind: int,
     windows: NDArray[np.int64],
     most: int,
-    network: Network,
+    network: EdgeNetwork,
     squash: NDArray[np.int32],
 ) -> int:
     """Code every cell in reading order; return the number of rows before the first unsure bit; -1: too many are set."""

@@ -83,7 +83,7 @@ _WEIGHT_BITS = 12
 _OUTPUT_BITS = 14
 
 
-class Network(NamedTuple):
+class EdgeNetwork(NamedTuple):
     """A network's weights; a tuple, as compiled functions take one.
 
     Attributes:
@@ -104,10 +104,10 @@ class Network(NamedTuple):
 
 
 @cache
-def load_network(finer: bool) -> Network:
+def load_network(finer: bool) -> EdgeNetwork:
     """The trained network of whole maps, or that of refined ones."""
-    first, *others = load_weights("edges", "finer_" if finer else "", Network._fields)
-    return Network(np.pad(first, ((0, 1), (0, 0))), *others)
+    first, *others = load_weights("edges", "finer_" if finer else "", EdgeNetwork._fields)
+    return EdgeNetwork(np.pad(first, ((0, 1), (0, 0))), *others)
 
 
 def kind_of(rows: int, columns: int, *, halved: bool) -> int:
@@ -218,7 +218,7 @@ def gather_coarse(coarse: NDArray[np.uint8], row: int, column: int, active: NDAr
 
 @compiled
 def predict(
-    active: NDArray[np.int64], count: int, network: Network, sums: NDArray[np.int32], hidden: NDArray[np.int16]
+    active: NDArray[np.int64], count: int, network: EdgeNetwork, sums: NDArray[np.int32], hidden: NDArray[np.int16]
 ) -> int:
     """Logistic value of a cell being set, from its features; `sums` and `hidden` are room for the first stage."""
     for unit in range(hidden.size):

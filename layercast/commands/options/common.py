@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from layercast_common.errors import UsageError
 
 if TYPE_CHECKING:
-    from codec.encoder.picture import Recipe
+    from codec.encoder.picture import EncodeOptions
     from receiver.rendering.settings.settings import Tuning
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse gives it no public name
@@ -90,12 +90,12 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--model", default="mini", metavar="NAME", help="model meant to draw it (default: %(default)s)")
 
 
-def recipe_of(options: argparse.Namespace) -> "Recipe":
+def recipe_of(options: argparse.Namespace) -> "EncodeOptions":
     """The recipe that the encoding arguments describe."""
-    from codec.encoder.picture import Recipe
+    from codec.encoder.picture import EncodeOptions
     from codec.image_io import parse_canvas
 
-    return Recipe(
+    return EncodeOptions(
         prompt=options.prompt,
         prompts=options.prompts,
         prompt_level=options.prompt_level,

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from codec.encoder.picture import Recipe
+from codec.encoder.picture import EncodeOptions
 from layercast.commands.options.common import recipe_of
 from layercast.commands.options.identity import stream_of
 from layercast.commands.services.connect import DRAIN_SECONDS, connector
@@ -12,9 +12,9 @@ from layercast.console import progress, report, say
 from layercast.reports import layer_name
 from layercast.signals import run_until_drained
 from layercast_common.errors import OutboxError, UsageError
-from sender.outbox.entries import Entry, EntryState
+from sender.outbox.entries import EntryState, OutboxEntry
 from sender.outbox.outbox import Outbox
-from sender.outbox.relay import Courier
+from sender.outbox.relay import OutboxRelay
 from sender.outbox.updates import Update
 from sender.sources.files import Item, find_items
 
@@ -53,7 +53,7 @@ def send_by_outbox(options: argparse.Namespace) -> None:
             raise OutboxError(f"{len(lost)} pictures were not delivered: {lost[0].name}: {lost[0].reason}")
 
 
-def entry_row(entry: Entry) -> dict[str, Any]:
+def entry_row(entry: OutboxEntry) -> dict[str, Any]:
     """A picture of an outbox, for scripts."""
     return {
         "id": entry.image,
@@ -68,7 +68,7 @@ def entry_row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _accept(items: list[Item], recipe: Recipe, outbox: Outbox, *, quiet: bool) -> set[int]:
+def _accept(items: list[Item], recipe: EncodeOptions, outbox: Outbox, *, quiet: bool) -> set[int]:
     """Take the files in; one that is known already, as it is now, is not taken in again."""
     accepted = set()
     with progress(quiet=quiet) as bars:
@@ -85,7 +85,7 @@ def _accept(items: list[Item], recipe: Recipe, outbox: Outbox, *, quiet: bool) -
 
 async def _deliver(options: argparse.Namespace, outbox: Outbox, connect: Any) -> None:
     with progress(quiet=options.quiet) as bars:
-        courier = Courier(outbox, connect, on_update=_Teller(bars, quiet=options.quiet or options.json))
+        courier = OutboxRelay(outbox, connect, on_update=_Teller(bars, quiet=options.quiet or options.json))
 
         async def work(leaving: asyncio.Event) -> None:
             draining = asyncio.create_task(_drain_when(leaving, courier))
@@ -97,7 +97,7 @@ async def _deliver(options: argparse.Namespace, outbox: Outbox, connect: Any) ->
         await run_until_drained(work, limit=DRAIN_SECONDS)
 
 
-async def _drain_when(leaving: asyncio.Event, courier: Courier) -> None:
+async def _drain_when(leaving: asyncio.Event, courier: OutboxRelay) -> None:
     await leaving.wait()
     courier.drain()
 

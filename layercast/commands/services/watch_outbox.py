@@ -1,8 +1,8 @@
 """`layercast watch` at work: sources on one side, a receiver on the other, an outbox between them.
 
-folder --> gather --+
-                    +--> Courier.post --> Outbox --> Courier.run --> receiver
-HTTP --> web -------+
+folder --> ingest_folder --+
+                           +--> OutboxRelay.post --> Outbox --> OutboxRelay.run --> receiver
+HTTP ----> sender.http ----+
 """
 
 import argparse
@@ -23,14 +23,14 @@ from layercast.console import report, say
 from layercast.signals import run_until_drained
 from layercast_common.errors import UsageError
 from layercast_common.http.server import open_socket, quiet_server, serving, url_of
-from sender.http.app import Counter, build_app
-from sender.metrics import Metrics
+from sender.http.app import IngestConfig, build_app
+from sender.metrics import SenderMetrics
 from sender.outbox.entries import EntryState
 from sender.outbox.outbox import Outbox
-from sender.outbox.relay import Courier
+from sender.outbox.relay import OutboxRelay
 from sender.outbox.updates import Update
 from sender.sources.files import Item
-from sender.sources.folder import Drop, gather
+from sender.sources.folder import WatchedFolder, ingest_folder
 
 
 def watch(options: argparse.Namespace) -> None:
@@ -63,15 +63,17 @@ async def _watch(options: argparse.Namespace, outbox: Outbox, leaving: asyncio.E
     def on_item(item: Item, image: int) -> None:
         say(f"{item.path.name}: accepted as picture {image}", quiet=quiet)
 
-    courier = Courier(outbox, connector(options), on_update=on_update)
-    metrics = Metrics(courier)
+    courier = OutboxRelay(outbox, connector(options), on_update=on_update)
+    metrics = SenderMetrics(courier)
     async with contextlib.AsyncExitStack() as stack:
         if options.http is not None:
             url = await stack.enter_async_context(_served(options, courier, metrics, leaving))
             say(f"taking pictures at {url}images", quiet=quiet)
         sources = []
         if options.folder is not None:
-            sources.append(asyncio.create_task(gather(_drop_of(options), courier, tell=on_item), name="watching"))
+            sources.append(
+                asyncio.create_task(ingest_folder(_drop_of(options), courier, tell=on_item), name="watching")
+            )
             say(f"watching {options.folder}", quiet=quiet)
         delivering = asyncio.create_task(courier.run(), name="delivering")
         say(f"sending to {options.to}; Ctrl-C ends it, and {options.outbox} keeps what waits", quiet=quiet)
@@ -79,7 +81,7 @@ async def _watch(options: argparse.Namespace, outbox: Outbox, leaving: asyncio.E
 
 
 async def _until_left(
-    leaving: asyncio.Event, courier: Courier, delivering: asyncio.Task[None], sources: list[asyncio.Task[None]]
+    leaving: asyncio.Event, courier: OutboxRelay, delivering: asyncio.Task[None], sources: list[asyncio.Task[None]]
 ) -> None:
     """Run until we are told to leave and what is under way has arrived; an error of any part ends all of them."""
     left = asyncio.create_task(leaving.wait(), name="leaving")
@@ -98,8 +100,8 @@ async def _until_left(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _drop_of(options: argparse.Namespace) -> Drop:
-    return Drop(
+def _drop_of(options: argparse.Namespace) -> WatchedFolder:
+    return WatchedFolder(
         folder=options.folder,
         recipe=recipe_of(options),
         done=options.done,
@@ -110,7 +112,7 @@ def _drop_of(options: argparse.Namespace) -> Drop:
 
 @contextlib.asynccontextmanager
 async def _served(
-    options: argparse.Namespace, courier: Courier, metrics: Metrics, leaving: asyncio.Event
+    options: argparse.Namespace, courier: OutboxRelay, metrics: SenderMetrics, leaving: asyncio.Event
 ) -> AsyncIterator[str]:
     """The HTTP server, for the time of the block; gives its URL."""
     host, port = host_and_port(options.http)
@@ -120,7 +122,7 @@ async def _served(
     if not 0 < options.max_upload <= 1024:
         raise UsageError(f"--max-upload is 1 to 1024 MiB, not {options.max_upload}")
     certificate = certificate_of(options)
-    counter = Counter(
+    counter = IngestConfig(
         courier=courier,
         recipe=recipe_of(options),
         token=token,

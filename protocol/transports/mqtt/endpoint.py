@@ -18,7 +18,7 @@ from layercast_common.urls import Address, parse_address
 from protocol.transports.base import DialOptions, Handler, ListenOptions
 from protocol.transports.mqtt.listener import StreamListener, StreamWatcher
 from protocol.transports.mqtt.topics import Topics
-from protocol.transports.mqtt.transport import SenderLink
+from protocol.transports.mqtt.transport import MqttSenderTransport
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _EXAMPLE = "mqtt://broker.example/garden"
@@ -29,10 +29,10 @@ _LETTERS = string.ascii_lowercase + string.digits
 _LINK_NAME, _RECEIVER_NAME = 6, 10
 
 
-async def connect(url: str, options: DialOptions) -> SenderLink:
+async def connect(url: str, options: DialOptions) -> MqttSenderTransport:
     """Open a link to the receiver of a stream; see `addresses.open_transport`."""
     address, topics = _parse(url, {"broadcast", "retain"})
-    link = SenderLink(
+    link = MqttSenderTransport(
         address,
         topics,
         _name(_LINK_NAME),

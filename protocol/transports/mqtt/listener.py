@@ -13,14 +13,14 @@ from layercast_common.urls import Address
 from protocol.transports.base import Handler, Listener
 from protocol.transports.mqtt.broker import Broker, Subscription
 from protocol.transports.mqtt.client import LastWill
-from protocol.transports.mqtt.topics import Shelf, Topics
+from protocol.transports.mqtt.topics import RetainedPictures, Topics
 from protocol.transports.mqtt.transport import (
     FAREWELL_SECONDS,
     KEPT_PICTURES,
     PRESENCE_SECONDS,
-    Link,
+    MqttBroadcastTransport,
+    MqttTransport,
     ReceiverLink,
-    WatchedLink,
 )
 
 #: Links of one stream at a time, and ended ones whose late packets are still recognised.
@@ -51,9 +51,9 @@ class StreamListener(Listener):
         self._answers = asyncio.Event()
         self._leaving = False
         self._announcing = False
-        self._links: dict[str, tuple[Link, asyncio.Task[None]]] = {}
+        self._links: dict[str, tuple[MqttTransport, asyncio.Task[None]]] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
-        self._shelf = Shelf(KEPT_PICTURES)
+        self._shelf = RetainedPictures(KEPT_PICTURES)
         self._chores: set[asyncio.Task[None]] = set()
         self._broker = self._make_broker(address, ssl)
 
@@ -147,12 +147,12 @@ class StreamListener(Listener):
         elif payload and self._answers.is_set() and name not in self._ended and len(self._links) < MAX_LINKS:
             self._open_link(name, ReceiverLink, payload)
 
-    def _open_link(self, name: str, kind: type[Link], payload: bytes) -> None:
+    def _open_link(self, name: str, kind: type[MqttTransport], payload: bytes) -> None:
         link = kind(self._broker, self._topics, name, f"{self._host}/{name}")
         link.inbox.put(payload)
         self._links[name] = (link, asyncio.create_task(self._serve(link), name=f"link of {link.peer}"))
 
-    async def _serve(self, link: Link) -> None:
+    async def _serve(self, link: MqttTransport) -> None:
         pictures = self._topics.pictures(link.link)
         try:
             link.fit()
@@ -166,7 +166,7 @@ class StreamListener(Listener):
             await link.close()
             await self._broker.unsubscribe(pictures)
 
-    def _forget(self, link: Link) -> None:
+    def _forget(self, link: MqttTransport) -> None:
         del self._links[link.link]
         self._ended[link.link] = None
         if len(self._ended) > MAX_ENDED:
@@ -221,11 +221,11 @@ class StreamWatcher(StreamListener):
                 if link in self._links:
                     self._links[link][0].inbox.put(payload)
                 elif len(self._links) < MAX_LINKS:
-                    self._open_link(link, WatchedLink, payload)
+                    self._open_link(link, MqttBroadcastTransport, payload)
             case _:
                 pass
 
-    async def _serve(self, link: Link) -> None:
+    async def _serve(self, link: MqttTransport) -> None:
         try:
             await self._handler(link)
         finally:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from layercast_common.errors import UsageError
 from protocol.wire.limits import MAX_SECTIONS
-from protocol.wire.packets import Kind
+from protocol.wire.packets import PacketKind
 from protocol.wire.peek import leading_numbers
 
 #: Topics of one picture that are remembered to be cleared: more than any picture of ours has.
@@ -66,9 +66,9 @@ class Topics:
         """Where a packet of a picture is kept; None for any other packet."""
         numbers = leading_numbers(packet, 5)
         match numbers:
-            case (Kind.OFFER, _, image, *_):
+            case (PacketKind.OFFER, _, image, *_):
                 return f"{self.root}/pic/{link}/{image}/o"
-            case (Kind.DATA, _, image, section, fragment):
+            case (PacketKind.DATA, _, image, section, fragment):
                 return self.of_picture(link, image, section, fragment)
         return None
 
@@ -85,7 +85,7 @@ class Topics:
         return tuple(below.split("/")) if below != topic and _OURS.fullmatch(below) else ()
 
 
-class Shelf:
+class RetainedPictures:
     """The topics that hold pictures: the newest few stay, and what is older is to be cleared.
 
     Args:

@@ -10,10 +10,10 @@ from layercast_common.urls import Address
 from protocol.transports.base import Transport
 from protocol.transports.mqtt.broker import Broker, Subscription
 from protocol.transports.mqtt.client import LastWill
-from protocol.transports.mqtt.topics import Shelf, Topics
-from protocol.transports.receive_queue import Inbox
+from protocol.transports.mqtt.topics import RetainedPictures, Topics
+from protocol.transports.receive_queue import ReceiveQueue
 from protocol.wire.limits import MAX_PACKET, MIN_PACKET
-from protocol.wire.packets import Kind
+from protocol.wire.packets import PacketKind
 from protocol.wire.peek import leading_numbers
 
 #: Pictures of one stream that the broker keeps.
@@ -38,7 +38,7 @@ FRAMING = 16
 _log = logging.getLogger("protocol.mqtt")
 
 
-class Link(Transport):
+class MqttTransport(Transport):
     """One link through a broker.
 
     Args:
@@ -57,7 +57,7 @@ class Link(Transport):
         self.link = link
         self.stream = link.encode()
         #: What came on the link's topic, put there by whoever hears of it.
-        self.inbox = Inbox(peer)
+        self.inbox = ReceiveQueue(peer)
         self._broker = broker
         self._topics = topics
 
@@ -98,7 +98,7 @@ class Link(Transport):
                 await self._broker.publish(topic, b"", careful=True)
 
 
-class SenderLink(Link):
+class MqttSenderTransport(MqttTransport):
     """A sender's end. Has the connection to the broker to itself.
 
     Args:
@@ -134,7 +134,7 @@ class SenderLink(Link):
         self.one_way = broadcast
         self._retain = retain or broadcast
         self._may_keep = False
-        self._shelf = Shelf(KEPT_PICTURES)
+        self._shelf = RetainedPictures(KEPT_PICTURES)
         self._receiver = ""
         self._answered = asyncio.Event()
         self._missing: asyncio.TimerHandle | None = None
@@ -166,7 +166,7 @@ class SenderLink(Link):
         elif self.one_way:
             self.check_size(packet)
         else:
-            greets = leading_numbers(packet, 1) == (Kind.HELLO,)
+            greets = leading_numbers(packet, 1) == (PacketKind.HELLO,)
             await self._publish(self._topics.to_receiver(self.link), packet, careful=greets)
 
     async def close(self, code: int = 0) -> None:
@@ -206,7 +206,7 @@ class SenderLink(Link):
             self.inbox.end()
 
 
-class ReceiverLink(Link):
+class ReceiverLink(MqttTransport):
     """A receiver's end of a link that a sender opened."""
 
     async def send(self, packet: bytes) -> None:
@@ -220,7 +220,7 @@ class ReceiverLink(Link):
             await self._say_goodbye(self._topics.to_sender(self.link))
 
 
-class WatchedLink(Link):
+class MqttBroadcastTransport(MqttTransport):
     """Pictures of one sender that are only read."""
 
     one_way = True

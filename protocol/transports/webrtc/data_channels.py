@@ -12,8 +12,8 @@ from typing import Any
 
 from layercast_common.errors import DisconnectedError
 from protocol.transports.base import Transport
-from protocol.transports.receive_queue import Inbox
-from protocol.wire.packets import Kind
+from protocol.transports.receive_queue import ReceiveQueue
+from protocol.wire.packets import PacketKind
 from protocol.wire.peek import leading_numbers
 
 #: The largest packet, in bytes: what fits into one SCTP chunk and one datagram. One of two is lost twice as often.
@@ -33,7 +33,17 @@ DRAIN_SECONDS = 2.0
 
 #: What the protocol itself repeats, or can do without. Everything else rides on the channel that loses nothing.
 _REPEATED = frozenset(
-    {Kind.DATA, Kind.OFFER, Kind.ACK, Kind.WANT, Kind.PRIO, Kind.CANCEL, Kind.PING, Kind.PONG, Kind.REPAIR}
+    {
+        PacketKind.DATA,
+        PacketKind.OFFER,
+        PacketKind.ACK,
+        PacketKind.WANT,
+        PacketKind.PRIO,
+        PacketKind.CANCEL,
+        PacketKind.PING,
+        PacketKind.PONG,
+        PacketKind.REPAIR,
+    }
 )
 
 
@@ -52,7 +62,7 @@ class DataChannelTransport(Transport):
         self.rate_hint = 0.0
         self.peer = peer
         self._connection = connection
-        self._inbox = Inbox(peer)
+        self._inbox = ReceiveQueue(peer)
         self._opened = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
         self._control = connection.createDataChannel("control", negotiated=True, id=CONTROL)

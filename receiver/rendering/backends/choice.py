@@ -100,18 +100,18 @@ def _low_memory(model: Model) -> Model:
         vae.enable_slicing()
     if model.device.type == "cpu":
         return model
-    vae = Visitor(model.vae, model.device)
+    vae = OffloadedModule(model.vae, model.device)
     return replace(
         model,
         vae=vae,
         preview_vae=vae if model.preview_vae is model.vae else model.preview_vae,
-        text_encoder=Visitor(model.text_encoder, model.device),
-        text_encoder_2=model.text_encoder_2 and Visitor(model.text_encoder_2, model.device),
-        adapters={condition: Visitor(adapter, model.device) for condition, adapter in model.adapters.items()},
+        text_encoder=OffloadedModule(model.text_encoder, model.device),
+        text_encoder_2=model.text_encoder_2 and OffloadedModule(model.text_encoder_2, model.device),
+        adapters={condition: OffloadedModule(adapter, model.device) for condition, adapter in model.adapters.items()},
     )
 
 
-class Visitor:
+class OffloadedModule:
     """A part that is on the device only while it works."""
 
     def __init__(self, part: Any, device: torch.device) -> None:

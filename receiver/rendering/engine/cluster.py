@@ -22,7 +22,7 @@ from codec.layers import Priors
 from layercast_common.errors import EngineBusyError, MissingExtraError, RenderError
 from receiver.rendering.engine.counters import EngineCounters
 from receiver.rendering.frames import Frame
-from receiver.rendering.model_files.fingerprint import split_revision, tell_difference
+from receiver.rendering.model_files.fingerprint import describe_mismatch, split_revision
 from receiver.rendering.settings.settings import Tuning
 
 logger = logging.getLogger(__name__)
@@ -118,9 +118,9 @@ class ClusterEngine:
         """What came back so far: frames, pictures finished, failed and refused; steps are counted by the replicas."""
         return self._counters
 
-    def tell_difference(self, meant: str) -> str | None:
-        """As `Engine.tell_difference`; revisions are the replicas' own business."""
-        return tell_difference(split_revision(meant)[0], self._model, None)
+    def describe_mismatch(self, meant: str) -> str | None:
+        """As `Engine.describe_mismatch`; revisions are the replicas' own business."""
+        return describe_mismatch(split_revision(meant)[0], self._model, None)
 
     @property
     def pictures(self) -> int:

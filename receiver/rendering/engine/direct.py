@@ -10,7 +10,7 @@ from receiver.rendering.extras import require_render_extra
 from receiver.rendering.frames import Frame
 
 if TYPE_CHECKING:
-    from receiver.rendering.engine.job import Job
+    from receiver.rendering.engine.job import RenderJob
     from receiver.rendering.models.model import Model
 
 
@@ -40,16 +40,16 @@ def render(
         UsageError: a number of steps or a device that cannot be.
     """
     require_render_extra()
-    from receiver.rendering.engine.job import Job
+    from receiver.rendering.engine.job import RenderJob
     from receiver.rendering.loader import load_model
     from receiver.rendering.sampling.conditioning import Conditioner
 
     loaded = load_model(model, device) if isinstance(model, str | Path) else model
-    job = Job(loaded, Conditioner(loaded), priors, seed=seed, steps=steps, clock=time.monotonic)
+    job = RenderJob(loaded, Conditioner(loaded), priors, seed=seed, steps=steps, clock=time.monotonic)
     return _frames(loaded, job)
 
 
-def _frames(model: "Model", job: "Job") -> Iterator[Frame]:
+def _frames(model: "Model", job: "RenderJob") -> Iterator[Frame]:
     from receiver.rendering.sampling.sampler import advance
 
     while not job.run.finished:

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 from codec.layers import Priors
 from layercast_common.errors import UsageError
 from receiver.rendering.engine.counters import EngineCounters
-from receiver.rendering.engine.requests import Inbox, Request
+from receiver.rendering.engine.requests import Request, RequestQueue
 from receiver.rendering.engine.worker import Worker
 from receiver.rendering.frames import Frame
-from receiver.rendering.model_files.fingerprint import tell_difference
+from receiver.rendering.model_files.fingerprint import describe_mismatch
 
 if TYPE_CHECKING:
     from receiver.rendering.models.model import Model
@@ -61,7 +61,7 @@ class Engine:
         if capacity < 1:
             raise UsageError(f"an engine takes at least one picture, not {capacity}")
         self._model = model
-        self._inbox = Inbox(capacity)
+        self._inbox = RequestQueue(capacity)
         usual = CPU_BATCH if model.device.type == "cpu" else GPU_BATCH
         self._worker = Worker(model, self._inbox, batch or usual, clock)
         self._thread = threading.Thread(target=self._worker.run, name="layercast-engine", daemon=True)
@@ -72,9 +72,9 @@ class Engine:
         """What was done so far."""
         return self._worker.counters.plus(refused=self._inbox.refused)
 
-    def tell_difference(self, meant: str) -> str | None:
+    def describe_mismatch(self, meant: str) -> str | None:
         """One line where a picture was meant for another model, or revision, than this draws with; else None."""
-        return tell_difference(meant, self._model.name, self._model.revision)
+        return describe_mismatch(meant, self._model.name, self._model.revision)
 
     @property
     def pictures(self) -> int:

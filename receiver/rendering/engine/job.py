@@ -9,15 +9,15 @@ from receiver.rendering.engine.update_policy import Action, Decision, changed_la
 from receiver.rendering.frames import Frame
 from receiver.rendering.models.model import Model
 from receiver.rendering.output.previews import decode_latents, halve, preview_due
-from receiver.rendering.sampling.conditioning import Conditioner, Conditions
-from receiver.rendering.sampling.sampler import Run
+from receiver.rendering.sampling.conditioning import Conditioner, Conditioning
+from receiver.rendering.sampling.sampler import DenoisingRun
 from receiver.rendering.settings.arrival_limits import limits_for
 
 #: More denoising steps than this only waste time with any solver here.
 MAX_STEPS = 1000
 
 
-class Job:
+class RenderJob:
     """A run with frames.
 
     Attributes:
@@ -58,7 +58,7 @@ class Job:
         self._clock = clock
         self._began = clock()
         self._news = False
-        self.run = Run(
+        self.run = DenoisingRun(
             model,
             self._prepare(),
             size=conditioner.size(priors.canvas),
@@ -124,5 +124,5 @@ class Job:
         memory = self._model.memory
         return priors if memory is None else memory.complete(priors, self._seed)
 
-    def _prepare(self) -> Conditions:
+    def _prepare(self) -> Conditioning:
         return replace(self._conditioner.prepare(self._seen), layers=self.priors.layers)

@@ -24,7 +24,7 @@ class Renderer(Protocol):
     @property
     def pictures(self) -> int: ...
 
-    def tell_difference(self, meant: str) -> str | None:
+    def describe_mismatch(self, meant: str) -> str | None:
         """One line where a picture was meant for another model than this draws with."""
 
     def submit(

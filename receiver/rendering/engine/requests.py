@@ -28,7 +28,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mail:
+class PendingRequests:
     """What came since the last look.
 
     Attributes:
@@ -44,7 +44,7 @@ class Mail:
     draining: bool
 
 
-class Inbox:
+class RequestQueue:
     """A mailbox that keeps only the newest request of each key, and counts the pictures that are wanted or drawn.
 
     Thread-safe. `take` waits for requests, and `put` for a place if it may.
@@ -122,7 +122,7 @@ class Inbox:
         for request in waiting:
             _cancel(request)
 
-    def take(self, drawing: Collection[Hashable]) -> Mail:
+    def take(self, drawing: Collection[Hashable]) -> PendingRequests:
         """Empty the inbox; if nothing is being drawn, not before something is in it or it is closed.
 
         Args:
@@ -133,7 +133,7 @@ class Inbox:
             self._changed.notify_all()
             while not (drawing or self._requests or self._cancelled or self._closed):
                 self._changed.wait()
-            mail = Mail(
+            mail = PendingRequests(
                 requests=tuple(self._requests.values()),
                 cancelled=frozenset(self._cancelled),
                 closed=self._closed,

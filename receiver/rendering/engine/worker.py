@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from codec.layers import Priors
 from receiver.rendering.engine.batching import choose_batch
 from receiver.rendering.engine.counters import EngineCounters
-from receiver.rendering.engine.requests import Inbox, Request
+from receiver.rendering.engine.requests import Request, RequestQueue
 from receiver.rendering.engine.update_policy import Action
 
 if TYPE_CHECKING:
-    from receiver.rendering.engine.job import Job
+    from receiver.rendering.engine.job import RenderJob
     from receiver.rendering.models.model import Model
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 @dataclass(eq=False, slots=True)
 class _Active:
     request: Request
-    job: "Job"
+    job: "RenderJob"
     admitted: int
     last_turn: int = -1
 
@@ -51,7 +51,7 @@ class Worker:
         counters: what was done so far.
     """
 
-    def __init__(self, model: "Model", inbox: Inbox, batch: int, clock: Callable[[], float]) -> None:
+    def __init__(self, model: "Model", inbox: RequestQueue, batch: int, clock: Callable[[], float]) -> None:
         from receiver.rendering.sampling.conditioning import Conditioner
 
         self.counters = EngineCounters()
@@ -89,7 +89,7 @@ class Worker:
         return not mail.closed or (mail.draining and bool(self._active))
 
     def _admit(self, request: Request) -> None:
-        from receiver.rendering.engine.job import Job
+        from receiver.rendering.engine.job import RenderJob
 
         began = time.perf_counter()
         active = self._active.get(request.key)
@@ -101,7 +101,7 @@ class Worker:
                 return
             if active:
                 self._drop(active)
-            job = Job(
+            job = RenderJob(
                 self._model,
                 self._conditioner,
                 request.priors,
@@ -116,7 +116,7 @@ class Worker:
         finally:
             self._count(preparing_s=time.perf_counter() - began)
 
-    def _update(self, job: "Job", priors: Priors) -> None:
+    def _update(self, job: "RenderJob", priors: Priors) -> None:
         done = job.run.done
         decision = job.take_layers(priors)
         kept = 0 if decision.action is Action.RESTART else decision.step

@@ -19,7 +19,7 @@ from receiver.rendering.model_files.files import (
 )
 from receiver.rendering.model_files.fingerprint import revision_of
 from receiver.rendering.model_files.hub import TRUSTED_PICKLES, cached_folder, choose_files
-from receiver.rendering.model_files.registry import SD15_ADAPTERS, Entry, find_entry
+from receiver.rendering.model_files.registry import SD15_ADAPTERS, RegistryEntry, find_entry
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def fetch_model(name: str | Path) -> Fetched:
     return Fetched(folder, revisions)
 
 
-def _repositories(entry: Entry) -> list[tuple[str, list[str], str | None]]:
+def _repositories(entry: RegistryEntry) -> list[tuple[str, list[str], str | None]]:
     """The repositories of an entry: hub id, wanted subfolders, revision."""
     found: list[tuple[str, list[str], str | None]] = []
     if isinstance(entry.base, str):

@@ -17,7 +17,7 @@ from pathlib import Path
 from layercast_common.errors import MissingModelError, ModelFilesError
 from receiver.rendering.model_files.fingerprint import revision_of
 from receiver.rendering.model_files.hub import TRUSTED_PICKLES, cached_folder, converted_folder, has_pickle, has_weights
-from receiver.rendering.model_files.registry import REGISTRY, SD15_ADAPTERS, Entry, find_entry
+from receiver.rendering.model_files.registry import REGISTRY, SD15_ADAPTERS, RegistryEntry, find_entry
 from receiver.rendering.settings.settings import Condition, RenderSettings
 
 logger = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ def list_models() -> list[ModelInfo]:
     return [_info(name, entry) for name, entry in REGISTRY.items()]
 
 
-def _info(name: str, entry: Entry) -> ModelInfo:
+def _info(name: str, entry: RegistryEntry) -> ModelInfo:
     try:
         folder = find_files(name).parts["unet"].parent
     except (MissingModelError, ModelFilesError):

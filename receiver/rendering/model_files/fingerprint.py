@@ -37,7 +37,7 @@ def split_revision(name: str) -> tuple[str, str | None]:
     return (plain, revision) if at and plain else (name, None)
 
 
-def tell_difference(meant: str, name: str, revision: str | None) -> str | None:
+def describe_mismatch(meant: str, name: str, revision: str | None) -> str | None:
     """One line where a picture is drawn with another model than it was meant for; None where it is the same.
 
     Args:

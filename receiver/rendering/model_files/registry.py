@@ -25,7 +25,7 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class RegistryEntry:
     """A registered model.
 
     Attributes:
@@ -60,20 +60,20 @@ SD15_ADAPTERS: Mapping[Condition, tuple[str, ...]] = {
     Condition.SKELETON: ("TencentARC/t2iadapter_openpose_sd14v1",),
 }
 
-REGISTRY: Mapping[str, Entry] = {
-    "mini": Entry(
+REGISTRY: Mapping[str, RegistryEntry] = {
+    "mini": RegistryEntry(
         about="embedded: small, for two CPU cores, ships with layercast",
         settings=replace(flow_settings(256), arrivals=load_limits("mini")),
         base=MINI_FOLDER,
     ),
-    "sd15": Entry(
+    "sd15": RegistryEntry(
         about="Stable Diffusion 1.5 with T2I-Adapters, 20 steps",
         settings=diffusion_settings(512),
         base=_SD15,
         adapters=SD15_ADAPTERS,
         preview_vae="madebyollin/taesd",
     ),
-    "sd15-lcm": Entry(
+    "sd15-lcm": RegistryEntry(
         about="Stable Diffusion 1.5 with LCM-LoRA, T2I-Adapters and TAESD, 4 steps",
         settings=consistency_settings(512),
         base=_SD15,
@@ -81,7 +81,7 @@ REGISTRY: Mapping[str, Entry] = {
         vae="madebyollin/taesd",
         lora="latent-consistency/lcm-lora-sdv1-5",
     ),
-    "sd15-controlnet": Entry(
+    "sd15-controlnet": RegistryEntry(
         about="Stable Diffusion 1.5 with ControlNets for lines and poses, 20 steps",
         settings=diffusion_settings(512),
         base=_SD15,
@@ -92,13 +92,13 @@ REGISTRY: Mapping[str, Entry] = {
         },
         preview_vae="madebyollin/taesd",
     ),
-    "sd-turbo": Entry(
+    "sd-turbo": RegistryEntry(
         about="Stable Diffusion 2.1 distilled to 4 steps and fewer; words and colours",
         settings=turbo_settings(512),
         base="stabilityai/sd-turbo",
         preview_vae="madebyollin/taesd",
     ),
-    "sdxl": Entry(
+    "sdxl": RegistryEntry(
         about="Stable Diffusion XL with T2I-Adapters for lines and poses, 20 steps",
         settings=xl_settings(1024),
         base="stabilityai/stable-diffusion-xl-base-1.0",
@@ -112,7 +112,7 @@ REGISTRY: Mapping[str, Entry] = {
 }
 
 
-def find_entry(name: str | Path) -> Entry:
+def find_entry(name: str | Path) -> RegistryEntry:
     """The entry of a registered name, or one made up for a local folder or a hub id.
 
     Args:
@@ -125,12 +125,12 @@ def find_entry(name: str | Path) -> Entry:
         return REGISTRY[name]
     folder = Path(name).expanduser()
     if name and folder.is_dir():
-        return Entry(about="local folder", settings=None, base=folder)
+        return RegistryEntry(about="local folder", settings=None, base=folder)
     plain, revision = split_revision(str(name))
     if plain in REGISTRY:
         return replace(REGISTRY[plain], revision=revision)
     if isinstance(name, str) and _HUB_ID.fullmatch(plain):
-        return Entry(about="hub model", settings=None, base=plain, revision=revision)
+        return RegistryEntry(about="hub model", settings=None, base=plain, revision=revision)
     known = ", ".join(REGISTRY)
     raise UnknownModelError(
         f"no model is called {str(name)!r}; known are {known}, a local folder, or a hub id OWNER/NAME"

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from receiver.rendering.retrieval import Memory
+from receiver.rendering.retrieval import RetrievalIndex
 from receiver.rendering.settings.performance import Performance
 from receiver.rendering.settings.settings import Condition, RenderSettings
 
@@ -44,7 +44,7 @@ class Model:
     scheduler: Any
     adapters: Mapping[Condition, Any]
     controlnets: Mapping[Condition, Any] = field(default_factory=dict)
-    memory: Memory | None = None
+    memory: RetrievalIndex | None = None
     text_encoder_2: Any = None
     tokenizer_2: Any = None
     performance: Performance = Performance.PLAIN

@@ -32,7 +32,7 @@ FEATURE_CACHE = 32
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Conditions:
+class Conditioning:
     """What steers a run.
 
     Attributes:
@@ -81,7 +81,7 @@ class Conditioner:
         return render_size(canvas, self._model.settings.native, self._model.size_multiple)
 
     @torch.inference_mode()
-    def prepare(self, priors: Priors) -> Conditions:
+    def prepare(self, priors: Priors) -> Conditioning:
         """Make the conditions of whatever layers there are; none at all is fine, too."""
         settings = self._model.settings
         size = self.size(priors.canvas)
@@ -90,7 +90,7 @@ class Conditioner:
             priors.semantic.prompt if priors.semantic else "",
             settings.negative_prompt if settings.guidance > 1 else None,
         )
-        return Conditions(
+        return Conditioning(
             layers=priors.layers,
             text=text,
             negative=negative,

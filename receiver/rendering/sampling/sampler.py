@@ -1,6 +1,6 @@
 """The denoising loop, one step at a time: several pictures in one batch, each at its own step.
 
-A `Run` holds all that one picture needs between two steps, so it can wait, take new conditions, go back, or be
+A `DenoisingRun` holds all that one picture needs between two steps, so it can wait, take new conditions, go back, or be
 dropped at any of them.
 """
 
@@ -22,14 +22,14 @@ from receiver.rendering.models.schedules import (
     prediction_of,
     take_step,
 )
-from receiver.rendering.sampling.conditioning import Conditioner, Conditions
+from receiver.rendering.sampling.conditioning import Conditioner, Conditioning
 from receiver.rendering.sampling.controlnet import control_residuals
 from receiver.rendering.sampling.guidance import pull_low_band
 from receiver.rendering.sampling.noise import draw_noise
 from receiver.rendering.settings.settings import Condition
 
 
-class Run:
+class DenoisingRun:
     """One picture on its way from noise.
 
     Attributes:
@@ -39,7 +39,7 @@ class Run:
         clean: (1, C, h, w) the clean estimate after the last step; None before the first.
     """
 
-    def __init__(self, model: Model, conditions: Conditions, *, size: Size, seed: int, steps: int) -> None:
+    def __init__(self, model: Model, conditions: Conditioning, *, size: Size, seed: int, steps: int) -> None:
         """Begin a run.
 
         Args:
@@ -88,7 +88,7 @@ class Run:
         self._sample = mix_noise(self._scheduler, step, self.clean, self._noise())
         self.done = step
 
-    def fork(self) -> "Run":
+    def fork(self) -> "DenoisingRun":
         """A second run that is where this one is and goes on by itself."""
         twin = copy.copy(self)
         twin._scheduler = copy.deepcopy(self._scheduler)  # noqa: SLF001 - its own kind
@@ -155,7 +155,7 @@ class UnetInputs:
         return torch.as_tensor(output[0])
 
 
-def unet_inputs(model: Model, runs: Sequence[Run]) -> UnetInputs:
+def unet_inputs(model: Model, runs: Sequence[DenoisingRun]) -> UnetInputs:
     """Gather what the UNet needs for the next step of each run: one row each, or with guidance two, negative first."""
     texts, owners = [], []
     for run in runs:
@@ -180,12 +180,12 @@ def example_inputs(model: Model) -> UnetInputs:
     """Inputs of the shapes that a picture at the model's native size has, with features for all levels."""
     filled = replace(model, fill_features=True)
     conditioner, canvas = Conditioner(filled), (model.settings.native,) * 2
-    run = Run(filled, conditioner.prepare(Priors(canvas)), size=conditioner.size(canvas), seed=0, steps=1)
+    run = DenoisingRun(filled, conditioner.prepare(Priors(canvas)), size=conditioner.size(canvas), seed=0, steps=1)
     return unet_inputs(filled, [run])
 
 
 @torch.inference_mode()
-def predict(model: Model, runs: Sequence[Run]) -> list[Tensor]:
+def predict(model: Model, runs: Sequence[DenoisingRun]) -> list[Tensor]:
     """Ask the UNet, in one batch, for the next step of each run; the runs stay as they are.
 
     Args:
@@ -204,7 +204,7 @@ def predict(model: Model, runs: Sequence[Run]) -> list[Tensor]:
 
 
 @torch.inference_mode()
-def advance(model: Model, runs: Sequence[Run]) -> None:
+def advance(model: Model, runs: Sequence[DenoisingRun]) -> None:
     """Do one step of each run, in one batch."""
     for run, prediction in zip(runs, predict(model, runs), strict=True):
         run.take(prediction)

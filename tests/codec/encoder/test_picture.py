@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codec.encoder.picture import Recipe, compose
+from codec.encoder.picture import EncodeOptions, encode_picture
 from codec.image_io import jpeg_size
 from codec.layers import EdgeMap, Layer, Skeleton
 from layercast_common.errors import BudgetError, MissingExtraError, PictureError, UsageError
@@ -23,7 +23,9 @@ def house(tmp_path: Path) -> Path:
 
 
 def test_a_picture_becomes_a_stream_within_its_budget(house: Path) -> None:
-    composed = compose(house, Recipe(prompt="a house", canvas=(128, 64), budget=300, seed=5, model="sd15"))
+    composed = encode_picture(
+        house, EncodeOptions(prompt="a house", canvas=(128, 64), budget=300, seed=5, model="sd15")
+    )
     header = composed.stream.header
     assert (header.canvas, header.seed, header.model) == ((128, 64), 5, "sd15")
     assert composed.stream.decode().layers == {Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE}
@@ -32,25 +34,25 @@ def test_a_picture_becomes_a_stream_within_its_budget(house: Path) -> None:
 
 
 def test_files_images_and_arrays_are_alike(house: Path) -> None:
-    recipe = Recipe(prompt="a house", canvas=(128, 128), budget=400)
+    recipe = EncodeOptions(prompt="a house", canvas=(128, 128), budget=400)
     image = Image.open(house)
-    streams = [compose(source, recipe).stream for source in (house, str(house), image, np.asarray(image))]
+    streams = [encode_picture(source, recipe).stream for source in (house, str(house), image, np.asarray(image))]
     assert all(stream == streams[0] for stream in streams)
 
 
 def test_without_a_recipe_all_is_found_and_the_budget_is_in_bits_per_pixel(house: Path) -> None:
     house.with_suffix(".txt").write_text("a house on a hill")
-    composed = compose(house)
+    composed = encode_picture(house)
     assert composed.stream.header.canvas == (512, 384)
     assert len(composed.stream.to_bytes()) <= 0.02 * 512 * 384 / 8
     assert composed.prompt.text == "a house on a hill"
-    half = compose(house, Recipe(bpp=0.01)).stream
+    half = encode_picture(house, EncodeOptions(bpp=0.01)).stream
     assert len(half.to_bytes()) <= 0.01 * 512 * 384 / 8
 
 
 def test_the_jpeg_to_compare_with_is_of_the_canvas() -> None:
     picture = draw_picture(128, 128)
-    composed = compose(picture, Recipe(prompt="a house", canvas=(128, 128), budget=400))
+    composed = encode_picture(picture, EncodeOptions(prompt="a house", canvas=(128, 128), budget=400))
     assert composed.jpeg_size == jpeg_size(Image.fromarray(picture))
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "JPEG", quality=1)
@@ -67,16 +69,20 @@ def test_structure_comes_from_where_the_recipe_says(house: Path, tmp_path: Path)
     )
     common: dict[str, Any] = {"prompt": "a house", "canvas": (128, 128), "budget": 600}
 
-    edges = compose(house, Recipe(edges=tmp_path / "edges.png", **common)).stream.decode().structure
+    edges = encode_picture(house, EncodeOptions(edges=tmp_path / "edges.png", **common)).stream.decode().structure
     assert isinstance(edges, EdgeMap)
     rows, _ = np.nonzero(edges.to_image())
     assert 36 <= rows.min() <= rows.max() <= 48
-    pose = compose(house, Recipe(structure="none", keypoints=tmp_path / "pose.json", **common)).stream.decode()
+    pose = encode_picture(
+        house, EncodeOptions(structure="none", keypoints=tmp_path / "pose.json", **common)
+    ).stream.decode()
     assert isinstance(pose.structure, Skeleton)
-    both = compose(house, Recipe(edges=tmp_path / "edges.png", keypoints=tmp_path / "pose.json", **common))
+    both = encode_picture(
+        house, EncodeOptions(edges=tmp_path / "edges.png", keypoints=tmp_path / "pose.json", **common)
+    )
     priors = both.stream.decode()
     assert (priors.structure, priors.skeleton) == (edges, pose.structure)
-    assert compose(house, Recipe(structure="none", **common)).stream.decode().structure is None
+    assert encode_picture(house, EncodeOptions(structure="none", **common)).stream.decode().structure is None
 
 
 @pytest.mark.parametrize(
@@ -93,16 +99,16 @@ def test_structure_comes_from_where_the_recipe_says(house: Path, tmp_path: Path)
 )
 def test_a_recipe_that_makes_no_sense_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        Recipe(**options)
+        EncodeOptions(**options)
 
 
 def test_what_cannot_be_done_is_told(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PictureError, match="there is no picture"):
-        compose(house.with_name("absent.png"), Recipe(prompt="a house"))
+        encode_picture(house.with_name("absent.png"), EncodeOptions(prompt="a house"))
     with pytest.raises(BudgetError):
-        compose(house, Recipe(prompt="a house", budget=2))
+        encode_picture(house, EncodeOptions(prompt="a house", budget=2))
     with pytest.raises(UsageError, match="multiple of 64"):
-        compose(house, Recipe(prompt="a house", canvas=(100, 100)))
+        encode_picture(house, EncodeOptions(prompt="a house", canvas=(100, 100)))
     monkeypatch.setitem(__import__("sys").modules, "controlnet_aux", None)
     with pytest.raises(MissingExtraError, match="annotators"):
-        compose(house, Recipe(prompt="a house", structure="hed"))
+        encode_picture(house, EncodeOptions(prompt="a house", structure="hed"))

@@ -8,7 +8,7 @@ import pytest
 from evaluation.wire.bottleneck import Bottleneck
 from evaluation.wire.greeting import count_greeting
 from evaluation.wire.many_senders import IdleReport, RushReport, measure_idle, measure_rush
-from evaluation.wire.overtaking import OvertakingReport, Run, kernel_missing, measure_overtaking
+from evaluation.wire.overtaking import OvertakingReport, TransferRun, kernel_missing, measure_overtaking
 from evaluation.wire.packets import GREETING_BAR, measure_packets
 from evaluation.wire.report import WireReport
 from protocol.transports.addresses import open_listener, open_transport
@@ -67,7 +67,7 @@ async def test_an_urgent_text_overtakes(kernel: bool) -> None:
 
 
 def test_the_bars_tell_what_is_missed() -> None:
-    run = Run(urgent=0.5, whole=10.0)
+    run = TransferRun(urgent=0.5, whole=10.0)
     overtaking = OvertakingReport(
         link="user space",
         rate=9600,

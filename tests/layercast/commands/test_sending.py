@@ -19,7 +19,7 @@ from layercast.cli import main
 from layercast.commands.services import send_outbox as sending
 from protocol.connection.events import ImageDone, ReceiverEvent
 from protocol.wire.limits import Limits
-from receiver.server import Intake
+from receiver.server import Server
 from sender.connection.backoff import Backoff
 from sender.outbox import relay as courier
 from tests.layercast.conftest import Run
@@ -36,7 +36,7 @@ def receiving(**options: object) -> Iterator[tuple[str, list[ReceiverEvent]]]:
     ended = asyncio.Event()
 
     async def serve() -> None:
-        async with Intake("ws://127.0.0.1:0", on_event=events.append, **options) as intake:  # type: ignore[arg-type]
+        async with Server("ws://127.0.0.1:0", on_event=events.append, **options) as intake:  # type: ignore[arg-type]
             url[0] = intake.url
             started.set()
             await ended.wait()

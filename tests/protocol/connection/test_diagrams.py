@@ -6,7 +6,7 @@ import pytest
 
 from protocol.connection.diagrams import state_diagram
 from protocol.connection.states import BROADCASTER, RECEIVER, SENDER, WATCHER, Rules, State
-from protocol.wire.packets import Kind
+from protocol.wire.packets import PacketKind
 
 MANUAL = (Path(__file__).parents[3] / "docs/protocol.md").read_text()
 ROLES = pytest.mark.parametrize("rules", [SENDER, RECEIVER, BROADCASTER, WATCHER], ids=lambda rules: rules.name)
@@ -34,6 +34,6 @@ def test_a_diagram_says_all_that_its_table_says(rules: Rules) -> None:
 
 def test_another_table_draws_another_diagram() -> None:
     changed = Rules(
-        name="sender", sends={**SENDER.sends, State.NEW: {Kind.PING: State.READY}}, receives=SENDER.receives
+        name="sender", sends={**SENDER.sends, State.NEW: {PacketKind.PING: State.READY}}, receives=SENDER.receives
     )
     assert state_diagram(changed) != state_diagram(SENDER)

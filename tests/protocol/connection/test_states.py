@@ -7,9 +7,9 @@ import pytest
 from layercast_common.errors import LocalProtocolError, RemoteProtocolError
 from protocol.connection.states import RECEIVER, SENDER, Machine, Rules, State
 from protocol.wire.codes import Code
-from protocol.wire.packets import Kind
+from protocol.wire.packets import PacketKind
 
-CASES = list(itertools.product([SENDER, RECEIVER], State, Kind))
+CASES = list(itertools.product([SENDER, RECEIVER], State, PacketKind))
 
 
 def machine(rules: Rules, state: State) -> Machine:
@@ -20,7 +20,7 @@ def machine(rules: Rules, state: State) -> Machine:
 
 
 @pytest.mark.parametrize(("rules", "state", "kind"), CASES)
-def test_nothing_but_the_table_is_allowed(rules: Rules, state: State, kind: Kind) -> None:
+def test_nothing_but_the_table_is_allowed(rules: Rules, state: State, kind: PacketKind) -> None:
     sending, receiving = machine(rules, state), machine(rules, state)
     after = rules.sends.get(state, {}).get(kind)
     if after is None:

@@ -13,7 +13,7 @@ from protocol.connection.events import (
 )
 from protocol.link_profiles import LINKS
 from protocol.receiving.requests import LONGEST_WAIT, MAX_REQUESTS, Requests
-from protocol.sending.priority_overrides import MAX_WISHES, Wishes
+from protocol.sending.priority_overrides import MAX_WISHES, PriorityOverrides
 from protocol.wire.codes import Code
 from protocol.wire.encoding import decode_packet
 from protocol.wire.packets import ALL_LAYERS, Ack, Cancel, Data, Err, Offer, Packet, Prio, Want
@@ -61,7 +61,7 @@ def test_detail_at_once_for_one_picture() -> None:
 
 
 def test_wishes() -> None:
-    wishes = Wishes()
+    wishes = PriorityOverrides()
     assert wishes.urgency_of(1, 3, 6) == 6
     for image, layer, urgency in ((0, ALL_LAYERS, 5), (0, 3, 4), (1, ALL_LAYERS, 3), (1, 3, 2), (9, 3, 7)):
         wishes.add(Prio(number=1, image=image, layer=layer, urgency=urgency), {1})
@@ -70,7 +70,7 @@ def test_wishes() -> None:
 
 
 def test_wishes_are_bounded() -> None:
-    wishes = Wishes()
+    wishes = PriorityOverrides()
     for image in range(1, 3 * MAX_WISHES):
         wishes.add(Prio(number=image, image=image, layer=0, urgency=1), {image})
         assert len(wishes._urgencies) <= MAX_WISHES

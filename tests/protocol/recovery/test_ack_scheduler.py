@@ -9,14 +9,14 @@ import pytest
 from protocol.connection.events import ImageAcknowledged
 from protocol.link_profiles import LINKS
 from protocol.recovery.ack_ranges import ACK_LATEST
-from protocol.recovery.ack_scheduler import Receipts
+from protocol.recovery.ack_scheduler import AckScheduler
 from protocol.wire.packets import Ack
 from tests.support.connection_pair import Pair, section
 
 ROOM = 1400
 
 
-def acks(receipts: Receipts, sizes: list[int], *, every: float = 0.0) -> list[int]:
+def acks(receipts: AckScheduler, sizes: list[int], *, every: float = 0.0) -> list[int]:
     """The packets, by number, after which an ACK left, when packets of these sizes come in order."""
     left = []
     for number, size in enumerate(sizes, 1):
@@ -29,11 +29,11 @@ def acks(receipts: Receipts, sizes: list[int], *, every: float = 0.0) -> list[in
 
 @pytest.mark.parametrize(("size", "left"), [(1400, [6, 12]), (70, [6, 12]), (64, [7, 14]), (10, [ACK_LATEST])])
 def test_an_ack_waits_for_packets_and_for_bytes(size: int, left: list[int]) -> None:
-    assert acks(Receipts(0.0), [size] * 16) == left
+    assert acks(AckScheduler(0.0), [size] * 16) == left
 
 
 def test_an_ack_of_long_packets_waits_for_a_few_seconds() -> None:
-    receipts = Receipts(0.0)
+    receipts = AckScheduler(0.0)
     receipts.rate = 9600.0
     assert acks(receipts, [1400] * 3, every=1.17) == []
     assert receipts.next_ack() == pytest.approx(1.17 + 3.0)
@@ -47,7 +47,7 @@ def test_an_ack_of_long_packets_waits_for_a_few_seconds() -> None:
 
 @pytest.mark.parametrize(("rate", "quiet"), [(0.0, 0.025), (2400.0, 0.525), (490.0, 0.025 + 1200 / 490)])
 def test_an_ack_leaves_when_no_more_can_be_expected(rate: float, quiet: float) -> None:
-    receipts = Receipts(0.0)
+    receipts = AckScheduler(0.0)
     receipts.rate = rate
     assert receipts.next_ack() == math.inf
     assert acks(receipts, [75, 20], every=0.01) == []
@@ -59,7 +59,7 @@ def test_an_ack_leaves_when_no_more_can_be_expected(rate: float, quiet: float) -
 
 @pytest.mark.parametrize("what", ["news", "needless", "disorder"])
 def test_an_ack_leaves_at_once(what: str) -> None:
-    receipts = Receipts(0.0)
+    receipts = AckScheduler(0.0)
     number = 2 if what == "disorder" else 1
     receipts.add(number, 1, 75, urgent=what == "news", needless=what == "needless", now=5.0)
     assert receipts.next_ack() == 5.0

@@ -5,14 +5,14 @@ import itertools
 import pytest
 
 from layercast_common.errors import RemoteProtocolError
-from protocol.recovery.loss_detection import LATE_PACKETS, LONGEST_WAIT, Ledger
-from protocol.recovery.pacing import Pace, RoundTrip
+from protocol.recovery.loss_detection import LATE_PACKETS, LONGEST_WAIT, LossDetector
+from protocol.recovery.pacing import Pacer, RttEstimator
 from protocol.wire.packets import Ack
 
 
-def ledger(*, reliable: bool = False, sent: int = 0) -> Ledger:
+def ledger(*, reliable: bool = False, sent: int = 0) -> LossDetector:
     """A ledger with packets of 100 bytes, one every 10 ms; packet n carries fragment n."""
-    made = Ledger(reliable=reliable, round_trip=RoundTrip(1.0), pace=Pace(80_000))
+    made = LossDetector(reliable=reliable, round_trip=RttEstimator(1.0), pace=Pacer(80_000))
     for number in range(1, sent + 1):
         made.send(100, number / 100, image=1, section=0, fragment=number, more=True)
     return made
@@ -98,8 +98,8 @@ def test_an_ack_for_the_future_is_an_error() -> None:
 
 
 def test_round_trip_leaves_out_the_receivers_delay() -> None:
-    trip = RoundTrip(9.0)
-    made = Ledger(reliable=True, round_trip=trip, pace=Pace(0))
+    trip = RttEstimator(9.0)
+    made = LossDetector(reliable=True, round_trip=trip, pace=Pacer(0))
     made.send(100, 1.0, image=1, section=0, fragment=0, more=False)
     made.acknowledge(Ack(largest=1, delay=250, missing=0, done=()), 1.5)
     assert trip.least == 0.25
@@ -109,8 +109,8 @@ def test_round_trip_leaves_out_the_receivers_delay() -> None:
 
 
 def test_the_rate_is_measured_from_a_busy_link() -> None:
-    pace = Pace(0)
-    made = Ledger(reliable=True, round_trip=RoundTrip(1.0), pace=pace)
+    pace = Pacer(0)
+    made = LossDetector(reliable=True, round_trip=RttEstimator(1.0), pace=pace)
     # A link of 8 kbit/s and 0.2 s: a packet of 100 bytes arrives every 0.1 s, and three are in flight.
     sent_at = [0.0, 0.0, 0.0] + [0.3 + 0.1 * place for place in range(20)]
     happenings = [(at, 0, number) for number, at in enumerate(sent_at, 1)]

@@ -4,11 +4,11 @@ import operator
 
 import pytest
 
-from protocol.recovery.pacing import ASSUMED_RATE, LEAST_RATE, Pace, Recent, RoundTrip
+from protocol.recovery.pacing import ASSUMED_RATE, LEAST_RATE, Pacer, RttEstimator, WindowedFilter
 
 
 def test_recent_keeps_the_best_until_it_is_old() -> None:
-    recent = Recent(operator.lt)
+    recent = WindowedFilter(operator.lt)
     for now, value in enumerate([3.0, 1.0, 2.0, 5.0]):
         recent.add(value, now, memory=1.5)
     assert recent.best == 2.0
@@ -17,7 +17,7 @@ def test_recent_keeps_the_best_until_it_is_old() -> None:
 
 
 def test_round_trip_is_the_least_and_the_mean() -> None:
-    trip = RoundTrip(1.0)
+    trip = RttEstimator(1.0)
     assert trip.least == trip.smoothed == 1.0
     trip.add(2.0, 0.0)
     assert (trip.least, trip.smoothed, trip.patience) == (2.0, 2.0, 6.0)
@@ -26,7 +26,7 @@ def test_round_trip_is_the_least_and_the_mean() -> None:
 
 
 def test_a_told_rate_is_never_exceeded() -> None:
-    pace = Pace(2400)
+    pace = Pacer(2400)
     pace.sample(9600, 0.0, 1.0, saturated=True)
     assert pace.rate == 2400
     pace.sent(300, 10.0)
@@ -34,21 +34,21 @@ def test_a_told_rate_is_never_exceeded() -> None:
 
 
 def test_a_slower_link_than_told_is_found_out() -> None:
-    pace = Pace(9600)
+    pace = Pacer(9600)
     for now in range(30):
         pace.sample(2400, float(now), 1.0, saturated=True)
     assert pace.rate == 2400
 
 
 def test_a_link_that_we_left_idle_is_not_taken_to_be_slow() -> None:
-    pace = Pace(9600)
+    pace = Pacer(9600)
     for now in range(30):
         pace.sample(100, float(now), 1.0, saturated=False)
     assert pace.rate == 9600
 
 
 def test_an_unknown_rate_is_measured() -> None:
-    pace = Pace(0)
+    pace = Pacer(0)
     assert pace.rate == ASSUMED_RATE
     pace.sent(10_000, 0.0)
     assert pace.free_at < 0
@@ -59,6 +59,6 @@ def test_an_unknown_rate_is_measured() -> None:
 
 
 def test_no_rate_is_nothing() -> None:
-    pace = Pace(0)
+    pace = Pacer(0)
     pace.sample(0.001, 0.0, 1.0, saturated=True)
     assert pace.rate == LEAST_RATE

@@ -4,19 +4,19 @@ import math
 
 import pytest
 
-from protocol.recovery.path import Uplink
+from protocol.recovery.path import NetworkPath
 from protocol.recovery.window import HEADROOM
 from protocol.wire.packets import Ack
 
 
-def uplink(rate: float = 8000, *, round_trip: float = 0.1, overhead: int = 0, one_way: bool = False) -> Uplink:
+def uplink(rate: float = 8000, *, round_trip: float = 0.1, overhead: int = 0, one_way: bool = False) -> NetworkPath:
     """A link of 1,000 bytes a second, in packets of 250, if nothing else is told."""
-    made = Uplink(rate=rate, mtu=1400, check=4, overhead=overhead, reliable=True, one_way=one_way)
+    made = NetworkPath(rate=rate, mtu=1400, check=4, overhead=overhead, reliable=True, one_way=one_way)
     made.round_trip.add(round_trip, 0.0)
     return made
 
 
-def send(link: Uplink, size: int, now: float) -> None:
+def send(link: NetworkPath, size: int, now: float) -> None:
     """Let a packet leave that has others behind it."""
     link.sent(size, now, image=1, section=0, fragment=0, more=True)
 

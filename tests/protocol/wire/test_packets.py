@@ -20,9 +20,9 @@ from protocol.wire.packets import (
     Data,
     Err,
     Hello,
-    Kind,
     Offer,
     Packet,
+    PacketKind,
     Ping,
     Pong,
     Prio,
@@ -93,7 +93,7 @@ def plain(value: object) -> object:
 
 
 def test_every_type_has_a_golden_packet() -> None:
-    assert {kind_of(packet) for packet in EXAMPLES.values()} == set(Kind)
+    assert {kind_of(packet) for packet in EXAMPLES.values()} == set(PacketKind)
     assert golden().keys() == EXAMPLES.keys()
 
 

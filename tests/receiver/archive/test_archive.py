@@ -14,7 +14,7 @@ from codec.container.bitstream import Bitstream
 from codec.encoder.encode import encode
 from codec.layers import Layer
 from layercast_common.errors import UsageError
-from receiver.archive import Archive, Bounds, label_of
+from receiver.archive import Archive, RetentionPolicy, label_of
 from receiver.archive.archive import REMOVED_NAME
 from receiver.archive.disk import BLOCK
 from receiver.archive.names import parse_name
@@ -154,7 +154,7 @@ def test_the_oldest_go_when_there_is_too_much(
     tmp_path: Path, stream: Bitstream, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "mine.txt").write_bytes(bytes(10 * BLOCK))
-    archive = Archive(tmp_path, Bounds(size=6 * BLOCK))
+    archive = Archive(tmp_path, RetentionPolicy(size=6 * BLOCK))
     labels = fill(archive, 3, stream)
     assert archive.figures().size == 6 * BLOCK
     assert archive.trim() == 0
@@ -174,7 +174,7 @@ def test_the_oldest_go_when_there_is_too_much(
 
 
 def test_what_is_in_use_stays_and_so_does_the_newest(tmp_path: Path, stream: Bitstream) -> None:
-    archive = Archive(tmp_path, Bounds(size=1))
+    archive = Archive(tmp_path, RetentionPolicy(size=1))
     labels = fill(archive, 4, stream)
     assert archive.trim({labels[0], labels[2]}) == 1
     assert held(tmp_path) == [labels[0], labels[2], labels[3]]
@@ -185,7 +185,7 @@ def test_what_is_in_use_stays_and_so_does_the_newest(tmp_path: Path, stream: Bit
 
 def test_what_is_too_old_goes_though_there_is_room(tmp_path: Path, stream: Bitstream) -> None:
     now = BEGAN + timedelta(hours=2)
-    archive = Archive(tmp_path, Bounds(days=1), clock=lambda: now)
+    archive = Archive(tmp_path, RetentionPolicy(days=1), clock=lambda: now)
     labels = fill(archive, 3, stream)
     now = BEGAN + timedelta(days=1)
     assert archive.trim() == 0
@@ -198,11 +198,11 @@ def test_what_is_too_old_goes_though_there_is_room(tmp_path: Path, stream: Bitst
 
 
 def test_what_was_removed_is_never_taken_in_again(tmp_path: Path, stream: Bitstream) -> None:
-    archive = Archive(tmp_path, Bounds(size=2 * BLOCK))
+    archive = Archive(tmp_path, RetentionPolicy(size=2 * BLOCK))
     labels = fill(archive, 4, stream)
     archive.keep_part(label_of(b"ship", 1, 9), BEGAN, part_of(stream))
     archive.trim()
-    for again in (archive, Archive(tmp_path, Bounds(size=2 * BLOCK)), Archive(tmp_path)):
+    for again in (archive, Archive(tmp_path, RetentionPolicy(size=2 * BLOCK)), Archive(tmp_path)):
         assert [again.holds(label) for label in labels] == [True] * 4
         # Of what was never whole, nobody says that it was delivered.
         assert not again.holds(label_of(b"ship", 1, 9))
@@ -224,7 +224,7 @@ def test_a_removal_that_was_cut_short_is_finished_at_the_next_start(
     tmp_path: Path, stream: Bitstream, crash_after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a picture all is there or nothing, at whatever file the power failed."""
-    bounds = Bounds(size=3 * BLOCK)
+    bounds = RetentionPolicy(size=3 * BLOCK)
     archive = Archive(tmp_path, bounds)
     labels = fill(archive, 2, stream)
     archive.save_level(labels[0], BEGAN, Layer.STRUCTURE, PICTURE)
@@ -256,13 +256,13 @@ def test_a_removal_that_was_cut_short_is_finished_at_the_next_start(
 
 
 def test_a_picture_that_was_brought_back_is_a_picture(tmp_path: Path, stream: Bitstream) -> None:
-    archive = Archive(tmp_path, Bounds(size=2 * BLOCK))
+    archive = Archive(tmp_path, RetentionPolicy(size=2 * BLOCK))
     labels = fill(archive, 2, stream)
     name = f"20260131-120000-{labels[0]}.lcast"
     saved = (tmp_path / name).read_bytes()
     archive.trim()
     (tmp_path / name).write_bytes(saved)
-    assert Archive(tmp_path, Bounds(size=9 * BLOCK)).figures().pictures == 2
+    assert Archive(tmp_path, RetentionPolicy(size=9 * BLOCK)).figures().pictures == 2
     assert held(tmp_path) == labels
 
 
@@ -270,7 +270,7 @@ def test_no_more_goes_at_once_than_others_can_wait_for(
     tmp_path: Path, stream: Bitstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("receiver.archive.archive.TRIM_BATCH", 2)
-    archive = Archive(tmp_path, Bounds(size=1))
+    archive = Archive(tmp_path, RetentionPolicy(size=1))
     fill(archive, 6, stream)
     assert [archive.trim() for _ in range(4)] == [2, 2, 1, 0]
 

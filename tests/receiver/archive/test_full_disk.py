@@ -14,12 +14,12 @@ import pytest
 from codec.container.bitstream import Bitstream, Header
 from codec.encoder.encode import encode
 from layercast_common.errors import UsageError
-from receiver.archive import Archive, Bounds
+from receiver.archive import Archive, RetentionPolicy
 from receiver.events import Event, PictureCompleted, PictureFailed
 from receiver.receiver import Receiver
 from sender.connection.sender import Sender
 from sender.outbox.outbox import Outbox
-from sender.outbox.relay import Courier
+from sender.outbox.relay import OutboxRelay
 
 #: Longest that something may take on a busy machine, in seconds.
 PATIENCE = 30.0
@@ -81,7 +81,7 @@ async def test_a_full_disk_costs_no_picture(
             def counts() -> dict[str, int]:
                 return {str(state): count for state, count in outbox.counts().items() if count}
 
-            courier = Courier(outbox, connect, chance=lambda: 0.0)
+            courier = OutboxRelay(outbox, connect, chance=lambda: 0.0)
             await courier.post(stream(1))
             delivering = asyncio.create_task(courier.run())
             await until(lambda: counts() == {"delivered": 1})
@@ -119,7 +119,7 @@ async def test_a_full_disk_costs_no_picture(
 
 def test_room_can_be_made_on_a_disk_that_has_none(disk: Path) -> None:
     """Noting what goes takes no room."""
-    archive = Archive(disk / "archive", Bounds(size=5 * 4096))
+    archive = Archive(disk / "archive", RetentionPolicy(size=5 * 4096))
     one = stream(1)
     with contextlib.suppress(UsageError):
         for number in range(1, 1000):

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layercast_common.errors import UsageError
-from receiver.archive.index import Stock
+from receiver.archive.index import ArchiveIndex
 from receiver.archive.names import Kept, stem_of
-from receiver.archive.retention import Bounds
+from receiver.archive.retention import RetentionPolicy
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 
@@ -29,10 +29,10 @@ def kept(number: int) -> Kept:
 def test_what_stays_is_within_the_bounds(
     sizes: list[int], size: int | None, hours: int | None, in_use: set[int], limit: int
 ) -> None:
-    stock = Stock()
+    stock = ArchiveIndex()
     for number, one in enumerate(sizes):
         stock.grow(kept(number), one)
-    bounds = Bounds(size=size, days=None if hours is None else hours / 24)
+    bounds = RetentionPolicy(size=size, days=None if hours is None else hours / 24)
     used = {kept(number).label for number in in_use}
     doomed = stock.doomed(bounds, now=NOW, in_use=used, limit=limit)
     numbers = [int(one.label, 16) for one in doomed]
@@ -55,11 +55,11 @@ def test_what_stays_is_within_the_bounds(
 
 
 def test_bounds_that_make_no_sense() -> None:
-    assert not Bounds().any
+    assert not RetentionPolicy().any
     for size in (0, -1):
         with pytest.raises(UsageError, match="at least a byte"):
-            Bounds(size=size)
+            RetentionPolicy(size=size)
     for days in (0.0, -1.0, float("nan"), float("inf"), 1e9):
         with pytest.raises(UsageError, match="up to 36500 days"):
-            Bounds(days=days)
-    assert Bounds(days=0.01).oldest(NOW) == NOW - timedelta(days=0.01)
+            RetentionPolicy(days=days)
+    assert RetentionPolicy(days=0.01).oldest(NOW) == NOW - timedelta(days=0.01)

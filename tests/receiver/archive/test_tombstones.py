@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layercast_common.errors import UsageError
-from receiver.archive.tombstones import REMEMBERED, Removed
+from receiver.archive.tombstones import REMEMBERED, Tombstones
 
 
 def label(number: int) -> str:
@@ -17,12 +17,12 @@ def label(number: int) -> str:
 
 def test_labels_outlive_the_process(tmp_path: Path) -> None:
     path = tmp_path / "labels"
-    removed = Removed(path)
+    removed = Tombstones(path)
     size = path.stat().st_size
     assert size == 8 * (REMEMBERED + 1)
     removed.add([label(1), label(2)])
     removed.add([label(2), label(3)])
-    for one in (removed, Removed(path)):
+    for one in (removed, Tombstones(path)):
         assert len(one) == 3
         assert [label(number) in one for number in range(5)] == [False, True, True, True, False]
     # All its room was taken at once: on a full disk, too, something can be removed.
@@ -36,27 +36,27 @@ def test_the_last_ones_are_known(
 ) -> None:
     """Held against a list of which the last so many count."""
     path = tmp_path_factory.mktemp("removed") / "labels"
-    removed = Removed(path, capacity=8)
+    removed = Tombstones(path, capacity=8)
     known: list[int] = []
     for batch in batches:
         new = [number for number in dict.fromkeys(batch) if number not in known]
         known = (known + new)[-8:]
         removed.add([label(number) for number in dict.fromkeys(batch)])
         if again:
-            removed = Removed(path)
+            removed = Tombstones(path)
     assert {number for number in range(1, 61) if label(number) in removed} == set(known)
 
 
 def test_what_cannot_be_written_is_not_remembered(tmp_path: Path) -> None:
     path = tmp_path / "labels"
-    removed = Removed(path, capacity=4)
+    removed = Tombstones(path, capacity=4)
     path.unlink()
     path.mkdir()
     with pytest.raises(UsageError, match="Is a directory"):
         removed.add([label(1)])
     assert label(1) not in removed
     with pytest.raises(UsageError, match="Is a directory"):
-        Removed(path)
+        Tombstones(path)
 
 
 @pytest.mark.parametrize("content", [b"1234", b"12345678", b"123456789"])
@@ -64,8 +64,8 @@ def test_a_damaged_file_is_told_and_made_anew(tmp_path: Path, content: bytes, ca
     path = tmp_path / "labels"
     path.write_bytes(content)
     with caplog.at_level(logging.ERROR, "receiver.archive"):
-        removed = Removed(path)
+        removed = Tombstones(path)
     assert "labels is damaged" in caplog.text
     assert len(removed) == 0
     removed.add([label(1)])
-    assert label(1) in Removed(path)
+    assert label(1) in Tombstones(path)

@@ -10,11 +10,11 @@ import pytest
 
 from codec.container.bitstream import Bitstream
 from codec.encoder.encode import encode
-from receiver.archive import Bounds
+from receiver.archive import RetentionPolicy
 from receiver.archive.disk import BLOCK
-from receiver.archive.writer import Keeper
+from receiver.archive.writer import ArchiveWriter
 from receiver.events import Event, PictureCompleted, PictureOpened
-from receiver.incoming_picture import Arrival
+from receiver.incoming_picture import IncomingPicture
 from receiver.receiver import Receiver
 from sender.connection.sender import Sender
 
@@ -58,16 +58,16 @@ async def test_what_had_to_go_is_not_told_again_not_even_after_a_restart(tmp_pat
     assert {path.name[16:32] for path in streams_in(tmp_path)} == set(told[3:])
 
 
-def arrival(stream: Bitstream, number: int) -> Arrival:
+def arrival(stream: Bitstream, number: int) -> IncomingPicture:
     """A picture of which all came."""
-    made = Arrival(f"{number:016x}", stream.header, datetime.now(UTC))
+    made = IncomingPicture(f"{number:016x}", stream.header, datetime.now(UTC))
     made.sections.update(enumerate(stream.sections))
     return made
 
 
 async def test_what_is_under_way_stays(tmp_path: Path, stream: Bitstream) -> None:
     in_use = {f"{1:016x}"}
-    keeper = Keeper(tmp_path, Bounds(size=1), in_use=lambda: in_use)
+    keeper = ArchiveWriter(tmp_path, RetentionPolicy(size=1), in_use=lambda: in_use)
     keeper.start()
     for number in range(1, 5):
         await keeper.store(arrival(stream, number))
@@ -83,7 +83,7 @@ async def test_time_passes_though_nothing_comes(
     tmp_path: Path, stream: Bitstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("receiver.archive.writer.TIDY_SECONDS", 0.05)
-    keeper = Keeper(tmp_path, Bounds(days=1.5 / 86_400))
+    keeper = ArchiveWriter(tmp_path, RetentionPolicy(days=1.5 / 86_400))
     keeper.start()
     await keeper.store(arrival(stream, 1))
     await until_there_are(tmp_path, 0)
@@ -94,7 +94,7 @@ async def test_time_passes_though_nothing_comes(
 
 
 async def test_whoever_stops_waiting_stops_no_write(tmp_path: Path, stream: Bitstream) -> None:
-    keeper = Keeper(tmp_path)
+    keeper = ArchiveWriter(tmp_path)
     storing = asyncio.create_task(keeper.store(arrival(stream, 1)))
     await asyncio.sleep(0)
     storing.cancel()

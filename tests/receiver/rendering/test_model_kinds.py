@@ -21,7 +21,7 @@ from receiver.rendering.models.model import Model
 from receiver.rendering.models.schedules import choose_scheduler, clean_estimate
 from receiver.rendering.sampling.conditioning import Conditioner
 from receiver.rendering.sampling.noise import draw_noise
-from receiver.rendering.sampling.sampler import Run, advance, predict
+from receiver.rendering.sampling.sampler import DenoisingRun, advance, predict
 from receiver.rendering.settings.settings import Condition
 
 SIZE = (64, 64)
@@ -36,7 +36,7 @@ def ddim(model: Model) -> Model:
 
 
 def finish(model: Model, priors: Priors) -> Tensor:
-    run = Run(model, Conditioner(model).prepare(priors), size=SIZE, seed=1, steps=STEPS)
+    run = DenoisingRun(model, Conditioner(model).prepare(priors), size=SIZE, seed=1, steps=STEPS)
     while not run.finished:
         advance(model, [run])
     return run.sample
@@ -125,7 +125,7 @@ def test_a_batch_of_such_pictures_changes_none(kind: str, priors: Priors, reques
     model = replace(model, settings=replace(model.settings, weighted_prompts=False))
     conditioner = Conditioner(model)
     runs = [
-        Run(model, conditioner.prepare(priors.only(layers)), size=SIZE, seed=seed, steps=STEPS)
+        DenoisingRun(model, conditioner.prepare(priors.only(layers)), size=SIZE, seed=seed, steps=STEPS)
         for seed, layers in enumerate([LAYERS, (Layer.SEMANTIC,), (Layer.TEXTURE,), ()])
     ]
     together = predict(model, runs)

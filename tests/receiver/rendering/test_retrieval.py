@@ -13,12 +13,12 @@ from codec.encoder.encode import encode
 from codec.layers import ColorMap, EdgeMap, Layer, Priors, Semantic
 from layercast_common.errors import ModelFilesError
 from receiver.rendering.engine.direct import render
-from receiver.rendering.engine.job import Job
+from receiver.rendering.engine.job import RenderJob
 from receiver.rendering.engine.update_policy import Action
 from receiver.rendering.loader import load_model
 from receiver.rendering.model_files.files import MEMORY
 from receiver.rendering.models.model import Model
-from receiver.rendering.retrieval import FILE, MAX_BYTES, Memory, Picture, words_of
+from receiver.rendering.retrieval import FILE, MAX_BYTES, RetrievalIndex, RetrievedPicture, words_of
 from receiver.rendering.sampling.conditioning import Conditioner
 
 
@@ -29,21 +29,21 @@ def _stream(shade: int) -> bytes:
 
 
 PICTURES = (
-    Picture(("fire",), (), _stream(20)),
-    Picture(("fire engine",), (), _stream(40)),
-    Picture(("woman", "a lady"), ("oil painting", "style of somebody"), _stream(60)),
-    Picture(("woman", "a lady"), ("photo",), _stream(80)),
-    Picture((), ("oil painting", "landscape"), _stream(100)),
+    RetrievedPicture(("fire",), (), _stream(20)),
+    RetrievedPicture(("fire engine",), (), _stream(40)),
+    RetrievedPicture(("woman", "a lady"), ("oil painting", "style of somebody"), _stream(60)),
+    RetrievedPicture(("woman", "a lady"), ("photo",), _stream(80)),
+    RetrievedPicture((), ("oil painting", "landscape"), _stream(100)),
 )
 
 
 @pytest.fixture(scope="module")
-def memory() -> Memory:
-    return Memory(PICTURES)
+def memory() -> RetrievalIndex:
+    return RetrievalIndex(PICTURES)
 
 
 @pytest.fixture(scope="module")
-def remembering(mini: Model, memory: Memory) -> Model:
+def remembering(mini: Model, memory: RetrievalIndex) -> Model:
     return replace(mini, memory=memory)
 
 
@@ -60,11 +60,13 @@ def remembering(mini: Model, memory: Memory) -> Model:
         ("畫像", None),
     ],
 )
-def test_pictures_are_found_by_what_a_prompt_names_first(memory: Memory, prompt: str, number: int | None) -> None:
+def test_pictures_are_found_by_what_a_prompt_names_first(
+    memory: RetrievalIndex, prompt: str, number: int | None
+) -> None:
     assert memory.find(Semantic(prompt), seed=0) == number
 
 
-def test_the_seed_chooses_among_those_that_fit_equally(memory: Memory) -> None:
+def test_the_seed_chooses_among_those_that_fit_equally(memory: RetrievalIndex) -> None:
     found = {memory.find(Semantic("a woman"), seed) for seed in range(20)}
     assert found == {2, 3}
     assert len({memory.find(Semantic("a woman"), 7) for _ in range(5)}) == 1
@@ -72,13 +74,13 @@ def test_the_seed_chooses_among_those_that_fit_equally(memory: Memory) -> None:
 
 @given(st.text(max_size=300), st.integers(0, 2**32 - 1))
 def test_any_words_in_any_language_are_fine(prompt: str, seed: int) -> None:
-    memory = Memory(PICTURES)
+    memory = RetrievalIndex(PICTURES)
     number = memory.find(Semantic(prompt), seed)
     assert number is None or 0 <= number < len(memory)
     assert all(words_of(prompt))
 
 
-def test_words_alone_are_given_lines_and_colours_at_the_canvas_asked_for(memory: Memory) -> None:
+def test_words_alone_are_given_lines_and_colours_at_the_canvas_asked_for(memory: RetrievalIndex) -> None:
     priors = Priors((96, 32), Semantic("fire"))
     seen = memory.complete(priors, 0)
     assert seen.semantic == priors.semantic
@@ -88,7 +90,7 @@ def test_words_alone_are_given_lines_and_colours_at_the_canvas_asked_for(memory:
 
 
 @pytest.mark.parametrize("layers", [[Layer.SEMANTIC, Layer.STRUCTURE], [Layer.SEMANTIC, Layer.TEXTURE], []])
-def test_what_was_sent_is_left_alone(memory: Memory, priors: Priors, layers: list[Layer]) -> None:
+def test_what_was_sent_is_left_alone(memory: RetrievalIndex, priors: Priors, layers: list[Layer]) -> None:
     sent = replace(priors, semantic=Semantic("fire")).only(layers)
     assert memory.complete(sent, 0) is sent
 
@@ -103,7 +105,7 @@ def test_frames_name_the_layers_that_came(remembering: Model, mini: Model) -> No
 def test_what_comes_takes_the_place_of_what_was_remembered(remembering: Model, mini: Model, priors: Priors) -> None:
     sent = replace(priors, semantic=Semantic("fire"))
     conditioner = Conditioner(remembering)
-    job = Job(remembering, conditioner, sent.only([Layer.SEMANTIC]), seed=1, steps=8, clock=lambda: 0.0)
+    job = RenderJob(remembering, conditioner, sent.only([Layer.SEMANTIC]), seed=1, steps=8, clock=lambda: 0.0)
     for _ in range(6):
         job.run.take(job.run.sample)
     assert job.take_layers(sent).action is not Action.JOIN
@@ -114,7 +116,7 @@ def test_what_comes_takes_the_place_of_what_was_remembered(remembering: Model, m
         assert a.equal(b)
 
 
-def test_a_memory_is_a_part_of_a_models_folder(mini_folder: Path, memory: Memory, tmp_path: Path) -> None:
+def test_a_memory_is_a_part_of_a_models_folder(mini_folder: Path, memory: RetrievalIndex, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     shutil.copytree(mini_folder, folder)
     before = load_model(folder, "cpu")
@@ -130,19 +132,19 @@ def test_a_memory_is_a_part_of_a_models_folder(mini_folder: Path, memory: Memory
 def test_a_broken_memory_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE).write_bytes(content)
     with pytest.raises(ModelFilesError, match="memory"):
-        Memory.load(tmp_path)
+        RetrievalIndex.load(tmp_path)
 
 
 def test_a_missing_or_an_oversized_memory_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelFilesError, match="memory"):
-        Memory.load(tmp_path)
+        RetrievalIndex.load(tmp_path)
     with (tmp_path / FILE).open("wb") as file:
         file.truncate(MAX_BYTES + 1)
     with pytest.raises(ModelFilesError, match="larger"):
-        Memory.load(tmp_path)
+        RetrievalIndex.load(tmp_path)
 
 
 def test_a_broken_picture_is_named(tmp_path: Path) -> None:
-    broken = Memory([Picture(("fire",), (), b"nothing")])
+    broken = RetrievalIndex([RetrievedPicture(("fire",), (), b"nothing")])
     with pytest.raises(ModelFilesError, match="picture 0"):
         broken.complete(Priors((64, 64), Semantic("fire")), 0)

@@ -12,7 +12,7 @@ from receiver.rendering.backends.benchmark_records import record_performance, re
 from receiver.rendering.backends.choice import with_performance
 from receiver.rendering.engine.direct import render
 from receiver.rendering.loader import load_model
-from receiver.rendering.model_files.fingerprint import fingerprint, revision_of, split_revision, tell_difference
+from receiver.rendering.model_files.fingerprint import describe_mismatch, fingerprint, revision_of, split_revision
 from receiver.rendering.models.model import Model
 from receiver.rendering.selftest import TOLERANCES, WayChecked, check_ways, fastest
 from receiver.rendering.settings.performance import Performance
@@ -120,7 +120,7 @@ def test_weights_have_fingerprints(mini: Model, sd15: Model, mini_folder: Path) 
     ],
 )
 def test_another_model_is_told(meant: str, name: str, revision: str | None, told: str | None) -> None:
-    said = tell_difference(meant, name, revision)
+    said = describe_mismatch(meant, name, revision)
     assert said is None if told is None else told in str(said)
 
 

@@ -11,7 +11,7 @@ import pytest
 from receiver.permissions import Grant, Permissions, Right
 from receiver.viewer import Viewer, app
 from receiver.viewer import login as guard
-from receiver.viewer.login import LOGIN_SECONDS, MAX_TRIES, TRIES_SECONDS, Logins
+from receiver.viewer.login import LOGIN_SECONDS, MAX_TRIES, TRIES_SECONDS, LoginSessions
 from tests.receiver.viewer.test_server import served, watching
 
 
@@ -113,7 +113,7 @@ async def test_who_guesses_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_logins_and_tries_end(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    logins = Logins(lambda: now)
+    logins = LoginSessions(lambda: now)
     ticket = logins.open()
     for _ in range(MAX_TRIES):
         assert logins.may_try("a")

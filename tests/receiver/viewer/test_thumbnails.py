@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from codec.layers import SKELETON_POINTS, Layer, Skeleton
-from receiver.viewer.thumbnails import LAYER_SIDE, Drawing, draw
+from receiver.viewer.thumbnails import LAYER_SIDE, EncodedImage, draw
 from tests.support.scenes import Scene
 
 
-def opened(drawing: Drawing | None) -> Image.Image:
+def opened(drawing: EncodedImage | None) -> Image.Image:
     assert drawing is not None
     return Image.open(io.BytesIO(drawing.data))
 

@@ -25,7 +25,7 @@ from protocol.transports.base import Transport
 from protocol.transports.memory import memory_pair
 from protocol.wire.codes import Code
 from protocol.wire.limits import Limits
-from receiver.server import Intake
+from receiver.server import Server
 from sender import Delivery, Progress, Sender
 from tests.support.connection_pair import section
 from tests.support.sender_link import Cable, connected
@@ -243,7 +243,7 @@ def test_a_rate_paces_without_emulating() -> None:
 
 async def test_a_token_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    async with Intake("ws://127.0.0.1:0", on_event=lambda _: None, token="secret") as intake:
+    async with Server("ws://127.0.0.1:0", on_event=lambda _: None, token="secret") as intake:
         async with Sender(intake.url, token="secret") as sender:
             await sender.send(STREAM)
         with pytest.raises(AuthenticationError):
@@ -255,7 +255,7 @@ async def test_a_token_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
 
 async def test_a_link_that_breaks_is_opened_again_and_what_is_missing_is_sent() -> None:
     events: list[object] = []
-    async with Intake("ws://127.0.0.1:0", on_event=events.append) as intake:
+    async with Server("ws://127.0.0.1:0", on_event=events.append) as intake:
         port = int(intake.url.rpartition(":")[2])
         async with Cable("127.0.0.1", port) as cable, Sender(f"ws://127.0.0.1:{cable.port}", rate=40_000) as sender:
             first = sender.session
@@ -274,7 +274,7 @@ async def test_a_link_that_breaks_is_opened_again_and_what_is_missing_is_sent() 
 
 
 async def test_a_link_that_stays_broken_is_given_up_in_time() -> None:
-    async with Intake("ws://127.0.0.1:0", on_event=lambda _: None) as intake:
+    async with Server("ws://127.0.0.1:0", on_event=lambda _: None) as intake:
         port = int(intake.url.rpartition(":")[2])
         async with (
             Cable("127.0.0.1", port) as cable,
@@ -290,7 +290,7 @@ async def test_a_link_that_stays_broken_is_given_up_in_time() -> None:
 
 
 async def test_leaving_does_not_wait_for_a_broken_link() -> None:
-    async with Intake("ws://127.0.0.1:0", on_event=lambda _: None) as intake:
+    async with Server("ws://127.0.0.1:0", on_event=lambda _: None) as intake:
         port = int(intake.url.rpartition(":")[2])
         async with (
             Cable("127.0.0.1", port) as cable,
@@ -304,7 +304,7 @@ async def test_leaving_does_not_wait_for_a_broken_link() -> None:
 
 async def test_a_picture_keeps_its_number_and_streams_that_were_named_count_anew() -> None:
     events: list[object] = []
-    async with Intake("ws://127.0.0.1:0", on_event=events.append) as intake:
+    async with Server("ws://127.0.0.1:0", on_event=events.append) as intake:
         async with Sender(intake.url, stream=b"ship", epoch=3) as sender:
             assert (await sender.send(STREAM, image=41)).image == 41
             assert (await sender.send(STREAM, image=7)).image == 7

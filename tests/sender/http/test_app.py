@@ -13,23 +13,23 @@ import pytest
 from PIL import Image
 
 from codec.encoder.encode import encode
-from codec.encoder.picture import Recipe
+from codec.encoder.picture import EncodeOptions
 from layercast_common.http.server import open_socket, quiet_server, serving, url_of
 from sender.connection.delivery import Progress
 from sender.connection.sender import Sender
 from sender.http import app as web
 from sender.http import schema as views
-from sender.http.app import Counter, build_app
+from sender.http.app import IngestConfig, build_app
 from sender.outbox.entries import EntryState
 from sender.outbox.outbox import Outbox, OutboxLimits
-from sender.outbox.relay import Courier
+from sender.outbox.relay import OutboxRelay
 from tests.support.pictures import draw_picture
 
 
 class Desk:
     """A served counter, its outbox, and a client."""
 
-    def __init__(self, courier: Courier, client: httpx.AsyncClient) -> None:
+    def __init__(self, courier: OutboxRelay, client: httpx.AsyncClient) -> None:
         self.courier = courier
         self.outbox = courier.outbox
         self.client = client
@@ -55,8 +55,8 @@ def opened(tmp_path: Path) -> Opened:
     @contextlib.asynccontextmanager
     async def opened(limits: OutboxLimits | None = None, **options: Any) -> AsyncIterator[Desk]:
         with Outbox(tmp_path / "outbox", limits=limits) as outbox:
-            courier = Courier(outbox, lambda stream, epoch: Sender("ws://127.0.0.1:1"))
-            counter = Counter(courier=courier, recipe=Recipe(captioner="none"), **options)
+            courier = OutboxRelay(outbox, lambda stream, epoch: Sender("ws://127.0.0.1:1"))
+            counter = IngestConfig(courier=courier, recipe=EncodeOptions(captioner="none"), **options)
             listener = await open_socket("127.0.0.1", 0, option="--http")
             async with (
                 serving(quiet_server(build_app(counter)), listener, on_end=courier.updates.close),

@@ -15,7 +15,7 @@ import pytest
 from codec.container.bitstream import Bitstream, Coder, Header, Section
 from codec.layers import Layer
 from layercast_common.errors import OutboxError, OutboxFullError
-from sender.outbox.entries import PENDING, Entry, EntryState
+from sender.outbox.entries import PENDING, EntryState, OutboxEntry
 from sender.outbox.outbox import Outbox, OutboxLimits
 from sender.outbox.reader import look_into
 
@@ -37,7 +37,7 @@ def clock() -> Iterator[float]:
     return itertools.count(1000.0)
 
 
-def states(entries: list[Entry]) -> list[tuple[int, str]]:
+def states(entries: list[OutboxEntry]) -> list[tuple[int, str]]:
     return [(entry.image, str(entry.state)) for entry in entries]
 
 

@@ -18,12 +18,12 @@ from layercast_common.errors import AuthenticationError, UsageError
 from layercast_common.http.server import open_socket
 from protocol.connection.events import ImageDone, OfferReceived, ReceiverEvent, SectionReceived
 from protocol.wire.limits import Limits
-from receiver.server import Intake
+from receiver.server import Server
 from sender.connection.sender import Sender
-from sender.metrics import Metrics
+from sender.metrics import SenderMetrics
 from sender.outbox.entries import EntryState
 from sender.outbox.outbox import Outbox
-from sender.outbox.relay import Courier
+from sender.outbox.relay import OutboxRelay
 from sender.outbox.updates import Update
 from tests.support.sender_link import Cable
 
@@ -50,8 +50,8 @@ class Bench:
         def connect(identity: bytes, epoch: int) -> Sender:
             return Sender(self.url, stream=identity, epoch=epoch, **options)  # type: ignore[arg-type]
 
-        self.courier = Courier(self.outbox, connect, on_update=self.updates.append, chance=lambda: 0.0)
-        self.metrics = Metrics(self.courier)
+        self.courier = OutboxRelay(self.outbox, connect, on_update=self.updates.append, chance=lambda: 0.0)
+        self.metrics = SenderMetrics(self.courier)
 
     def states(self) -> list[str]:
         return [entry.state.value for entry in self.outbox.entries()]
@@ -83,7 +83,7 @@ def bench(path: Path, url: str, **options: object) -> Iterator[Bench]:
 async def receiving(
     events: list[ReceiverEvent], url: str = "ws://127.0.0.1:0", **options: object
 ) -> AsyncIterator[str]:
-    async with Intake(url, on_event=events.append, **options) as intake:  # type: ignore[arg-type]
+    async with Server(url, on_event=events.append, **options) as intake:  # type: ignore[arg-type]
         yield intake.url
 
 
@@ -260,7 +260,7 @@ async def test_a_receiver_that_takes_nothing_is_asked_ever_more_rarely(
 
     events: list[ReceiverEvent] = []
     with caplog.at_level(logging.WARNING, "sender.outbox.relay"):
-        async with Intake("ws://127.0.0.1:0", on_event=refuse) as intake:
+        async with Server("ws://127.0.0.1:0", on_event=refuse) as intake:
             with bench(tmp_path, intake.url) as desk:
                 await desk.courier.post(stream())
                 async with asyncio.timeout(PATIENCE):

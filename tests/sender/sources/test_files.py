@@ -7,7 +7,7 @@ import pytest
 
 from evaluation.virtual_time import run_virtual
 from layercast_common.errors import UsageError
-from sender.sources.files import Item, Kind, find_items, watch_folder
+from sender.sources.files import Item, SourceKind, find_items, watch_folder
 
 
 def write(folder: Path, *names: str) -> None:
@@ -21,10 +21,10 @@ def test_files_and_folders(tmp_path: Path) -> None:
     (tmp_path / "deeper.png").mkdir()
     items = list(find_items([tmp_path, tmp_path / "c.png"]))
     assert [(item.path.name, item.kind) for item in items] == [
-        ("a.lcast", Kind.STREAM),
-        ("b.JPG", Kind.PICTURE),
-        ("c.png", Kind.PICTURE),
-        ("c.png", Kind.PICTURE),
+        ("a.lcast", SourceKind.STREAM),
+        ("b.JPG", SourceKind.PICTURE),
+        ("c.png", SourceKind.PICTURE),
+        ("c.png", SourceKind.PICTURE),
     ]
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from codec.encoder.picture import Recipe
+from codec.encoder.picture import EncodeOptions
 from layercast_common.errors import UsageError
 from sender.connection.sender import Sender
 from sender.outbox.entries import EntryState
 from sender.outbox.outbox import Outbox, OutboxLimits
-from sender.outbox.relay import Courier
+from sender.outbox.relay import OutboxRelay
 from sender.sources import folder as folders
-from sender.sources.folder import Drop, gather
+from sender.sources.folder import WatchedFolder, ingest_folder
 from tests.support.pictures import draw_picture
 
 PATIENCE = 60.0
@@ -38,11 +38,11 @@ async def gathering(
     folder: Path, *, done: Path | None = None, failed: Path | None = None, limits: OutboxLimits | None = None
 ) -> AsyncIterator[Outbox]:
     """The folder's outbox while the folder is watched; nobody delivers."""
-    drop = Drop(folder=folder, recipe=Recipe(captioner="none", budget=300), done=done, failed=failed)
+    drop = WatchedFolder(folder=folder, recipe=EncodeOptions(captioner="none", budget=300), done=done, failed=failed)
     with Outbox(folder / ".outbox", limits=limits) as outbox:
-        courier = Courier(outbox, lambda stream, epoch: Sender("ws://127.0.0.1:1"))
+        courier = OutboxRelay(outbox, lambda stream, epoch: Sender("ws://127.0.0.1:1"))
         told: list[int] = []
-        task = asyncio.create_task(gather(drop, courier, tell=lambda item, image: told.append(image)))
+        task = asyncio.create_task(ingest_folder(drop, courier, tell=lambda item, image: told.append(image)))
         try:
             yield outbox
             assert set(told) <= {entry.image for entry in outbox.entries()}
@@ -123,10 +123,10 @@ async def test_a_full_outbox_makes_files_wait(folder: Path, monkeypatch: pytest.
 
 
 async def test_a_folder_that_goes_away_is_an_error(folder: Path, tmp_path: Path) -> None:
-    drop = Drop(folder=tmp_path / "missing", recipe=Recipe())
+    drop = WatchedFolder(folder=tmp_path / "missing", recipe=EncodeOptions())
     with Outbox(folder / ".outbox") as outbox:
-        courier = Courier(outbox, lambda stream, epoch: Sender("ws://127.0.0.1:1"))
+        courier = OutboxRelay(outbox, lambda stream, epoch: Sender("ws://127.0.0.1:1"))
         with pytest.raises(UsageError, match="is not a folder"):
-            await gather(drop, courier, tell=lambda item, image: None)
+            await ingest_folder(drop, courier, tell=lambda item, image: None)
     with pytest.raises(UsageError, match="found again for ever"):
-        Drop(folder=folder, recipe=Recipe(), done=folder / ".." / "camera")
+        WatchedFolder(folder=folder, recipe=EncodeOptions(), done=folder / ".." / "camera")

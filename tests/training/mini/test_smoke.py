@@ -13,7 +13,7 @@ from PIL import Image
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
-from codec.analysis.captioning.classifier import SUBJECTS, load_network
+from codec.analysis.captioning.classifier import SUBJECTS, load_classifier
 from codec.layers import ColorMap, Priors, Semantic
 from receiver.rendering import load_model, render
 from training import held_out
@@ -81,7 +81,7 @@ def test_the_packed_pictures_are_those_of_their_rows(trained: Path, source: Sour
 
 
 def test_the_conditions_are_those_of_the_codec(trained: Path) -> None:
-    known = conditions.Conditions.load(trained, "train")
+    known = conditions.StoredConditions.load(trained, "train")
     rows = Rows.load(trained / "train.json")
     assert len(known.edges) == len(known.colors) == len(known.plain) == len(rows)
     drawn = known.edge_image(0, 0)
@@ -126,7 +126,7 @@ def test_every_stage_goes_on_where_it_stopped(trained: Path, tmp_path: Path) -> 
 def test_a_network_that_tells_objects(source: Source, tmp_path: Path) -> None:
     pictures = ["--data", str(source.data), "--objects", str(source.objects)]
     objects.main([*pictures, "--work", str(tmp_path), "--out", str(tmp_path / "objects.npz"), "--smoke"])
-    network = load_network(tmp_path / "objects.npz")
+    network = load_classifier(tmp_path / "objects.npz")
     assert set(network.categories) == {"red ball", "tall tree", "old car"}
     assert network.look(Image.new("RGB", (64, 64))).shape == (len(SUBJECTS) + 3,)
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from codec.analysis.captioning.captioner import Captioner, caption, is_ready
-from codec.analysis.captioning.classifier import SUBJECTS, describe, recognize
+from codec.analysis.captioning.classifier import SUBJECTS, classify, describe
 from codec.analysis.prompt.find import find_prompt
 from codec.analysis.prompt.text_bounds import PromptSource
 from codec.image_io import load_picture
@@ -25,7 +25,7 @@ def test_any_picture_gets_a_caption(size: tuple[int, int]) -> None:
 
 
 def test_probabilities_are_probabilities() -> None:
-    seen = recognize(Image.open(SAMPLES[0]).convert("RGB"))
+    seen = classify(Image.open(SAMPLES[0]).convert("RGB"))
     assert sorted(seen.subjects) == sorted(SUBJECTS)
     assert sum(seen.subjects.values()) == pytest.approx(1)
     assert all(0 <= value <= 1 for value in seen.categories.values())
@@ -35,7 +35,7 @@ def test_probabilities_are_probabilities() -> None:
 def test_a_mirrored_picture_is_told_the_same() -> None:
     image = Image.open(SAMPLES[0]).convert("RGB")
     mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    first, second = recognize(image), recognize(mirrored)
+    first, second = classify(image), classify(mirrored)
     assert first.subjects == pytest.approx(second.subjects, abs=0.02)
 
 

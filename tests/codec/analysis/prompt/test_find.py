@@ -9,14 +9,14 @@ from PIL import Image, PngImagePlugin
 
 from codec.analysis.prompt.find import MAX_PROMPTS_SIZE, find_prompt
 from codec.analysis.prompt.text_bounds import MAX_PROMPT_LENGTH, FoundPrompt, PromptSource
-from codec.image_io import Picture, load_picture
+from codec.image_io import LoadedPicture, load_picture
 from layercast_common.errors import PromptError, UsageError
 
 LEVELS = {"short": "a fox", "medium": "a red fox", "long": "a red fox in deep snow"}
 
 
 @pytest.fixture
-def picture(tmp_path: Path) -> Picture:
+def picture(tmp_path: Path) -> LoadedPicture:
     """A picture with every source of a prompt: metadata, a sidecar, a folder and a file of prompts beside it."""
     info = PngImagePlugin.PngInfo()
     info.add_text("parameters", "from metadata")
@@ -29,7 +29,7 @@ def picture(tmp_path: Path) -> Picture:
 
 
 class TestOrder:
-    def test_each_source_wins_over_the_next(self, picture: Picture, tmp_path: Path) -> None:
+    def test_each_source_wins_over_the_next(self, picture: LoadedPicture, tmp_path: Path) -> None:
         def found(**given: object) -> FoundPrompt:
             return find_prompt(picture, captioner="none", **given)  # type: ignore[arg-type]
 
@@ -40,14 +40,14 @@ class TestOrder:
         assert found() == FoundPrompt("from the sidecar", PromptSource.SIDECAR)
         (tmp_path / "fox.txt").write_text(" \n")
         assert found() == FoundPrompt("from metadata", PromptSource.AUTOMATIC1111)
-        assert find_prompt(Picture(picture.image), captioner="none") == FoundPrompt(
+        assert find_prompt(LoadedPicture(picture.image), captioner="none") == FoundPrompt(
             "a very dark low-contrast picture, mostly navy blue", PromptSource.MEASURED
         )
 
-    def test_a_long_text_is_cut_to_the_limit(self, picture: Picture) -> None:
+    def test_a_long_text_is_cut_to_the_limit(self, picture: LoadedPicture) -> None:
         assert len(find_prompt(picture, given="x" * 9000).text) == MAX_PROMPT_LENGTH
 
-    def test_a_sidecar_may_open_with_a_byte_order_mark(self, picture: Picture, tmp_path: Path) -> None:
+    def test_a_sidecar_may_open_with_a_byte_order_mark(self, picture: LoadedPicture, tmp_path: Path) -> None:
         (tmp_path / "fox.txt").write_bytes("\ufeffein Füchslein".encode())
         assert find_prompt(picture).text == "ein Füchslein"
 
@@ -65,7 +65,7 @@ class TestNamedPrompts:
     )
     @pytest.mark.parametrize("form", ["folder", "by name", "by stem"])
     def test_levels(
-        self, picture: Picture, tmp_path: Path, form: str, entry: object, level: str | None, expected: str
+        self, picture: LoadedPicture, tmp_path: Path, form: str, entry: object, level: str | None, expected: str
     ) -> None:
         if form == "folder":
             prompts = tmp_path / "levels"
@@ -76,7 +76,7 @@ class TestNamedPrompts:
             prompts.write_text(json.dumps({"fox.png" if form == "by name" else "fox": entry, "other.png": "x"}))
         assert find_prompt(picture, prompts=prompts, level=level) == FoundPrompt(expected, PromptSource.PROMPTS)
 
-    def test_an_unknown_level_lists_those_there_are(self, picture: Picture, tmp_path: Path) -> None:
+    def test_an_unknown_level_lists_those_there_are(self, picture: LoadedPicture, tmp_path: Path) -> None:
         (tmp_path / "prompts.json").write_text(json.dumps({"fox.png": LEVELS}))
         with pytest.raises(PromptError, match=r"no level 'tiny'; it has short, medium, long$"):
             find_prompt(picture, prompts=tmp_path / "prompts.json", level="tiny")
@@ -97,13 +97,13 @@ class TestNamedPrompts:
         ],
         ids=lambda value: str(value)[:30],
     )
-    def test_files_that_do_not_do(self, picture: Picture, tmp_path: Path, content: bytes, message: str) -> None:
+    def test_files_that_do_not_do(self, picture: LoadedPicture, tmp_path: Path, content: bytes, message: str) -> None:
         (tmp_path / "prompts.json").write_bytes(content)
         with pytest.raises(PromptError, match=message) as caught:
             find_prompt(picture, prompts=tmp_path / "prompts.json")
         assert "\n" not in str(caught.value)
 
-    def test_folders_that_do_not_do(self, picture: Picture, tmp_path: Path) -> None:
+    def test_folders_that_do_not_do(self, picture: LoadedPicture, tmp_path: Path) -> None:
         (tmp_path / "prompts" / "fox.txt").write_bytes(b"\xff\xfe\xfd")
         with pytest.raises(PromptError, match="not UTF-8"):
             find_prompt(picture, prompts=tmp_path / "prompts")
@@ -113,16 +113,16 @@ class TestNamedPrompts:
         with pytest.raises(PromptError, match="there are no prompts at"):
             find_prompt(picture, prompts=tmp_path / "absent")
         with pytest.raises(PromptError, match="has no name to look up"):
-            find_prompt(Picture(picture.image), prompts=tmp_path / "prompts")
+            find_prompt(LoadedPicture(picture.image), prompts=tmp_path / "prompts")
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-    def test_a_file_nobody_may_read(self, picture: Picture, tmp_path: Path) -> None:
+    def test_a_file_nobody_may_read(self, picture: LoadedPicture, tmp_path: Path) -> None:
         (tmp_path / "prompts.json").chmod(0)
         with pytest.raises(PromptError, match="cannot be read"):
             find_prompt(picture, prompts=tmp_path / "prompts.json")
 
 
-def test_blank_texts_and_unknown_captioners_are_refused(picture: Picture) -> None:
+def test_blank_texts_and_unknown_captioners_are_refused(picture: LoadedPicture) -> None:
     with pytest.raises(PromptError, match="the given prompt is blank"):
         find_prompt(picture, given=" \n")
     with pytest.raises(UsageError, match="no captioner is called 'clip'"):

@@ -16,11 +16,11 @@ from protocol.transports.base import DialOptions, ListenOptions, Transport
 from protocol.transports.mqtt import broker as mqtt_broker
 from protocol.transports.mqtt import client as mqtt_client
 from protocol.transports.mqtt import transport as mqtt_links
-from protocol.transports.mqtt.topics import MAX_KEPT_TOPICS, Shelf, Topics
+from protocol.transports.mqtt.topics import MAX_KEPT_TOPICS, RetainedPictures, Topics
 from protocol.wire.encoding import encode_packet
 from protocol.wire.fields import SectionEntry
 from protocol.wire.packets import Data, Offer
-from receiver.server import Intake
+from receiver.server import Server
 from sender.connection.sender import Sender
 from tests.support.brokers import Mosquitto, mosquitto, needs_mosquitto
 from tests.support.connection_pair import section
@@ -104,7 +104,7 @@ async def test_no_addresses(url: str, words: str) -> None:
 
 async def test_pictures_are_kept_and_the_oldest_are_cleared(stream: str) -> None:
     events: list[ReceiverEvent] = []
-    async with Intake(stream, on_event=events.append) as intake, Sender(intake.url) as sender:
+    async with Server(stream, on_event=events.append) as intake, Sender(intake.url) as sender:
         assert list(await kept(stream)) == ["rx"]
         for _ in range(mqtt_links.KEPT_PICTURES + 2):
             await sender.send_sections(b"head", PICTURE)
@@ -119,14 +119,14 @@ async def test_pictures_are_kept_and_the_oldest_are_cleared(stream: str) -> None
 
 async def test_nothing_is_kept_where_nothing_shall_be(stream: str) -> None:
     events: list[ReceiverEvent] = []
-    async with Intake(stream, on_event=events.append) as intake, Sender(f"{intake.url}?retain=no") as sender:
+    async with Server(stream, on_event=events.append) as intake, Sender(f"{intake.url}?retain=no") as sender:
         delivery = await sender.send_sections(b"head", PICTURE)
         assert delivery.complete
         assert list(await kept(stream)) == ["rx"]
 
 
 async def test_who_comes_late_sees_the_base_first(stream: str) -> None:
-    async with Intake(stream, on_event=lambda _: None) as intake, Sender(intake.url) as sender:
+    async with Server(stream, on_event=lambda _: None) as intake, Sender(intake.url) as sender:
         # The detail is published before the lines, which a broker by itself would repeat in that order.
         late = [PICTURE[0], section(bytes(9000), urgency=7), section(bytes(9), urgency=7)]
         for _ in range(2):
@@ -173,9 +173,9 @@ async def test_a_broadcast_needs_no_receiver(stream: str) -> None:
 async def test_the_newest_receiver_answers(stream: str, caplog: pytest.LogCaptureFixture) -> None:
     first: list[ReceiverEvent] = []
     second: list[ReceiverEvent] = []
-    async with Intake(stream, on_event=first.append) as intake, Sender(stream) as sender:
+    async with Server(stream, on_event=first.append) as intake, Sender(stream) as sender:
         await sender.send_sections(b"head", PICTURE)
-        async with Intake(stream, on_event=second.append):
+        async with Server(stream, on_event=second.append):
             await send_until(sender, lambda: bool(second))
             assert not intake.sessions
         assert "another receiver answers on" in caplog.text
@@ -202,7 +202,7 @@ async def test_both_ends_survive_the_brokers_death(tmp_path: Path) -> None:
     with mosquitto(tmp_path) as broker:
         events: list[ReceiverEvent] = []
         url = f"mqtt://127.0.0.1:{broker.port}/garden"
-        async with Intake(url, on_event=events.append) as intake, Sender(intake.url, rate=200_000) as sender:
+        async with Server(url, on_event=events.append) as intake, Sender(intake.url, rate=200_000) as sender:
             sending = asyncio.create_task(sender.send_sections(b"head", [section(bytes(12_000), urgency=3)]))
             await asyncio.sleep(0.15)
             broker.kill()
@@ -242,7 +242,7 @@ async def test_users_and_access_rules(
         monkeypatch.setenv("LAYERCAST_MQTT_PASSWORD", "secret-r")
         with pytest.raises(AuthenticationError, match=r"does not let receiver write to lc/1/other/rx \(Not auth"):
             await open_listener(f"mqtt://receiver@{at}/other", print)  # type: ignore[arg-type]
-        async with Intake(f"mqtt://receiver@{at}/S", on_event=lambda _: None) as intake:
+        async with Server(f"mqtt://receiver@{at}/S", on_event=lambda _: None) as intake:
             assert intake.url == f"mqtt://receiver@{at}/S"
             async with Sender(f"mqtt://sender:secret-s@{at}/S") as sender:
                 assert (await sender.send_sections(b"head", PICTURE)).complete
@@ -260,7 +260,7 @@ async def test_users_and_access_rules(
 async def test_a_broker_that_takes_small_messages(tmp_path: Path) -> None:
     with mosquitto(tmp_path, "max_packet_size 300") as broker:
         url = f"mqtt://127.0.0.1:{broker.port}/garden"
-        async with Intake(url, on_event=lambda _: None) as intake, Sender(intake.url) as sender:
+        async with Server(url, on_event=lambda _: None) as intake, Sender(intake.url) as sender:
             assert (await sender.send_sections(b"head", PICTURE)).complete
     with (
         mosquitto(tmp_path, "max_packet_size 100") as broker,
@@ -313,7 +313,7 @@ def test_strangers_topics_are_nothing(topic: str, parts: tuple[str, ...]) -> Non
 
 
 def test_a_shelf_remembers_so_much_and_no_more() -> None:
-    shelf = Shelf(2)
+    shelf = RetainedPictures(2)
     for picture in (1, 2):
         assert [shelf.note(f"lc/1/S/pic/a/{picture}/0/{fragment}") for fragment in range(5000)] == [[]] * 5000
     assert len(shelf.note("lc/1/S/pic/a/3/o")) == MAX_KEPT_TOPICS
@@ -323,7 +323,7 @@ def test_a_shelf_remembers_so_much_and_no_more() -> None:
 async def test_a_stranger_at_the_broker_is_ignored(stream: str, caplog: pytest.LogCaptureFixture) -> None:
     host, _, name = stream.removeprefix("mqtt://").partition("/")
     events: list[ReceiverEvent] = []
-    async with Intake(stream, on_event=events.append) as intake, Sender(intake.url) as sender:
+    async with Server(stream, on_event=events.append) as intake, Sender(intake.url) as sender:
         async with aiomqtt.Client(host.split(":")[0], int(host.split(":")[1])) as client:
             for topic in ("in/\u00fc", "in/UPPER", "in/" + "x" * 300, "pic/a/b/c", "in/fine"):
                 await client.publish(f"lc/1/{name}/{topic}", b"\x00" * 50, qos=1)

@@ -9,7 +9,7 @@ from receiver.rendering.engine.direct import render
 from receiver.rendering.models.model import Model
 from receiver.rendering.sampling.conditioning import Conditioner
 from receiver.rendering.sampling.guidance import color_latents, pull_low_band
-from receiver.rendering.sampling.sampler import Run, advance
+from receiver.rendering.sampling.sampler import DenoisingRun, advance
 from receiver.rendering.settings.settings import Condition
 
 SIZE = (64, 64)
@@ -26,7 +26,7 @@ def uncolored(request: pytest.FixtureRequest) -> Model:
 
 def low_band(model: Model, priors: Priors, pull: float) -> torch.Tensor:
     pulled = replace(model, settings=replace(model.settings, color_pull=pull))
-    run = Run(pulled, Conditioner(pulled).prepare(priors), size=SIZE, seed=1, steps=5)
+    run = DenoisingRun(pulled, Conditioner(pulled).prepare(priors), size=SIZE, seed=1, steps=5)
     while not run.finished:
         advance(pulled, [run])
     return torch.nn.functional.adaptive_avg_pool2d(run.sample, (2, 2))

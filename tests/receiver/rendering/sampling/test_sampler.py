@@ -12,9 +12,9 @@ from torch import Tensor
 from codec.layers import Layer, Priors
 from receiver.rendering.models.model import Model
 from receiver.rendering.output.previews import decode_latents
-from receiver.rendering.sampling.conditioning import Conditioner, Conditions
+from receiver.rendering.sampling.conditioning import Conditioner, Conditioning
 from receiver.rendering.sampling.noise import draw_noise
-from receiver.rendering.sampling.sampler import Run, advance, predict
+from receiver.rendering.sampling.sampler import DenoisingRun, advance, predict
 from receiver.rendering.settings.settings import Condition
 
 SIZE = (64, 64)
@@ -29,11 +29,11 @@ def ddim(sd15: Model, sd15_folder: object) -> Model:
     return replace(sd15, scheduler=DDIMScheduler.from_pretrained(f"{sd15_folder}/scheduler"))
 
 
-def start(model: Model, priors: Priors, seed: int = 1, steps: int = 5) -> Run:
-    return Run(model, Conditioner(model).prepare(priors), size=SIZE, seed=seed, steps=steps)
+def start(model: Model, priors: Priors, seed: int = 1, steps: int = 5) -> DenoisingRun:
+    return DenoisingRun(model, Conditioner(model).prepare(priors), size=SIZE, seed=seed, steps=steps)
 
 
-def finish(model: Model, run: Run) -> Tensor:
+def finish(model: Model, run: DenoisingRun) -> Tensor:
     while not run.finished:
         advance(model, [run])
     return run.sample
@@ -202,9 +202,9 @@ def test_the_clean_estimate_ends_as_the_picture(mini: Model, priors: Priors) -> 
 
 def test_conditions_are_not_used_up(mini: Model, priors: Priors) -> None:
     """The UNet takes its features out of the list that it is given."""
-    conditions: Conditions = Conditioner(mini).prepare(priors)
+    conditions: Conditioning = Conditioner(mini).prepare(priors)
     before = [feature.clone() for feature in conditions.features or ()]
-    run = Run(mini, conditions, size=SIZE, seed=1, steps=2)
+    run = DenoisingRun(mini, conditions, size=SIZE, seed=1, steps=2)
     finish(mini, run)
     assert len(before) == len(conditions.features or ()) == 3
     assert all(torch.equal(a, b) for a, b in zip(before, conditions.features or (), strict=True))
