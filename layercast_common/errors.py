@@ -1,4 +1,4 @@
-"""Every error that layercast raises on purpose, in one tree that knows none of the rooms.
+"""Every error that layercast raises on purpose, in one tree.
 
 LayercastError
 ├── UsageError                 the caller asked for something that does not make sense
@@ -17,8 +17,10 @@ LayercastError
 │   ├── ListenError            the address cannot be listened on
 │   └── DisconnectedError      the connection ended before the work was done
 ├── AuthenticationError        the far side refused the token, or we refused theirs
-├── OutboxError                an outbox is in use elsewhere, is none, or cannot be read or written
-│   └── OutboxFullError        it holds as much as it may
+├── StorageError               a file or folder cannot be read or written; carries its path and errno
+│   ├── ArchiveError           an archive cannot be used, read or written
+│   └── OutboxError            an outbox is in use elsewhere, is none, or cannot be read or written
+│       └── OutboxFullError    it holds as much as it may
 ├── RenderError
 │   ├── UnknownModelError      no model of that name, hub id or folder
 │   ├── MissingModelError      a known model whose files are not on this machine
@@ -27,7 +29,11 @@ LayercastError
 └── MissingExtraError          an optional dependency is needed; names the extra that brings it
 """
 
+import os
+from typing import Self
+
 __all__ = [
+    "ArchiveError",
     "AuthenticationError",
     "BitstreamError",
     "BudgetError",
@@ -49,6 +55,7 @@ __all__ = [
     "ProtocolError",
     "RemoteProtocolError",
     "RenderError",
+    "StorageError",
     "TransportError",
     "TruncatedError",
     "UnknownModelError",
@@ -142,7 +149,37 @@ class AuthenticationError(LayercastError):
     """The far side refused the token, or we refused theirs."""
 
 
-class OutboxError(LayercastError):
+class StorageError(LayercastError):
+    """A file or folder cannot be read or written.
+
+    Attributes:
+        path: the file or folder, where there is one.
+        errno: the system's number of the cause, such as `errno.ENOSPC`, where there is one.
+    """
+
+    def __init__(self, message: str, *, path: str | os.PathLike[str] | None = None, errno: int | None = None) -> None:
+        super().__init__(message)
+        self.path = None if path is None else os.fspath(path)
+        self.errno = errno
+
+    @classmethod
+    def of(cls, error: OSError, path: str | os.PathLike[str], what: str = "") -> Self:
+        """The error for a failed system call.
+
+        Args:
+            error: what the system said.
+            path: the file or folder.
+            what: what was tried, such as "cannot be removed"; the system's own words alone if empty.
+        """
+        said = error.strerror or str(error)
+        return cls(f"{os.fspath(path)}{' ' + what if what else ''}: {said}", path=path, errno=error.errno)
+
+
+class ArchiveError(StorageError):
+    """An archive cannot be used, read or written."""
+
+
+class OutboxError(StorageError):
     """An outbox is in use by another process, is none, or cannot be read or written."""
 
 

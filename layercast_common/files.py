@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from layercast_common.errors import UsageError
+from layercast_common.errors import StorageError
 
 
 def save_whole(content: Image.Image | str | bytes, path: Path, *, durable: bool = False) -> None:
@@ -19,7 +19,7 @@ def save_whole(content: Image.Image | str | bytes, path: Path, *, durable: bool 
         durable: whether it must be on disk, safe from a power failure, when this returns.
 
     Raises:
-        UsageError: the file cannot be written.
+        StorageError: the file cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -35,21 +35,21 @@ def save_whole(content: Image.Image | str | bytes, path: Path, *, durable: bool 
         # Where nothing can be written, such as on a disk that has become read-only, nothing can be removed either.
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise UsageError(f"{path}: {error.strerror or error}") from error
+        raise StorageError.of(error, path) from error
 
 
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, where they are not there.
 
     Raises:
-        UsageError: it cannot be made.
+        StorageError: it cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        raise UsageError(f"{folder} is a file, and a folder is needed there") from error
+        raise StorageError(f"{folder} is a file, not a folder", path=folder, errno=error.errno) from error
     except OSError as error:
-        raise UsageError(f"the folder {folder} cannot be made: {error.strerror or error}") from error
+        raise StorageError.of(error, folder, "cannot be created") from error
 
 
 def _bytes_of(content: Image.Image | str | bytes) -> bytes:

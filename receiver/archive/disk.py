@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from layercast_common.errors import UsageError
+from layercast_common.errors import StorageError
 from layercast_common.files import save_whole
 
 #: What a file takes at least, and in steps of which it grows, on the file systems that are in use; in bytes.
@@ -37,12 +37,12 @@ class Disk:
         """Write a file, as `save_whole` does; gives how many bytes more than before it takes.
 
         Raises:
-            UsageError: it cannot be written.
+            StorageError: it cannot be written.
         """
         before = size_of(path)
         try:
             save_whole(content, path, durable=durable)
-        except UsageError as error:
+        except StorageError as error:
             self.failures += 1
             if not self.failing:
                 # Once, and not for each of the many files that follow.
@@ -58,7 +58,7 @@ class Disk:
 
     def probe(self, folder: Path) -> None:
         """Find out whether files can be written again, after one could not."""
-        with contextlib.suppress(UsageError, OSError):
+        with contextlib.suppress(StorageError, OSError):
             self.write(bytes(BLOCK), folder / PROBE_NAME, durable=True)
             (folder / PROBE_NAME).unlink()
 

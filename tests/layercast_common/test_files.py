@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from layercast_common.errors import UsageError
+from layercast_common.errors import StorageError
 from layercast_common.files import make_folder, save_whole
 
 PICTURE = Image.new("RGB", (8, 8), (1, 2, 3))
@@ -17,7 +17,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, content: Image.Im
     save_whole(content, tmp_path / "good", durable=durable)
     assert [path.name for path in tmp_path.iterdir()] == ["good"]
     (tmp_path / "taken" / "by").mkdir(parents=True)
-    with pytest.raises(UsageError, match="taken: "):
+    with pytest.raises(StorageError, match="taken: "):
         save_whole(content, tmp_path / "taken", durable=durable)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["good", "taken"]
 
@@ -33,7 +33,7 @@ def test_what_is_written(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="cannot be made: Not a directory"):
+    with pytest.raises(StorageError, match="cannot be created: Not a directory"):
         make_folder(tmp_path / "file" / "deeper")
     make_folder(tmp_path / "deep" / "er")
     make_folder(tmp_path / "deep" / "er")
