@@ -93,7 +93,7 @@ if TYPE_CHECKING:
         "codec.coders.z",
         "receiver.session",
         "evaluation.codec",
-        "training.data.d",
+        "training.data",
     ]
     assert sorted(imports_of(source, "codec.coders")) == sorted(seen)
 

@@ -93,7 +93,7 @@ async def test_a_missing_library_is_named(
     scheme: str, module: str, library: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert scheme in SCHEMES
-    for name in [name for name in sys.modules if name.startswith(("protocol.transports.mqtt.endpoint", module))]:
+    for name in [name for name in sys.modules if name.startswith(("protocol.transports.mqtt.", module))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(MissingExtraError, match=rf"{scheme.replace('+', '.')}:// needs the '{extra}' extra"):

@@ -93,7 +93,7 @@ def test_one_process_at_a_time(path: Path) -> None:
 
 ACCEPT = """
 import os, signal, sys
-from tests.sender.test_outbox import Outbox, stream
+from tests.sender.outbox.test_outbox import Outbox, stream
 outbox = Outbox(sys.argv[1])
 for number in range(5):
     outbox.begin(outbox.accept(stream(str(number))))
