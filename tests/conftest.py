@@ -4,6 +4,14 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Before torch is imported anywhere: what this package sets must not come too late.
+import receiver.rendering  # noqa: F401
+
+# An example's time is the machine's affair: Hypothesis' own limit of 200 ms is reached where others compute, too.
+settings.register_profile("layercast", deadline=None)
+settings.load_profile("layercast")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -16,8 +24,6 @@ def _heed_ctrl_c() -> None:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny model of random weights, which draws in no time."""
-    # Before torch: what this package sets must not come too late.
-    import receiver.rendering  # noqa: F401  isort: skip
     import torch
 
     from tests.support.models import build_tiny_model

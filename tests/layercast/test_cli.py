@@ -218,7 +218,7 @@ class Process:
             text=True,
         )
         # Whatever goes wrong, reading its output comes to an end.
-        self.watchdog = threading.Timer(120, self.process.kill)
+        self.watchdog = threading.Timer(300, self.process.kill)
         self.watchdog.start()
 
     def next_event(self, name: str) -> dict[str, Any]:
@@ -234,7 +234,7 @@ class Process:
     def end(self, number: int) -> tuple[int, str]:
         self.watchdog.cancel()
         self.process.send_signal(number)
-        _, err = self.process.communicate(timeout=30)
+        _, err = self.process.communicate(timeout=120)
         return self.process.returncode, err
 
 

@@ -39,7 +39,7 @@ ANY_PORT = "ws://127.0.0.1:0"
 SLOW = LinkProfile(name="slow", rate=2000, delay=0.01)
 
 #: Longest that a picture may take on a busy machine, in seconds.
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 class Watch:

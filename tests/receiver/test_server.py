@@ -49,7 +49,7 @@ async def last_words(connection: ClientConnection) -> tuple[Packet | None, int]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until something is so."""
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(120.0):
         while not condition():  # noqa: ASYNC110 (what is waited for happens at the other end of a socket)
             await asyncio.sleep(0.005)
 

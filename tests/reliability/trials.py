@@ -86,7 +86,7 @@ class Program:
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(30)
+                self._process.wait(120)
             self.kill()
 
     @property

@@ -22,7 +22,7 @@ from protocol.wire.tokens import admit_token
 from tests.support.transport_fixtures import KINDS, Kind, missing
 
 #: Real time that something may take which should take next to none, in seconds.
-PATIENCE = 20.0
+PATIENCE = 120.0
 
 #: Transports that carry whatever is put in; one of each kind.
 CARRIERS = pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from protocol.wire.packets import Data, Ping
 from tests.support.brokers import MOSQUITTO, mosquitto
 
 #: Real time that something may take which should take next to none, in seconds.
-PATIENCE = 20.0
+PATIENCE = 120.0
 
 
 #: What a peer says first. A broker tells of a peer by the first packet that is not of a picture.

@@ -23,7 +23,8 @@ from training.captioner.train import LEARNING_RATE, Recognizer, vary, write_tabl
 from training.data.scenes import Thing, draw_scene, plan_scenes, read_things
 from training.data.tiles import Source, add_source_options, load_tile, read_tiles
 from training.mini.vae import to_tensor
-from training.run import TrainingRun, cosine
+from training.run import TrainingRun, autocast, cosine
+from training.sizes import SMOKE_STEPS
 
 #: Objects that are told apart: every so-many-th name of those that scenes hold.
 OBJECTS = 50
@@ -75,7 +76,7 @@ def train(run: TrainingRun, source: Source, out: Path, *, batch: int) -> None:
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * cosine(run.progress)
         chosen = random.integers(0, len(pictures), batch)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(torch.device("cpu")):
             logits = network(vary(pictures[chosen], random))[:, len(SUBJECTS) :]
         loss = F.cross_entropy(logits, labels[chosen], label_smoothing=0.05)
         optimizer.zero_grad(set_to_none=True)
@@ -103,12 +104,12 @@ def main(arguments: list[str] | None = None) -> None:
     budget.add_argument("--steps", type=int, help="budget in steps")
     budget.add_argument("--minutes", type=float, help="budget in minutes, over all restarts")
     parser.add_argument("--batch", type=int, default=48)
-    parser.add_argument("--smoke", action="store_true", help="3 steps")
+    parser.add_argument("--smoke", action="store_true", help=f"{SMOKE_STEPS} steps")
     options = parser.parse_args(arguments)
     if options.objects is None:
         parser.error("say where the objects are, with --objects")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    steps = 3 if options.smoke else options.steps or (None if options.minutes else 1500)
+    steps = SMOKE_STEPS if options.smoke else options.steps or (None if options.minutes else 1500)
     run = TrainingRun(options.work, "objects", steps=steps, minutes=options.minutes)
     train(run, Source(options.data, options.objects), options.out, batch=options.batch)
 

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from codec.analysis.captioning.classifier import SIDE, SUBJECTS
 from training.data.tiles import Rows
 from training.mini.vae import to_tensor
-from training.run import TrainingRun, cosine
+from training.run import TrainingRun, autocast, cosine
+from training.sizes import SMOKE_STEPS
 
 LEARNING_RATE = 2e-3
 
@@ -131,7 +132,7 @@ def train(run: TrainingRun, work: Path, out: Path, *, batch: int, seed: int) -> 
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * cosine(run.progress)
         chosen = random.integers(0, len(pictures), batch)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(torch.device("cpu")):
             logits = network(vary(pictures[chosen], random))
         told = (
             F.cross_entropy(
@@ -185,10 +186,10 @@ def main(arguments: list[str] | None = None) -> None:
     budget.add_argument("--minutes", type=float, help="budget in minutes, over all restarts")
     parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--smoke", action="store_true", help="3 steps")
+    parser.add_argument("--smoke", action="store_true", help=f"{SMOKE_STEPS} steps")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    steps = 3 if options.smoke else options.steps or (None if options.minutes else 4000)
+    steps = SMOKE_STEPS if options.smoke else options.steps or (None if options.minutes else 4000)
     run = TrainingRun(options.work, "captioner", steps=steps, minutes=options.minutes)
     train(run, options.work, options.out, batch=options.batch, seed=options.seed)
 

@@ -9,7 +9,6 @@ where no grid is coarse enough. Colours went through the colour coder.
 import argparse
 import json
 import logging
-import multiprocessing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from tqdm import tqdm
 
 from codec.analysis.captioning.palette import dominant_colors, plain_caption
 from codec.analysis.colors import average_colors
@@ -25,6 +23,7 @@ from codec.coders.colors.payload import STEP, decode_colors, encode_colors
 from codec.structure.contours import Contours, find_contours
 from training.data.pack import SIZE
 from training.data.tiles import Rows, Source, add_source_options
+from training.processes import work_through
 
 #: The canvas that lines and colours are taken from, in pixels.
 CANVAS = 512
@@ -133,9 +132,7 @@ def extract(source: Source, work: Path, processes: int) -> None:
     """Write `SPLIT.conditions.npz` and `SPLIT.words.json` for both splits of `work`."""
     for split in ("train", "held_out"):
         rows = Rows.load(work / f"{split}.json")
-        with multiprocessing.get_context("spawn").Pool(processes) as pool:
-            worked = pool.imap(partial(condition, rows=rows, source=source), range(len(rows)), chunksize=16)
-            found = list(tqdm(worked, total=len(rows), desc=split, mininterval=5))
+        found = work_through(partial(condition, rows=rows, source=source), range(len(rows)), processes, split)
         edges, colors, names, plain = zip(*found, strict=True)
         (work / f"{split}.words.json").write_text(json.dumps({"colors": names, "plain": plain}), encoding="utf-8")
         unfinished = work / f"{split}.conditions.part.npz"

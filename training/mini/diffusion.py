@@ -16,7 +16,8 @@ from training.mini.network import Known, MiniNetwork
 from training.mini.packed import load_samples
 from training.mini.samples import Batch, Samples, stream
 from training.mini.text import take_words
-from training.run import TrainingRun, cosine
+from training.run import TrainingRun, autocast, cosine
+from training.sizes import SMOKE_STEPS, Sizes
 
 LEARNING_RATE = 6e-4
 
@@ -42,7 +43,7 @@ def flow_loss(network: nn.Module, batch: Batch, time: Tensor, noise: Tensor) -> 
     weight = time[:, None, None, None]
     noised = (1 - weight) * batch.latents + weight * noise
     known = Known(batch.tokens, batch.edges, batch.colors, batch.has_edges, batch.has_colors)
-    with torch.autocast(noised.device.type, torch.bfloat16):
+    with autocast(noised.device):
         flow = network(noised.contiguous(memory_format=torch.channels_last), time, known)
     loss: Tensor = (flow.float() - (noise - batch.latents)).square().mean((1, 2, 3))
     return loss
@@ -55,7 +56,7 @@ def train(run: TrainingRun, work: Path, *, batch: int, seed: int, workers: int =
     state = run.resume()
     samples, held_out, scale = load_samples(work, seed, device, state["scale"] if state else None)
 
-    network = MiniNetwork(samples.tokenizer)
+    network = MiniNetwork(samples.tokenizer, Sizes.of(work))
     if not state:
         take_words(network, work)
     network.to(device)
@@ -134,10 +135,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, default=8, help="pictures a step; more on a GPU")
     parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches; some on a GPU")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--smoke", action="store_true", help="3 steps")
+    parser.add_argument("--smoke", action="store_true", help=f"{SMOKE_STEPS} steps")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    steps = 3 if options.smoke else options.steps or (None if options.minutes else 40_000)
+    steps = SMOKE_STEPS if options.smoke else options.steps or (None if options.minutes else 40_000)
     run = TrainingRun(options.work, "diffusion", steps=steps, minutes=options.minutes)
     train(run, options.work, batch=options.batch, seed=options.seed, workers=options.workers)
 

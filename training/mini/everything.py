@@ -19,6 +19,7 @@ from training.data import conditions, pack
 from training.data.tiles import add_source_options
 from training.mini import diffusion, export, text, vae
 from training.mini import retrieval as memory
+from training.sizes import SMOKE_BATCH
 
 #: Shares of the minutes: the autoencoder's decoder, what words look like, the diffusion model, the captioner.
 VAE_SHARE, TEXT_SHARE, DIFFUSION_SHARE, CAPTIONER_SHARE = 0.2, 0.06, 0.68, 0.06
@@ -33,6 +34,8 @@ def run_all(options: argparse.Namespace) -> None:
     work: Path = options.work
     gpu = torch.cuda.is_available()
     batches = GPU_BATCHES if gpu else CPU_BATCHES
+    if options.smoke:
+        batches = dict.fromkeys(batches, SMOKE_BATCH)
     source = ["--data", str(options.data)]
     if options.objects:
         source += ["--objects", str(options.objects)]
@@ -64,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("build/mini"), help="where the model folder is written")
     parser.add_argument("--minutes", type=float, default=25, help="of learning, in all (default: %(default)s)")
     parser.add_argument("--crops", type=int, default=1, help="random cuts per picture beside the whole one")
-    parser.add_argument("--smoke", action="store_true", help="a few pictures, 3 steps of each stage")
+    parser.add_argument("--smoke", action="store_true", help="a few pictures, tiny networks, a few steps of each stage")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     run_all(options)

@@ -13,6 +13,7 @@ from diffusers import DPMSolverMultistepScheduler
 from training.mini.network import MiniNetwork
 from training.mini.packed import load_tokenizer
 from training.mini.vae import load_vae
+from training.sizes import Sizes
 
 
 def export(work: Path, folder: Path) -> None:
@@ -20,7 +21,7 @@ def export(work: Path, folder: Path) -> None:
     vae = load_vae(work)
     tokenizer = load_tokenizer(work)
     state = torch.load(work / "diffusion.pt", map_location="cpu", weights_only=True)["state"]
-    network = MiniNetwork(tokenizer)
+    network = MiniNetwork(tokenizer, Sizes.of(work))
     network.load_state_dict(state["average"])
     vae.register_to_config(scaling_factor=round(float(state["scale"]), 5))
     scheduler = DPMSolverMultistepScheduler(

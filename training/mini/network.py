@@ -10,9 +10,8 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from training.data.captions import MAX_TOKENS
 from training.mini.transform import LATENT_CHANNELS
+from training.sizes import Sizes
 
-CHANNELS = (96, 160, 224)
-TEXT_WIDTH = 256
 SIZE = 256
 
 
@@ -35,20 +34,20 @@ class MiniNetwork(nn.Module):
         colours-> color (T2I-Adapter)       ---+-> residuals ----/
     """
 
-    def __init__(self, tokenizer: CLIPTokenizer) -> None:
+    def __init__(self, tokenizer: CLIPTokenizer, sizes: Sizes) -> None:
         super().__init__()
         self.text_encoder = CLIPTextModel(
             CLIPTextConfig(
                 vocab_size=len(tokenizer),
-                hidden_size=TEXT_WIDTH,
-                intermediate_size=4 * TEXT_WIDTH,
-                num_hidden_layers=3,
+                hidden_size=sizes.text,
+                intermediate_size=4 * sizes.text,
+                num_hidden_layers=sizes.text_layers,
                 num_attention_heads=4,
                 max_position_embeddings=MAX_TOKENS,
                 bos_token_id=tokenizer.bos_token_id,
                 eos_token_id=tokenizer.eos_token_id,
                 pad_token_id=tokenizer.pad_token_id,
-                projection_dim=TEXT_WIDTH,
+                projection_dim=sizes.text,
             )
         )
         # SD 1.5's order of blocks, which full adapters need; attention over the 32x32 level would cost half of a
@@ -57,12 +56,12 @@ class MiniNetwork(nn.Module):
             sample_size=SIZE // 8,
             in_channels=LATENT_CHANNELS,
             out_channels=LATENT_CHANNELS,
-            block_out_channels=CHANNELS,
+            block_out_channels=sizes.channels,
             layers_per_block=1,
             down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
             up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
             transformer_layers_per_block=(0, 1, 1),
-            cross_attention_dim=TEXT_WIDTH,
+            cross_attention_dim=sizes.text,
             attention_head_dim=4,
             norm_num_groups=32,
             # The whole text is also added to the time embedding, as DeepFloyd's IF does: every block hears it.
@@ -70,8 +69,8 @@ class MiniNetwork(nn.Module):
             resnet_time_scale_shift="scale_shift",
         )
         # Light adapters repeat their last width, which fits four-level UNets only: both are full ones.
-        self.structure = T2IAdapter(1, list(CHANNELS), num_res_blocks=1, downscale_factor=8)
-        self.color = T2IAdapter(3, list(CHANNELS), num_res_blocks=1, downscale_factor=8)
+        self.structure = T2IAdapter(1, list(sizes.channels), num_res_blocks=1, downscale_factor=8)
+        self.color = T2IAdapter(3, list(sizes.channels), num_res_blocks=1, downscale_factor=8)
 
     def forward(self, noised: Tensor, time: Tensor, known: Known) -> Tensor:
         """Predict the flow.

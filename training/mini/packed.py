@@ -13,6 +13,7 @@ from transformers import CLIPTokenizer
 from training.data.captions import MAX_TOKENS, save_tokenizer, train_tokenizer
 from training.mini.samples import Samples
 from training.mini.vae import load_vae, to_tensor
+from training.run import autocast
 
 
 def cache_latents(vae: AutoencoderTiny, work: Path, split: str, device: torch.device) -> Tensor:
@@ -22,7 +23,7 @@ def cache_latents(vae: AutoencoderTiny, work: Path, split: str, device: torch.de
         pictures = np.load(work / f"{split}.npy", mmap_mode="r")
         vae = vae.to(device, memory_format=torch.channels_last)
         chunks = []
-        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+        with torch.no_grad(), autocast(device):
             for start in tqdm(range(0, len(pictures), 16), desc=f"{split} latents", mininterval=5):
                 chunk = to_tensor(np.array(pictures[start : start + 16])).to(device)
                 chunks.append(vae.encoder(chunk).half().cpu())

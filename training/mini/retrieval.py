@@ -11,7 +11,6 @@ ground.
 
 import argparse
 import logging
-import multiprocessing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from training.data.captions import MEDIA, SUBJECTS
 from training.data.conditions import CANVAS
 from training.data.scenes import Thing, draw_alone, read_things
 from training.data.tiles import Rows, Source, Tile, add_source_options, load_tile
+from training.processes import work_through
 
 #: Bytes that a picture may take.
 BUDGET = 600
@@ -84,9 +84,7 @@ def build(source: Source, work: Path, model: Model, processes: int) -> Retrieval
     tiles = Rows.load(work / "train.json").tiles
     things = read_things(source.objects) if source.objects else []
     jobs = [DrawTask(source, tile) for tile in tiles] + [DrawTask(source, thing) for thing in things]
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        worked = pool.imap(remember, jobs, chunksize=16)
-        pictures = list(tqdm(worked, total=len(jobs), desc="memory", mininterval=5))
+    pictures = work_through(remember, jobs, processes, "memory")
     for number, tile in enumerate(tqdm(tiles, desc="names", mininterval=5)):
         if tile.subject and not can_be_told(pictures[number], tile.subject, model):
             pictures[number] = msgspec.structs.replace(pictures[number], names=())

@@ -22,7 +22,8 @@ from training.mini.network import MiniNetwork
 from training.mini.packed import load_samples
 from training.mini.samples import Samples
 from training.mini.transform import mirror
-from training.run import TrainingRun, cosine
+from training.run import TrainingRun, autocast, cosine
+from training.sizes import SMOKE_STEPS, Sizes
 
 LEARNING_RATE = 1e-3
 
@@ -70,7 +71,7 @@ def train(run: TrainingRun, work: Path, *, batch: int, seed: int) -> None:
     samples, held_out, _ = load_samples(work, seed, device)
     coarse = F.adaptive_avg_pool2d(samples.latents.float(), SIDE)
     unseen = F.adaptive_avg_pool2d(held_out.latents.float(), SIDE)
-    guess = Guess(MiniNetwork(samples.tokenizer), coarse.shape[1]).to(device)
+    guess = Guess(MiniNetwork(samples.tokenizer, Sizes.of(work)), coarse.shape[1]).to(device)
     optimizer = torch.optim.AdamW(guess.parameters(), LEARNING_RATE, weight_decay=0.01, fused=True)
     if state:
         guess.load_state_dict(state["guess"])
@@ -81,7 +82,7 @@ def train(run: TrainingRun, work: Path, *, batch: int, seed: int) -> None:
             group["lr"] = LEARNING_RATE * cosine(run.progress)
         rows = [int(row) for row in picks.integers(0, len(samples), batch)]
         tokens, wanted = pairs(samples, rows, coarse, random.Random(f"{seed}/{run.step}"))
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             drawn = guess(tokens.to(device))
         loss = (drawn.float() - wanted.to(device)).square().mean()
         optimizer.zero_grad(set_to_none=True)
@@ -122,10 +123,10 @@ def main(arguments: list[str] | None = None) -> None:
     budget.add_argument("--minutes", type=float, help="budget in minutes, over all restarts")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--smoke", action="store_true", help="3 steps")
+    parser.add_argument("--smoke", action="store_true", help=f"{SMOKE_STEPS} steps")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    steps = 3 if options.smoke else options.steps or (None if options.minutes else 4000)
+    steps = SMOKE_STEPS if options.smoke else options.steps or (None if options.minutes else 4000)
     train(TrainingRun(options.work, "text", steps=steps, minutes=options.minutes), options.work,
           batch=options.batch, seed=options.seed)  # fmt: skip
 

@@ -11,6 +11,8 @@ from diffusers import AutoencoderTiny
 from numpy.typing import NDArray
 from torch import Tensor
 
+from training.sizes import Sizes
+
 #: Channel 0 to 2 of the colour space, luma and two chroma (JFIF, ITU-T T.871), and vertical and horizontal frequency.
 COEFFICIENTS = ((0, 0, 0), (1, 0, 0), (2, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1), (0, 0, 2), (0, 2, 0))
 
@@ -29,17 +31,14 @@ _BLOCK = 8
 #: RGB of the pixels of a block of 4x4.
 _WIDTH = 3 * 4 * 4
 
-#: Widths of the decoder's four levels.
-DECODER_WIDTH = 32
 
-
-def build_vae() -> AutoencoderTiny:
+def build_vae(sizes: Sizes) -> AutoencoderTiny:
     """The autoencoder with its encoder in place; the decoder is a half-width sibling of TAESD's, untrained."""
     vae = AutoencoderTiny(
         latent_channels=LATENT_CHANNELS,
         encoder_block_out_channels=(_WIDTH,) * 4,
         num_encoder_blocks=(0, 0, 0, 0),
-        decoder_block_out_channels=(DECODER_WIDTH,) * 4,
+        decoder_block_out_channels=(sizes.decoder,) * 4,
     )
     _write_encoder(vae)
     vae.encoder.requires_grad_(False)

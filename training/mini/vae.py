@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.mini.transform import build_vae
-from training.run import TrainingRun, cosine
+from training.run import TrainingRun, autocast, cosine
+from training.sizes import SMOKE_STEPS, Sizes
 
 CROP = 128
 LEARNING_RATE = 1e-3
@@ -70,7 +71,7 @@ def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
 
 def measure(vae: AutoencoderTiny, held_out: Tensor) -> float:
     """PSNR in dB of held-out crops after a round trip."""
-    with torch.no_grad(), torch.autocast(held_out.device.type, torch.bfloat16):
+    with torch.no_grad(), autocast(held_out.device):
         drawn = vae.decoder(vae.encoder(held_out)).float().clamp(-1, 1)
     return float(-10 * torch.log10((drawn - held_out).square().mean() / 4))
 
@@ -80,7 +81,7 @@ def train(run: TrainingRun, work: Path, *, batch: int, seed: int) -> None:
     torch.manual_seed(seed)
     pictures = np.load(work / "train.npy", mmap_mode="r")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    vae = build_vae().train().to(device, memory_format=torch.channels_last)
+    vae = build_vae(Sizes.of(work)).train().to(device, memory_format=torch.channels_last)
     trained = list(vae.decoder.parameters())
     optimizer = torch.optim.AdamW(trained, LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0, fused=True)
     if state := run.resume():
@@ -96,7 +97,7 @@ def train(run: TrainingRun, work: Path, *, batch: int, seed: int) -> None:
             latents = vae.encoder(wanted)
             spread = DISTURBED * torch.rand(batch, 1, 1, 1, device=device)
             disturbed = latents + spread * torch.randn_like(latents)
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             drawn = vae.decoder(disturbed).float()
         l1 = (drawn - wanted).abs().mean()
         squared = (drawn - wanted).square().mean()
@@ -114,7 +115,7 @@ def train(run: TrainingRun, work: Path, *, batch: int, seed: int) -> None:
 
 def load_vae(work: Path) -> AutoencoderTiny:
     """The trained autoencoder from its checkpoint, in evaluation mode; without one its decoder is untrained."""
-    vae = build_vae()
+    vae = build_vae(Sizes.of(work))
     if (checkpoint := work / "vae.pt").exists():
         vae.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["state"]["vae"])
     return vae.eval()
@@ -129,10 +130,10 @@ def main(arguments: list[str] | None = None) -> None:
     budget.add_argument("--minutes", type=float, help="budget in minutes, over all restarts")
     parser.add_argument("--batch", type=int, default=4, help="crops a step; more on a GPU")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--smoke", action="store_true", help="3 steps")
+    parser.add_argument("--smoke", action="store_true", help=f"{SMOKE_STEPS} steps")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    steps = 3 if options.smoke else options.steps or (None if options.minutes else 20_000)
+    steps = SMOKE_STEPS if options.smoke else options.steps or (None if options.minutes else 20_000)
     run = TrainingRun(options.work, "vae", steps=steps, minutes=options.minutes)
     train(run, options.work, batch=options.batch, seed=options.seed)
 

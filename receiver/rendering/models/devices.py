@@ -1,5 +1,6 @@
 """Where a model runs, and in which number format."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,11 @@ def choose_dtype(dtype: str, device: torch.device, unet: Path) -> torch.dtype:
     if device.type != "cpu":
         return torch.float16
     large = sum(path.stat().st_size for path in unet.glob("*.safetensors")) > LARGE_UNET
-    return torch.bfloat16 if large and _has_bfloat16() else torch.float32
+    return torch.bfloat16 if large and has_bfloat16() else torch.float32
 
 
-def _has_bfloat16() -> bool:
+@cache
+def has_bfloat16() -> bool:
     """Whether this CPU computes in bfloat16 itself."""
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

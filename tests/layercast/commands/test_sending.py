@@ -163,7 +163,7 @@ def test_pictures_are_taken_over_http(
     told: list[httpx.Response] = []
 
     def post() -> None:
-        with httpx.Client(base_url=base, headers={"authorization": "Bearer secret"}, timeout=60) as client:
+        with httpx.Client(base_url=base, headers={"authorization": "Bearer secret"}, timeout=120) as client:
             told.append(client.post("/images", content=stream.to_bytes()))
             with client.stream("GET", "/images/1/events") as events:
                 events.read()

@@ -22,7 +22,7 @@ from sender.outbox.outbox import Outbox
 from sender.outbox.relay import OutboxRelay
 
 #: Longest that something may take on a busy machine, in seconds.
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 #: Room for the labels of what was removed, and for a few streams.
 DISK_SIZE = "1m"

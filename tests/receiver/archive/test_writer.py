@@ -19,7 +19,7 @@ from receiver.receiver import Receiver
 from sender.connection.sender import Sender
 
 #: Longest that something may take on a busy machine, in seconds.
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from tests.support.scenes import Scene
 TEXT, LINES, COLOURS = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE
 
 #: Looks at the page this often and so long, in seconds, before a state that never comes fails a test.
-GLANCE, PATIENCE = 0.03, 20.0
+GLANCE, PATIENCE = 0.03, 120.0
 
 FLAGS = (
     "--headless=new",

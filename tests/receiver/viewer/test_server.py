@@ -24,7 +24,7 @@ TEXT, LINES, COLOURS = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE
 @contextlib.asynccontextmanager
 async def served(**options: Any) -> AsyncIterator[tuple[Viewer, httpx.AsyncClient]]:
     viewer = Viewer(**{"clock": lambda: 104.5} | options)
-    async with viewer.serve("127.0.0.1", 0) as url, httpx.AsyncClient(base_url=url, timeout=10) as client:
+    async with viewer.serve("127.0.0.1", 0) as url, httpx.AsyncClient(base_url=url, timeout=120) as client:
         yield viewer, client
 
 
@@ -283,7 +283,7 @@ async def test_closing_with_open_watchers_leaves_nothing(caplog: pytest.LogCaptu
     handler = signal.getsignal(signal.SIGINT)
     viewer = Viewer()
     caplog.set_level(logging.WARNING)
-    async with httpx.AsyncClient(timeout=10) as client, contextlib.AsyncExitStack() as seats:
+    async with httpx.AsyncClient(timeout=120) as client, contextlib.AsyncExitStack() as seats:
         async with viewer.serve("127.0.0.1", 0) as url:
             client.base_url = httpx.URL(url)
             assert viewer.url == url

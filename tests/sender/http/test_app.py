@@ -60,7 +60,7 @@ def opened(tmp_path: Path) -> Opened:
             listener = await open_socket("127.0.0.1", 0, option="--http")
             async with (
                 serving(quiet_server(build_app(counter)), listener, on_end=courier.updates.close),
-                httpx.AsyncClient(base_url=url_of(listener), timeout=60) as client,
+                httpx.AsyncClient(base_url=url_of(listener), timeout=120) as client,
             ):
                 yield Desk(courier, client)
 
@@ -226,7 +226,7 @@ async def test_progress_is_told_as_it_happens(opened: Opened, monkeypatch: pytes
         updates.tell(image, entry, progress=progress)
         outbox.finish(image, EntryState.DELIVERED)
         updates.tell(image, outbox.entry(image))
-        await asyncio.wait_for(listening, 10)
+        await asyncio.wait_for(listening, 120)
         events = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
         assert events == ["queued", "progress", "delivered"]
         told = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
@@ -253,7 +253,7 @@ async def test_closing_ends_what_listens(opened: Opened) -> None:
         while desk.courier.updates.listeners == 0:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         desk.courier.updates.close()
-        await asyncio.wait_for(ended.wait(), 10)
+        await asyncio.wait_for(ended.wait(), 120)
         await listening
 
 

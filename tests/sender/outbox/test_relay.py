@@ -28,7 +28,7 @@ from sender.outbox.updates import Update
 from tests.support.sender_link import Cable
 
 #: Longest that something may take on a busy machine, in seconds.
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 def stream(size: int = 300, text: str = "an old red lighthouse") -> Bitstream:

@@ -19,7 +19,7 @@ from sender.sources import folder as folders
 from sender.sources.folder import WatchedFolder, ingest_folder
 from tests.support.pictures import draw_picture
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 def draw(path: Path) -> None:

@@ -13,15 +13,24 @@ from PIL import Image
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
+import torch
+
 from codec.analysis.captioning.classifier import SUBJECTS, load_classifier
 from codec.layers import ColorMap, Priors, Semantic
 from receiver.rendering import load_model, render
+from receiver.rendering.model_files.files import MEMORY
+from receiver.rendering.retrieval import RetrievalIndex
 from training import held_out
 from training.captioner import objects
+from training.captioner import train as captioner
 from training.data import conditions, pack
 from training.data.scenes import draw_scene, plan_scenes, read_things
 from training.data.tiles import Rows, Source, read_tiles
 from training.mini import diffusion, everything, text, vae
+from training.mini.network import MiniNetwork
+from training.mini.packed import load_tokenizer
+from training.mini.transform import build_vae
+from training.sizes import MINI, SMOKE, Sizes
 
 
 def _drawing(seed: int, side: int) -> NDArray[np.uint8]:
@@ -63,6 +72,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
 @pytest.fixture(scope="module")
 def trained(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The working folder after every stage."""
+    torch.set_num_threads(1)
     work = tmp_path_factory.mktemp("work")
     where = ["--work", str(work)]
     pictures = ["--data", str(source.data), "--objects", str(source.objects)]
@@ -104,9 +114,38 @@ def test_the_exported_model_draws_any_subset(trained: Path) -> None:
         assert frames[-1].image.size == (256, 256)
 
 
+def test_all_that_ships_is_there(trained: Path, source: Source) -> None:
+    things = source.objects
+    assert things
+    assert Sizes.of(trained) == SMOKE
+    remembered = RetrievalIndex.load(trained / "model" / MEMORY)
+    assert len(remembered) == len(Rows.load(trained / "train.json").tiles) + len(read_things(things))
+    captions = load_classifier(trained / "model" / "captioner-1.npz")
+    assert captions.look(Image.new("RGB", (64, 64))).shape == (len(SUBJECTS) + len(captions.categories),)
+
+
 def test_what_ships_is_small(trained: Path) -> None:
-    assert sum(path.stat().st_size for path in (trained / "model").rglob("*")) < 48 << 20
-    assert (trained / "model" / "captioner-1.npz").stat().st_size < 4 << 20
+    assert Sizes.of(trained / "nowhere") == MINI
+    parts = (MiniNetwork(load_tokenizer(trained), MINI), build_vae(MINI))
+    halves = [2 * sum(parameter.numel() for parameter in part.parameters()) for part in parts]
+    assert sum(halves) + _size(trained / "model" / "tokenizer") < 46 << 20
+    assert 2 * sum(parameter.numel() for parameter in captioner.Recognizer(60).parameters()) < 4 << 20
+
+
+@pytest.mark.slow
+def test_every_stage_at_full_size(source: Source, tmp_path: Path) -> None:
+    pictures = ["--data", str(source.data), "--objects", str(source.objects)]
+    where = ["--work", str(tmp_path)]
+    pack.main([*pictures, *where, "--scenes", "8"])
+    everything.main([*pictures, *where, "--out", str(tmp_path / "model"), "--minutes", "0.1"])
+    assert _size(tmp_path / "model") < 48 << 20
+    assert (tmp_path / "model" / "captioner-1.npz").stat().st_size < 4 << 20
+    frames = list(render(Priors((256, 256)), 1, model=load_model(tmp_path / "model"), steps=2))
+    assert frames[-1].image.size == (256, 256)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*"))
 
 
 def test_every_stage_goes_on_where_it_stopped(trained: Path, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ async def kept(url: str) -> dict[str, bytes]:
     async with aiomqtt.Client(host.split(":")[0], int(host.split(":")[1])) as client:
         await client.subscribe(f"lc/1/{name}/#")
         try:
-            async with asyncio.timeout(0.3):
+            async with asyncio.timeout(1.0):
                 async for message in client.messages:
                     messages[str(message.topic).removeprefix(f"lc/1/{name}/")] = bytes(message.payload)
         except TimeoutError:

@@ -48,7 +48,7 @@ async def post(listener: Listener, body: bytes, **headers: str) -> int:
 
     def ask() -> int:
         host, port = listener.url.removeprefix("webrtc+http://").partition("/")[0].split(":")
-        connection = http.client.HTTPConnection(host, int(port), timeout=10.0)
+        connection = http.client.HTTPConnection(host, int(port), timeout=120.0)
         connection.request("POST", "/offers", body=body, headers=headers)
         status = connection.getresponse().status
         connection.close()
