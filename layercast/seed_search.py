@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from codec.container.bitstream import Bitstream
 from evaluation.pictures.quality import Quality, compare
-from evaluation.rendering.runs import Studio
+from evaluation.rendering.runs import RunDriver
 from layercast_common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,11 +69,11 @@ def search_seeds(
         UsageError: no such number of seeds.
     """
     check_count(count)
-    studio = Studio(model, steps or model.settings.steps)
+    driver = RunDriver(model, steps or model.settings.steps)
     priors = stream.decode()
     tried = []
     for seed in track(range(count)):
-        quality = compare(studio.draw(priors, seed), original)
+        quality = compare(driver.draw(priors, seed), original)
         tried.append(TriedSeed(seed, score(quality), quality))
     tried.sort(key=lambda one: (-one.score, one.seed))
     return replace(stream, header=replace(stream.header, seed=tried[0].seed)), tried

@@ -191,7 +191,7 @@ class Receiver:
 
     def _start_engine(self, model: Union[str, Path, "Model"]) -> "Renderer":
         """Everything slow that a first picture would otherwise wait for: weights, compiled coders, first kernels."""
-        from receiver.rendering.engine.renderer import start_renderer
+        from receiver.rendering.start import start_renderer
 
         blank = np.zeros((WARM_UP_SIDE, WARM_UP_SIDE, 3), np.uint8)
         encode(blank, "warm up").decode()

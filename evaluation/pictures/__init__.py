@@ -1,1 +1,1 @@
-"""How near drawn pictures come to their originals, and what other formats make of the same bytes."""
+"""Quality of rendered pictures against their originals, and against other formats of the same size in bytes."""

@@ -1,11 +1,13 @@
-"""What each layer brings to the drawn picture, against other formats at as many bytes.
+"""Measure the quality of rendered pictures at each level, against other formats of at least the same size in bytes.
 
-python -m evaluation.pictures --images DIR [--model mini] [--budget 330 655] [--sheet SHEET.webp] [--json]
+Every picture is encoded like `layercast encode` (its prompt from NAME.txt beside it, or from its metadata) and rendered
+at each level. The other formats get the same number of bytes or more, each at the best of several scales for every
+figure. Figures, at canvas size: F1 of edges within 4 pixels, Canny (100, 200) of the original against Canny (50, 100)
+of the picture; GMSD; mean CIEDE2000 over 64-pixel cells; PSNR; SSIM; and seconds of the engine.
 
-Every picture is encoded as `layercast encode` does (its prompt from NAME.txt beside it, or from its metadata) and drawn
-at each level. The other formats get as many bytes or more, each at its best of several scales for every figure. At
-canvas size: F1 of edges within 4 pixels, Canny (100, 200) of the original against Canny (50, 100) of the picture; GMSD;
-mean CIEDE2000 over 64-pixel cells; PSNR; SSIM; and seconds of the engine.
+examples:
+    python -m evaluation.pictures --images build/held-out --budget 330 655
+    python -m evaluation.pictures --images build/held-out --sheet build/sheet.webp
 """
 
 import argparse
@@ -33,23 +35,33 @@ if TYPE_CHECKING:
 #: Pictures on the contact sheet.
 SHEET_PICTURES = 24
 
+#: Columns of the table of figures.
 COLUMNS = ("", "bytes", "edge F1", "GMSD", "dE2000", "PSNR", "SSIM", "first s", "all s")
 
 _SUFFIXES = (".png", ".webp", ".jpg", ".jpeg")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code."""
+    """Run the command; return its exit code: 0, or 1 after an error on stderr."""
     parser = argparse.ArgumentParser(
         prog="python -m evaluation.pictures", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--images", type=Path, required=True, help="folder of pictures, each with NAME.txt beside it")
-    parser.add_argument("--model", default="mini", help="(default: %(default)s)")
-    parser.add_argument("--budget", type=int, nargs="+", default=[330, 655], help="bytes a picture (default: 330 655)")
+    parser.add_argument(
+        "--model", default="mini", help="registered name, folder or hub id of the model (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--budget", type=int, nargs="+", default=[330, 655], help="most bytes per picture (default: 330 655)"
+    )
     parser.add_argument("--count", type=int, default=40, help="most pictures to measure (default: %(default)s)")
-    parser.add_argument("--no-formats", action="store_true", help="measure no other formats")
-    parser.add_argument("--sheet", type=Path, help=f"write a contact sheet of {SHEET_PICTURES} pictures instead")
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
+    parser.add_argument("--no-formats", action="store_true", help="do not measure other formats")
+    parser.add_argument(
+        "--sheet",
+        type=Path,
+        metavar="FILE",
+        help=f"write a contact sheet of {SHEET_PICTURES} pictures instead of measuring",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     options = parser.parse_args(arguments)
     try:
         (_write_sheet if options.sheet else _measure)(options)
@@ -60,10 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _paths(options: argparse.Namespace, count: int) -> list[Path]:
-    """Pictures from all over the folder, in order of their names."""
+    """Return pictures evenly spread over the folder, in order of their names."""
     paths = sorted(path for path in options.images.iterdir() if path.suffix.lower() in _SUFFIXES)
     if not paths or count < 1:
-        raise UsageError(f"there is no picture in {options.images}")
+        raise UsageError(f"no picture in {options.images}; use a folder with {', '.join(_SUFFIXES)} files")
     return paths[:: max(1, len(paths) // count)][:count]
 
 
@@ -89,10 +101,8 @@ def _measure(options: argparse.Namespace) -> None:
         console.print(
             f"{len(paths)} pictures, {result.mean_bytes:.0f} bytes of {result.budget}; {model.name}, {model.device}"
         )
-        console.print(
-            _table(("", "bytes", "edge F1", "GMSD", "dE2000", "PSNR", "SSIM", "first s", "all s"), _rows(result))
-        )
-        console.print(_table(("bar", "figure", "bound", ""), [_said(bar) for bar in bars(result)]))
+        console.print(_table(COLUMNS, _rows(result)))
+        console.print(_table(("bar", "figure", "bound", ""), [_bar_row(bar) for bar in bars(result)]))
 
 
 def _tracked(paths: Sequence[Path], about: str) -> Iterable[Path]:
@@ -108,7 +118,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     return table
 
 
-def _said(bar: Threshold) -> list[str]:
+def _bar_row(bar: Threshold) -> list[str]:
     bound = f"{'>=' if bar.at_least else '<='} {bar.bound:.3f}"
     return [bar.what, f"{bar.figure:.3f}", bound, "met" if bar.met else "missed"]
 
@@ -131,7 +141,7 @@ def _write_sheet(options: argparse.Namespace) -> None:
     formats = {codec.name: codec for codec in load_formats()}
     paths = _paths(options, SHEET_PICTURES)
     model = _load(options.model)
-    cases = [draw_levels(model, path, options.budget[-1]) for path in _tracked(paths, "drawing")]
+    cases = [draw_levels(model, path, options.budget[-1]) for path in _tracked(paths, "rendering")]
     draw_sheet(cases, formats["WebP"]).save(options.sheet, quality=85)
 
 

@@ -1,4 +1,4 @@
-"""What other picture formats make of the same bytes: scaled down, coded as small as they go, scaled up again."""
+"""Other picture formats at the same size in bytes: scaled down, encoded, decoded, and scaled up again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 
 from layercast_common.errors import MissingExtraError
 
-#: Sides that pictures are scaled down to before they are coded, in shares of their own.
+#: Factors by which pictures are scaled down before they are encoded.
 SCALES = (1, 2, 3, 4, 6, 8)
 
-#: Bytes that a competitor may take more than it is given, as a share: qualities come in steps.
+#: Largest ratio of a competitor's size to the requested one: quality levels come in steps.
 NEAR = 1.15
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Coded:
-    """A picture as a format has it.
+    """A picture after a round trip through a format.
 
     Attributes:
         pixels: (H, W, 3) uint8 RGB, scaled up to the original's size.
-        size: bytes that it took.
+        size: encoded size in bytes.
     """
 
     pixels: NDArray[np.uint8]
@@ -33,7 +33,14 @@ class Coded:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Format:
-    """A picture format, with its qualities from the fewest bytes to the most."""
+    """A picture format.
+
+    Attributes:
+        name: its name.
+        qualities: arguments of `encode`, from the fewest bytes to the most.
+        encode: encodes (H, W, 3) uint8 RGB at a quality.
+        decode: the inverse.
+    """
 
     name: str
     qualities: range
@@ -42,10 +49,10 @@ class Format:
 
 
 def load_formats() -> tuple[Format, ...]:
-    """WebP, AVIF, JPEG and JPEG XL, each as hard at work as it can be.
+    """Return WebP, AVIF, JPEG and JPEG XL encoders at high effort.
 
     Raises:
-        MissingExtraError: the library that codes them is not installed.
+        MissingExtraError: imagecodecs is not installed.
     """
     try:
         import imagecodecs
@@ -56,7 +63,7 @@ def load_formats() -> tuple[Format, ...]:
         Format("WebP", range(101), partial(codecs.webp_encode, lossless=False, method=6), codecs.webp_decode),
         Format("AVIF", range(101), partial(codecs.avif_encode, speed=6), codecs.avif_decode),
         Format("JPEG", range(1, 96), partial(codecs.jpeg8_encode, optimize=True), codecs.jpeg8_decode),
-        # JPEG XL goes by its own distance here, of which less is better.
+        # JPEG XL takes a distance, of which less is better, in place of a quality.
         Format("JPEG XL", range(150, -1, -1), partial(_encode_jpegxl, codecs), codecs.jpegxl_decode),
     )
 
@@ -66,13 +73,13 @@ def _encode_jpegxl(codecs: Any, picture: NDArray[np.uint8], tenths: int) -> byte
 
 
 def candidates(picture: NDArray[np.uint8], size: int, codec: Format) -> list[Coded]:
-    """The picture at each scale, in the lowest quality that takes at least `size` bytes.
+    """Encode a picture at each scale, in the lowest quality that takes at least `size` bytes.
 
-    A scale at which that takes far more is left out; if all do, the one that takes the fewest is there.
+    Scales that take more than `NEAR` times `size` are left out; if all do, the smallest result is returned.
 
     Args:
         picture: (H, W, 3) uint8 RGB.
-        size: bytes.
+        size: least size in bytes.
         codec: the format.
     """
     found = [_at_scale(picture, size, codec, scale) for scale in SCALES]

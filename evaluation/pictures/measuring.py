@@ -1,4 +1,4 @@
-"""Pictures drawn at each level, and what other formats make of as many bytes."""
+"""Render pictures at each level, and compare them with other formats of the same size in bytes."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from receiver.rendering.engine.direct import render
 if TYPE_CHECKING:
     from receiver.rendering.models.model import Model
 
-#: The levels in the paper's order, by name.
+#: The layers of each level, by name, in the paper's order.
 LEVELS: Mapping[str, tuple[Layer, ...]] = {
     "semantic": (Layer.SEMANTIC,),
     "structure": (Layer.SEMANTIC, Layer.STRUCTURE),
@@ -29,12 +29,12 @@ LEVELS: Mapping[str, tuple[Layer, ...]] = {
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Drawn:
-    """A picture drawn at one level.
+    """A picture rendered at one level.
 
     Attributes:
-        pixels: (H, W, 3) uint8 RGB, the last frame.
+        pixels: the last frame, (H, W, 3) uint8 RGB.
         first_s: seconds until the first frame.
-        seconds: seconds until the last.
+        seconds: seconds until the last frame.
     """
 
     pixels: NDArray[np.uint8]
@@ -44,13 +44,13 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class LevelResult:
-    """Means over the pictures, of one level.
+    """Means over the pictures at one level.
 
     Attributes:
-        quality: of the last frame.
+        quality: quality of the last frame.
         first_s: seconds until the first frame.
-        seconds: seconds until the last.
-        slowest_s: of the picture that took longest.
+        seconds: seconds until the last frame.
+        slowest_s: seconds of the slowest picture.
     """
 
     quality: Quality
@@ -61,7 +61,12 @@ class LevelResult:
 
 @dataclass(frozen=True, slots=True)
 class FormatResult:
-    """Means over the pictures, of one format: of each picture and figure the best of all scales."""
+    """Means over the pictures in one format; for each picture and figure the best scale counts.
+
+    Attributes:
+        quality: quality of the decoded pictures.
+        mean_bytes: encoded size.
+    """
 
     quality: Quality
     mean_bytes: float
@@ -69,13 +74,13 @@ class FormatResult:
 
 @dataclass(frozen=True, slots=True)
 class PicturesResult:
-    """All that was measured at one budget.
+    """The results at one budget.
 
     Attributes:
-        budget: bytes that a picture might take.
-        mean_bytes: bytes that they took.
-        levels: by name, in order.
-        formats: by name.
+        budget: most bytes of a stream.
+        mean_bytes: mean size of the streams.
+        levels: results of the levels, by name, in order.
+        formats: results of the other formats, by name.
     """
 
     budget: int
@@ -85,7 +90,14 @@ class PicturesResult:
 
 
 def draw(model: "Model", known: Priors, seed: int, clock: Callable[[], float] = time.perf_counter) -> Drawn:
-    """Draw what is known of a picture, as a receiver does."""
+    """Render a picture like a receiver.
+
+    Args:
+        model: the model.
+        known: the layers.
+        seed: of the starting noise.
+        clock: returns seconds.
+    """
     started = clock()
     first = None
     image = None
@@ -99,12 +111,12 @@ def draw(model: "Model", known: Priors, seed: int, clock: Callable[[], float] = 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Case:
-    """A picture, its stream at one budget, and what was drawn of it.
+    """A picture, the size of its stream, and its renderings.
 
     Attributes:
         original: (H, W, 3) uint8 RGB, at canvas size.
-        size: bytes of the stream.
-        levels: what was drawn, by level.
+        size: size of the stream in bytes.
+        levels: the renderings, by level.
     """
 
     original: NDArray[np.uint8]
@@ -113,7 +125,12 @@ class Case:
 
 
 def draw_levels(model: "Model", source: PictureSource, budget: int) -> Case:
-    """Encode a picture as `layercast encode` does, its prompt from beside it or from its metadata, and draw each level.
+    """Encode a picture like `layercast encode`, with the prompt beside it or in its metadata, and render each level.
+
+    Args:
+        model: the model.
+        source: the picture.
+        budget: most bytes of its stream.
 
     Raises:
         LayercastError: the picture cannot be read, or the budget cannot be met.
@@ -134,10 +151,13 @@ def measure_pictures(
     """Measure every picture at every level, and in every other format.
 
     Args:
-        model: what draws.
-        sources: the pictures.
-        budget: bytes a picture may take.
-        formats: what else to measure.
+        model: the model.
+        sources: the pictures; at least one.
+        budget: most bytes of a stream.
+        formats: the other formats.
+
+    Raises:
+        LayercastError: a picture cannot be read, or the budget cannot be met.
     """
     sizes: list[int] = []
     drawn: dict[str, list[Drawn]] = {name: [] for name in LEVELS}
@@ -173,7 +193,7 @@ def measure_pictures(
 
 
 def bars(result: PicturesResult) -> list[Threshold]:
-    """What is promised of a budget, and what came of it."""
+    """Return the bars for one budget, with the figures reached."""
     last = result.levels["texture"].quality
     others = [entry.quality for entry in result.formats.values()]
     promised = []

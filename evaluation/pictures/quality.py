@@ -1,4 +1,4 @@
-"""How near a picture is to its original: the figures, the same for every competitor."""
+"""Quality figures of a picture against its original; the same for every competitor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -12,29 +12,29 @@ from codec.color_difference import ciede2000, to_lab
 from codec.structure.contours import agreement
 from evaluation.codec.pictures import REFERENCE_CANNY, TOLERANCE
 
-#: Canny's thresholds on pictures that are measured, which are softer than originals.
+#: Canny's thresholds on measured pictures, which are softer than originals.
 DRAWN_CANNY = (50, 100)
 
-#: Steadies the ratio of gradients where both are weak (GMSD's own value, for 0 to 255).
+#: Stabilises the ratio of gradients where both are weak (GMSD's own value, for 0 to 255).
 GMSD_C = 170.0
 
-#: Steady SSIM's ratios: (0.01 * 255)^2 and (0.03 * 255)^2.
+#: Stabilise SSIM's ratios: (0.01 * 255)^2 and (0.03 * 255)^2.
 SSIM_C1, SSIM_C2 = 6.5025, 58.5225
 
-#: SSIM's window, in pixels: its side, and the sigma of its weights.
+#: SSIM's Gaussian window, in pixels: side and sigma.
 WINDOW, SIGMA = 11, 1.5
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How near a picture is to its original.
+    """Quality of a picture against its original.
 
     Attributes:
-        edge_f1: of its lines within 4 pixels of the original's, 0 to 1, more is better.
-        gmsd: gradient magnitude similarity deviation, less is better.
-        color_difference: mean CIEDE2000 over cells of 64 pixels, less is better.
-        psnr: in dB, of RGB.
-        ssim: of grey, up to 1, more is better.
+        edge_f1: F1 of its edges within 4 pixels of the original's, 0 to 1; more is better.
+        gmsd: gradient magnitude similarity deviation; less is better.
+        color_difference: mean CIEDE2000 over cells of 64 pixels; less is better.
+        psnr: peak signal-to-noise ratio of RGB, in dB; more is better.
+        ssim: structural similarity of grey, up to 1; more is better.
     """
 
     edge_f1: float
@@ -44,12 +44,12 @@ class Quality:
     ssim: float
 
 
-#: The figures of which less is better.
+#: Figures of which less is better.
 LESS_IS_BETTER = frozenset({"gmsd", "color_difference"})
 
 
 def compare(drawn: NDArray[np.uint8], original: NDArray[np.uint8]) -> Quality:
-    """Hold a picture against its original; both (H, W, 3) uint8 RGB of one size."""
+    """Compare a picture with its original; both (H, W, 3) uint8 RGB of one size."""
     gray, true_gray = (np.asarray(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), np.uint8) for p in (drawn, original))
     lines = np.asarray(cv2.Canny(gray, *DRAWN_CANNY), np.uint8)
     true_lines = np.asarray(cv2.Canny(true_gray, *REFERENCE_CANNY), np.uint8)
@@ -66,7 +66,7 @@ def compare(drawn: NDArray[np.uint8], original: NDArray[np.uint8]) -> Quality:
 
 
 def gmsd(drawn: NDArray[np.uint8], original: NDArray[np.uint8]) -> float:
-    """Gradient magnitude similarity deviation of two (H, W) uint8 pictures, 0 if they are alike.
+    """Return the gradient magnitude similarity deviation of two (H, W) uint8 pictures, 0 if they are equal.
 
     W. Xue, L. Zhang, X. Mou, A. Bovik, "Gradient Magnitude Similarity Deviation", IEEE TIP 23(2), 2014.
     """
@@ -76,14 +76,14 @@ def gmsd(drawn: NDArray[np.uint8], original: NDArray[np.uint8]) -> float:
 
 
 def _gradient(gray: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Magnitude of Prewitt's gradient of the picture at half its size."""
+    """Return the magnitude of Prewitt's gradient of the picture at half its size."""
     half = cv2.resize(gray.astype(np.float32), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     across = np.repeat(np.array([[1, 0, -1]], np.float32) / 3, 3, axis=0)
     return np.asarray(np.hypot(cv2.filter2D(half, -1, across), cv2.filter2D(half, -1, across.T)), np.float32)
 
 
 def ssim(drawn: NDArray[np.uint8], original: NDArray[np.uint8]) -> float:
-    """Mean structural similarity of two (H, W) uint8 pictures.
+    """Return the mean structural similarity of two (H, W) uint8 pictures.
 
     Z. Wang, A. Bovik, H. Sheikh, E. Simoncelli, "Image Quality Assessment", IEEE TIP 13(4), 2004.
     """
@@ -103,12 +103,12 @@ def _window(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def mean_of(qualities: Sequence[Quality]) -> Quality:
-    """The mean of every figure."""
+    """Return the mean of every figure."""
     return Quality(*(float(np.mean([getattr(q, field.name) for q in qualities])) for field in fields(Quality)))
 
 
 def best_of(qualities: Sequence[Quality]) -> Quality:
-    """The best of every figure, each from whichever picture has it."""
+    """Return the best value of every figure, each from any of the pictures."""
     return Quality(
         *(
             (min if field.name in LESS_IS_BETTER else max)(getattr(q, field.name) for q in qualities)

@@ -1,4 +1,4 @@
-"""A contact sheet: originals, what was drawn of them at each level, and WebP at as many bytes."""
+"""A contact sheet: originals, their renderings at each level, and WebP at the same size in bytes."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,17 @@ from evaluation.pictures.competitors import Format, candidates
 from evaluation.pictures.measuring import LEVELS, Case
 from evaluation.pictures.quality import compare
 
-#: Side of a picture on the sheet, the space around it, and the height of the line of titles, in pixels.
+#: Side of a picture on the sheet, space between pictures, and height of the title line, in pixels.
 SIDE, SPACE, HEAD = 128, 4, 18
 
-#: Pictures next to each other, each with all that was made of it.
+#: Originals per line of the sheet, each with its renderings.
 ABREAST = 3
 
 _GROUND, _INK = (18, 20, 24), (236, 238, 242)
 
 
 def draw_sheet(cases: Sequence[Case], webp: Format) -> Image.Image:
-    """Lay out every case in a row of its own, several rows abreast: an RGB picture."""
+    """Return the sheet as an RGB picture: each case in a row, `ABREAST` rows side by side."""
     titles = ("original", *LEVELS, webp.name)
     cell, width = SIDE + SPACE, (SIDE + SPACE) * len(titles) + 2 * SPACE
     sheet = Image.new("RGB", (width * ABREAST, HEAD + cell * -(-len(cases) // ABREAST)), _GROUND)

@@ -1,4 +1,4 @@
-"""Layers that come while a picture is being drawn: what joining and rewinding save, and what they cost in quality."""
+"""Layers that arrive during a render: the steps that joining and rewinding save, and their cost in quality."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ import numpy as np
 
 from codec.layers import Layer, Priors
 from evaluation.pictures.quality import compare
-from evaluation.rendering.runs import Studio
+from evaluation.rendering.runs import RunDriver
 from evaluation.rendering.subjects import Subject
 
 if TYPE_CHECKING:
     from receiver.rendering.models.model import Model
 
-#: When the three layers come, as shares of the run that is under way.
+#: When the three layers arrive, as shares of the current run.
 ARRIVALS = (0.1, 0.4, 0.7)
 
 _ORDER = (Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE)
@@ -22,20 +22,20 @@ _ORDER = (Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrivalFigures:
-    """Means over pictures.
+    """Means over pictures, for one order of arrival.
 
     Attributes:
-        scenario: what came when.
-        steps: of a whole run.
-        passes: UNet passes, with the plan.
+        scenario: the order in which the layers arrive.
+        steps: steps of a whole run.
+        passes: UNet passes under the update policy.
         full_passes: UNet passes of one whole run for each arrival.
-        pass_share: one over the other.
-        edge_f1: with the plan, against the original.
-        restart_edge_f1: of a whole run with all layers.
-        f1_agreement: one over the other.
-        color_difference: CIEDE2000 with the plan, against the original.
-        restart_color_difference: of a whole run with all layers.
-        color_agreement: the latter over the former.
+        pass_share: `passes` over `full_passes`.
+        edge_f1: edge F1 under the update policy, against the original.
+        restart_edge_f1: edge F1 of a whole run with all layers.
+        f1_agreement: `edge_f1` over `restart_edge_f1`.
+        color_difference: CIEDE2000 under the update policy, against the original.
+        restart_color_difference: CIEDE2000 of a whole run with all layers.
+        color_agreement: `restart_color_difference` over `color_difference`.
         similarity: SSIM of the two pictures.
     """
 
@@ -54,7 +54,7 @@ class ArrivalFigures:
 
 
 def scenarios(priors: Priors) -> dict[str, list[Priors]]:
-    """What is known at the start and after each of three arrivals, by the name of the order."""
+    """Return the layers at the start and after each of three arrivals, by the name of the order."""
     layers = {layer.name.lower(): layer for layer in _ORDER}
     orders = {
         "words, lines, colours": ("semantic", "structure", "texture"),
@@ -67,24 +67,30 @@ def scenarios(priors: Priors) -> dict[str, list[Priors]]:
 
 
 def measure_arrivals(model: "Model", subjects: Sequence[Subject], steps: int) -> list[ArrivalFigures]:
-    """Draw every picture with layers arriving at `ARRIVALS` and compare it with a whole run with all of them."""
-    studio = Studio(model, steps)
+    """Render every picture with layers arriving at `ARRIVALS`, and compare it with a whole run with all layers.
+
+    Args:
+        model: the model to measure.
+        subjects: the pictures; at least one.
+        steps: steps of each run.
+    """
+    driver = RunDriver(model, steps)
     names = list(scenarios(subjects[0].priors))
     rows: dict[str, list[tuple[float, ...]]] = {name: [] for name in names}
     for subject in subjects:
-        whole = studio.draw(subject.priors, subject.seed)
+        whole = driver.draw(subject.priors, subject.seed)
         restarted = compare(whole, subject.original)
         for name, states in scenarios(subject.priors).items():
-            studio.passes = 0
-            job = studio.begin(states[0], subject.seed)
+            driver.passes = 0
+            job = driver.begin(states[0], subject.seed)
             for share, state in zip(ARRIVALS, states[1:], strict=True):
-                studio.advance(job, round(share * job.run.steps))
-                job.take_layers(state)
-            drawn = studio.finish(job)
+                driver.advance(job, round(share * job.run.steps))
+                job.update(state)
+            drawn = driver.finish(job)
             reached = compare(drawn, subject.original)
             rows[name].append(
                 (
-                    studio.passes,
+                    driver.passes,
                     reached.edge_f1,
                     reached.color_difference,
                     restarted.edge_f1,

@@ -1,4 +1,4 @@
-"""Many pictures at once: how long each waits for its first frame, and whether all are finished."""
+"""Many pictures at once: the wait for the last first frame, throughput, and whether all are finished."""
 
 import statistics
 import time
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrowdFigures:
-    """Medians over rounds in which lone pictures and crowds took turns.
+    """Medians over rounds that alternate between single pictures and crowds.
 
     Attributes:
-        pictures: in a crowd.
-        lone_first_s: a lone picture's first frame.
-        last_first_s: the last first frame of a crowd.
-        first_share: one over the other.
-        finished: pictures of the crowds that were drawn to the end, of all: 1 if none starved.
-        throughput: pictures a second in a crowd over those one after another.
+        pictures: pictures in a crowd.
+        lone_first_s: time to the first frame of a single picture, in seconds.
+        last_first_s: time until every picture of a crowd has its first frame, in seconds.
+        first_share: `last_first_s` over `lone_first_s`.
+        finished: share of the crowds' pictures that were finished: 1 if none starved.
+        throughput: pictures per second in a crowd over those one after another.
     """
 
     pictures: int
@@ -35,11 +35,18 @@ class CrowdFigures:
 
 
 def measure_crowd(model: "Model", subjects: Sequence[Subject], pictures: int, rounds: int) -> CrowdFigures:
-    """Draw `pictures` at once and, in between, each alone."""
+    """Render `pictures` at once and, in between, each alone.
+
+    Args:
+        model: the model to measure.
+        subjects: the pictures, repeated if there are too few.
+        pictures: pictures in a crowd.
+        rounds: rounds that count; one more is run first to warm up.
+    """
     crowd = [subjects[number % len(subjects)] for number in range(pictures)]
     lone_firsts, crowd_firsts, shares, gains, finished = [], [], [], [], 0
     for number in range(rounds + 1):
-        # The whole crowd alone, one after another, is what its throughput is held against.
+        # The baseline for the throughput: the pictures of the crowd one after another.
         alone = [_draw_at_once(model, [subject]) for subject in crowd]
         together = _draw_at_once(model, crowd)
         if not number:
@@ -68,19 +75,21 @@ class _Times:
 
 
 def _draw_at_once(model: "Model", crowd: Sequence[Subject]) -> _Times:
-    """Seconds from handing pictures over to the last of their first frames, and to the last frame of all."""
+    """Measure the seconds from submitting pictures to the last of their first frames, and to the last frame of all."""
     from receiver.rendering.engine.engine import Engine
 
     firsts: dict[int, float] = {}
     with Engine(model) as engine:
-        began = time.perf_counter()
+        started = time.perf_counter()
 
-        def note(key: int) -> Callable[["Frame"], None]:
+        def record_first(key: int) -> Callable[["Frame"], None]:
             def on_frame(_: "Frame") -> None:
-                firsts.setdefault(key, time.perf_counter() - began)
+                firsts.setdefault(key, time.perf_counter() - started)
 
             return on_frame
 
-        drawings = [engine.submit(key, subject.priors, subject.seed, note(key)) for key, subject in enumerate(crowd)]
-        done = [drawing.result().final for drawing in drawings]
-        return _Times(max(firsts.values()), time.perf_counter() - began, sum(done))
+        results = [
+            engine.submit(key, subject.priors, subject.seed, record_first(key)) for key, subject in enumerate(crowd)
+        ]
+        finished = [result.result().final for result in results]
+        return _Times(max(firsts.values()), time.perf_counter() - started, sum(finished))

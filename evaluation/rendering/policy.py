@@ -1,8 +1,8 @@
-"""How late each layer may come: agreement with a full re-run against the steps that are saved.
+"""How late each layer may arrive: agreement with a full re-run against the steps saved.
 
-For each layer a run is drawn without it; at each share of the run it comes, and either joins, or the run is rewound to
-an earlier step. Both are finished and compared, with the picture and with what a full re-run gives. The recommended
-limits are the gentlest whose agreement is enough at every moment up to them.
+For each layer, a run starts without it. At each share of the run the layer arrives, and either joins, or the run is
+rewound to an earlier step. Each variant is finished and compared with the original and with a full re-run. The
+recommended limits save the most steps while the agreement is sufficient at every moment up to them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,39 +13,39 @@ import numpy as np
 
 from codec.layers import Layer
 from evaluation.pictures.quality import compare
-from evaluation.rendering.runs import Studio
+from evaluation.rendering.runs import RunDriver
 from evaluation.rendering.subjects import Subject
 from receiver.rendering.settings.arrival_limits import ArrivalLimits
 
 if TYPE_CHECKING:
     from receiver.rendering.models.model import Model
 
-#: Layers that a picture may still miss while it is drawn.
+#: Layers that may arrive during a render.
 KINDS = (Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE)
 
-#: When a layer comes, and where a run is rewound to, as shares of the run.
+#: Moments at which a layer arrives, and targets of a rewind, as shares of the run.
 MOMENTS = (0.1, 0.2, 0.3, 0.4, 0.55, 0.7, 0.85)
 TARGETS = (0.1, 0.2, 0.3, 0.4)
 
-#: What the limits are recommended for: quality of what is drawn over that of a full re-run.
+#: Least quality for which a limit is recommended: that of the picture over that of a full re-run.
 ENOUGH = 0.95
 
-#: And at least so much likeness to a full re-run's picture: words change pictures without making them better or worse
-#: to any figure, and where pictures are fitted to lines and colours in the end, these figures say little else.
+#: Least SSIM to the full re-run's picture, in addition: prompts change pictures without making any figure better or
+#: worse, and if pictures are fitted to edges and colours at the end, the other figures hardly differ.
 ALIKE = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyPoint:
-    """What came of one layer that came at one moment, means over pictures.
+    """The result for one layer that arrives at one moment; means over pictures.
 
     Attributes:
-        layer: its name.
-        moment: when it came, as a share of the run.
-        target: where the run went on from: the moment itself where it joined.
-        quality: the lesser of edge F1 and CIEDE2000, each over that of a full re-run; 1 is as good.
+        layer: name of the layer.
+        moment: when it arrives, as a share of the run.
+        target: the share that the run continues from; equal to `moment` if the layer joins.
+        quality: the worse of edge F1 and CIEDE2000, each relative to a full re-run; 1 is equally good.
         similarity: SSIM to the full re-run's picture.
-        saved: share of a full re-run's steps that were not needed.
+        saved: share of a full re-run's steps that were saved.
     """
 
     layer: str
@@ -57,18 +57,18 @@ class PolicyPoint:
 
     @property
     def joins(self) -> bool:
-        """Whether the run went on from where it was."""
+        """Whether the layer joined without a rewind."""
         return self.target == self.moment
 
     @property
     def agrees(self) -> bool:
-        """Whether this is as good as a full re-run."""
+        """Whether the result is as good as a full re-run."""
         return self.quality >= ENOUGH and self.similarity >= ALIKE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyFigures:
-    """All points, and the limits that they recommend."""
+    """All points, and the limits recommended from them."""
 
     steps: int
     pictures: int
@@ -82,24 +82,31 @@ def measure_policy(
     steps: int,
     track: Callable[[Sequence[Subject], str], Iterable[Subject]],
 ) -> PolicyFigures:
-    """Measure every layer at every moment on every picture."""
-    studio = Studio(model, steps)
+    """Measure every layer at every moment on every picture.
+
+    Args:
+        model: the model to measure.
+        subjects: the pictures; at least one.
+        steps: steps of each run.
+        track: passes the pictures through and shows progress, under a name.
+    """
+    driver = RunDriver(model, steps)
     rows: dict[tuple[Layer, int, int], list[tuple[float, float, float]]] = {}
     for subject in track(subjects, f"policy, {steps} steps"):
-        whole = studio.draw(subject.priors, subject.seed)
+        whole = driver.draw(subject.priors, subject.seed)
         best = compare(whole, subject.original)
         for layer in KINDS:
             before = subject.priors.only(set(subject.priors.layers) - {layer})
-            job = studio.begin(before, subject.seed)
-            # Runs of few steps have fewer moments than there are shares.
+            job = driver.begin(before, subject.seed)
+            # In short runs several shares round to the same step.
             for moment in sorted({round(share * steps) for share in MOMENTS} - {0, steps}):
-                studio.advance(job, moment)
+                driver.advance(job, moment)
                 targets = {int(share * steps) for share in TARGETS} - {0}
                 for target in sorted({moment} | {target for target in targets if target < moment}):
-                    twin = studio.fork(job, subject.priors)
+                    twin = driver.fork(job, subject.priors)
                     if target < moment:
                         twin.run.rewind(target)
-                    drawn = studio.finish(twin)
+                    drawn = driver.finish(twin)
                     reached = compare(drawn, subject.original)
                     rows.setdefault((layer, moment, target), []).append(
                         (
@@ -130,20 +137,20 @@ def _point(layer: Layer, moment: float, target: float, rows: Sequence[tuple[floa
 
 
 def recommend(points: Sequence[PolicyPoint]) -> ArrivalLimits:
-    """The limits for one layer: pure, from its points alone."""
+    """Return the limits for one layer, from its points. Pure."""
     join = _last(point.moment for point in _agreeing_run([p for p in points if p.joins]))
     best = ArrivalLimits(join=join)
     for target in sorted({p.target for p in points if not p.joins}):
         later = [p for p in points if not p.joins and p.target == target and p.moment > join]
         rewind = _last(point.moment for point in _agreeing_run(later))
-        # What is saved on the average, if the layer may come at any moment.
+        # The mean saving if the layer arrives at a random moment.
         if (rewind - join) * target > max(0.0, best.rewind - join) * best.rewind_to:
             best = ArrivalLimits(join=join, rewind=rewind, rewind_to=target)
     return best
 
 
 def _agreeing_run(points: Sequence[PolicyPoint]) -> list[PolicyPoint]:
-    """The points, in order of their moments, up to the first that does not agree."""
+    """Return the points in order of their moments, up to the first that does not agree."""
     run = []
     for point in sorted(points, key=lambda point: point.moment):
         if not point.agrees:

@@ -1,8 +1,11 @@
-"""A full-size Stable Diffusion 1.5 without its training: `python -m evaluation.rendering.random_model FOLDER`.
+"""Write a full-size Stable Diffusion 1.5 with random weights, about 2.5 GB in bfloat16.
 
-Every part has the real one's architecture, size and place in the hub's layout, and random weights: for finding out
-whether a machine loads it, how much memory it takes and how fast it is, where the real one cannot be fetched. Pictures
-drawn with it show noise. About 2.5 GB, in bfloat16.
+Every part has the real one's architecture, size and place in the hub's layout. Use it to check whether a machine can
+load the model, how much memory it needs and how fast it is, without fetching the real one. Its pictures show noise.
+
+example:
+    python -m evaluation.rendering.random_model build/random-sd15
+    layercast bench render --model build/random-sd15
 """
 
 import argparse
@@ -20,20 +23,21 @@ if TYPE_CHECKING:
 #: Words of CLIP's tokenizer.
 VOCABULARY = 49408
 
-#: Spread of the weights; small, so that nothing overflows on its way through the layers.
+#: Standard deviation of the weights; small, so that no activation overflows.
 SPREAD = 0.02
 
 
-def build(folder: Path, *, seed: int = 0, tell: Callable[[str], None]) -> None:
+def build(folder: Path, *, seed: int = 0, on_part: Callable[[str], None]) -> None:
     """Write the whole model.
 
     Args:
-        folder: made if it is not there; must be empty.
+        folder: created if it does not exist; must be empty.
         seed: of the weights.
-        tell: called with the name of each part before it is made.
+        on_part: called with the name of each part before it is made.
 
     Raises:
-        UsageError: the folder holds something already.
+        UsageError: the folder is not empty.
+        OSError: the folder cannot be written.
     """
     import torch
 
@@ -42,20 +46,20 @@ def build(folder: Path, *, seed: int = 0, tell: Callable[[str], None]) -> None:
     torch.manual_seed(seed)
     index: dict[str, Any] = {"_class_name": "StableDiffusionPipeline", "safety_checker": [None, None]}
     for name, (library, make) in _parts().items():
-        tell(name)
+        on_part(name)
         part = make()
         if isinstance(part, torch.nn.Module):
             part = _fill(part)
         part.save_pretrained(folder / name)
         if library:
             index[name] = [library, type(part).__name__]
-        # Before the next one is made: the UNet alone takes 1.7 GB.
+        # Freed before the next part is made: the UNet alone takes 1.7 GB.
         del part
     (folder / "model_index.json").write_text(json.dumps(index, indent=1))
 
 
 def _parts() -> dict[str, tuple[str, Callable[[], Any]]]:
-    """Each part's library, for the index, and how to make it; configs as in the hub's repositories."""
+    """Return each part's library, for the index, and its constructor; configs as in the hub's repositories."""
     from diffusers import AutoencoderKL, AutoencoderTiny, PNDMScheduler, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -114,7 +118,7 @@ def _parts() -> dict[str, tuple[str, Callable[[], Any]]]:
 
 
 def _on_meta(make: Callable[[], Any]) -> Callable[[], Any]:
-    """Build without memory: the weights are drawn later, in their own format."""
+    """Build without memory for the weights; they are created later, in their final format."""
 
     def build_on_meta() -> Any:
         import torch
@@ -138,7 +142,7 @@ def _make_adapter(kind: str, channels_in: int, channels: Sequence[int], blocks: 
 
 
 def _make_tokenizer() -> Any:
-    """CLIP's tokenizer without its merges: single letters, and as many words as the real one has."""
+    """Make CLIP's tokenizer without its merges: single letters, and the vocabulary size of the real one."""
     from tokenizers.pre_tokenizers import ByteLevel
     from transformers import CLIPTokenizer
 
@@ -157,7 +161,7 @@ def _fill(module: "nn.Module") -> "nn.Module":
     module = module.to(torch.bfloat16)
     with torch.no_grad():
         for parameter in module.parameters():
-            # What is one number wide scales and shifts; such layers begin as if they were not there.
+            # One-dimensional parameters are scales and shifts; they start as the identity.
             if parameter.ndim > 1:
                 parameter.normal_(std=SPREAD)
             else:
@@ -175,22 +179,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where to write it")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the weights (default: %(default)s)")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="empty or new folder to write the model to")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the weights (default: %(default)s)")
     options = parser.parse_args(arguments)
     try:
         from receiver.rendering.models.parts import quiet_libraries
 
         with quiet_libraries():
-            build(options.folder, seed=options.seed, tell=lambda name: _say(f"making {name}"))
+            build(options.folder, seed=options.seed, on_part=lambda name: _print_line(f"making {name}"))
     except (LayercastError, OSError) as error:
-        _say(f"error: {error}")
+        _print_line(f"error: {error}")
         return 1
-    _say(f"draw with it: layercast decode FILE -o DIR --model {options.folder} --steps 4")
+    _print_line(f"render with it: layercast decode FILE -o DIR --model {options.folder} --steps 4")
     return 0
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     sys.stderr.write(line + "\n")
 
 

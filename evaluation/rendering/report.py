@@ -1,4 +1,4 @@
-"""All that `layercast bench render` measures, and the bars that it is held against."""
+"""The measurements of `layercast bench render`, and their bars."""
 
 import os
 import platform
@@ -17,22 +17,26 @@ from evaluation.thresholds import Threshold
 if TYPE_CHECKING:
     from receiver.rendering.models.model import Model
 
-#: Shows how far a piece of work is: passes items through, under a name.
+#: Passes items through and shows progress, under a name.
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 
-#: Pictures that are drawn at once to see how long each waits.
+#: Pictures that are rendered at once, to measure how long each waits.
 CROWD = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderReport:
-    """What was measured, on what.
+    """The measurements of one model on one device.
 
     Attributes:
         model: name of the model.
-        device: where it ran, in words.
-        performance: how it was run there.
-        pictures: how many pictures were drawn.
+        device: the device, in words.
+        performance: the way that the model ran.
+        pictures: number of pictures measured.
+        speed: times of one picture.
+        arrivals: layers that arrive during a render, for each order.
+        crowd: many pictures at once.
+        bars: the figures with their bounds.
     """
 
     model: str
@@ -51,10 +55,15 @@ def measure_rendering(
     """Measure the engine on pictures.
 
     Args:
-        images: pictures, each with its prompt beside or in it.
-        steps: of the runs into which layers arrive.
-        rounds: how often times are taken.
+        model: the model to measure.
+        images: pictures, each with a prompt in its metadata or in NAME.txt beside it.
+        steps: steps of the runs into which layers arrive.
+        rounds: how often each time is measured.
         seed: of the first picture's noise.
+        track: shows progress.
+
+    Raises:
+        LayercastError: a picture cannot be read or encoded, or the model cannot render it.
     """
     subjects = load_subjects(images, seed)
     for _ in track([None], "speed"):
@@ -77,13 +86,13 @@ def measure_rendering(
 def measure_limits(
     model: "Model", images: Sequence[Path], *, steps: Sequence[int], seed: int, track: Track
 ) -> list[PolicyFigures]:
-    """Measure how late layers may come into runs of so many steps each."""
+    """Measure how late layers may arrive, in runs of each number of steps; arguments as in `measure_rendering`."""
     subjects = load_subjects(images, seed)
     return [measure_policy(model, subjects, count, track) for count in steps]
 
 
 def describe_device(device: Any) -> str:
-    """What a model runs on, in words."""
+    """Return a device's description: GPU name, or CPU name with its threads and cores."""
     import torch
 
     if device.type == "cuda":

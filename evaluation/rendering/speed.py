@@ -1,4 +1,4 @@
-"""How much time the engine adds to the UNet's own, and how a stock pipeline compares."""
+"""The engine's overhead over the bare UNet, and its speed relative to a stock diffusers pipeline."""
 
 import statistics
 import time
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codec.layers import Skeleton
-from evaluation.rendering.runs import Studio
+from evaluation.rendering.runs import RunDriver
 from evaluation.rendering.subjects import Subject
 from layercast_common.errors import RenderError
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeedFigures:
-    """Medians over rounds that took turns, so that a busy machine is busy for all alike.
+    """Medians over interleaved rounds, so that other load on the machine affects all figures alike. Times in seconds.
 
     Attributes:
-        steps: of a run.
-        bare_s: one UNet forward with the engine's own inputs.
-        engine_s: one step of the engine, everything around the UNet included.
-        engine_share: one over the other.
-        first_s: from handing a picture over to its first frame, by an engine.
-        parts_s: the bare parts of that: conditions, steps as many as it takes, and one decoding.
-        first_share: one over the other.
-        whole_s: a picture from priors to its last frame, without fitting it to the colours and lines that were sent.
-        stock_s: the same by diffusers' own T2I-Adapter pipeline on plain torch, same weights, steps and noise.
-        stock_share: one over the other; above 1 the stock pipeline is slower.
+        steps: steps of a run.
+        bare_s: one UNet forward pass with the engine's own inputs.
+        engine_s: one step of the engine, including the work around the UNet.
+        engine_share: `engine_s` over `bare_s`.
+        first_s: from submitting a picture to its first frame, in an engine.
+        parts_s: the bare parts of that: conditions, the steps up to the frame, and one decoding.
+        first_share: `first_s` over `parts_s`.
+        whole_s: a picture from priors to its last frame, without fitting it to the received colours and edges.
+        stock_s: the same by diffusers' own T2I-Adapter pipeline on plain torch, with the same weights, steps and noise.
+        stock_share: `stock_s` over `whole_s`; above 1 the stock pipeline is slower.
     """
 
     steps: int
@@ -50,27 +50,37 @@ class SpeedFigures:
 
 
 def measure_speed(model: "Model", subject: Subject, steps: int, rounds: int) -> SpeedFigures:
-    """Draw one picture with all its layers, again and again, by each way in turn."""
-    studio = Studio(model, steps)
-    # A stock pipeline fits neither colours nor lines to what was sent: the same work for both.
+    """Render one picture with all its layers repeatedly, each way in turn.
+
+    Args:
+        model: the model to measure.
+        subject: the picture.
+        steps: steps of a run.
+        rounds: rounds that count; one more is run first to warm up.
+
+    Raises:
+        RenderError: the model has no adapter for any layer of the picture.
+    """
+    driver = RunDriver(model, steps)
+    # A stock pipeline does not fit colours and edges, so ours does not either.
     unfitted = replace(model, settings=replace(model.settings, color_fit=False, line_fit=False))
     stock = _stock_pipeline(_run_plainly(model), subject, steps)
     ways: dict[str, Callable[[], float]] = {
-        "bare": lambda: _bare_forward(studio, subject),
-        "engine": lambda: _engine_step(studio.model, subject, steps),
+        "bare": lambda: _bare_forward(driver, subject),
+        "engine": lambda: _engine_step(driver.model, subject, steps),
         "first": lambda: _first_frame(model, subject, steps),
         "parts": lambda: _bare_parts(model, subject, steps),
-        "whole": lambda: _timed(lambda: Studio(unfitted, steps).draw(subject.priors, subject.seed)),
+        "whole": lambda: _timed(lambda: RunDriver(unfitted, steps).draw(subject.priors, subject.seed)),
         "stock": lambda: _timed(stock),
     }
     times: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name, measure in ways.items():
-            taken = measure()
-            # The first round pays for kernels that are chosen and memory that is taken once.
+            elapsed = measure()
+            # The first round includes one-time costs: choosing kernels and allocating memory.
             if number:
-                times[name].append(taken)
-    middle = {name: statistics.median(taken) for name, taken in times.items()}
+                times[name].append(elapsed)
+    middle = {name: statistics.median(values) for name, values in times.items()}
     return SpeedFigures(
         steps=steps,
         bare_s=middle["bare"],
@@ -86,39 +96,39 @@ def measure_speed(model: "Model", subject: Subject, steps: int, rounds: int) -> 
 
 
 def _timed(act: Callable[[], object]) -> float:
-    began = time.perf_counter()
+    started = time.perf_counter()
     act()
-    return time.perf_counter() - began
+    return time.perf_counter() - started
 
 
 def wait_for(device: Any) -> None:
-    """Wait until an accelerator did what it was asked."""
+    """Wait until an accelerator has finished its queued work."""
     import torch
 
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
-def _bare_forward(studio: Studio, subject: Subject) -> float:
-    """Median of as many forwards as a run has steps."""
+def _bare_forward(driver: RunDriver, subject: Subject) -> float:
+    """Return the median time of as many forward passes as a run has steps."""
     import torch
 
     from receiver.rendering.sampling.sampler import unet_inputs
 
-    model, job = studio.model, studio.begin(subject.priors, subject.seed)
+    model, job = driver.model, driver.begin(subject.priors, subject.seed)
     times = []
     with torch.inference_mode():
         inputs = unet_inputs(model, [job.run])
-        for _ in range(studio.steps):
-            began = time.perf_counter()
+        for _ in range(driver.steps):
+            started = time.perf_counter()
             inputs.forward(model)
             wait_for(model.device)
-            times.append(time.perf_counter() - began)
+            times.append(time.perf_counter() - started)
     return statistics.median(times)
 
 
 def _engine_step(model: "Model", subject: Subject, steps: int) -> float:
-    """Median time between the steps of an engine that does nothing else."""
+    """Return the mean time of a step in an engine that renders one picture."""
     from receiver.rendering.engine.engine import Engine
 
     with Engine(model, batch=1) as engine:
@@ -131,22 +141,22 @@ def _first_frame(model: "Model", subject: Subject, steps: int) -> float:
 
     shown: list[float] = []
     with Engine(model) as engine:
-        began = time.perf_counter()
+        started = time.perf_counter()
         engine.submit(
-            "picture", subject.priors, subject.seed, lambda _: shown.append(time.perf_counter() - began), steps
+            "picture", subject.priors, subject.seed, lambda _: shown.append(time.perf_counter() - started), steps
         ).result()
     return shown[0]
 
 
 def _bare_parts(model: "Model", subject: Subject, steps: int) -> float:
-    """Seconds for what a first frame cannot do without, one part after the other."""
+    """Measure the parts of a first frame, one after the other."""
     import torch
 
     from receiver.rendering.output.previews import decode_latents
     from receiver.rendering.sampling.conditioning import Conditioner
     from receiver.rendering.sampling.sampler import DenoisingRun, unet_inputs
 
-    began = time.perf_counter()
+    started = time.perf_counter()
     conditioner, priors = Conditioner(model), subject.priors
     size = conditioner.size(priors.canvas)
     run = DenoisingRun(model, conditioner.prepare(priors), size=size, seed=subject.seed, steps=steps)
@@ -156,7 +166,7 @@ def _bare_parts(model: "Model", subject: Subject, steps: int) -> float:
             inputs.forward(model)
     decode_latents(model, run.sample, priors.canvas, final=False)
     wait_for(model.device)
-    return time.perf_counter() - began
+    return time.perf_counter() - started
 
 
 def _ignore(frame: "Frame") -> None:
@@ -164,7 +174,7 @@ def _ignore(frame: "Frame") -> None:
 
 
 def _run_plainly(model: "Model") -> "Model":
-    """The same model as a stock pipeline has it, whatever runs it here."""
+    """Return the same model on plain torch, as a stock pipeline runs it."""
     from receiver.rendering import Performance, load_model
 
     if model.performance is Performance.PLAIN:
@@ -189,7 +199,7 @@ def _stock_pipeline(model: "Model", subject: Subject, steps: int) -> Callable[[]
     drawn = {Condition.EDGES: priors.structure, Condition.COLORS: priors.texture}
     used = [c for c, prior in drawn.items() if prior and c in model.adapters and not isinstance(prior, Skeleton)]
     if not used:
-        raise RenderError(f"{model.name} has no adapter for what {subject.name} brings")
+        raise RenderError(f"{model.name} has no adapter for any layer of {subject.name}")
     images = []
     for condition in used:
         picture = drawn[condition].to_image(size)  # type: ignore[union-attr]

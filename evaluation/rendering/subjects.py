@@ -1,4 +1,4 @@
-"""The pictures that rendering is measured on, encoded as `layercast encode` does."""
+"""The pictures that rendering is measured on, encoded like `layercast encode`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class Subject:
     """One picture to measure on.
 
     Attributes:
-        name: its file's name.
+        name: its file name.
         original: (H, W, 3) uint8 RGB at canvas size.
-        priors: all that its stream tells.
+        priors: all layers of its stream.
         seed: of the starting noise.
     """
 
@@ -33,19 +33,23 @@ class Subject:
 
 
 def find_pictures(folder: Path, count: int) -> list[Path]:
-    """The first `count` pictures of a folder, by name.
+    """Return the first `count` pictures of a folder, in order of their names.
 
     Raises:
-        UsageError: there is none.
+        UsageError: the folder does not exist or holds no picture.
     """
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES) if folder.is_dir() else []
     if not paths:
-        raise UsageError(f"there is no picture in {folder}")
+        raise UsageError(f"no picture in {folder}; use a folder with {', '.join(_SUFFIXES)} files")
     return paths[:count]
 
 
 def load_subjects(paths: Sequence[Path], seed: int) -> list[Subject]:
-    """Encode pictures and decode them again; the first is drawn from `seed`, the next from the one after it."""
+    """Encode pictures and decode them again; the first gets `seed`, each further one the next number.
+
+    Raises:
+        LayercastError: a picture cannot be read or encoded.
+    """
     subjects = []
     for number, path in enumerate(paths):
         stream = encode_picture(path, EncodeOptions(seed=seed + number)).stream

@@ -1,8 +1,11 @@
-"""What words alone bring: `python -m evaluation.rendering.words --model mini`.
+"""Measure how often a picture rendered from a prompt alone shows what the prompt names.
 
-Pictures are drawn from prompts that name a woman, a man or a city street in many styles, and the codec's own captioner
-says which of the three it sees. With a table of objects (`training.captioner.objects`), pictures are drawn of 50
-objects as well, and the table's network says which of the 50 it sees.
+Prompts name a woman, a man or a city street in many styles, and the codec's captioner classifies the rendered pictures.
+With a table of objects (from `python -m training.captioner.objects`), pictures of up to 50 objects are rendered as
+well, and the table's network classifies them. Both figures are shares of correct pictures, with their bars.
+
+example:
+    python -m evaluation.rendering.words --model mini --count 60
 """
 
 import argparse
@@ -28,28 +31,28 @@ if TYPE_CHECKING:
 
 _Item = TypeVar("_Item")
 
-#: Size that pictures are drawn at, in pixels.
+#: Size of the rendered pictures, in pixels.
 SIZE = (256, 256)
 
-#: How a subject is asked for.
+#: Prompts for a subject.
 WORDINGS = (
     "{}", "a {}", "oil painting of a {}", "watercolor of a {}", "{}, comic, illustration", "photo of a {}",
     "{}, ink drawing", "{}, fantasy, concept art", "illustration of a {}", "{}, painting, impressionism",
 )  # fmt: skip
 
-#: Objects that are asked for at most.
+#: Most objects that are rendered.
 MAX_OBJECTS = 50
 
 
 def subject_prompts() -> Iterator[tuple[str, str]]:
-    """(subject, prompt), every subject in every wording, again and again."""
+    """Yield (subject, prompt) endlessly: every subject in every wording, repeated."""
     while True:
         for wording, subject in product(WORDINGS, SUBJECTS):
             yield subject, wording.format(subject)
 
 
 def draw(model: "Model", prompt: str, seed: int) -> Image.Image:
-    """Draw a prompt and nothing else."""
+    """Render a prompt alone; return an RGB picture of `SIZE`."""
     image = None
     for frame in render(Priors(SIZE, semantic=Semantic(prompt)), seed, model=model):
         image = frame.image
@@ -58,7 +61,7 @@ def draw(model: "Model", prompt: str, seed: int) -> Image.Image:
 
 
 def subjects_right(model: "Model", count: int) -> float:
-    """Share of `count` pictures on which the captioner sees what was asked for."""
+    """Return the share of `count` pictures on which the captioner recognises the subject of the prompt."""
     asked = list(islice(subject_prompts(), count))
     right = 0
     for seed, (subject, prompt) in enumerate(_tracked(asked, "subjects")):
@@ -68,7 +71,7 @@ def subjects_right(model: "Model", count: int) -> float:
 
 
 def objects_right(model: "Model", table: Path) -> float:
-    """Share of objects that the network of `table` names right among them all, each drawn once."""
+    """Return the share of objects, each rendered once, that the network in `table` classifies correctly."""
     network = load_classifier(table)
     names = network.categories[:MAX_OBJECTS]
     right = 0
@@ -89,9 +92,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--model", default="mini", help="(default: %(default)s)")
+    parser.add_argument(
+        "--model", default="mini", help="registered name, folder or hub id of the model (default: %(default)s)"
+    )
     parser.add_argument("--count", type=int, default=200, help="pictures of subjects (default: %(default)s)")
-    parser.add_argument("--objects", type=Path, help="table of a network that tells objects")
+    parser.add_argument("--objects", type=Path, metavar="TABLE", help="also render objects; table of their classifier")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     options = parser.parse_args(arguments)
     try:

@@ -1,4 +1,16 @@
-"""Priors -> pictures, by a diffusion model. Importing this loads no torch; its names load what they need."""
+"""Render pictures from priors with a diffusion model. Importing this package loads no torch; its names load it.
+
+The folders, from the bottom up; a folder imports only from those before it:
+
+    settings, model_files   a model's numbers, and where its files are
+    models                  the loaded model and its schedulers
+    sampling, output        the denoising loop and what conditions it; latents -> frames
+    backends, loader        other runtimes in place of plain torch; loading a model for one of them
+    engine                  many pictures at once in one thread; `direct` renders one in the caller's thread
+    cluster, start          engines on a Ray cluster; choosing between the two
+
+`retrieval` finds a training picture for a prompt, and `selftest` compares the runtimes on this machine.
+"""
 
 import os
 from importlib import import_module
@@ -13,13 +25,14 @@ if TYPE_CHECKING:
     from receiver.rendering.frames import Frame
     from receiver.rendering.loader import load_model
     from receiver.rendering.model_files.fetching import fetch_model
-    from receiver.rendering.model_files.files import ModelInfo, list_models
+    from receiver.rendering.model_files.listing import ModelInfo, list_models
     from receiver.rendering.models.model import Model
     from receiver.rendering.settings.performance import Performance
     from receiver.rendering.settings.settings import Condition, RenderSettings, Tuning
 
-# torch's CPU threads otherwise spin while they wait for each other. On two cores that somebody else uses, too, that
-# made a run of the embedded model take 23 s in place of 1.2 s. Only counts if torch is not loaded yet.
+# By default torch's CPU threads spin while they wait for each other. On two cores shared with other processes that made
+# a run of the embedded model take 23 s instead of 1.2 s. OpenMP reads the variable once, when torch is imported. This
+# package is imported before any of its modules imports torch, so here it is set in time for Python and command line.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __all__ = [
@@ -38,19 +51,19 @@ __all__ = [
     "render",
 ]
 
-#: Where each name lives. Only `Model` and `load_model` load torch when named; `Engine` and `render` when used.
+#: The module of each name. `Model` and `load_model` load torch when they are imported, `Engine` and `render` when used.
 _HOMES = {
     "Condition": "settings.settings",
     "Engine": "engine.engine",
     "EngineCounters": "engine.counters",
     "Frame": "frames",
     "Model": "models.model",
-    "ModelInfo": "model_files.files",
+    "ModelInfo": "model_files.listing",
     "Performance": "settings.performance",
     "RenderSettings": "settings.settings",
     "Tuning": "settings.settings",
     "fetch_model": "model_files.fetching",
-    "list_models": "model_files.files",
+    "list_models": "model_files.listing",
     "load_model": "loader",
     "render": "engine.direct",
 }

@@ -1,4 +1,4 @@
-"""What drawing needs beyond layercast's own dependencies."""
+"""The optional dependencies of rendering."""
 
 from importlib.util import find_spec
 
@@ -6,10 +6,10 @@ from layercast_common.errors import MissingExtraError
 
 
 def require_render_extra() -> None:
-    """Make sure that the diffusion libraries are installed, without loading them.
+    """Check that the diffusion libraries are installed, without loading them.
 
     Raises:
-        MissingExtraError: they are not.
+        MissingExtraError: a library is missing.
     """
     if any(find_spec(name) is None for name in ("torch", "diffusers", "transformers")):
         raise MissingExtraError("drawing pictures", "render")

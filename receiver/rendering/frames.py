@@ -1,4 +1,4 @@
-"""What the renderer gives: frames, each a picture as good as the layers and steps so far allow."""
+"""Frames: the renderer's output."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,15 @@ from codec.layers import Layer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """A picture to show to a person.
+    """One rendered picture, as good as the layers and steps so far allow.
 
     Attributes:
         image: RGB, at canvas size.
-        layers: the layers it was rendered from.
+        layers: the received layers that it was rendered from.
         step: denoising steps done for it, from 1.
         steps: denoising steps of the whole run.
         final: whether this is the last frame of its run, fully denoised.
-        seconds: engine time since the job was taken up, in seconds.
+        seconds: time since the engine admitted the picture, in seconds.
     """
 
     image: Image.Image
@@ -29,5 +29,5 @@ class Frame:
 
     @property
     def level(self) -> Layer:
-        """The highest layer that the frame was rendered from."""
+        """The highest layer that the frame was rendered from; SEMANTIC if there was none."""
         return max(self.layers, default=Layer.SEMANTIC)

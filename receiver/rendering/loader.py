@@ -1,4 +1,4 @@
-"""Load a model: every part by `from_pretrained`, from folders on this machine alone."""
+"""Load a model from folders on this machine, for one way of running it."""
 
 import logging
 from dataclasses import replace
@@ -10,15 +10,16 @@ from diffusers import AutoencoderTiny, ControlNetModel, T2IAdapter, UNet2DCondit
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from layercast_common.errors import ModelFilesError
+from receiver.rendering.backends.choice import with_performance
 from receiver.rendering.model_files.files import ModelFiles, find_files
 from receiver.rendering.model_files.fingerprint import fingerprint, revision_of
 from receiver.rendering.models.devices import choose_device, choose_dtype
 from receiver.rendering.models.model import Model, pixels_per_latent
 from receiver.rendering.models.parts import (
-    as_safetensors,
-    autoencoder,
+    autoencoder_class,
+    convert_to_safetensors,
     fuse_lora,
-    guarded,
+    load_guarded,
     load_module,
     load_scheduler,
     quiet_libraries,
@@ -27,7 +28,7 @@ from receiver.rendering.models.schedules import choose_scheduler, infer_settings
 from receiver.rendering.retrieval import RetrievalIndex
 from receiver.rendering.settings.settings import Condition, RenderSettings, Tuning
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 def load_model(
@@ -39,25 +40,24 @@ def load_model(
     settings: RenderSettings | None = None,
     tuning: Tuning | None = None,
 ) -> Model:
-    """Load a model from this machine; never asks the network.
+    """Load a model from this machine; never uses the network.
 
     Args:
         name: a registered name, a local folder in the hub's layout, or a hub id in the hub's cache.
         device: "auto" (CUDA, else Apple's GPU, else the CPU) or a torch device.
         dtype: "float32", "bfloat16", "float16", or "auto": float16 on a GPU; on a CPU float32,
-            but bfloat16 for a large model where the CPU has it.
-        performance: how it is run, see `Performance`.
-        settings: in place of the registry's or the inferred ones.
-        tuning: what is wanted otherwise than these have it.
+            but bfloat16 for a large model if the CPU supports it.
+        performance: how it runs, see `Performance`.
+        settings: replace the registered or inferred settings.
+        tuning: changes to the settings.
 
     Raises:
         UnknownModelError: no model of that name.
-        MissingModelError: a known model whose files are not on this machine.
+        MissingModelError: the model's files are not on this machine.
         ModelFilesError: a part is missing or broken, or the parts do not fit together.
-        UsageError: no such device, number format or performance, or a wish that makes no sense.
+        UsageError: no such device, number format or performance, or a setting outside its range.
+        MissingExtraError: a library for the model or the performance is not installed.
     """
-    from receiver.rendering.backends.choice import with_performance
-
     files = find_files(name)
     place = choose_device(device)
     numbers = choose_dtype(dtype, place, files.parts["unet"])
@@ -65,9 +65,9 @@ def load_model(
         model = _load_parts(files, place, numbers, settings)
     _check_fit(model)
     if Condition.EDGES not in {*model.adapters, *model.controlnets}:
-        logger.warning("%s has no adapter for edges: that layer will not show", model.name)
+        _log.warning("%s has no adapter for edges: it ignores that layer", model.name)
     if Condition.COLORS not in model.adapters:
-        logger.info("%s has no adapter for colours: they are followed roughly", model.name)
+        _log.info("%s has no adapter for colours: it follows that layer only roughly", model.name)
     if tuning:
         model = replace(model, settings=tuning.apply(model.settings))
     return with_performance(model, performance)
@@ -81,7 +81,7 @@ def _load_parts(files: ModelFiles, place: torch.device, numbers: torch.dtype, se
     unet = load(UNet2DConditionModel, files.parts["unet"], "unet")
     if files.lora:
         fuse_lora(unet, files.lora)
-    vae = load(autoencoder(files.parts["vae"]), files.parts["vae"], "vae")
+    vae = load(autoencoder_class(files.parts["vae"]), files.parts["vae"], "vae")
     second = "text_encoder_2" in files.parts
     preview_vae = load(AutoencoderTiny, files.preview_vae, "preview vae") if files.preview_vae else vae
     own_scheduler = load_scheduler(files.parts["scheduler"])
@@ -95,27 +95,27 @@ def _load_parts(files: ModelFiles, place: torch.device, numbers: torch.dtype, se
         vae=vae,
         preview_vae=preview_vae,
         text_encoder=load(CLIPTextModel, files.parts["text_encoder"], "text_encoder"),
-        tokenizer=guarded("tokenizer", files.parts["tokenizer"], CLIPTokenizer.from_pretrained),
+        tokenizer=load_guarded("tokenizer", files.parts["tokenizer"], CLIPTokenizer.from_pretrained),
         scheduler=choose_scheduler(own_scheduler, settings.solver),
         adapters={
-            condition: load(T2IAdapter, as_safetensors(adapter), adapter.folder.name)
+            condition: load(T2IAdapter, convert_to_safetensors(adapter), adapter.folder.name)
             for condition, adapter in files.adapters.items()
         },
         controlnets={
             condition: load(ControlNetModel, folder, folder.name) for condition, folder in files.controlnets.items()
         },
-        memory=RetrievalIndex.load(files.memory) if files.memory else None,
+        retrieval=RetrievalIndex.load(files.retrieval) if files.retrieval else None,
         text_encoder_2=load(CLIPTextModelWithProjection, files.parts["text_encoder_2"], "text_encoder_2")
         if second
         else None,
-        tokenizer_2=guarded("tokenizer_2", files.parts["tokenizer_2"], CLIPTokenizer.from_pretrained)
+        tokenizer_2=load_guarded("tokenizer_2", files.parts["tokenizer_2"], CLIPTokenizer.from_pretrained)
         if second
         else None,
         fingerprint=fingerprint(
             [
                 *files.parts.values(),
                 *(adapter.folder for adapter in files.adapters.values()),
-                *([files.memory] if files.memory else []),
+                *([files.retrieval] if files.retrieval else []),
             ]
         ),
         revision=revision_of(files.parts["unet"].parent),
@@ -123,7 +123,7 @@ def _load_parts(files: ModelFiles, place: torch.device, numbers: torch.dtype, se
 
 
 def _check_fit(model: Model) -> None:
-    """Say at once what torch would say in the middle of the first picture, and less clearly."""
+    """Check that the parts fit together; torch would fail later, during the first picture, with an unclear error."""
     unet: Any = model.unet.config
     encoders = [encoder for encoder in (model.text_encoder, model.text_encoder_2) if encoder is not None]
     width, depth = sum(encoder.config.hidden_size for encoder in encoders), model.vae.config.latent_channels
@@ -140,7 +140,7 @@ def _check_fit(model: Model) -> None:
     for what, wanted_by_unet, given in facts:
         if wanted_by_unet != given:
             raise ModelFilesError(f"the parts of {model.name} do not fit: {what}, but its unet takes {wanted_by_unet}")
-    # "text" is made of the text's embeddings, which every UNet gets.
+    # "text" embeds the prompt, which every UNet gets.
     added = unet.addition_embed_type if unet.addition_embed_type != "text" else None
     if added != ("text_time" if model.text_encoder_2 is not None else None):
-        raise ModelFilesError(f"{model.name} is no Stable Diffusion 1, 2 or XL: its unet takes more than their text")
+        raise ModelFilesError(f"{model.name} is not Stable Diffusion 1, 2 or XL: its unet needs further inputs")

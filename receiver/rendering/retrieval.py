@@ -1,9 +1,9 @@
-"""Pictures that a small model remembers: lines and colours for a text of which nothing else has come.
+"""Retrieval: edges and colours of a training picture, for a prompt that arrives alone.
 
-The embedded model is too small to draw a horse because somebody says "horse". So it takes with it what it was trained
-on, as this codec would send it, and a text alone is drawn from the lines and colours of a picture that has the same
-name (retrieval augmentation; Blattmann et al., "Retrieval-Augmented Diffusion Models", NeurIPS 2022). What was sent is
-never mixed with what is remembered: as soon as lines or colours come, the picture is theirs alone.
+The embedded model is too small to draw a horse from the word "horse". So it ships with its training pictures, encoded
+by this codec, and a prompt alone is rendered from the edges and colours of a picture with the same name (retrieval
+augmentation; Blattmann et al., "Retrieval-Augmented Diffusion Models", NeurIPS 2022). Retrieved layers are never mixed
+with received ones: as soon as edges or colours arrive, only these are used.
 """
 
 import math
@@ -21,11 +21,11 @@ from codec.container.bitstream import Bitstream
 from codec.layers import Priors, Semantic
 from layercast_common.errors import BitstreamError, ModelFilesError
 
-#: The file in a model's memory folder, and what it may hold.
+#: The index file in a model's folder `memory`, and its largest size.
 FILE = "pictures.msgpack"
 MAX_BYTES = 16 << 20
 
-#: Words of a prompt that are looked at.
+#: Words of a prompt that are searched.
 MAX_WORDS = 200
 
 #: Words of the longest name.
@@ -33,17 +33,17 @@ MAX_NAME = 4
 
 _ARTICLES = frozenset({"a", "an", "the", "one"})
 
-#: Remembered pictures that are kept decoded.
+#: Decoded pictures that are cached.
 DECODED = 32
 
 
 class RetrievedPicture(msgspec.Struct, array_like=True, frozen=True):
-    """A remembered picture.
+    """A picture of the index.
 
     Attributes:
-        names: what the thing on it is called, any of these; none if it is of nothing in particular.
-        tags: words for how it was made and in what style.
-        stream: its lines and colours, as a layercast stream.
+        names: names of the thing that it shows; empty if it shows nothing in particular.
+        tags: words for its medium and style.
+        stream: its edges and colours, as a layercast stream.
     """
 
     names: tuple[str, ...]
@@ -52,95 +52,102 @@ class RetrievedPicture(msgspec.Struct, array_like=True, frozen=True):
 
 
 class RetrievalIndex:
-    """Remembered pictures, found by name. Only read after it is made; safe for threads."""
+    """Pictures that are found by name. Read-only once it is made, and thread-safe."""
 
     def __init__(self, pictures: Sequence[RetrievedPicture]) -> None:
         self._pictures = pictures
         self._tags = [frozenset(word for tag in picture.tags for word in words_of(tag)) for picture in pictures]
         counts = Counter(word for tags in self._tags for word in tags)
-        # A rare word tells more (inverse document frequency).
-        self._worth = {word: math.log(1 + len(pictures) / count) for word, count in counts.items()}
-        self._named: dict[tuple[str, ...], list[int]] = {}
+        # Inverse document frequency: a match of a rare word weighs more.
+        self._weights = {word: math.log(1 + len(pictures) / count) for word, count in counts.items()}
+        self._by_name: dict[tuple[str, ...], list[int]] = {}
         for number, picture in enumerate(pictures):
             for name in picture.names:
-                self._named.setdefault(tuple(words_of(name)[:MAX_NAME]), []).append(number)
-        self._decode = lru_cache(DECODED)(self._decode_anew)
+                self._by_name.setdefault(tuple(words_of(name)[:MAX_NAME]), []).append(number)
+        self._decode = lru_cache(DECODED)(self._decode_uncached)
 
     def __len__(self) -> int:
         return len(self._pictures)
 
     @classmethod
     def load(cls, folder: Path) -> "RetrievalIndex":
-        """Read what `save` wrote.
+        """Read an index that `save` wrote.
 
         Raises:
-            ModelFilesError: it is missing, too large or broken.
+            ModelFilesError: the file is missing, larger than `MAX_BYTES`, or broken.
         """
         path = folder / FILE
         try:
             if path.stat().st_size > MAX_BYTES:
-                raise ModelFilesError(f"the model's memory {path} is larger than {MAX_BYTES >> 20} MB")
+                raise ModelFilesError(f"the model's retrieval index {path} is larger than {MAX_BYTES >> 20} MB")
             return cls(msgspec.msgpack.decode(path.read_bytes(), type=list[RetrievedPicture]))
         except (OSError, msgspec.MsgspecError) as error:
-            raise ModelFilesError(f"the model's memory {path} cannot be read: {error}") from error
+            raise ModelFilesError(f"the model's retrieval index {path} cannot be read: {error}") from error
 
     def save(self, folder: Path) -> None:
-        """Write into `folder`, which is made."""
+        """Write the index into `folder`, which is created if needed.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FILE).write_bytes(msgspec.msgpack.encode(self._pictures))
 
     def complete(self, priors: Priors, seed: int) -> Priors:
-        """Words alone, with the lines and colours of a picture that they name; all else as it is.
+        """Return a prompt alone with the edges and colours of a picture that it names; other priors unchanged.
 
         Args:
-            priors: what came.
-            seed: chooses where several fit equally well.
+            priors: the layers received.
+            seed: chooses between pictures that fit equally well.
+
+        Raises:
+            ModelFilesError: the picture's stream is broken.
         """
         if priors.semantic is None or priors != Priors(priors.canvas, priors.semantic):
             return priors
         found = self.find(priors.semantic, seed)
         if found is None:
             return priors
-        seen = self._decode(found)
-        structure = seen.structure and replace(seen.structure, canvas=priors.canvas)
-        return replace(
-            priors, structure=structure, texture=seen.texture and replace(seen.texture, canvas=priors.canvas)
-        )
+        retrieved = self._decode(found)
+        structure = retrieved.structure and replace(retrieved.structure, canvas=priors.canvas)
+        texture = retrieved.texture and replace(retrieved.texture, canvas=priors.canvas)
+        return replace(priors, structure=structure, texture=texture)
 
     def find(self, semantic: Semantic, seed: int) -> int | None:
-        """Number of the picture that fits a prompt best.
+        """Return the number of the picture that fits a prompt best; None if no picture fits.
 
-        It is one of what the prompt names first; of two names that begin with one word, the longer counts. Among those
-        the words for medium and style decide, and where no thing is named, they alone.
+        The candidates are the pictures of the first name in the prompt; of two names that begin at the same word the
+        longer one counts. If the prompt contains no name, all pictures are candidates. Words for medium and style
+        decide between the candidates.
         """
         words = words_of(semantic.prompt)[:MAX_WORDS]
-        said = frozenset(words)
+        prompt_words = frozenset(words)
         named = self._first_named(words)
-        fits: dict[float, list[int]] = {}
+        by_score: dict[float, list[int]] = {}
         for number in named if named is not None else range(len(self._pictures)):
-            worth = sum(self._worth[word] for word in self._tags[number] & said)
-            fits.setdefault(round(worth, 6), []).append(number)
-        best = max(fits, default=0.0)
+            score = sum(self._weights[word] for word in self._tags[number] & prompt_words)
+            by_score.setdefault(round(score, 6), []).append(number)
+        best = max(by_score, default=0.0)
         if named is None and not best:
             return None
-        return random.Random(seed).choice(fits[best])
+        return random.Random(seed).choice(by_score[best])
 
     def _first_named(self, words: Sequence[str]) -> list[int] | None:
         for start in range(len(words)):
             for length in range(MAX_NAME, 0, -1):
-                if (named := self._named.get(tuple(words[start : start + length]))) and start + length <= len(words):
+                if (named := self._by_name.get(tuple(words[start : start + length]))) and start + length <= len(words):
                     return named
         return None
 
-    def _decode_anew(self, number: int) -> Priors:
+    def _decode_uncached(self, number: int) -> Priors:
         try:
             return Bitstream.from_bytes(self._pictures[number].stream).decode()
         except BitstreamError as error:
-            raise ModelFilesError(f"picture {number} of the model's memory cannot be read: {error}") from error
+            raise ModelFilesError(f"picture {number} of the model's retrieval index cannot be read: {error}") from error
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text without articles, small and in the singular, near enough."""
+    """Return the words of a text without articles, in lower case and (approximately) in the singular."""
     return list(_singular(word for word in re.findall(r"[^\W_]+", text.lower()) if word not in _ARTICLES))
 
 

@@ -1,14 +1,15 @@
-"""Does a model draw the same picture from the same stream, here as elsewhere, and which way of running it is fastest?
+"""Check that a model renders the same picture in every way of running it on this machine, and find the fastest.
 
-Noise comes from an integer generator on the CPU, so every device starts alike. Sums differ in their last digits:
+Noise comes from an integer generator on the CPU, so all devices start from the same noise. Floating-point sums differ
+in their last digits. The permitted differences, in levels of 255:
 
-    again, same device and way             not at all
-    in a batch with others                 mean 0.05 levels of 255, at most 2
+    again, same device and way             none
+    in a batch with others                 mean 0.05, at most 2
     float32 on another device or runtime   mean 0.5
     float16                                mean 4
     bfloat16                               mean 10
 
-All are held against plain float32 on the CPU, after as many steps as the model takes, `CHECK_STEPS` at most.
+The reference is plain float32 on the CPU, after as many steps as the model takes, at most `CHECK_STEPS`.
 """
 
 import statistics
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 #: Steps of a check: enough for differences to add up, few enough for a full-size model on a CPU.
 CHECK_STEPS = 4
 
-#: Largest mean difference that agrees, in levels of 255, by number format.
+#: Largest mean difference that counts as agreement, in levels of 255, by number format.
 TOLERANCES = {"float32": 0.5, "float16": 4.0, "bfloat16": 10.0}
 
 #: Largest mean and single difference between a picture alone and in a batch.
@@ -40,18 +41,18 @@ BATCH_MEAN, BATCH_MOST = 0.05, 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WayChecked:
-    """One way of running a model.
+    """The result of trying one way of running a model.
 
     Attributes:
-        performance: its name.
+        performance: name of the way.
         dtype: number format.
-        device: where.
+        device: the device it ran on.
         step_s: median seconds of a step.
-        difference: mean difference of the picture from plain float32 on the CPU, in levels of 255.
-        tolerance: what it may be.
-        repeats: whether a second picture is the very same.
-        batch_difference: largest difference of a picture drawn in a batch, in levels of 255.
-        problem: why it could not be tried; empty if it could.
+        difference: mean difference of the picture from the reference, in levels of 255.
+        tolerance: largest permitted `difference`.
+        repeats: whether rendering the picture twice gives identical pixels.
+        batch_difference: largest difference between the picture alone and in a batch, in levels of 255.
+        problem: the error that stopped the trial; empty if there was none.
     """
 
     performance: str
@@ -66,13 +67,17 @@ class WayChecked:
 
     @property
     def agrees(self) -> bool:
-        """Whether pictures drawn this way are those that others draw."""
+        """Whether pictures rendered this way match the reference."""
         near = self.difference <= self.tolerance and self.batch_difference <= max(BATCH_MOST, self.tolerance)
         return not self.problem and self.repeats and near
 
 
 def ways_to_try(device: str) -> list[Performance]:
-    """The ways of running a model that make sense on a kind of device, with what is installed."""
+    """Return the ways of running a model that the device and the installed libraries allow.
+
+    Args:
+        device: type of a torch device, such as "cpu" or "cuda".
+    """
     ways = [Performance.PLAIN]
     if device == "cpu" and find_spec("openvino"):
         ways.append(Performance.OPENVINO)
@@ -82,10 +87,14 @@ def ways_to_try(device: str) -> list[Performance]:
 
 
 def check_ways(plain: "Model", ways: Sequence[Performance]) -> Iterator[WayChecked]:
-    """Try each way of running a model.
+    """Try each way of running a model; an error in one way is reported in its result.
 
     Args:
-        plain: the model on the device to check, run plainly.
+        plain: the model on the device to check, run as `Performance.PLAIN`.
+        ways: the ways to try.
+
+    Raises:
+        LayercastError: the reference cannot be loaded or rendered.
     """
     from receiver.rendering.backends.choice import with_performance
 
@@ -93,19 +102,19 @@ def check_ways(plain: "Model", ways: Sequence[Performance]) -> Iterator[WayCheck
     for way in ways:
         try:
             yield _check(with_performance(plain, way), reference)
-        # Whatever a runtime stumbles over, the others are still worth trying.
+        # An error in one runtime must not stop the check of the others.
         except (LayercastError, RuntimeError, ImportError) as error:
             yield WayChecked(performance=way, problem=(str(error).splitlines() or [type(error).__name__])[0])
 
 
 def fastest(checked: Sequence[WayChecked]) -> Performance:
-    """The fastest way that agrees; plain if none does."""
+    """Return the fastest way that agrees with the reference; PLAIN if none does."""
     agreeing = [way for way in checked if way.agrees]
     return Performance(min(agreeing, key=lambda way: way.step_s).performance) if agreeing else Performance.PLAIN
 
 
 def _reference(model: "Model") -> "Model":
-    """The same model in plain float32 on the CPU."""
+    """Return the same model in plain float32 on the CPU."""
     import torch
 
     if model.dtype is torch.float32 and model.device.type == "cpu":
@@ -118,14 +127,14 @@ def _reference(model: "Model") -> "Model":
 def _check(model: "Model", reference: NDArray[np.int16]) -> WayChecked:
     dtype = str(model.dtype).removeprefix("torch.")
     first = _draw(model)
-    began = time.perf_counter()
+    started = time.perf_counter()
     again = _draw(model)
-    taken = time.perf_counter() - began
+    elapsed = time.perf_counter() - started
     return WayChecked(
         performance=model.performance,
         dtype=dtype,
         device=str(model.device),
-        step_s=_step_seconds(model) or taken,
+        step_s=_step_seconds(model) or elapsed,
         difference=float(np.abs(first - reference).mean()),
         tolerance=TOLERANCES[dtype],
         repeats=bool(np.array_equal(first, again)),
@@ -138,12 +147,12 @@ def _steps(model: "Model") -> int:
 
 
 def _draw(model: "Model", others: int = 0) -> NDArray[np.int16]:
-    """The test picture, (H, W, 3); with `others` drawn in the same passes."""
+    """Render the test picture, (H, W, 3), together with `others` more in the same passes."""
     from receiver.rendering.engine.job import RenderJob
     from receiver.rendering.sampling.conditioning import Conditioner
     from receiver.rendering.sampling.sampler import advance
 
-    # Exact colours would hide what differs.
+    # Fitting the colours would hide differences.
     bare = replace(model, settings=replace(model.settings, previews=(), color_fit=False))
     conditioner, priors = Conditioner(bare), make_test_priors(model.settings.native)
     jobs = [
@@ -167,16 +176,20 @@ def _step_seconds(model: "Model") -> float:
     )
     times = []
     while not run.finished:
-        began = time.perf_counter()
+        started = time.perf_counter()
         advance(model, [run])
         # Reading a number waits for the device.
         float(run.sample.flatten()[0])
-        times.append(time.perf_counter() - began)
+        times.append(time.perf_counter() - started)
     return statistics.median(times)
 
 
 def make_test_priors(side: int) -> Priors:
-    """A picture with words, lines and colours, the same everywhere: a ring over a gradient."""
+    """Return the layers of the test picture, a ring over a gradient.
+
+    Args:
+        side: of the square canvas, in pixels.
+    """
     canvas = (side, side)
     rows, columns = np.mgrid[0:32, 0:32]
     ring = np.abs(np.hypot(rows - 15.5, columns - 15.5) - 10) < 0.7

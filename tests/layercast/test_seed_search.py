@@ -8,7 +8,7 @@ from codec.container.bitstream import Bitstream
 from codec.encoder.picture import EncodeOptions, encode_picture
 from codec.image_io import fit_to_canvas, load_picture
 from evaluation.pictures.quality import compare
-from evaluation.rendering.runs import Studio
+from evaluation.rendering.runs import RunDriver
 from layercast.samples import sample_paths
 from layercast.seed_search import score, search_seeds
 from layercast_common.errors import UsageError
@@ -31,7 +31,7 @@ def test_the_best_seed_is_found_and_sent(picture: Path, tiny_model: Path) -> Non
     assert chosen.header.seed == tried[0].seed
     assert chosen.sections == stream.sections
     assert len(chosen.to_bytes()) <= len(stream.to_bytes())
-    drawn = Studio(model, 2).draw(stream.decode(), tried[0].seed)
+    drawn = RunDriver(model, 2).draw(stream.decode(), tried[0].seed)
     assert score(compare(drawn, original)) == pytest.approx(tried[0].score) == max(one.score for one in tried)
 
 

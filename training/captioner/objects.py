@@ -21,10 +21,9 @@ from PIL import Image
 from codec.analysis.captioning.classifier import SIDE, SUBJECTS
 from training.captioner.train import LEARNING_RATE, Recognizer, vary, write_table
 from training.data.scenes import Thing, draw_scene, plan_scenes, read_things
+from training.data.tensors import to_tensor
 from training.data.tiles import Source, add_source_options, load_tile, read_tiles
-from training.mini.vae import to_tensor
-from training.run import TrainingRun, autocast, cosine
-from training.sizes import SMOKE_STEPS
+from training.run import TrainingRun, cosine
 
 #: Objects that are told apart: every so-many-th name of those that scenes hold.
 OBJECTS = 50

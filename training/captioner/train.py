@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from codec.analysis.captioning.classifier import SIDE, SUBJECTS
+from training.data.tensors import to_tensor
 from training.data.tiles import Rows
-from training.mini.vae import to_tensor
-from training.run import TrainingRun, autocast, cosine
-from training.sizes import SMOKE_STEPS
+from training.run import TrainingRun, cosine
 
 LEARNING_RATE = 2e-3
 

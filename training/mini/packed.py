@@ -11,9 +11,9 @@ from tqdm import tqdm
 from transformers import CLIPTokenizer
 
 from training.data.captions import MAX_TOKENS, save_tokenizer, train_tokenizer
+from training.data.tensors import to_tensor
 from training.mini.samples import Samples
-from training.mini.vae import load_vae, to_tensor
-from training.run import autocast
+from training.mini.vae import load_vae
 
 
 def cache_latents(vae: AutoencoderTiny, work: Path, split: str, device: torch.device) -> Tensor:

@@ -25,7 +25,7 @@ from codec.encoder.encode import encode
 from codec.layers import Semantic
 from receiver.rendering.engine.direct import render
 from receiver.rendering.loader import load_model
-from receiver.rendering.model_files.files import MEMORY
+from receiver.rendering.model_files.files import RETRIEVAL_FOLDER
 from receiver.rendering.models.model import Model
 from receiver.rendering.retrieval import RetrievalIndex, RetrievedPicture
 from training.data.captions import MEDIA, SUBJECTS
@@ -103,7 +103,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     source, model = Source(options.data, options.objects), load_model(options.out)
-    build(source, options.work, model, options.processes).save(options.out / MEMORY)
+    build(source, options.work, model, options.processes).save(options.out / RETRIEVAL_FOLDER)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from diffusers import AutoencoderTiny
 from numpy.typing import NDArray
 from torch import Tensor
 
+from training.data.tensors import to_tensor
 from training.mini.transform import build_vae
 from training.run import TrainingRun, autocast, cosine
 from training.sizes import SMOKE_STEPS, Sizes
@@ -61,12 +62,6 @@ def crops(pictures: NDArray[np.uint8], batch: int, random: np.random.Generator) 
         crop = picture[top : top + CROP, left : left + CROP]
         chosen[row] = crop[:, ::-1] if random.random() < 0.5 else crop
     return to_tensor(chosen)
-
-
-def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
-    """(N, H, W, 3) uint8 -> (N, 3, H, W) float in [-1, 1]."""
-    scaled = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
-    return scaled.contiguous(memory_format=torch.channels_last)
 
 
 def measure(vae: AutoencoderTiny, held_out: Tensor) -> float:

@@ -1,1 +1,1 @@
-"""Runtimes that may replace plain torch."""
+"""Runtimes that replace plain torch, and the choice between them."""

@@ -1,6 +1,7 @@
-"""Making a loaded model run as its performance choice says: other runtimes in place of the same parts.
+"""Apply a performance choice to a loaded model: replace its parts by other runtimes.
 
-A part's stand-in is called like the part, has its `config`, and gives the same numbers within a documented tolerance.
+A replacement is called like the part, has its `config`, and gives the same numbers within the tolerances of
+`receiver.rendering.selftest`.
 """
 
 import logging
@@ -12,30 +13,34 @@ import torch
 
 from layercast_common.errors import UsageError
 from receiver.rendering.backends.benchmark_records import recorded_performance
+from receiver.rendering.backends.offload import OffloadedModule
 from receiver.rendering.models.model import Model
 from receiver.rendering.settings.performance import Performance
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 def with_performance(model: Model, performance: str) -> Model:
-    """The same model, run another way.
+    """Return the model in another way of running it.
 
     Args:
+        model: run as `Performance.PLAIN`.
         performance: a name of `Performance`.
 
     Raises:
-        UsageError: no such name, or the device or an extra that it needs is not here.
+        UsageError: no such name, or it does not fit the model or its device.
+        MissingExtraError: its runtime is not installed.
+        StorageError: layercast's cache cannot be written.
     """
     try:
         wanted = Performance(performance)
     except ValueError as error:
-        raise UsageError(f"no performance {performance!r}; there are {', '.join(Performance)}") from error
+        raise UsageError(f"no performance {performance!r}; use one of {', '.join(Performance)}") from error
     if model.controlnets and wanted in (Performance.GRAPHS, Performance.OPENVINO):
-        raise UsageError(f"ControlNets run without {wanted}; use --performance plain or compiled")
+        raise UsageError(f"ControlNets do not run on {wanted}; use --performance plain or compiled")
     if wanted is Performance.AUTO:
         wanted = _fastest_known(model)
-        logger.info("%s runs %s", model.name, wanted)
+        _log.info("%s: using performance %s", model.name, wanted)
     return replace(_RUNTIMES[wanted](model), performance=wanted)
 
 
@@ -56,12 +61,12 @@ def _plain(model: Model) -> Model:
 
 
 def _compiled(model: Model) -> Model:
-    # Zeros in place of missing features: one graph serves pictures with and without lines and colours.
+    # With zeros for missing features, one graph serves pictures with and without edges and colours.
     return replace(model, unet=_Compiled(model.unet), fill_features=True)
 
 
 class _Compiled:
-    """A UNet that is compiled when it is first used."""
+    """Replaces a UNet; compiled on its first call."""
 
     def __init__(self, unet: Any) -> None:
         self.config = unet.config
@@ -109,31 +114,6 @@ def _low_memory(model: Model) -> Model:
         text_encoder_2=model.text_encoder_2 and OffloadedModule(model.text_encoder_2, model.device),
         adapters={condition: OffloadedModule(adapter, model.device) for condition, adapter in model.adapters.items()},
     )
-
-
-class OffloadedModule:
-    """A part that is on the device only while it works."""
-
-    def __init__(self, part: Any, device: torch.device) -> None:
-        self._part = part.to("cpu")
-        self._device = device
-
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(self._part, name)
-        return self._visiting(value) if name in ("encode", "decode") else value
-
-    def __call__(self, *inputs: Any, **named: Any) -> Any:
-        return self._visiting(self._part)(*inputs, **named)
-
-    def _visiting(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def visit(*inputs: Any, **named: Any) -> Any:
-            self._part.to(self._device)
-            try:
-                return call(*inputs, **named)
-            finally:
-                self._part.to("cpu")
-
-        return visit
 
 
 _RUNTIMES: dict[Performance, Callable[[Model], Model]] = {

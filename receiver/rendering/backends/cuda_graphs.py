@@ -1,6 +1,12 @@
-"""A UNet as CUDA graphs: a step is launched as a whole, not kernel by kernel.
+"""Run a UNet as CUDA graphs: one launch for a whole step instead of one per kernel.
 
-A Stable Diffusion UNet is some 900 kernels; at one picture a modern GPU does them faster than a CPU can launch them.
+A Stable Diffusion UNet has about 900 kernels. For one picture, a modern GPU runs them faster than a CPU can launch
+them.
+
+`torch.cuda.make_graphed_callables` and `torch.compile(mode="reduce-overhead")` do similar work. They are not used
+because no measurement on a GPU shows yet that they are as fast. The first captures a single shape of inputs, and the
+second also compiles kernels, for about a minute per shape; this module keeps graphs of several shapes in one memory
+pool.
 """
 
 from collections import OrderedDict
@@ -9,15 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-#: Graphs that are kept, each for one shape of inputs; they share one pool of memory.
+#: Graphs that are cached, each for one shape of inputs; they share one pool of memory.
 MAX_GRAPHS = 8
 
-#: Forwards before a capture, for libraries to choose their kernels.
+#: Forward passes before a capture, so that libraries choose their kernels first.
 WARM_UP = 3
 
 
 class GraphedUnet:
-    """Called like the UNet; captures a graph for every new shape of inputs and replays it from then on."""
+    """Replaces the UNet: captures a graph for every new shape of inputs, and replays it on later calls."""
 
     def __init__(self, unet: Any) -> None:
         self.config = unet.config
@@ -35,7 +41,7 @@ class GraphedUnet:
         added_cond_kwargs: dict[str, Tensor] | None = None,
         **_: object,
     ) -> tuple[Tensor]:
-        """One forward; the tensor that comes out is the caller's own."""
+        """Run one forward pass; the result is a copy that the caller may keep."""
         features = down_intrablock_additional_residuals or []
         inputs = [sample, timestep, encoder_hidden_states, *features, *(added_cond_kwargs or {}).values()]
         key = tuple(tuple(tensor.shape) for tensor in inputs)
@@ -48,6 +54,8 @@ class GraphedUnet:
 
 
 class _Graph:
+    """One captured graph, with its fixed input and output tensors."""
+
     def __init__(self, unet: Any, inputs: list[Tensor], features: int, added: tuple[str, ...], pool: Any) -> None:
         self._inputs = [tensor.clone(memory_format=torch.preserve_format) for tensor in inputs]
 
@@ -63,18 +71,18 @@ class _Graph:
             )
             return torch.as_tensor(output[0])
 
-        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
+        side_stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        side_stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side_stream):
             for _ in range(WARM_UP):
                 forward()
-        torch.cuda.current_stream().wait_stream(aside)
+        torch.cuda.current_stream().wait_stream(side_stream)
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph, pool=pool):
             self._output = forward()
 
     def replay(self, inputs: list[Tensor]) -> Tensor:
-        for kept, given in zip(self._inputs, inputs, strict=True):
-            kept.copy_(given)
+        for fixed, tensor in zip(self._inputs, inputs, strict=True):
+            fixed.copy_(tensor)
         self._graph.replay()
         return self._output.clone()

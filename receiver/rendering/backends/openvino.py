@@ -1,6 +1,6 @@
-"""A model's UNet and decoder by OpenVINO: two to five times as fast on many CPUs (docs.openvino.ai).
+"""Run a model's UNet and decoder on OpenVINO: two to five times as fast on many CPUs (docs.openvino.ai).
 
-A part is converted once and kept in layercast's cache; for each shape of inputs it is compiled once more in a process.
+Each part is converted once and stored in layercast's cache. Each process compiles it once for every shape of inputs.
 """
 
 import logging
@@ -16,21 +16,21 @@ from layercast_common.errors import MissingExtraError
 from layercast_common.files import make_folder
 from receiver.rendering.backends.benchmark_records import runtime_folder
 from receiver.rendering.models.model import Model
+from receiver.rendering.sampling.sampler import example_inputs
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
-#: Compiled shapes that are kept for one part.
+#: Compiled shapes that are cached for one part.
 MAX_SHAPES = 4
 
 
 def convert_unet(model: Model) -> "OpenVinoUnet":
-    """The model's UNet; converts it if that was not done before.
+    """Return the model's UNet on OpenVINO; convert it unless it is in the cache.
 
     Raises:
         MissingExtraError: OpenVINO is not installed.
+        StorageError: the cache folder cannot be created.
     """
-    from receiver.rendering.sampling.sampler import example_inputs
-
     inputs = example_inputs(model)
     features = inputs.features or []
     rows = (inputs.samples, inputs.times, inputs.text, *features, *inputs.added.values())
@@ -39,20 +39,19 @@ def convert_unet(model: Model) -> "OpenVinoUnet":
 
 
 def convert_decoder(model: Model) -> "OpenVinoDecoder":
-    """The model's autoencoder with its decoder converted; the encoder stays as it is.
+    """Return the model's autoencoder with its decoder on OpenVINO; the encoder stays on torch.
 
     Raises:
         MissingExtraError: OpenVINO is not installed.
+        StorageError: the cache folder cannot be created.
     """
-    from receiver.rendering.sampling.sampler import example_inputs
-
     rows = (example_inputs(model).samples[:1],)
     part = _Part(_PlainDecoder(model.vae), rows, runtime_folder(model.fingerprint) / "decoder.xml", model)
     return OpenVinoDecoder(model.vae, part)
 
 
 class OpenVinoUnet:
-    """Called like the UNet that it stands in for."""
+    """Replaces a UNet; called like it."""
 
     def __init__(self, config: Any, part: "_Part") -> None:
         self.config = config
@@ -68,14 +67,14 @@ class OpenVinoUnet:
         added_cond_kwargs: dict[str, Tensor] | None = None,
         **_: object,
     ) -> tuple[Tensor]:
-        """One forward."""
+        """Run one forward pass."""
         features = down_intrablock_additional_residuals or []
         added = (added_cond_kwargs or {}).values()
         return (self._part.infer(sample, timestep, encoder_hidden_states, *features, *added),)
 
 
 class OpenVinoDecoder:
-    """Used like the autoencoder that it stands in for."""
+    """Replaces an autoencoder; used like it."""
 
     def __init__(self, vae: Any, part: "_Part") -> None:
         self.config = vae.config
@@ -83,12 +82,12 @@ class OpenVinoDecoder:
         self._part = part
 
     def decode(self, latents: Tensor, **_: object) -> tuple[Tensor]:
-        """Latents to a picture from -1 to 1."""
+        """Decode latents to a picture, (1, 3, H, W) from -1 to 1."""
         return (self._part.infer(latents),)
 
 
 class _Part:
-    """One converted module."""
+    """One module converted to OpenVINO."""
 
     def __init__(self, module: nn.Module, example: tuple[Tensor, ...], file: Path, model: Model) -> None:
         try:
@@ -99,13 +98,13 @@ class _Part:
         self._dtype = model.dtype
         self._compiled: OrderedDict[tuple[tuple[int, ...], ...], Any] = OrderedDict()
         if not file.is_file():
-            logger.warning("converting %s of %s for OpenVINO, once", file.stem, model.name)
+            _log.warning("converting %s of %s for OpenVINO, once", file.stem, model.name)
             make_folder(file.parent)
             with torch.inference_mode(), warnings.catch_warnings():
-                # That shapes are taken as they are is known: each shape is compiled for itself.
+                # The converter warns that it fixes shapes; each shape is compiled separately anyway.
                 warnings.simplefilter("ignore")
                 converted = openvino.convert_model(module.eval().float(), example_input=example)
-            # Under another name first, so that a conversion that was stopped leaves nothing half done.
+            # Saved under a temporary name first: an interrupted conversion leaves no incomplete file.
             openvino.save_model(converted, file.with_name(f"new-{file.name}"), compress_to_fp16=False)
             file.with_name(f"new-{file.stem}.bin").replace(file.with_suffix(".bin"))
             file.with_name(f"new-{file.name}").replace(file)
@@ -118,8 +117,8 @@ class _Part:
                 self._compiled.popitem(last=False)
             self._compiled[shapes] = self._compile(shapes)
         self._compiled.move_to_end(shapes)
-        rows = [tensor.float().contiguous().numpy() for tensor in inputs]
-        result = self._compiled[shapes].infer(rows, share_inputs=True)
+        arrays = [tensor.float().contiguous().numpy() for tensor in inputs]
+        result = self._compiled[shapes].infer(arrays, share_inputs=True)
         return torch.from_numpy(next(iter(result.values())).copy()).to(self._dtype)
 
     def _compile(self, shapes: tuple[tuple[int, ...], ...]) -> Any:
@@ -134,7 +133,7 @@ class _Part:
 
 
 class _PlainUnet(nn.Module):
-    """A UNet that takes tensors alone, as converters want it."""
+    """A UNet that takes only tensors, as converters require."""
 
     def __init__(self, unet: nn.Module, features: int, added: tuple[str, ...]) -> None:
         super().__init__()
@@ -156,6 +155,8 @@ class _PlainUnet(nn.Module):
 
 
 class _PlainDecoder(nn.Module):
+    """A decoder that takes only tensors, as converters require."""
+
     def __init__(self, vae: Any) -> None:
         super().__init__()
         self._vae = vae

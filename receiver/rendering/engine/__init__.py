@@ -1,1 +1,1 @@
-"""The rendering engine: requests in, batches of denoising steps, frames out."""
+"""The rendering engine: requests in, continuous batches of denoising steps, frames out."""

@@ -1,23 +1,26 @@
-"""Which jobs the device works on next. Pure."""
+"""Continuous batching: which jobs share the next UNet pass. Pure.
+
+Jobs join and leave the batch between two passes (iteration-level scheduling; Yu et al., "Orca", OSDI 2022).
+"""
 
 from collections import Counter
 from collections.abc import Hashable, Iterable
 from typing import Protocol, TypeVar
 
-#: Every so many turns, who waited longest goes first, whatever comes in meanwhile: so nobody waits for ever.
+#: Every so many passes the job that waited longest goes first, so that no job starves.
 OLDEST_EVERY = 8
 
 
-class Waiting(Protocol):
-    """What is asked of a job that waits for its turn.
+class BatchCandidate(Protocol):
+    """A job that waits for a place in a batch.
 
     Attributes:
-        shown: whether it gave a frame yet.
-        to_frame: steps until its first frame; 0 once it is shown.
-        session: whose picture it is.
-        admitted: number of the turn before which it came.
-        last_turn: number of the turn in which it was worked on last; -1 if never.
-        shape: jobs of one shape fit into one batch.
+        shown: whether it has produced a frame.
+        to_frame: steps until its first frame; 0 once it has produced one.
+        session: the session that its picture belongs to.
+        admitted: number of the pass before which the job was admitted.
+        last_pass: number of the last pass that included the job; -1 if none did.
+        shape: only jobs of one shape fit into one batch.
     """
 
     @property
@@ -29,41 +32,43 @@ class Waiting(Protocol):
     @property
     def admitted(self) -> int: ...
     @property
-    def last_turn(self) -> int: ...
+    def last_pass(self) -> int: ...
     @property
     def shape(self) -> tuple[int, ...]: ...
 
 
-W = TypeVar("W", bound=Waiting)
+C = TypeVar("C", bound=BatchCandidate)
 
 
-def choose_batch(waiting: Iterable[W], limit: int, turn: int = 0) -> list[W]:
+def choose_batch(candidates: Iterable[C], limit: int, pass_number: int = 0) -> list[C]:
     """Choose up to `limit` jobs of one shape.
 
-    First those without a frame; among equals the session that was served least lately and has least in this batch;
-    of one session the job that is nearest to its first frame, then the one that waited longest.
+    Jobs without a frame go first. Among equals goes the session that was served least recently and has fewest jobs in
+    this batch; within a session the job nearest to its first frame, then the one that waited longest.
 
     Args:
-        turn: number of this turn; every `OLDEST_EVERY`th begins with the job that waited longest of all.
+        candidates: all jobs that wait.
+        limit: size of the batch.
+        pass_number: number of this pass; every `OLDEST_EVERY`th starts with the job that waited longest.
     """
-    queue = list(waiting)
+    queue = list(candidates)
     served: dict[Hashable, int] = {}
     for job in queue:
-        served[job.session] = max(served.get(job.session, -1), job.last_turn)
+        served[job.session] = max(served.get(job.session, -1), job.last_pass)
     in_batch: Counter[Hashable] = Counter()
 
-    def urgency(job: W) -> tuple[int, ...]:
-        return (job.shown, in_batch[job.session], served[job.session], job.to_frame, _since(job))
+    def urgency(job: C) -> tuple[int, ...]:
+        return (job.shown, in_batch[job.session], served[job.session], job.to_frame, _waiting_since(job))
 
-    chosen: list[W] = []
+    chosen: list[C] = []
     while queue and len(chosen) < limit:
-        oldest = not chosen and turn % OLDEST_EVERY == OLDEST_EVERY - 1
-        job = min(queue, key=_since) if oldest else min(queue, key=urgency)
+        oldest = not chosen and pass_number % OLDEST_EVERY == OLDEST_EVERY - 1
+        job = min(queue, key=_waiting_since) if oldest else min(queue, key=urgency)
         chosen.append(job)
         in_batch[job.session] += 1
         queue = [other for other in queue if other is not job and other.shape == job.shape]
     return chosen
 
 
-def _since(job: Waiting) -> int:
-    return max(job.admitted, job.last_turn)
+def _waiting_since(job: BatchCandidate) -> int:
+    return max(job.admitted, job.last_pass)

@@ -1,24 +1,24 @@
-"""What a rendering engine counts."""
+"""Counters of a rendering engine."""
 
 from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineCounters:
-    """What an engine did so far.
+    """Work done since the engine started.
 
     Attributes:
-        steps: denoising steps, each picture counted.
+        steps: denoising steps, summed over pictures.
         passes: UNet passes; fewer than `steps` where pictures shared one.
-        saved: steps kept when new layers came, thanks to joining or rewinding.
-        thrown_away: steps done in vain: restarted, rewound, replaced, cancelled or failed.
-        frames: frames given, final ones included.
+        saved: steps kept when new layers arrived, because the run joined or rewound instead of restarting.
+        thrown_away: steps whose result was discarded: restarted, rewound, replaced, cancelled or failed.
+        frames: frames produced, final ones included.
         finished: pictures fully denoised.
         failed: pictures that ended in an error.
-        refused: pictures turned away because the engine was full.
-        preparing_s: seconds spent on text and conditions.
-        stepping_s: seconds spent on steps, everything around the UNet included.
-        decoding_s: seconds spent on turning latents into frames.
+        refused: pictures refused because the engine was full.
+        preparing_s: seconds spent on encoding text and conditions.
+        stepping_s: seconds spent on steps, including the work around the UNet.
+        decoding_s: seconds spent on decoding latents to frames.
     """
 
     steps: int = 0
@@ -34,5 +34,5 @@ class EngineCounters:
     decoding_s: float = 0.0
 
     def plus(self, **more: float) -> "EngineCounters":
-        """The same with `more` added, by name."""
+        """Return a copy with `more` added to the counters of these names."""
         return replace(self, **{name: getattr(self, name) + value for name, value in more.items()})

@@ -1,4 +1,4 @@
-"""Drawing one picture in the caller's own thread."""
+"""Render one picture in the caller's own thread."""
 
 import time
 from collections.abc import Iterator
@@ -22,22 +22,24 @@ def render(
     device: str = "auto",
     steps: int | None = None,
 ) -> Iterator[Frame]:
-    """Draw a picture from the layers that are known of it.
+    """Render a picture from the layers that are known.
 
     Args:
-        priors: its layers; any may be missing.
-        seed: of the starting noise.
-        model: a loaded model, or what `load_model` takes.
-        device: where to load the model to.
-        steps: denoising steps; the model's own number if None.
+        priors: the layers; any may be missing.
+        seed: of the starting noise, 0 to 2**64 - 1.
+        model: a loaded model, or a name, folder or hub id for `load_model`.
+        device: the device to load the model to, see `load_model`.
+        steps: denoising steps, 1 to 1000; None for the model's own number.
 
     Returns:
-        Frames as the picture gets better; the last one is final.
+        Frames, each better than the one before; the last one is final.
 
     Raises:
-        RenderError: the model cannot be had, as `load_model` says.
         MissingExtraError: the diffusion libraries are not installed.
-        UsageError: a number of steps or a device that cannot be.
+        UnknownModelError: no model of that name.
+        MissingModelError: the model's files are not on this machine.
+        ModelFilesError: the model's files are incomplete or broken.
+        UsageError: the number of steps is out of range, or there is no such device.
     """
     require_render_extra()
     from receiver.rendering.engine.job import RenderJob

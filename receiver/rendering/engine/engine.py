@@ -1,12 +1,12 @@
-"""The engine: one thread that owns the model and draws many pictures at once, a step at a time.
+"""The engine: one thread that owns the model and renders many pictures at once, one step at a time.
 
     submit, cancel --> pending, one per key --+
                                               v
-                       take in --> choose a batch --> one UNet pass --> frames --> on_frame, result
+                          admit --> choose a batch --> one UNet pass --> frames --> on_frame, result
                           ^                                               |
                           +-----------------------------------------------+
 
-Between any two steps new pictures start, new layers join, and what nobody wants any more stops.
+Between two steps new pictures start, new layers join, and cancelled pictures stop.
 """
 
 import threading
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from codec.layers import Priors
 from layercast_common.errors import UsageError
 from receiver.rendering.engine.counters import EngineCounters
+from receiver.rendering.engine.renderer import Renderer
 from receiver.rendering.engine.requests import Request, RequestQueue
 from receiver.rendering.engine.worker import Worker
 from receiver.rendering.frames import Frame
@@ -30,15 +31,12 @@ if TYPE_CHECKING:
 GPU_BATCH = 4
 CPU_BATCH = 1
 
-#: Pictures that may wait or be drawn at once, unless told otherwise.
+#: Pictures that may wait or be rendered at once, by default.
 CAPACITY = 128
 
 
-class Engine:
-    """Draws pictures with one model, in a thread of its own. All methods are thread-safe; none waits unless told to.
-
-    Use as a context manager, or `close` it.
-    """
+class Engine(Renderer):
+    """Renders pictures with one model, in a thread of its own. Use it as a context manager, or call `close`."""
 
     def __init__(
         self,
@@ -51,35 +49,35 @@ class Engine:
         """Start the thread.
 
         Args:
-            model: from `load_model`; belongs to the engine from now on.
-            batch: most pictures in one UNet pass; 4 on a GPU and 1 on a CPU if None.
-            capacity: most pictures that wait or are drawn at once; more are refused.
-            clock: seconds, for the times in frames.
+            model: from `load_model`. The engine owns it: do not use it elsewhere while the engine runs.
+            batch: most pictures in one UNet pass, at least 1; None for 4 on a GPU and 1 on a CPU.
+            capacity: most pictures that wait or are rendered at once, at least 1; more are refused.
+            clock: returns seconds, for the times in frames.
+
+        Raises:
+            UsageError: `batch` or `capacity` is below 1.
         """
         if batch is not None and batch < 1:
             raise UsageError(f"a batch holds at least one picture, not {batch}")
         if capacity < 1:
-            raise UsageError(f"an engine takes at least one picture, not {capacity}")
+            raise UsageError(f"the capacity of an engine is at least one picture, not {capacity}")
         self._model = model
-        self._inbox = RequestQueue(capacity)
+        self._queue = RequestQueue(capacity)
         usual = CPU_BATCH if model.device.type == "cpu" else GPU_BATCH
-        self._worker = Worker(model, self._inbox, batch or usual, clock)
+        self._worker = Worker(model, self._queue, batch or usual, clock)
         self._thread = threading.Thread(target=self._worker.run, name="layercast-engine", daemon=True)
         self._thread.start()
 
     @property
     def counters(self) -> EngineCounters:
-        """What was done so far."""
-        return self._worker.counters.plus(refused=self._inbox.refused)
-
-    def describe_mismatch(self, meant: str) -> str | None:
-        """One line where a picture was meant for another model, or revision, than this draws with; else None."""
-        return describe_mismatch(meant, self._model.name, self._model.revision)
+        return self._worker.counters.plus(refused=self._queue.refused)
 
     @property
     def pictures(self) -> int:
-        """How many pictures wait or are being drawn."""
-        return self._inbox.taken
+        return self._queue.pictures
+
+    def describe_mismatch(self, meant: str) -> str | None:
+        return describe_mismatch(meant, self._model.name, self._model.revision)
 
     def submit(
         self,
@@ -92,46 +90,23 @@ class Engine:
         session: Hashable = None,
         wait: float = 0.0,
     ) -> Future[Frame]:
-        """Ask for a picture, or tell what is known of it now.
-
-        If `key` is being drawn with the same seed, steps and canvas, the new layers join, rewind or restart it;
-        otherwise it is drawn anew and a picture of that key is dropped. Only the newest state of a key counts.
-
-        Args:
-            key: the picture's name.
-            priors: all layers that are known of it.
-            seed: of the starting noise.
-            on_frame: called in the engine's thread with each frame; must return soon.
-            steps: denoising steps; the model's own number if None.
-            session: whose picture it is; the device is shared fairly between sessions.
-            wait: longest to wait for a place if the engine is full, in seconds. A known key has its place.
-
-        Returns:
-            The final frame to come, or the picture's error; cancelled once a newer call for the key takes its
-            place, or by `cancel` or `close`. Cancelling it drops the picture.
-
-        Raises:
-            EngineBusyError: the engine is full, and stayed so.
-            RenderError: the engine is closed.
-        """
         request = Request(
             key=key, priors=priors, seed=seed, steps=steps, on_frame=on_frame, result=Future(), session=session
         )
-        self._inbox.put(request, wait=wait)
+        self._queue.put(request, wait=wait)
         return request.result
 
     def cancel(self, key: Hashable) -> None:
-        """Stop drawing a picture after the step in progress; nothing happens if it is not being drawn."""
-        self._inbox.cancel(key)
+        self._queue.cancel(key)
 
     def close(self, *, drain: bool = False, timeout: float | None = None) -> None:
         """End the thread.
 
         Args:
             drain: finish all pictures first; otherwise stop after the step in progress.
-            timeout: longest to wait for the end, in seconds.
+            timeout: longest wait for the thread, in seconds; None waits without limit.
         """
-        self._inbox.close(drain=drain)
+        self._queue.close(drain=drain)
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout)
 

@@ -1,4 +1,4 @@
-"""One picture's job: its run, what was shown of it, and the frames it gives."""
+"""The job of one picture: its denoising run, and the frames that it produces."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,17 +13,17 @@ from receiver.rendering.sampling.conditioning import Conditioner, Conditioning
 from receiver.rendering.sampling.sampler import DenoisingRun
 from receiver.rendering.settings.arrival_limits import limits_for
 
-#: More denoising steps than this only waste time with any solver here.
+#: Most denoising steps of a run; more improve nothing with any solver here.
 MAX_STEPS = 1000
 
 
 class RenderJob:
-    """A run with frames.
+    """A denoising run with its frames.
 
     Attributes:
-        run: the denoising itself.
-        priors: what it is drawn from now.
-        shown: whether it gave a frame yet.
+        run: the denoising run.
+        priors: the layers received so far.
+        shown: whether the job has produced a frame.
     """
 
     def __init__(
@@ -36,15 +36,18 @@ class RenderJob:
         steps: int | None,
         clock: Callable[[], float],
     ) -> None:
-        """Make ready to run; encodes text and conditions.
+        """Encode text and conditions, and set up the run.
 
         Args:
+            model: the model to render with.
+            conditioner: the model's conditioner.
+            priors: the layers received so far.
             seed: of the starting noise.
-            steps: denoising steps, up to `MAX_STEPS`; the model's own number if None.
-            clock: seconds.
+            steps: denoising steps, 1 to `MAX_STEPS`; None for the model's own number.
+            clock: returns seconds.
 
         Raises:
-            UsageError: a number of steps that cannot be.
+            UsageError: a number of steps outside its range, or one that the model's scheduler cannot do.
         """
         steps = model.settings.steps if steps is None else steps
         if not 1 <= steps <= MAX_STEPS:
@@ -53,11 +56,11 @@ class RenderJob:
         self.shown = False
         self._model = model
         self._seed = seed
-        self._seen = self._imagine(priors)
+        self._completed = self._retrieve(priors)
         self._conditioner = conditioner
         self._clock = clock
-        self._began = clock()
-        self._news = False
+        self._started = clock()
+        self._layers_changed = False
         self.run = DenoisingRun(
             model,
             self._prepare(),
@@ -66,16 +69,16 @@ class RenderJob:
             steps=steps,
         )
 
-    def take_layers(self, priors: Priors) -> Decision:
-        """Take in what is known now: join, rewind or restart, as the plan says."""
-        seen = self._imagine(priors)
-        # That what was remembered went away with what came in its place is no news of its own.
-        changed = changed_layers(self.priors, priors) | (changed_layers(self._seen, seen) & seen.layers)
+    def update(self, priors: Priors) -> Decision:
+        """Replace the layers: the run goes on, rewinds or restarts, as the update policy decides."""
+        completed = self._retrieve(priors)
+        # Retrieved layers that vanish because received ones replace them are not a change of their own.
+        changed = changed_layers(self.priors, priors) | (changed_layers(self._completed, completed) & completed.layers)
         limits = limits_for(self.run.steps, self._model.settings.arrivals)
         decision = decide(self.run.done, self.run.steps, changed, limits)
-        self.priors, self._seen = priors, seen
+        self.priors, self._completed = priors, completed
         self.run.conditions = self._prepare()
-        self._news = self._news or bool(changed)
+        self._layers_changed = self._layers_changed or bool(changed)
         match decision.action:
             case Action.REWIND:
                 self.run.rewind(decision.step)
@@ -85,44 +88,43 @@ class RenderJob:
 
     @property
     def to_frame(self) -> int:
-        """Steps until the first frame; 0 once it was given."""
+        """Steps until the first frame; 0 once the job has produced one."""
         if self.shown:
             return 0
-        return min((step for step in self._model.settings.previews if step > self.run.done), default=self.run.steps) - (
-            self.run.done
-        )
+        done = self.run.done
+        return min((step for step in self._model.settings.previews if step > done), default=self.run.steps) - done
 
     def draw_frame(self, *, small: bool = False) -> Frame | None:
-        """The frame that is due after the last step, if one is.
+        """Decode the frame that is due after the last step; None if none is due.
 
         Args:
-            small: whether a preview may be drawn from fewer latents, since others wait.
+            small: whether to decode a preview from a quarter of the latents, because other pictures wait.
         """
         run, settings = self.run, self._model.settings
         final = run.finished
-        if not final and not preview_due(run.done, run.steps, settings.previews, news=self._news):
+        if not final and not preview_due(run.done, run.steps, settings.previews, layers_changed=self._layers_changed):
             return None
         latents = run.sample if final or run.clean is None else run.clean
-        structure = self._seen.structure
+        structure = self._completed.structure
         lines = structure if settings.line_fit and isinstance(structure, EdgeMap) else None
-        colors = self._seen.texture if settings.color_fit else None
+        colors = self._completed.texture if settings.color_fit else None
         if small and not final:
             latents = halve(latents)
         image = decode_latents(self._model, latents, self.priors.canvas, final=final, lines=lines, colors=colors)
-        self.shown, self._news = True, False
+        self.shown, self._layers_changed = True, False
         return Frame(
             image=image,
             layers=run.conditions.layers,
             step=run.done,
             steps=run.steps,
             final=final,
-            seconds=self._clock() - self._began,
+            seconds=self._clock() - self._started,
         )
 
-    def _imagine(self, priors: Priors) -> Priors:
-        """What the picture is drawn from: what came, or for words alone what the model remembers of such a thing."""
-        memory = self._model.memory
-        return priors if memory is None else memory.complete(priors, self._seed)
+    def _retrieve(self, priors: Priors) -> Priors:
+        """Return the layers to condition on: those received, or for a prompt alone those of a similar picture."""
+        index = self._model.retrieval
+        return priors if index is None else index.complete(priors, self._seed)
 
     def _prepare(self) -> Conditioning:
-        return replace(self._conditioner.prepare(self._seen), layers=self.priors.layers)
+        return replace(self._conditioner.prepare(self._completed), layers=self.priors.layers)

@@ -1,32 +1,39 @@
-"""What draws pictures for a receiver: an engine in this process, or replicas of it on a cluster. Loads no torch."""
+"""The interface of everything that renders pictures for a receiver. Loads no torch."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Union
 
 from codec.layers import Priors
-from layercast_common.errors import UsageError
 from receiver.rendering.engine.counters import EngineCounters
 from receiver.rendering.frames import Frame
-from receiver.rendering.settings.settings import Tuning
-
-if TYPE_CHECKING:
-    from receiver.rendering.models.model import Model
 
 
-class Renderer(Protocol):
-    """See `Engine`, whose methods these are."""
+class Renderer(ABC):
+    """Renders pictures in the background. All methods are thread-safe; only those with a wait argument block.
 
-    @property
-    def counters(self) -> EngineCounters: ...
+    `Engine` renders in a thread of this process, `ClusterEngine` on replicas of a Ray cluster. Call `close` at the end.
+    """
 
     @property
-    def pictures(self) -> int: ...
+    @abstractmethod
+    def counters(self) -> EngineCounters:
+        """The work done so far."""
 
+    @property
+    @abstractmethod
+    def pictures(self) -> int:
+        """The number of pictures that wait or are being rendered."""
+
+    @abstractmethod
     def describe_mismatch(self, meant: str) -> str | None:
-        """One line where a picture was meant for another model than this draws with."""
+        """Return one line if a picture was made for another model or revision than this one; else None.
 
+        Args:
+            meant: the model that the picture's stream names; "@" and a revision may follow.
+        """
+
+    @abstractmethod
     def submit(
         self,
         key: Hashable,
@@ -37,42 +44,37 @@ class Renderer(Protocol):
         *,
         session: Hashable = None,
         wait: float = 0.0,
-    ) -> Future[Frame]: ...
+    ) -> Future[Frame]:
+        """Start rendering a picture, or add layers to one that is being rendered.
 
-    def cancel(self, key: Hashable) -> None: ...
+        If `key` is already being rendered with the same seed, steps and canvas, the new layers join the run, rewind it
+        or restart it. Otherwise the old run of that key is dropped and a new one starts. Only the newest call of a key
+        counts.
 
-    def close(self) -> None: ...
+        Args:
+            key: identifies the picture.
+            priors: all layers received so far.
+            seed: of the starting noise, 0 to 2**64 - 1.
+            on_frame: called with each frame, in a thread of the renderer; must return quickly.
+            steps: denoising steps, 1 to 1000; None for the model's own number.
+            session: the session that the picture belongs to; the device is shared fairly between sessions.
+            wait: longest wait for a place if the renderer is full, in seconds. A key that is being rendered keeps its
+                place.
 
+        Returns:
+            A future of the final frame. It raises the error that ended the picture, such as a `UsageError` for a wrong
+            number of steps. It is cancelled when a newer call of the same key replaces it, and by `cancel` and `close`.
+            Cancelling the future drops the picture.
 
-def start_renderer(
-    model: Union[str, Path, "Model"],
-    device: str = "auto",
-    *,
-    performance: str = "auto",
-    replicas: int = 0,
-    tuning: Tuning | None = None,
-) -> Renderer:
-    """Load a model and start drawing with it.
+        Raises:
+            EngineBusyError: the renderer was still full after `wait` seconds.
+            RenderError: the renderer is closed.
+        """
 
-    Args:
-        model: what `load_model` takes, or a loaded model.
-        performance: how it is run.
-        replicas: engines on a Ray cluster; 0 for one in this process.
-        tuning: what is wanted otherwise than the model's settings have it.
+    @abstractmethod
+    def cancel(self, key: Hashable) -> None:
+        """Stop rendering a picture after the step in progress. Unknown keys are ignored."""
 
-    Raises:
-        RenderError: the model cannot be had.
-        MissingExtraError: the libraries for drawing, or for the cluster, are not installed.
-        UsageError: a loaded model cannot be copied to a cluster.
-    """
-    if replicas:
-        from receiver.rendering.engine.cluster import ClusterEngine
-
-        if not isinstance(model, str | Path):
-            raise UsageError("replicas load the model themselves; name it instead of loading it")
-        return ClusterEngine(model, replicas=replicas, device=device, performance=performance, tuning=tuning)
-    from receiver.rendering import Engine, load_model
-
-    if isinstance(model, str | Path):
-        return Engine(load_model(model, device, performance=performance, tuning=tuning))
-    return Engine(model)
+    @abstractmethod
+    def close(self) -> None:
+        """Drop all pictures and release the model."""

@@ -1,4 +1,4 @@
-"""What the engine was asked for and has not taken in yet: the only thing that its callers and its thread share."""
+"""Requests that the engine has not admitted yet: the only state that its callers and its thread share."""
 
 import threading
 from collections.abc import Callable, Collection, Hashable
@@ -12,7 +12,7 @@ from receiver.rendering.frames import Frame
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class Request:
-    """A picture that is wanted; see `Engine.submit`."""
+    """A picture to render; fields as in `Renderer.submit`."""
 
     key: Hashable
     priors: Priors
@@ -23,19 +23,19 @@ class Request:
     session: Hashable = None
 
     def continues(self, other: "Request") -> bool:
-        """Whether it is the same picture, only with other layers."""
+        """Return whether this is the same picture as another request, with other layers."""
         return (self.seed, self.steps, self.priors.canvas) == (other.seed, other.steps, other.priors.canvas)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingRequests:
-    """What came since the last look.
+    """Everything that callers asked for since the last `RequestQueue.collect`.
 
     Attributes:
-        requests: at most one per key, the newest; the older ones' results are cancelled.
+        requests: the newest request of each key; the results of older ones are cancelled.
         cancelled: keys that were cancelled before those requests came.
-        closed: whether no more will come.
-        draining: whether what is under way is to be finished all the same.
+        closed: whether no more requests will come.
+        draining: whether the pictures under way are to be finished after closing.
     """
 
     requests: tuple[Request, ...]
@@ -45,16 +45,16 @@ class PendingRequests:
 
 
 class RequestQueue:
-    """A mailbox that keeps only the newest request of each key, and counts the pictures that are wanted or drawn.
+    """A bounded queue that keeps only the newest request of each key. Thread-safe.
 
-    Thread-safe. `take` waits for requests, and `put` for a place if it may.
+    Every picture that waits or is being rendered holds one place. `put` can wait for a place, `collect` for requests.
     """
 
     def __init__(self, capacity: int) -> None:
-        """Open it.
+        """Create an empty queue.
 
         Args:
-            capacity: most pictures that are waiting or being drawn at once.
+            capacity: most pictures that wait or are rendered at once.
         """
         self._capacity = capacity
         self._changed = threading.Condition()
@@ -66,25 +66,26 @@ class RequestQueue:
         self._draining = False
 
     @property
-    def taken(self) -> int:
-        """Places that are taken."""
+    def pictures(self) -> int:
+        """The number of pictures that hold a place."""
         with self._changed:
             return len(self._places)
 
     @property
     def refused(self) -> int:
-        """Requests that found no place."""
+        """The number of requests refused because the queue was full."""
         return self._refused
 
     def put(self, request: Request, *, wait: float = 0.0) -> None:
-        """Leave a request in place of an older one of its key.
+        """Add a request; it replaces an older one of the same key.
 
         Args:
-            wait: longest to wait for a place, in seconds. A picture that has one keeps it.
+            request: the picture.
+            wait: longest wait for a place, in seconds. A key that holds a place keeps it.
 
         Raises:
             EngineBusyError: there was no place.
-            RenderError: the inbox is closed.
+            RenderError: the queue is closed.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._has_place(request.key), wait)
@@ -97,21 +98,18 @@ class RequestQueue:
             older = self._requests.pop(request.key, None)
             self._requests[request.key] = request
             self._changed.notify_all()
-        _cancel(older)
-
-    def _has_place(self, key: Hashable) -> bool:
-        return key in self._places or len(self._places) < self._capacity
+        _cancel_result(older)
 
     def cancel(self, key: Hashable) -> None:
-        """Take back a request, and have the picture dropped if it is already being drawn."""
+        """Remove a request, and have the engine drop the picture if it is already being rendered."""
         with self._changed:
             waiting = self._requests.pop(key, None)
             self._cancelled.add(key)
             self._changed.notify_all()
-        _cancel(waiting)
+        _cancel_result(waiting)
 
     def close(self, *, drain: bool) -> None:
-        """Let nothing more in; without `drain`, what waits is cancelled."""
+        """Refuse new requests; without `drain`, cancel the waiting ones."""
         with self._changed:
             self._closed = True
             self._draining = drain
@@ -120,30 +118,34 @@ class RequestQueue:
                 self._requests = {}
             self._changed.notify_all()
         for request in waiting:
-            _cancel(request)
+            _cancel_result(request)
 
-    def take(self, drawing: Collection[Hashable]) -> PendingRequests:
-        """Empty the inbox; if nothing is being drawn, not before something is in it or it is closed.
+    def collect(self, rendering: Collection[Hashable]) -> PendingRequests:
+        """Empty the queue. If no picture is being rendered, wait until there is something to do.
 
         Args:
-            drawing: keys of the pictures being drawn; all other places but those of waiting requests become free.
+            rendering: keys of the pictures being rendered. They and the waiting requests keep their places; all other
+                places become free.
         """
         with self._changed:
-            self._places = {*drawing, *self._requests}
+            self._places = {*rendering, *self._requests}
             self._changed.notify_all()
-            while not (drawing or self._requests or self._cancelled or self._closed):
+            while not (rendering or self._requests or self._cancelled or self._closed):
                 self._changed.wait()
-            mail = PendingRequests(
+            pending = PendingRequests(
                 requests=tuple(self._requests.values()),
                 cancelled=frozenset(self._cancelled),
                 closed=self._closed,
                 draining=self._draining,
             )
             self._requests, self._cancelled = {}, set()
-        return mail
+        return pending
+
+    def _has_place(self, key: Hashable) -> bool:
+        return key in self._places or len(self._places) < self._capacity
 
 
-def _cancel(request: Request | None) -> None:
-    # Outside the lock: cancelling runs callbacks of whoever waits for the result.
+def _cancel_result(request: Request | None) -> None:
+    # Called without the lock: cancelling a future runs its callbacks.
     if request:
         request.result.cancel()

@@ -1,11 +1,11 @@
-"""What to do with a running render when layers arrive: join, rewind or restart. Pure.
+"""Update policy: what to do with a running render when layers arrive: join, rewind or restart. Pure.
 
-A condition only shapes what the denoiser has not settled yet, and structure is settled first: T2I-Adapter itself
-trains with most of its samples at high noise for that reason (arXiv 2302.08453, section 3.4). So
+A condition only shapes what the denoiser has not settled yet, and it settles structure first. T2I-Adapter is trained
+mostly on samples of high noise for that reason (arXiv 2302.08453, section 3.4). So:
 
-    join      while little is settled, the new condition simply takes part in the steps left;
+    join      early on, the new condition takes part in the remaining steps;
     rewind    later, the clean estimate is mixed with noise again and only the tail is redone;
-    restart   later still, or where a run is so short that nothing is saved, from the first step.
+    restart   later still, or in a run so short that a rewind saves nothing, the run starts again.
 """
 
 import enum
@@ -17,7 +17,7 @@ from receiver.rendering.settings.arrival_limits import ArrivalLimits
 
 
 class Action(enum.Enum):
-    """What happens to a run."""
+    """What happens to a run when layers arrive."""
 
     JOIN = "join"
     REWIND = "rewind"
@@ -26,7 +26,7 @@ class Action(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do, and the step that the run goes on from (0 for a restart)."""
+    """The action, and the step that the run continues from (0 for a restart)."""
 
     action: Action
     step: int
@@ -36,7 +36,7 @@ _NEVER = ArrivalLimits(join=0.0)
 
 
 def changed_layers(before: Priors, after: Priors) -> frozenset[Layer]:
-    """The layers that came, went or got better between two states of one picture."""
+    """Return the layers that were added, removed or refined between two states of one picture."""
     changed = {
         Layer.SEMANTIC: before.semantic != after.semantic,
         Layer.STRUCTURE: before.structure != after.structure or before.skeleton != after.skeleton,
@@ -46,16 +46,13 @@ def changed_layers(before: Priors, after: Priors) -> frozenset[Layer]:
 
 
 def decide(done: int, steps: int, changed: Collection[Layer], limits: Mapping[Layer, ArrivalLimits]) -> Decision:
-    """Decide what to do with a run.
+    """Choose the action that keeps most steps and is allowed for every changed layer.
 
     Args:
-        done: steps that the run has behind it.
+        done: steps done.
         steps: steps of the whole run.
-        changed: the layers that differ from those the run was started with.
-        limits: the model's limits; a layer without any can only join a run that has not begun.
-
-    Returns:
-        The gentlest action that suits every changed layer.
+        changed: the layers that differ from those that the run was started with.
+        limits: the model's limits; a layer without limits can only join a run that has not begun.
     """
     progress = done / steps
     decisions = [_decide_one(progress, done, steps, limits.get(layer, _NEVER)) for layer in changed]
@@ -65,7 +62,7 @@ def decide(done: int, steps: int, changed: Collection[Layer], limits: Mapping[La
 def _decide_one(progress: float, done: int, steps: int, limits: ArrivalLimits) -> Decision:
     if progress <= limits.join:
         return Decision(Action.JOIN, done)
-    # A share that was measured as a whole number of steps shall be that number again.
+    # Shares were measured at whole steps; the small number makes up for rounding, so that they give that step again.
     step = int(limits.rewind_to * steps + 1e-6)
     if progress <= limits.rewind and 0 < step < done:
         return Decision(Action.REWIND, step)

@@ -1,4 +1,4 @@
-"""The engine's thread: takes pictures in, chooses batches, steps them, and gives frames."""
+"""The engine's thread: admits requests, chooses batches, runs their steps, and delivers frames."""
 
 import logging
 import time
@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     from receiver.rendering.engine.job import RenderJob
     from receiver.rendering.models.model import Model
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False, slots=True)
-class _Active:
+class _ActivePicture:
+    """A picture being rendered: a `BatchCandidate`."""
+
     request: Request
     job: "RenderJob"
     admitted: int
-    last_turn: int = -1
+    last_pass: int = -1
 
     @property
     def session(self) -> Hashable:
@@ -45,53 +47,53 @@ class _Active:
 
 
 class Worker:
-    """What the engine does between its inbox and its callers. Only one thread may run it.
+    """The loop of the engine's thread. Only one thread may run it.
 
     Attributes:
-        counters: what was done so far.
+        counters: the work done so far.
     """
 
-    def __init__(self, model: "Model", inbox: RequestQueue, batch: int, clock: Callable[[], float]) -> None:
+    def __init__(self, model: "Model", queue: RequestQueue, batch: int, clock: Callable[[], float]) -> None:
         from receiver.rendering.sampling.conditioning import Conditioner
 
         self.counters = EngineCounters()
         self._model = model
         self._conditioner = Conditioner(model)
-        self._inbox = inbox
+        self._queue = queue
         self._batch = batch
         self._clock = clock
-        self._active: dict[Hashable, _Active] = {}
-        self._turn = 0
+        self._active: dict[Hashable, _ActivePicture] = {}
+        self._pass_number = 0
 
     def run(self) -> None:
-        """Draw until the inbox is closed."""
-        while self._take_in():
-            self._take_turn()
+        """Render until the queue is closed."""
+        while self._admit_pending():
+            self._run_pass()
         for active in list(self._active.values()):
             self._drop(active)
 
-    def _take_turn(self) -> None:
-        # A method of its own, so that nothing of a picture is held while the thread waits for the next.
-        self._turn += 1
-        chosen = choose_batch(self._active.values(), self._batch, self._turn)
+    def _run_pass(self) -> None:
+        # A method of its own: its locals keep no picture alive while the thread waits for the next one.
+        self._pass_number += 1
+        chosen = choose_batch(self._active.values(), self._batch, self._pass_number)
         if chosen:
             self._step(chosen)
 
-    def _take_in(self) -> bool:
-        """Wait for something to do and take in what was asked since the last step; false at the end."""
-        mail = self._inbox.take(self._active.keys())
+    def _admit_pending(self) -> bool:
+        """Wait for work and admit the requests that came since the last pass; return False at the end."""
+        pending = self._queue.collect(self._active.keys())
         for active in list(self._active.values()):
-            if active.request.key in mail.cancelled or active.request.result.cancelled():
+            if active.request.key in pending.cancelled or active.request.result.cancelled():
                 self._drop(active)
-        for request in mail.requests:
+        for request in pending.requests:
             if not request.result.cancelled():
                 self._admit(request)
-        return not mail.closed or (mail.draining and bool(self._active))
+        return not pending.closed or (pending.draining and bool(self._active))
 
     def _admit(self, request: Request) -> None:
         from receiver.rendering.engine.job import RenderJob
 
-        began = time.perf_counter()
+        started = time.perf_counter()
         active = self._active.get(request.key)
         try:
             if active and request.continues(active.request):
@@ -109,42 +111,43 @@ class Worker:
                 steps=request.steps,
                 clock=self._clock,
             )
-            self._active[request.key] = _Active(request, job, admitted=self._turn)
-        # Whatever is wrong with one picture must not end the thread that draws all the others.
+            self._active[request.key] = _ActivePicture(request, job, admitted=self._pass_number)
+        # An error of one picture must not end the thread that renders all the others.
         except Exception as error:
             self._fail(request, error)
         finally:
-            self._count(preparing_s=time.perf_counter() - began)
+            self._count(preparing_s=time.perf_counter() - started)
 
     def _update(self, job: "RenderJob", priors: Priors) -> None:
         done = job.run.done
-        decision = job.take_layers(priors)
+        decision = job.update(priors)
         kept = 0 if decision.action is Action.RESTART else decision.step
         self._count(saved=kept, thrown_away=done - kept)
 
-    def _step(self, chosen: list[_Active]) -> None:
+    def _step(self, chosen: list[_ActivePicture]) -> None:
         from receiver.rendering.sampling.sampler import predict
 
-        began = time.perf_counter()
+        started = time.perf_counter()
         try:
             predictions = predict(self._model, [active.job.run for active in chosen])
         except Exception as error:
             if len(chosen) == 1:
                 self._fail(chosen[0].request, error)
                 return
-            # One of them broke the pass, or all together are too much for the device: each on its own tells.
+            # One picture broke the pass, or the batch is too large for the device. Running each picture alone finds
+            # out.
             for active in chosen:
                 self._step([active])
             return
         for active, prediction in zip(chosen, predictions, strict=True):
-            active.last_turn = self._turn
-            self._attempt(active, partial(active.job.run.take, prediction))
-        self._count(passes=1, steps=len(chosen), stepping_s=time.perf_counter() - began)
+            active.last_pass = self._pass_number
+            self._attempt(active, partial(active.job.run.apply, prediction))
+        self._count(passes=1, steps=len(chosen), stepping_s=time.perf_counter() - started)
         for active in chosen:
-            self._attempt(active, partial(self._show, active))
+            self._attempt(active, partial(self._deliver_frame, active))
 
-    def _attempt(self, active: _Active, act: Callable[[], None]) -> None:
-        """Do something for one picture, which alone is lost if that fails, or if it failed before."""
+    def _attempt(self, active: _ActivePicture, act: Callable[[], None]) -> None:
+        """Run `act` unless the picture has already failed; an error in it fails this picture alone."""
         if self._active.get(active.request.key) is not active:
             return
         try:
@@ -152,15 +155,15 @@ class Worker:
         except Exception as error:
             self._fail(active.request, error)
 
-    def _show(self, active: _Active) -> None:
+    def _deliver_frame(self, active: _ActivePicture) -> None:
         if active.request.result.cancelled():
             return
-        began = time.perf_counter()
-        crowded = sum(not other.shown for other in self._active.values()) > 1
-        frame = active.job.draw_frame(small=crowded)
+        started = time.perf_counter()
+        others_wait = sum(not other.shown for other in self._active.values()) > 1
+        frame = active.job.draw_frame(small=others_wait)
         if frame is None:
             return
-        self._count(frames=1, decoding_s=time.perf_counter() - began)
+        self._count(frames=1, decoding_s=time.perf_counter() - started)
         active.request.on_frame(frame)
         if frame.final:
             del self._active[active.request.key]
@@ -168,7 +171,7 @@ class Worker:
             if active.request.result.set_running_or_notify_cancel():
                 active.request.result.set_result(frame)
 
-    def _drop(self, active: _Active) -> None:
+    def _drop(self, active: _ActivePicture) -> None:
         del self._active[active.request.key]
         self._count(thrown_away=active.job.run.done)
         active.request.result.cancel()
@@ -176,10 +179,10 @@ class Worker:
     def _fail(self, request: Request, error: Exception) -> None:
         active = self._active.pop(request.key, None)
         self._count(failed=1, thrown_away=active.job.run.done if active else 0)
-        logger.warning("drawing %r failed: %s", request.key, error)
+        _log.warning("rendering %r failed: %s", request.key, error)
         if request.result.set_running_or_notify_cancel():
             request.result.set_exception(error)
 
     def _count(self, **more: float) -> None:
-        # Only this thread writes them, and one assignment at a time: readers always get a whole set.
+        # Only this thread writes, and in one assignment: readers always see a consistent set.
         self.counters = self.counters.plus(**more)

@@ -1,1 +1,1 @@
-"""Files of models on this machine: the registry, the hub cache, downloads. Loads no torch."""
+"""Files of models on this machine: the registry, the hub's cache, downloads. Loads no torch."""

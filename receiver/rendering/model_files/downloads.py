@@ -1,4 +1,4 @@
-"""What fetching takes and what came of it: sizes, room on the disk, and revisions. Loads no torch."""
+"""Data of downloads: sizes, free disk space, and revisions. Loads no torch."""
 
 import shutil
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from layercast_common.errors import MissingModelError
 
-#: Room that is left on the disk after a download, in bytes: 1 GB.
+#: Space that a download leaves free on the disk, in bytes: 1 GB.
 HEADROOM = 1_000_000_000
 
 
@@ -17,10 +17,10 @@ class Download:
 
     Attributes:
         hub_id: OWNER/NAME.
-        revision: the commit that is fetched.
-        files: what of it is wanted.
-        size: bytes of these files.
-        missing: bytes of them that are not here yet.
+        revision: the commit to fetch.
+        files: the files to fetch.
+        size: their total size in bytes.
+        missing: bytes of them that are not in the cache yet.
     """
 
     hub_id: str
@@ -32,28 +32,28 @@ class Download:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A model that is here.
+    """A model that has been fetched.
 
     Attributes:
-        folder: its own files.
-        revisions: the commit of each repository that it is made of.
+        folder: the folder of its own files.
+        revisions: the commit of each repository that the model consists of, by hub id.
     """
 
     folder: Path
     revisions: dict[str, str]
 
 
-def check_room(downloads: Iterable[Download], cache: Path) -> None:
-    """See that the disk has room for what is missing.
+def check_disk_space(downloads: Iterable[Download], cache: Path) -> None:
+    """Check that the disk of the cache has space for the missing files.
 
     Raises:
-        MissingModelError: it has not.
+        MissingModelError: it has too little.
     """
     missing = sum(download.missing for download in downloads)
     place = next(folder for folder in (cache, *cache.parents) if folder.exists())
     free = shutil.disk_usage(place).free
     if missing and missing + HEADROOM > free:
         raise MissingModelError(
-            f"fetching takes {missing / 1e9:.1f} GB and leaves less than {HEADROOM / 1e9:.0f} GB free at {place}, "
-            f"which has {free / 1e9:.1f}; make room, or name another disk with HF_HOME"
+            f"the download of {missing / 1e9:.1f} GB would leave less than {HEADROOM / 1e9:.0f} GB free at {place}, "
+            f"which has {free / 1e9:.1f}; free some space, or set HF_HOME to a folder on another disk"
         )

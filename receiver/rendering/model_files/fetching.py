@@ -1,6 +1,6 @@
-"""Bringing a model to this machine: the only place that asks the network.
+"""Fetch models from the hub. The only module of the renderer that uses the network.
 
-Downloads show their progress on stderr, go on where they were stopped, and begin only if the disk has room for them.
+Downloads show their progress on stderr, resume where they stopped, and start only if the disk has enough free space.
 """
 
 import logging
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from layercast_common.errors import MissingExtraError, MissingModelError, ModelFilesError, UnknownModelError
-from receiver.rendering.model_files.downloads import Download, Fetched, check_room
+from receiver.rendering.model_files.downloads import Download, Fetched, check_disk_space
 from receiver.rendering.model_files.files import (
     ADAPTER_NAMES,
     MORE_PARTS,
@@ -21,9 +21,9 @@ from receiver.rendering.model_files.fingerprint import revision_of
 from receiver.rendering.model_files.hub import TRUSTED_PICKLES, cached_folder, choose_files
 from receiver.rendering.model_files.registry import SD15_ADAPTERS, RegistryEntry, find_entry
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
-#: How long the hub may take to tell which files a repository has, in seconds.
+#: Timeout for the hub's list of a repository's files, in seconds.
 TIMEOUT = 20.0
 
 
@@ -31,16 +31,17 @@ def fetch_model(name: str | Path) -> Fetched:
     """Download what a model needs into the hub's cache.
 
     Args:
-        name: a registered name or a hub id, "@" and a revision may follow; for a local folder only adapters that it
-            may lack.
+        name: a registered name or a hub id; "@" and a revision may follow. For a local folder, only the adapters that
+            it lacks are fetched.
 
     Returns:
-        Where the model's own files are, and the revision of every repository that it is made of.
+        The folder of the model's own files, and the revision of every repository that the model consists of.
 
     Raises:
         UnknownModelError: no model of that name, here or on the hub.
-        MissingModelError: the hub cannot be reached, or the disk is too small.
-        ModelFilesError: what came is not a model that layercast can use.
+        MissingModelError: the hub cannot be reached, or the disk has too little free space.
+        ModelFilesError: the repository holds no model that layercast can use.
+        MissingExtraError: the hub's client library is not installed.
     """
     entry = find_entry(name)
     revisions = _fetch_all(_repositories(entry))
@@ -55,7 +56,7 @@ def fetch_model(name: str | Path) -> Fetched:
 
 
 def _repositories(entry: RegistryEntry) -> list[tuple[str, list[str], str | None]]:
-    """The repositories of an entry: hub id, wanted subfolders, revision."""
+    """Return the repositories of an entry: hub id, subfolders to fetch, revision."""
     found: list[tuple[str, list[str], str | None]] = []
     if isinstance(entry.base, str):
         names = [name for names in ADAPTER_NAMES.values() for name in names]
@@ -67,11 +68,11 @@ def _repositories(entry: RegistryEntry) -> list[tuple[str, list[str], str | None
 
 
 def _fetch_all(repositories: Sequence[tuple[str, list[str], str | None]]) -> dict[str, str]:
-    """Look at all repositories before the first byte is fetched; gives the revision of each."""
+    """Fetch repositories, after checking the size of all of them; return the revision of each."""
     from huggingface_hub import constants
 
     downloads = [_describe(*repository) for repository in repositories]
-    check_room(downloads, Path(constants.HF_HUB_CACHE))
+    check_disk_space(downloads, Path(constants.HF_HUB_CACHE))
     revisions = {}
     for download, (_, _, revision) in zip(downloads, repositories, strict=True):
         folder = _fetch(download, revision)
@@ -86,30 +87,30 @@ def _describe(hub_id: str, parts: list[str], revision: str | None) -> Download:
     except ImportError as error:
         raise MissingExtraError("fetching a model", "render") from error
     try:
-        # Not `list_repo_files`: that one tries for 23 s before it says that there is no connection.
+        # Not `list_repo_files`: without a connection it retries for 23 s before it raises an error.
         about = HfApi().model_info(hub_id, revision=revision, timeout=TIMEOUT, files_metadata=True)
     except RepositoryNotFoundError as error:
-        raise UnknownModelError(f"the hub has no model {hub_id}, or does not show it without a login") from error
-    # The hub's client promises no error types: they come from its HTTP library, which differs between versions.
+        raise UnknownModelError(f"the hub has no model {hub_id}, or shows it only after a login") from error
+    # The hub's client documents no error types: they come from its HTTP library, which differs between versions.
     except Exception as error:
         raise _unreachable(hub_id, error) from error
     sizes = {file.rfilename: file.size or 0 for file in about.siblings or ()}
-    wanted = choose_files(list(sizes), parts, pickle=hub_id in TRUSTED_PICKLES)
+    files = choose_files(list(sizes), parts, pickle=hub_id in TRUSTED_PICKLES)
     commit = about.sha or ""
-    here = [name for name in wanted if isinstance(try_to_load_from_cache(hub_id, name, revision=commit), str)]
+    cached = [name for name in files if isinstance(try_to_load_from_cache(hub_id, name, revision=commit), str)]
     return Download(
         hub_id=hub_id,
         revision=commit,
-        files=tuple(wanted),
-        size=sum(sizes[name] for name in wanted),
-        missing=sum(sizes[name] for name in wanted if name not in here),
+        files=tuple(files),
+        size=sum(sizes[name] for name in files),
+        missing=sum(sizes[name] for name in files if name not in cached),
     )
 
 
 def _fetch(download: Download, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
 
-    logger.info("fetching %s: %.1f of %.1f GB", download.hub_id, download.missing / 1e9, download.size / 1e9)
+    _log.info("fetching %s: %.1f of %.1f GB", download.hub_id, download.missing / 1e9, download.size / 1e9)
     try:
         return Path(snapshot_download(download.hub_id, revision=revision, allow_patterns=list(download.files)))
     except Exception as error:
@@ -119,5 +120,5 @@ def _fetch(download: Download, revision: str | None) -> Path:
 def _unreachable(hub_id: str, error: Exception) -> MissingModelError:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return MissingModelError(
-        f"cannot fetch {hub_id} from the hub: {reason}; is there a connection? The next try goes on from there"
+        f"cannot fetch {hub_id} from the hub: {reason}; check the connection and try again: the download resumes"
     )

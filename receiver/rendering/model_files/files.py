@@ -1,9 +1,9 @@
-"""Where on this machine the parts of a model lie. Loads no torch.
+"""Find the folders of a model's parts on this machine. Loads no torch.
 
-A model is a folder in the hub's layout, here or in the hub's cache:
+A model is a folder in the hub's layout, local or in the hub's cache:
 
     model_index.json  unet/  vae/  text_encoder/  tokenizer/  scheduler/
-    text_encoder_2/  tokenizer_2/  t2iadapter_*/  controlnet_*/  preview_vae/  memory/      where there are any
+    text_encoder_2/  tokenizer_2/  t2iadapter_*/  controlnet_*/  preview_vae/  memory/      optional
 
 A registered model may take parts from several hub repositories.
 """
@@ -17,12 +17,12 @@ from pathlib import Path
 from layercast_common.errors import MissingModelError, ModelFilesError
 from receiver.rendering.model_files.fingerprint import revision_of
 from receiver.rendering.model_files.hub import TRUSTED_PICKLES, cached_folder, converted_folder, has_pickle, has_weights
-from receiver.rendering.model_files.registry import REGISTRY, SD15_ADAPTERS, RegistryEntry, find_entry
+from receiver.rendering.model_files.registry import SD15_ADAPTERS, find_entry
 from receiver.rendering.settings.settings import Condition, RenderSettings
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
-#: Parts that every model has: subfolder -> its config; the first three have weights, too.
+#: Parts that every model has: subfolder -> its config. The first three also have weights.
 PARTS: Mapping[str, str] = {
     "unet": "config.json",
     "vae": "config.json",
@@ -31,18 +31,18 @@ PARTS: Mapping[str, str] = {
     "scheduler": "scheduler_config.json",
 }
 
-#: Parts that larger models have besides.
+#: Further parts of larger models.
 MORE_PARTS: Mapping[str, str] = {"text_encoder_2": "config.json", "tokenizer_2": "tokenizer_config.json"}
 
-#: A faster autoencoder for previews that lies in a model's own folder.
+#: Subfolder of a faster autoencoder for previews.
 PREVIEW_VAE = "preview_vae"
 
-#: Pictures that a model remembers, in its own folder; see `receiver.rendering.retrieval`.
-MEMORY = "memory"
+#: Subfolder of the retrieval index, see `receiver.rendering.retrieval`.
+RETRIEVAL_FOLDER = "memory"
 
 _WITH_WEIGHTS = ("unet", "vae", "text_encoder", "text_encoder_2")
 
-#: What a subfolder `t2iadapter_NAME` or `controlnet_NAME` is for, by NAME, best first.
+#: The names in `t2iadapter_NAME` and `controlnet_NAME` that belong to each condition, best first.
 ADAPTER_NAMES: Mapping[Condition, tuple[str, ...]] = {
     Condition.EDGES: ("structure", "canny", "edges", "sketch"),
     Condition.COLORS: ("color", "colors", "texture"),
@@ -52,11 +52,11 @@ ADAPTER_NAMES: Mapping[Condition, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class AdapterFiles:
-    """Where one adapter lies.
+    """The files of one adapter.
 
     Attributes:
-        folder: its config and weights.
-        convert_to: set if the weights are a trusted pickle: the folder that they are to be kept in as safetensors.
+        folder: the folder of its config and weights.
+        convert_to: the folder to save the weights to as safetensors, if they are a trusted pickle; else None.
     """
 
     folder: Path
@@ -65,17 +65,17 @@ class AdapterFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFiles:
-    """Where the parts of one model lie on this machine.
+    """The folders of one model's parts on this machine.
 
     Attributes:
-        name: what the model was asked for as.
-        parts: folder of each part of `PARTS`, and of those of `MORE_PARTS` that are there.
-        adapters: the adapters that are there.
-        controlnets: folders of the ControlNets that are there.
-        preview_vae: folder of a faster autoencoder, if there is one.
-        memory: folder of the pictures that it remembers, if it remembers any.
-        lora: folder of a LoRA to fuse, if the model has one.
-        settings: how the model is used; None to infer it.
+        name: the name that the model was requested by.
+        parts: folder of each part of `PARTS`, and of those of `MORE_PARTS` that exist.
+        adapters: the adapters that exist.
+        controlnets: folders of the ControlNets that exist.
+        preview_vae: folder of a faster autoencoder, or None.
+        retrieval: folder of the retrieval index, or None.
+        lora: folder of a LoRA to fuse, or None.
+        settings: the render settings; None to infer them.
     """
 
     name: str
@@ -83,74 +83,33 @@ class ModelFiles:
     adapters: Mapping[Condition, AdapterFiles]
     controlnets: Mapping[Condition, Path]
     preview_vae: Path | None
-    memory: Path | None
+    retrieval: Path | None
     lora: Path | None
     settings: RenderSettings | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelInfo:
-    """What a person wants to know of a registered model.
-
-    Attributes:
-        name: what to ask for it as.
-        about: what it is.
-        native: the long side that it draws best at, in pixels.
-        folder: where its files are, or None.
-        present: whether every part that it needs is on this machine.
-        revision: the hub's revision of its own files, if they came from there.
-    """
-
-    name: str
-    about: str
-    native: int
-    folder: Path | None
-    present: bool
-    revision: str | None
-
-
-def list_models() -> list[ModelInfo]:
-    """The registered models, and which of them are on this machine."""
-    return [_info(name, entry) for name, entry in REGISTRY.items()]
-
-
-def _info(name: str, entry: RegistryEntry) -> ModelInfo:
-    try:
-        folder = find_files(name).parts["unet"].parent
-    except (MissingModelError, ModelFilesError):
-        folder = None
-    native = entry.settings.native if entry.settings else 0
-    return ModelInfo(
-        name=name,
-        about=entry.about,
-        native=native,
-        folder=folder,
-        present=folder is not None,
-        revision=revision_of(folder) if folder else None,
-    )
-
-
 def find_files(name: str | Path) -> ModelFiles:
-    """Find every part of a model on this machine; never asks the network.
+    """Find every part of a model on this machine; never uses the network.
 
     Args:
         name: a registered name, a local folder in the hub's layout, or a hub id.
 
     Raises:
         UnknownModelError: the name is none of these.
-        MissingModelError: a registered model or a hub id that has not been fetched.
-        ModelFilesError: a local folder that lacks a part.
+        MissingModelError: the registered model or hub id has not been fetched.
+        ModelFilesError: a part is missing in the local folder.
+        MissingExtraError: the hub's client library is not installed.
     """
     entry = find_entry(name)
     base = entry.base if isinstance(entry.base, Path) else _base_folder(name, entry.base, entry.revision)
-    lacking = _lacking(base)
-    if lacking and isinstance(entry.base, Path):
-        raise ModelFilesError(f"the model folder {base} lacks {', '.join(lacking)}")
-    if lacking:
+    missing = _missing_parts(base)
+    if missing and isinstance(entry.base, Path):
+        raise ModelFilesError(f"the model folder {base} lacks {', '.join(missing)}")
+    if missing:
         raise _not_fetched(name)
     parts = {part: base / part for part in (*PARTS, *MORE_PARTS) if part in PARTS or (base / part).is_dir()}
     if entry.vae:
-        parts["vae"] = _needed(name, entry.vae)
+        parts["vae"] = _fetched_folder(name, entry.vae)
     adapters = _own_adapters(base) or _borrowed_adapters(base)
     for condition, hub_ids in entry.adapters.items():
         found = _first_adapter(hub_ids)
@@ -161,26 +120,29 @@ def find_files(name: str | Path) -> ModelFiles:
         name=str(name),
         parts=parts,
         adapters=adapters,
-        controlnets=_own_controlnets(base) | {c: _needed(name, hub_id) for c, hub_id in entry.controlnets.items()},
+        controlnets=_own_controlnets(base)
+        | {condition: _fetched_folder(name, hub_id) for condition, hub_id in entry.controlnets.items()},
         preview_vae=cached_folder(entry.preview_vae) if entry.preview_vae else _own_preview_vae(base),
-        memory=base / MEMORY if (base / MEMORY).is_dir() else None,
-        lora=_needed(name, entry.lora) if entry.lora else None,
+        retrieval=base / RETRIEVAL_FOLDER if (base / RETRIEVAL_FOLDER).is_dir() else None,
+        lora=_fetched_folder(name, entry.lora) if entry.lora else None,
         settings=entry.settings,
     )
 
 
 def _base_folder(name: str | Path, hub_id: str, revision: str | None) -> Path:
-    """The base's folder, of the revision that is wanted if it is here, or else of any."""
+    """Return the base's folder: of the requested revision if it is cached, else of any revision."""
     folder = cached_folder(hub_id, revision) or cached_folder(hub_id)
     if folder is None:
         raise _not_fetched(name)
     found = revision_of(folder)
     if revision and not (found or "").startswith(revision):
-        logger.warning("revision %s of %s is not here; %s is taken", revision, hub_id, found or "what is here")
+        _log.warning(
+            "revision %s of %s is not on this machine; using %s", revision, hub_id, found or "the cached files"
+        )
     return folder
 
 
-def _lacking(base: Path) -> list[str]:
+def _missing_parts(base: Path) -> list[str]:
     parts = {**PARTS, **{part: config for part, config in MORE_PARTS.items() if (base / part).is_dir()}}
     configs = [f"{part}/{config}" for part, config in parts.items() if not (base / part / config).is_file()]
     weights = [f"{part}/*.safetensors" for part in _WITH_WEIGHTS if part in parts and not has_weights(base / part)]
@@ -196,7 +158,7 @@ def _own_controlnets(base: Path) -> dict[Condition, Path]:
 
 
 def _own_folders(base: Path, kind: str) -> dict[Condition, Path]:
-    """The folder KIND_NAME of each condition that has one, by the best of its names."""
+    """Return the folder KIND_NAME of each condition that has one, by the best of its names."""
     found = {}
     for condition, names in ADAPTER_NAMES.items():
         folders = [base / f"{kind}_{name}" for name in names]
@@ -212,7 +174,7 @@ def _own_preview_vae(base: Path) -> Path | None:
 
 
 def borrows_adapters(base: Path) -> bool:
-    """Whether a model has no adapters of its own, but a UNet like Stable Diffusion 1.5's, whose adapters fit it."""
+    """Return whether a model without adapters of its own can use those of Stable Diffusion 1.5: its UNet is alike."""
     try:
         unet = json.loads((base / "unet" / "config.json").read_bytes())
         widths = (unet["block_out_channels"], unet["cross_attention_dim"])
@@ -245,7 +207,7 @@ def _hub_adapter(hub_id: str) -> AdapterFiles | None:
     return AdapterFiles(folder, converted) if trusted else None
 
 
-def _needed(name: str | Path, hub_id: str) -> Path:
+def _fetched_folder(name: str | Path, hub_id: str) -> Path:
     folder = cached_folder(hub_id)
     if folder is None:
         raise _not_fetched(name)
@@ -253,4 +215,4 @@ def _needed(name: str | Path, hub_id: str) -> Path:
 
 
 def _not_fetched(name: str | Path) -> MissingModelError:
-    return MissingModelError(f"the model {name} is not on this machine; get it with: layercast models fetch {name}")
+    return MissingModelError(f"the model {name} is not on this machine; fetch it with: layercast models fetch {name}")

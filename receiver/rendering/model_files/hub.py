@@ -1,4 +1,4 @@
-"""The hub's cache on this machine, and which of a repository's files are worth fetching. Loads no torch."""
+"""The hub's cache on this machine, and the choice of files to fetch from a repository. Loads no torch."""
 
 import os
 from collections.abc import Collection
@@ -6,10 +6,10 @@ from pathlib import Path
 
 from layercast_common.errors import MissingExtraError
 
-#: Files of which any one shows that a repository, or the part of it that matters here, is in the cache.
+#: A repository counts as cached if one of these files is in the cache.
 _SIGNS = ("model_index.json", "config.json", "pytorch_lora_weights.safetensors")
 
-#: Adapters that exist only as pickles. Only these are ever unpickled (weights alone), and then kept as safetensors.
+#: Adapters that exist only as pickles. Only these are ever unpickled (weights only), and then saved as safetensors.
 TRUSTED_PICKLES = frozenset(
     {
         "TencentARC/t2iadapter_canny_sd15v2",
@@ -23,10 +23,14 @@ _PICKLE = "diffusion_pytorch_model.bin"
 
 
 def cached_folder(hub_id: str, revision: str | None = None) -> Path | None:
-    """Folder of a repository's files in the hub's cache, or None. The folder may lack parts.
+    """Return the folder of a repository's files in the hub's cache, or None. Files may be missing in it.
 
     Args:
+        hub_id: OWNER/NAME.
         revision: the beginning of a commit; None for the one that was fetched last.
+
+    Raises:
+        MissingExtraError: the hub's client library is not installed.
     """
     if revision is not None:
         return _cached_snapshot(hub_id, revision)
@@ -49,33 +53,33 @@ def _cached_snapshot(hub_id: str, revision: str) -> Path | None:
 
 
 def cache_folder() -> Path:
-    """Where layercast keeps what it made of models."""
+    """Return layercast's cache folder: `LAYERCAST_CACHE`, or `layercast` in the user's cache folder."""
     cache = os.environ.get("LAYERCAST_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "layercast"
     return Path(cache).expanduser()
 
 
 def converted_folder(hub_id: str) -> Path:
-    """Where an adapter converted from a pickle is kept, whether it is there yet or not."""
+    """Return the folder for an adapter converted from a pickle, whether it exists or not."""
     return cache_folder() / "adapters" / hub_id.replace("/", "--")
 
 
 def has_weights(folder: Path) -> bool:
-    """Whether a part's folder holds weights that can be loaded without unpickling."""
+    """Return whether a part's folder holds weights that can be loaded without unpickling."""
     return any(folder.glob("*.safetensors"))
 
 
 def has_pickle(folder: Path) -> bool:
-    """Whether a part's folder holds weights as a pickle."""
+    """Return whether a part's folder holds weights as a pickle."""
     return (folder / _PICKLE).is_file()
 
 
 def choose_files(names: Collection[str], parts: Collection[str], *, pickle: bool = False) -> list[str]:
-    """Choose the files of a repository to fetch: configs, and of each part the lightest loadable weights.
+    """Choose the files of a repository to fetch: configs, and for each part the smallest loadable weights.
 
     Args:
         names: every file of the repository.
-        parts: its subfolders that are wanted; "" for its root.
-        pickle: whether a pickle will do where there is nothing else.
+        parts: the subfolders to fetch; "" for the root.
+        pickle: whether to accept a pickle if a part has no other weights.
     """
     chosen = []
     for part in parts:
@@ -88,7 +92,7 @@ def choose_files(names: Collection[str], parts: Collection[str], *, pickle: bool
 def _choose_weights(names: Collection[str], *, pickle: bool) -> list[str]:
     loadable = [name for name in names if name.endswith(".safetensors")]
     half = [name for name in loadable if ".fp16" in name]
-    # "non_ema" and the like are other trainings of the same part; they carry one more dot-separated word.
+    # Variants such as "non_ema" have one more dot-separated word in their names.
     plain = [name for name in loadable if name.rpartition("/")[2].count(".") == 1]
     if half or plain or loadable:
         return half or plain or loadable

@@ -1,4 +1,4 @@
-"""The models that are known by name. Loads no torch."""
+"""The registry: models that are known by name. Loads no torch."""
 
 import re
 from collections.abc import Mapping
@@ -29,13 +29,13 @@ class RegistryEntry:
     """A registered model.
 
     Attributes:
-        about: what it is, in one line.
-        settings: how it is used; None to infer it from the configs.
-        base: hub id of the model, or the folder it lies in.
+        about: a description in one line.
+        settings: the render settings; None to infer them from the configs.
+        base: hub id or folder of the model.
         adapters: hub ids of the adapters for each condition, best first; only the first is fetched.
         controlnets: hub ids of the ControlNets for each condition.
-        revision: the hub's revision of the base that is wanted; None for whatever is here.
-        vae: hub id of an autoencoder in place of the base's.
+        revision: the requested revision of the base on the hub; None for the cached one.
+        vae: hub id of an autoencoder that replaces the base's.
         preview_vae: hub id of a faster autoencoder, for previews only.
         lora: hub id of a LoRA to fuse into the UNet.
     """
@@ -53,7 +53,7 @@ class RegistryEntry:
 
 _SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 
-#: T2I-Adapters that fit Stable Diffusion 1.5 and the many models made from it.
+#: T2I-Adapters for Stable Diffusion 1.5 and the models derived from it.
 SD15_ADAPTERS: Mapping[Condition, tuple[str, ...]] = {
     Condition.EDGES: ("TencentARC/t2iadapter_canny_sd15v2", "TencentARC/t2iadapter_sketch_sd15v2"),
     Condition.COLORS: ("TencentARC/t2iadapter_color_sd14v1",),
@@ -62,7 +62,7 @@ SD15_ADAPTERS: Mapping[Condition, tuple[str, ...]] = {
 
 REGISTRY: Mapping[str, RegistryEntry] = {
     "mini": RegistryEntry(
-        about="embedded: small, for two CPU cores, ships with layercast",
+        about="embedded: small, runs on two CPU cores, ships with layercast",
         settings=replace(flow_settings(256), arrivals=load_limits("mini")),
         base=MINI_FOLDER,
     ),
@@ -82,7 +82,7 @@ REGISTRY: Mapping[str, RegistryEntry] = {
         lora="latent-consistency/lcm-lora-sdv1-5",
     ),
     "sd15-controlnet": RegistryEntry(
-        about="Stable Diffusion 1.5 with ControlNets for lines and poses, 20 steps",
+        about="Stable Diffusion 1.5 with ControlNets for edges and poses, 20 steps",
         settings=diffusion_settings(512),
         base=_SD15,
         adapters={Condition.COLORS: SD15_ADAPTERS[Condition.COLORS]},
@@ -93,13 +93,13 @@ REGISTRY: Mapping[str, RegistryEntry] = {
         preview_vae="madebyollin/taesd",
     ),
     "sd-turbo": RegistryEntry(
-        about="Stable Diffusion 2.1 distilled to 4 steps and fewer; words and colours",
+        about="Stable Diffusion 2.1 distilled to at most 4 steps; prompt and colours only",
         settings=turbo_settings(512),
         base="stabilityai/sd-turbo",
         preview_vae="madebyollin/taesd",
     ),
     "sdxl": RegistryEntry(
-        about="Stable Diffusion XL with T2I-Adapters for lines and poses, 20 steps",
+        about="Stable Diffusion XL with T2I-Adapters for edges and poses, 20 steps",
         settings=xl_settings(1024),
         base="stabilityai/stable-diffusion-xl-base-1.0",
         adapters={
@@ -113,13 +113,13 @@ REGISTRY: Mapping[str, RegistryEntry] = {
 
 
 def find_entry(name: str | Path) -> RegistryEntry:
-    """The entry of a registered name, or one made up for a local folder or a hub id.
+    """Return the entry of a registered name, or a new entry for a local folder or a hub id.
 
     Args:
-        name: for what comes from the hub, "@" and a revision may follow.
+        name: a registered name, a folder, or a hub id; "@" and a revision may follow names and hub ids.
 
     Raises:
-        UnknownModelError: it is none of these.
+        UnknownModelError: the name is none of these.
     """
     if isinstance(name, str) and name in REGISTRY:
         return REGISTRY[name]
@@ -133,5 +133,5 @@ def find_entry(name: str | Path) -> RegistryEntry:
         return RegistryEntry(about="hub model", settings=None, base=plain, revision=revision)
     known = ", ".join(REGISTRY)
     raise UnknownModelError(
-        f"no model is called {str(name)!r}; known are {known}, a local folder, or a hub id OWNER/NAME"
+        f"no model is called {str(name)!r}; use one of {known}, a local folder, or a hub id OWNER/NAME"
     )

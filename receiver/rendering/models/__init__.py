@@ -1,1 +1,1 @@
-"""A loaded model: its parts, its schedulers, its device. Loads torch."""
+"""Loaded models: parts, schedulers, device and number format. Loads torch."""

@@ -1,4 +1,4 @@
-"""A loaded model: its parts and its settings. Loads torch."""
+"""A loaded model: parts and settings. Loads torch."""
 
 import math
 from collections.abc import Mapping
@@ -14,22 +14,24 @@ from receiver.rendering.settings.settings import Condition, RenderSettings
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Model:
-    """A loaded model. It is only read after loading, but diffusers' modules are not thread-safe: one thread at a time.
+    """A loaded model. It is read-only, but diffusers' modules are not thread-safe: use it in one thread at a time.
 
     Attributes:
-        name: what it was asked for as.
-        settings: how it is used.
-        device: where its modules are.
-        dtype: their number format; samples themselves are kept in float32.
-        scheduler: the scheduler that each run gets a fresh copy of.
-        adapters: the conditions that it understands beside text.
-        controlnets: the ControlNets that it has, by what they are shown.
-        memory: pictures that it draws words from until more comes, if it remembers any.
-        text_encoder_2: a second text encoder, with a projection, if it has one; and its tokenizer.
-        performance: how it is run.
-        fill_features: whether pictures without features get zeros, for runtimes that know one form of inputs only.
-        fingerprint: tells its weights from others.
-        revision: the hub's revision of it, if it is the hub's.
+        name: the name that it was requested by.
+        settings: the render settings.
+        device: the device of its modules.
+        dtype: their number format; samples are kept in float32.
+        unet, vae, text_encoder, tokenizer: its parts, as diffusers and transformers load them.
+        preview_vae: the autoencoder for previews; the same object as `vae` if there is no faster one.
+        scheduler: the prototype scheduler; each run gets a fresh copy.
+        adapters: its T2I-Adapters.
+        controlnets: its ControlNets.
+        retrieval: pictures to render a prompt from while nothing else has arrived; None if there are none.
+        text_encoder_2, tokenizer_2: a second text encoder with a projection, and its tokenizer; None if there is none.
+        performance: how it runs.
+        fill_features: whether pictures without features get zeros, for runtimes that need one fixed set of inputs.
+        fingerprint: a digest of its weights.
+        revision: its revision on the hub; None if it is not from the hub.
     """
 
     name: str
@@ -44,7 +46,7 @@ class Model:
     scheduler: Any
     adapters: Mapping[Condition, Any]
     controlnets: Mapping[Condition, Any] = field(default_factory=dict)
-    memory: RetrievalIndex | None = None
+    retrieval: RetrievalIndex | None = None
     text_encoder_2: Any = None
     tokenizer_2: Any = None
     performance: Performance = Performance.PLAIN
@@ -59,11 +61,11 @@ class Model:
 
     @property
     def size_multiple(self) -> int:
-        """Both sides of a picture must be multiples of this, in pixels, for every part to fit."""
+        """Both sides of a rendered picture must be multiples of this, in pixels."""
         unet = self.pixels_per_latent * 2 ** (len(self.unet.config.block_out_channels) - 1)
         return math.lcm(unet, *(int(adapter.total_downscale_factor) for adapter in self.adapters.values()))
 
 
 def pixels_per_latent(vae: Any) -> int:
-    """Pixels on a side of one latent cell of an autoencoder."""
+    """Return the pixels on a side of one latent cell of an autoencoder."""
     return int(2 ** (len(vae.config.block_out_channels) - 1))

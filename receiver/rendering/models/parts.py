@@ -1,4 +1,4 @@
-"""Loading the single parts of a model by `from_pretrained`, with errors that say which part is broken."""
+"""Load single parts of a model with `from_pretrained`; errors name the broken part."""
 
 import json
 import logging
@@ -18,12 +18,12 @@ from layercast_common.errors import MissingExtraError, ModelFilesError
 from receiver.rendering.model_files.files import AdapterFiles
 from receiver.rendering.model_files.hub import has_weights
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Keep the libraries from drawing a progress bar for each part, and from warning of their own old config keys."""
+    """Suppress the libraries' progress bars, and their warnings about their own old config keys, within the block."""
     bars, level = transformers_logging.is_progress_bar_enabled(), diffusers_logging.get_verbosity()
     transformers_logging.disable_progress_bar()
     diffusers_logging.set_verbosity_error()
@@ -36,31 +36,58 @@ def quiet_libraries() -> Iterator[None]:
 
 
 def load_module(kind: Any, folder: Path, part: str, device: torch.device, dtype: torch.dtype) -> Any:
+    """Load the weights of one part, ready for inference.
+
+    Args:
+        kind: the part's class in diffusers or transformers.
+        folder: its config and safetensors; half-precision files are used if there are no others.
+        part: its name, for errors.
+        device: the device to load to.
+        dtype: the number format to load in.
+
+    Raises:
+        ModelFilesError: the files cannot be loaded.
+    """
     plain = any(path.name.count(".") == 1 for path in folder.glob("*.safetensors"))
     options = {"dtype": dtype, "use_safetensors": True, "variant": None if plain else "fp16"}
-    module = guarded(part, folder, kind.from_pretrained, **options)
+    module = load_guarded(part, folder, kind.from_pretrained, **options)
     return module.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
-def guarded(part: str, folder: Path, load: Callable[..., Any], **options: Any) -> Any:
+def load_guarded(part: str, folder: Path, load: Callable[..., Any], **options: Any) -> Any:
+    """Call a library's loading function on local files.
+
+    Raises:
+        ModelFilesError: it fails; the text names the part and the folder.
+    """
     try:
         return load(str(folder), local_files_only=True, **options)
-    # The libraries below promise no error types for broken files: anything from KeyError to RuntimeError comes out.
+    # The libraries document no error types for broken files: they raise anything from KeyError to RuntimeError.
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelFilesError(f"the model's {part} in {folder} cannot be loaded: {reason}") from error
 
 
-def autoencoder(folder: Path) -> Any:
+def autoencoder_class(folder: Path) -> Any:
+    """Return the diffusers class of an autoencoder's folder.
+
+    Raises:
+        ModelFilesError: its config cannot be read.
+    """
     return AutoencoderTiny if _class_name("vae", folder, "config.json") == "AutoencoderTiny" else AutoencoderKL
 
 
 def load_scheduler(folder: Path) -> Any:
+    """Load the scheduler in a folder.
+
+    Raises:
+        ModelFilesError: its config cannot be read, or names a class that diffusers does not have.
+    """
     name = _class_name("scheduler", folder, "scheduler_config.json")
     kind = getattr(diffusers, name, None)
     if kind is None:
-        raise ModelFilesError(f"the model's scheduler in {folder} is of a class that diffusers lacks: {name!r}")
-    return guarded("scheduler", folder, kind.from_pretrained)
+        raise ModelFilesError(f"the model's scheduler in {folder} needs a class that diffusers lacks: {name!r}")
+    return load_guarded("scheduler", folder, kind.from_pretrained)
 
 
 def _class_name(part: str, folder: Path, config: str) -> str:
@@ -70,22 +97,33 @@ def _class_name(part: str, folder: Path, config: str) -> str:
         raise ModelFilesError(f"the model's {part} in {folder} has no readable {config}") from error
 
 
-def as_safetensors(adapter: AdapterFiles) -> Path:
+def convert_to_safetensors(adapter: AdapterFiles) -> Path:
+    """Return an adapter's folder with safetensors weights; convert a trusted pickle first.
+
+    Raises:
+        ModelFilesError: the pickle cannot be loaded.
+    """
     if adapter.convert_to is None:
         return adapter.folder
     if not has_weights(adapter.convert_to):
-        logger.info("converting %s to safetensors", adapter.folder)
-        module = guarded("adapter", adapter.folder, T2IAdapter.from_pretrained, use_safetensors=False)
+        _log.info("converting %s to safetensors", adapter.folder)
+        module = load_guarded("adapter", adapter.folder, T2IAdapter.from_pretrained, use_safetensors=False)
         module.save_pretrained(adapter.convert_to)
     return adapter.convert_to
 
 
 def fuse_lora(unet: Any, folder: Path) -> None:
+    """Add the weights of a LoRA to a UNet, in place.
+
+    Raises:
+        MissingExtraError: peft is not installed.
+        ModelFilesError: the LoRA cannot be loaded.
+    """
     try:
-        import peft  # noqa: F401 - diffusers needs it and says so less clearly
+        import peft  # noqa: F401 - diffusers needs it, but its own error is less clear
     except ImportError as error:
         raise MissingExtraError("a model with a LoRA", "render") from error
-    weights, alphas = guarded("LoRA", folder, StableDiffusionLoraLoaderMixin.lora_state_dict)
+    weights, alphas = load_guarded("LoRA", folder, StableDiffusionLoraLoaderMixin.lora_state_dict)
     StableDiffusionLoraLoaderMixin.load_lora_into_unet(weights, alphas, unet)
     unet.fuse_lora()
     unet.unload_lora()

@@ -1,4 +1,4 @@
-"""Schedulers: which one drives a model, how noisy a sample is at each of its steps, and what is clean in it."""
+"""Schedulers: the choice for a model, the noise level of each step, and the clean estimate of a sample."""
 
 from typing import Any
 
@@ -15,18 +15,23 @@ from receiver.rendering.settings.settings import (
     flow_settings,
 )
 
-#: Schedulers that call the UNet once a step and can begin at any step; models with another one get DPM++ 2M.
+#: Schedulers that call the UNet once per step and can begin at any step. Models with another one get DPM++ 2M.
 _FIT = (DPMSolverMultistepScheduler, UniPCMultistepScheduler, DDIMScheduler, LCMScheduler)
 
 
 def choose_scheduler(own: Any, solver: Solver) -> Any:
-    """Make the scheduler that drives a model from the one in its folder."""
+    """Make the scheduler that drives a model.
+
+    Args:
+        own: the scheduler in the model's folder.
+        solver: the kind to make.
+    """
     if solver == "lcm":
         return LCMScheduler.from_config(own.config)
     if solver == "dpm++":
         return DPMSolverMultistepScheduler.from_config(own.config, use_karras_sigmas=True)
     if solver == "trailing":
-        # What Euler does from the noisiest step down, in the terms of a scheduler that can begin anywhere.
+        # The same steps as Euler's from the noisiest one down, by a scheduler that can begin at any step.
         return DDIMScheduler.from_config(own.config, timestep_spacing="trailing", set_alpha_to_one=True)
     if isinstance(own, _FIT):
         return own
@@ -37,7 +42,7 @@ def choose_scheduler(own: Any, solver: Solver) -> Any:
 
 
 def infer_settings(unet: Any, scheduler: Any, pixels_per_latent: int) -> RenderSettings:
-    """Guess the settings of a model that no registry knows, from its configs."""
+    """Infer the settings of an unregistered model from the configs of its UNet and scheduler."""
     sample = unet.config.sample_size
     native = (sample if isinstance(sample, int) else max(sample)) * pixels_per_latent
     if is_flow(scheduler) or type(scheduler).__name__.startswith("FlowMatch"):
@@ -48,29 +53,29 @@ def infer_settings(unet: Any, scheduler: Any, pixels_per_latent: int) -> RenderS
 
 
 def is_flow(scheduler: Any) -> bool:
-    """Whether samples lie on straight lines between picture and noise (flow matching, arXiv 2210.02747)."""
+    """Return whether samples lie on straight lines between picture and noise (flow matching, arXiv 2210.02747)."""
     return bool(getattr(scheduler.config, "use_flow_sigmas", False))
 
 
-def fresh(scheduler: Any, steps: int, begin: int = 0) -> Any:
-    """A copy of a scheduler without a past, set to `steps` steps and about to do step `begin` (from 0).
+def fresh_copy(scheduler: Any, steps: int, begin: int = 0) -> Any:
+    """Return a copy of a scheduler without history, set to `steps` steps and about to do step `begin` (from 0).
 
     Raises:
-        UsageError: the scheduler cannot do so many steps.
+        UsageError: the scheduler cannot do that number of steps.
     """
     copy = type(scheduler).from_config(scheduler.config)
     try:
         copy.set_timesteps(steps)
     except ValueError as error:
         raise UsageError(f"this model cannot be run in {steps} steps: {str(error).splitlines()[0]}") from error
-    # DDIM keeps no count of its own: it goes by the timestep.
+    # DDIM has no step counter: it goes by the timestep.
     if hasattr(copy, "set_begin_index"):
         copy.set_begin_index(begin)
     return copy
 
 
 def noise_level(scheduler: Any, index: int) -> tuple[float, float]:
-    """(share of picture, share of noise) in the sample before step `index` (from 0)."""
+    """Return the factors of (picture, noise) in the sample before step `index` (from 0)."""
     if is_flow(scheduler):
         sigma = float(scheduler.sigmas[index])
         return 1 - sigma, sigma
@@ -83,7 +88,7 @@ def noise_level(scheduler: Any, index: int) -> tuple[float, float]:
 
 
 def clean_estimate(scheduler: Any, index: int, sample: Tensor, prediction: Tensor) -> Tensor:
-    """What the picture would be if the UNet's prediction before step `index` were right (x0, arXiv 2010.02502)."""
+    """Return the clean sample that the UNet's prediction before step `index` implies (x0, arXiv 2010.02502)."""
     picture, noise = noise_level(scheduler, index)
     match scheduler.config.prediction_type:
         case "epsilon":
@@ -96,8 +101,8 @@ def clean_estimate(scheduler: Any, index: int, sample: Tensor, prediction: Tenso
             return prediction
 
 
-def prediction_of(scheduler: Any, index: int, sample: Tensor, clean: Tensor) -> Tensor:
-    """What the UNet would have predicted before step `index`, had its clean estimate been this: the way back."""
+def prediction_for(scheduler: Any, index: int, sample: Tensor, clean: Tensor) -> Tensor:
+    """Return the prediction before step `index` that implies a clean sample: the inverse of `clean_estimate`."""
     picture, noise = noise_level(scheduler, index)
     match scheduler.config.prediction_type:
         case "epsilon":
@@ -111,7 +116,7 @@ def prediction_of(scheduler: Any, index: int, sample: Tensor, clean: Tensor) -> 
 
 
 def mix_noise(scheduler: Any, index: int, clean: Tensor, noise: Tensor) -> Tensor:
-    """The sample that step `index` expects of this clean picture and this noise."""
+    """Return the sample that step `index` expects for a clean sample and noise; after the last step, the clean one."""
     if index >= len(scheduler.timesteps):
         return clean
     picture, share = noise_level(scheduler, index)
@@ -119,15 +124,19 @@ def mix_noise(scheduler: Any, index: int, clean: Tensor, noise: Tensor) -> Tenso
 
 
 def is_stochastic(scheduler: Any) -> bool:
-    """Whether each step adds noise of its own."""
+    """Return whether each step adds noise."""
     return isinstance(scheduler, LCMScheduler)
 
 
 def take_step(scheduler: Any, index: int, sample: Tensor, prediction: Tensor, noise: Tensor | None) -> Tensor:
-    """Do step `index`: the sample before the next one.
+    """Do step `index` and return the sample before the next step.
 
     Args:
-        noise: what a stochastic scheduler adds; given, and not drawn, so that all devices add the same.
+        scheduler: set to its steps, see `fresh_copy`.
+        index: number of the step, from 0.
+        sample: (1, C, h, w) before the step.
+        prediction: the UNet's, of the same shape.
+        noise: the noise that a stochastic scheduler adds, passed in so that all devices add the same; else None.
     """
     timestep = scheduler.timesteps[index]
     if noise is None:

@@ -1,1 +1,1 @@
-"""Latents -> frames."""
+"""Latents -> frames: decoding, and fitting to the received edges and colours."""

@@ -1,8 +1,8 @@
-"""A drawn picture -> the same picture with the colours that were sent: its cells' averages are the colour map's.
+"""Fit a rendered picture to a colour map: the averages of its cells become those of the map.
 
-A colour map says what each cell's average is, so a picture with other averages is known to be wrong. What is missing
-of each cell is spread smoothly over the picture, until nothing is: iterative back-projection (M. Irani, S. Peleg,
-"Improving Resolution by Image Registration", 1991). Lines stay where they are.
+The colour map states the average of each cell, so a picture with other averages is wrong. The error of each cell is
+spread smoothly over the picture, and the process is repeated until no error is left: iterative back-projection
+(M. Irani, S. Peleg, "Improving Resolution by Image Registration", 1991). Edges stay where they are.
 """
 
 import cv2
@@ -14,15 +14,16 @@ from codec.layers import ColorMap
 #: Rounds of correction; most pictures need four.
 MAX_ROUNDS = 8
 
-#: Averages nearer than this are those of the map, in levels of 255.
+#: Largest error that counts as equal, in levels of 255.
 CLOSE_ENOUGH = 0.5
 
 
 def fit_colors(picture: NDArray[np.uint8], colors: ColorMap) -> NDArray[np.uint8]:
-    """Give the cells of a picture the averages of a colour map, as far as black and white allow.
+    """Give the cells of a picture the averages of a colour map, as far as the range from 0 to 255 allows.
 
     Args:
-        picture: (H, W, 3) uint8 RGB; any size at least the map's.
+        picture: (H, W, 3) uint8 RGB; at least as large as the map.
+        colors: the colour map.
     """
     height, width = picture.shape[:2]
     rows, columns = colors.colors.shape[:2]

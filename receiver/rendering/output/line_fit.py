@@ -1,11 +1,11 @@
-"""A drawn picture -> the same picture with the lines that were sent: it changes sharply along them, and only there.
+"""Fit a rendered picture to an edge map: it changes sharply along the lines and hardly elsewhere.
 
-A map of lines says where the original changes more than a detector's threshold. A picture that changes less there is
-known to be wrong, as is one that changes more elsewhere. Which side of a line is the lighter one, the drawn picture
-tells, taken over the neighbourhood along the line. From that comes a field of gradients: steps of some size
-across lines, what was drawn elsewhere but weaker; and from the field the picture, as the solution of the screened
-Poisson equation, which keeps to the drawn picture at large (P. Bhat, B. Curless, M. Cohen, C. L. Zitnick, "Fourier
-Analysis of the 2D Screened Poisson Equation for Gradient Domain Problems", ECCV 2008). Grey only; hues stay.
+An edge map marks where the original changes by more than a detector's threshold. A rendered picture that changes less
+there, or more elsewhere, is wrong. The rendered picture decides which side of a line is lighter, averaged over the
+neighbourhood along the line. This gives a gradient field: a step across each line, and the rendered gradients,
+weakened, elsewhere. The result is the solution of the screened Poisson equation for this field, which stays close to
+the rendered picture at large scales (P. Bhat, B. Curless, M. Cohen, C. L. Zitnick, "Fourier Analysis of the 2D Screened
+Poisson Equation for Gradient Domain Problems", ECCV 2008). Only brightness changes; hues stay.
 """
 
 import cv2
@@ -16,31 +16,31 @@ from codec.layers import ColorMap, EdgeMap
 from codec.structure.contours import trace
 from receiver.rendering.output.color_fit import fit_colors
 
-#: The least step across a line, in levels of 255: where colours are known, and where which side is lighter is a guess,
-#: so that a smaller mistake is the better one. A line that was found is hardly weaker.
+#: Smallest step across a line, in levels of 255, with and without known colours. Without them the lighter side is a
+#: guess, and a smaller step makes a smaller mistake. The encoder's detector finds hardly any weaker lines.
 STEP, UNSURE_STEP = 60.0, 45.0
 
-#: The largest step: few are stronger.
+#: Largest step across a line, in levels of 255; few are stronger.
 MAX_STEP = 110.0
 
-#: Pixels of a canvas of 512 over which a step goes.
+#: Width of a step, in pixels of a canvas of 512.
 WIDTH = 3.0
 
-#: What is left of changes off the lines, which a small model draws at random.
+#: Factor of the rendered gradients off the lines, where a small model draws at random.
 KEPT = 0.3
 
-#: Share of the drawn picture where colours are known; the rest is those, spread smoothly. A small model's own colours
-#: within cells are right no more often than that.
+#: Share of the rendered picture if colours are known; the rest is the smoothly interpolated colour map. A small model's
+#: own colours within a cell are not right more often than that.
 TRUST = 0.4
 
-#: How far the picture is let stray from what was drawn: to about this many pixels around.
+#: Radius over which the result may deviate from the rendered picture, in pixels of a canvas of 512, approximately.
 REACH = 12.0
 
-#: Sigmas, in pixels of a canvas of 512: of the drawn picture's gradient, of the neighbourhood along a line from which
-#: its lighter side is told, and of the line's direction.
+#: Gaussian sigmas, in pixels of a canvas of 512: for the rendered picture's gradient, for the neighbourhood along a
+#: line that decides its lighter side, and for the line's direction.
 BLUR, ALONG, TURN = 4.0, 6.0, 2.0
 
-#: Cells of a line that are averaged, so that it does not show the steps of its grid.
+#: Cells along a line that are averaged, to hide the steps of its grid.
 SMOOTH = 3
 
 #: Sub-pixel bits of OpenCV's coordinates.
@@ -52,8 +52,8 @@ def fit_lines(picture: NDArray[np.uint8], lines: EdgeMap, colors: ColorMap | Non
 
     Args:
         picture: (H, W, 3) uint8 RGB.
-        lines: of the same canvas or any size.
-        colors: the picture's colours, if they are known.
+        lines: the edge map; its grid may have any size.
+        colors: the colour map, if it is known.
     """
     height, width = picture.shape[:2]
     scale = max(width, height) / 512
@@ -62,7 +62,7 @@ def fit_lines(picture: NDArray[np.uint8], lines: EdgeMap, colors: ColorMap | Non
     if not drawn.any():
         return picture
     if colors is not None:
-        picture = _calm(picture, colors)
+        picture = _blend_colors(picture, colors)
     gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.float32)
     across, down = _normals(drawn, TURN * scale)
     slope = _slopes(gray, drawn, across, down, scale) * scale
@@ -75,15 +75,15 @@ def fit_lines(picture: NDArray[np.uint8], lines: EdgeMap, colors: ColorMap | Non
     return np.asarray(np.clip(picture + change[..., None], 0, 255).round(), np.uint8)
 
 
-def _calm(picture: NDArray[np.uint8], colors: ColorMap) -> NDArray[np.uint8]:
-    """The picture, nearer to the colours that are known, spread smoothly."""
+def _blend_colors(picture: NDArray[np.uint8], colors: ColorMap) -> NDArray[np.uint8]:
+    """Blend the picture with the smoothly interpolated colour map."""
     height, width = picture.shape[:2]
     smooth = cv2.resize(colors.colors, (width, height), interpolation=cv2.INTER_CUBIC)
     return np.asarray(cv2.addWeighted(fit_colors(picture, colors), TRUST, smooth, 1 - TRUST, 0), np.uint8)
 
 
 def _draw_smoothly(lines: EdgeMap, size: tuple[int, int], thickness: int) -> NDArray[np.float32]:
-    """The lines at `size` (width, height), smoothed along their way: (H, W) float32, 0 or 1."""
+    """Draw the lines at `size` (width, height), smoothed along their length: (H, W) float32, 0 or 1."""
     contours = trace(lines.grid, size)
     columns, rows = lines.grid.shape[1], lines.grid.shape[0]
     alone = lines.grid.copy()
@@ -101,7 +101,7 @@ def _draw_smoothly(lines: EdgeMap, size: tuple[int, int], thickness: int) -> NDA
 
 
 def _normals(drawn: NDArray[np.float32], sigma: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The direction across the lines, as x and y of unit vectors of either sign, by the structure tensor."""
+    """Return the direction across the lines from the structure tensor: x and y of unit vectors, of either sign."""
     soft = cv2.GaussianBlur(drawn, (0, 0), 1.5)
     x, y = cv2.Sobel(soft, -1, 1, 0), cv2.Sobel(soft, -1, 0, 1)
     xx, yy, xy = (cv2.GaussianBlur(product, (0, 0), sigma) for product in (x * x, y * y, x * y))
@@ -116,7 +116,7 @@ def _slopes(
     down: NDArray[np.float32],
     scale: float,
 ) -> NDArray[np.float32]:
-    """The signed slope across lines, as Sobel has it, over the neighbourhood along them."""
+    """Return the signed slope across the lines, in Sobel's scale, averaged along them."""
     soft = cv2.GaussianBlur(gray, (0, 0), BLUR * scale)
     near = cv2.GaussianBlur(drawn, (0, 0), ALONG * scale) + np.float32(1e-6)
     x = cv2.GaussianBlur(cv2.Sobel(soft, -1, 1, 0) * drawn, (0, 0), ALONG * scale) / near
@@ -127,7 +127,7 @@ def _slopes(
 def _integrate(
     right: NDArray[np.float32], below: NDArray[np.float32], base: NDArray[np.float32], hold: float
 ) -> NDArray[np.float32]:
-    """The picture nearest to the gradients `right` and `below`, and with weight `hold` to `base`; (H, W) each."""
+    """Return the picture closest to the gradients `right` and `below` and, with weight `hold`, to `base`; (H, W)."""
     right, below = right.copy(), below.copy()
     right[:, -1], below[-1] = 0, 0
     divergence = right + below

@@ -1,4 +1,4 @@
-"""Latents -> frames: when to show one, and how it is decoded."""
+"""Previews and final frames: when to show one, and how to decode it from latents."""
 
 from collections.abc import Collection
 
@@ -14,20 +14,20 @@ from receiver.rendering.output.color_fit import fit_colors
 from receiver.rendering.output.line_fit import fit_lines
 
 
-def preview_due(done: int, steps: int, previews: Collection[int], *, news: bool) -> bool:
-    """Whether to show the clean estimate after a step.
+def preview_due(done: int, steps: int, previews: Collection[int], *, layers_changed: bool) -> bool:
+    """Return whether to show the clean estimate after a step.
 
     Args:
         done: steps done, this one included.
-        steps: steps of the run; after the last one there is a final frame instead.
-        previews: steps after which the model shows one.
-        news: whether the run took in a new layer since it last showed something.
+        steps: steps of the run; after the last one comes a final frame instead.
+        previews: steps after which the model shows a preview.
+        layers_changed: whether layers changed since the last frame.
     """
-    return done < steps and (done in previews or (news and done > min(previews, default=steps)))
+    return done < steps and (done in previews or (layers_changed and done > min(previews, default=steps)))
 
 
 def halve(latents: Tensor) -> Tensor:
-    """Every other latent cell: a quarter of the work to decode, enough for the smooth estimates of early steps."""
+    """Halve the size of latents: a quarter of the work to decode, enough for the smooth estimates of early steps."""
     return F.interpolate(latents, scale_factor=0.5, mode="area")
 
 
@@ -41,14 +41,15 @@ def decode_latents(
     lines: EdgeMap | None = None,
     colors: ColorMap | None = None,
 ) -> Image.Image:
-    """Decode latents to a picture at canvas size.
+    """Decode latents to an RGB picture at canvas size.
 
     Args:
-        latents: (1, C, h, w) float32, as the UNet knows them.
+        model: the model of the latents.
+        latents: (1, C, h, w) float32, scaled as the UNet's.
         canvas: (width, height) in pixels.
-        final: whether to take the model's own autoencoder and not the faster one for previews.
-        lines: along which the picture is to change, and only there.
-        colors: the average colours that the picture is to have.
+        final: whether to use the model's own autoencoder instead of the faster one for previews.
+        lines: the edge map to fit the picture to; None for none.
+        colors: the colour map to fit the picture to; None for none.
     """
     vae = model.vae if final else model.preview_vae
     plain = latents / float(vae.config.scaling_factor) + float(vae.config.shift_factor or 0.0)
@@ -61,7 +62,7 @@ def decode_latents(
     fitted = np.asarray(picture, np.uint8)
     if lines is not None:
         fitted = fit_lines(fitted, lines, colors)
-    # Last, so that the averages are exact.
+    # Colours come last, so that the averages are exact.
     if colors is not None:
         fitted = fit_colors(fitted, colors)
     return Image.fromarray(fitted)

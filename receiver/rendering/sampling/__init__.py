@@ -1,1 +1,1 @@
-"""The denoising loop and what conditions it."""
+"""The denoising loop and its conditions."""

@@ -1,13 +1,13 @@
-"""Priors -> what the UNet is steered by: text embeddings, the adapters' features, what ControlNets are shown.
+"""Priors -> the UNet's conditions: text embeddings, the adapters' features, and the ControlNets' images.
 
-    semantic  -> tokenizers -> text encoders ----------------------> words
+    semantic  -> tokenizers -> text encoders ----------------------> text
     structure -> drawn at render size -> edge adapter  ------+
     texture   -> drawn at render size -> colour adapter -----+-sum-> features
     skeleton  -> drawn at render size -> pose adapter  ------+
-              \\-> drawn at render size, where there is a ControlNet -> controls
+              \\-> drawn at render size, for ControlNets -> controls
 
-Each is worked out once per prior, not per step (T2I-Adapter, arXiv 2302.08453, section 3.2); only ControlNets look at
-their drawings at every step.
+Each is computed once per prior, not per step (T2I-Adapter, arXiv 2302.08453, section 3.2); only ControlNets run at
+every step.
 """
 
 from collections.abc import Hashable, Mapping
@@ -24,30 +24,30 @@ from codec.layers import EdgeMap, Layer, Priors, Size, Skeleton
 from receiver.rendering.models.model import Model
 from receiver.rendering.sampling.guidance import color_latents
 from receiver.rendering.sampling.poses import draw_pose
-from receiver.rendering.sampling.prompts import PromptEncoder, Words
+from receiver.rendering.sampling.prompts import EncodedPrompt, PromptEncoder
 from receiver.rendering.settings.settings import Condition
 
-#: Conditions whose features are kept; about 5 MB each for Stable Diffusion 1.5 at 512x512.
+#: Conditions whose features are cached; about 5 MB each for Stable Diffusion 1.5 at 512x512.
 FEATURE_CACHE = 32
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Conditioning:
-    """What steers a run.
+    """The conditions of a run.
 
     Attributes:
         layers: the layers that this was made from.
         text: the encoded prompt.
-        negative: the encoded negative prompt, as long; or None if the model runs without guidance.
-        features: the adapters' summed features, one (1, C, h, w) tensor per level; None without any.
-        colors: (1, C, rows, columns) the low band that the picture is pulled to; None where it is not.
-        controls: (1, 3, H, W) in 0 to 1, what each ControlNet is shown.
-        time_ids: (1, 6) original size, crop and size, for models that ask for it.
+        negative: the encoded negative prompt, of the same length; None if the model runs without guidance.
+        features: the adapters' summed features, one (1, C, h, w) tensor per level; None if there are none.
+        colors: the low band that the sample is pulled to, (1, C, rows, columns); None if it is not pulled.
+        controls: the image for each ControlNet, (1, 3, H, W) in 0 to 1.
+        time_ids: original size, crop and size, (1, 6), for models that take them; else None.
     """
 
     layers: frozenset[Layer]
-    text: Words
-    negative: Words | None
+    text: EncodedPrompt
+    negative: EncodedPrompt | None
     features: tuple[Tensor, ...] | None
     colors: Tensor | None = None
     controls: Mapping[Condition, Tensor] = field(default_factory=dict)
@@ -55,38 +55,44 @@ class Conditioning:
 
 
 def render_size(canvas: Size, native: int, multiple: int) -> Size:
-    """(width, height) to render a canvas at: its long side at the model's native size, both sides fit for the model."""
+    """Return the (width, height) to render a canvas at, in pixels.
+
+    Args:
+        canvas: (width, height) of the picture, in pixels.
+        native: the long side that the model renders best, in pixels.
+        multiple: both sides become multiples of this, in pixels.
+    """
     scale = native / max(canvas)
     width, height = (max(1, round(side * scale / multiple)) * multiple for side in canvas)
     return width, height
 
 
 class Conditioner:
-    """Makes one model's conditions, and remembers what it made."""
+    """Makes the conditions for one model, with caches. Use it in one thread."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
         self._prompts = PromptEncoder(model)
         self._encode_colors = lru_cache(FEATURE_CACHE)(partial(color_latents, model))
-        self._run_adapter = lru_cache(FEATURE_CACHE)(self._run_adapter_anew)
-        self._draw = lru_cache(FEATURE_CACHE)(self._draw_anew)
-        self._no_features = lru_cache(FEATURE_CACHE)(self._make_no_features)
+        self._run_adapter = lru_cache(FEATURE_CACHE)(self._run_adapter_uncached)
+        self._draw = lru_cache(FEATURE_CACHE)(self._draw_uncached)
+        self._zero_features = lru_cache(FEATURE_CACHE)(self._make_zero_features)
 
     @property
     def _pulls_colors(self) -> bool:
         return self._model.settings.color_pull > 0 and Condition.COLORS not in self._model.adapters
 
     def size(self, canvas: Size) -> Size:
-        """(width, height) that a canvas is rendered at."""
+        """Return the (width, height) that a canvas is rendered at."""
         return render_size(canvas, self._model.settings.native, self._model.size_multiple)
 
     @torch.inference_mode()
     def prepare(self, priors: Priors) -> Conditioning:
-        """Make the conditions of whatever layers there are; none at all is fine, too."""
+        """Make the conditions for the layers in `priors`; any or all may be missing."""
         settings = self._model.settings
         size = self.size(priors.canvas)
         drawings = self._choose_priors(priors)
-        text, negative = self._prompts.pair(
+        text, negative = self._prompts.encode_pair(
             priors.semantic.prompt if priors.semantic else "",
             settings.negative_prompt if settings.guidance > 1 else None,
         )
@@ -102,7 +108,7 @@ class Conditioner:
 
     def _sum_features(self, drawings: list[tuple[Condition, Hashable]], size: Size) -> tuple[Tensor, ...] | None:
         adapters = self._model.adapters
-        features = self._no_features(size) if self._model.fill_features and adapters else None
+        features = self._zero_features(size) if self._model.fill_features and adapters else None
         for condition, prior in drawings:
             if condition in adapters:
                 more = self._run_adapter(condition, prior, size)
@@ -110,7 +116,7 @@ class Conditioner:
         return features
 
     def _choose_priors(self, priors: Priors) -> list[tuple[Condition, Hashable]]:
-        """Which prior goes to which condition; a pose goes to the edges where there is nothing for poses."""
+        """Assign priors to conditions; a pose counts as edges if the model has no pose condition."""
         structure, skeleton = priors.structure, priors.skeleton
         if isinstance(structure, Skeleton):
             structure, skeleton = None, structure
@@ -128,22 +134,22 @@ class Conditioner:
         }
         return [(condition, prior) for condition, prior in wanted.items() if prior and condition in known]
 
-    def _run_adapter_anew(self, condition: Condition, prior: Hashable, size: Size) -> tuple[Tensor, ...]:
+    def _run_adapter_uncached(self, condition: Condition, prior: Hashable, size: Size) -> tuple[Tensor, ...]:
         adapter, weight = self._model.adapters[condition], self._model.settings.weights.get(condition, 1.0)
         image = self._draw(condition, prior, size, int(adapter.config.in_channels))
         return tuple(feature * weight for feature in adapter(image))
 
-    def _draw_anew(self, _: Condition, prior: Hashable, size: Size, channels: int) -> Tensor:
+    def _draw_uncached(self, _: Condition, prior: Hashable, size: Size, channels: int) -> Tensor:
         picture = _fit_channels(_draw(prior, size), channels)
         return torch.from_numpy(picture).to(self._model.device, self._model.dtype).permute(2, 0, 1)[None] / 255
 
-    def _make_no_features(self, size: Size) -> tuple[Tensor, ...]:
-        blank: tuple[Tensor, ...] = ()
+    def _make_zero_features(self, size: Size) -> tuple[Tensor, ...]:
+        zeros: tuple[Tensor, ...] = ()
         for adapter in self._model.adapters.values():
             shape = (1, int(adapter.config.in_channels), size[1], size[0])
-            given = adapter(torch.zeros(shape, device=self._model.device, dtype=self._model.dtype))
-            blank = max(blank, tuple(torch.zeros_like(level) for level in given), key=len)
-        return blank
+            features = adapter(torch.zeros(shape, device=self._model.device, dtype=self._model.dtype))
+            zeros = max(zeros, tuple(torch.zeros_like(level) for level in features), key=len)
+        return zeros
 
     def _time_ids(self, size: Size) -> Tensor:
         width, height = size
@@ -161,13 +167,13 @@ def _draw(prior: object, size: Size) -> NDArray[np.uint8]:
 
 
 def _fit_channels(picture: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
-    """(H, W) or (H, W, 3) -> (H, W, channels), for adapters that want one channel and those that want three."""
+    """Convert (H, W) or (H, W, 3) to (H, W, channels); adapters take one channel or three."""
     if picture.ndim == 2:
         return np.repeat(picture[:, :, None], channels, axis=2)
     return picture if channels == 3 else picture.mean(axis=2, keepdims=True).astype(np.uint8)
 
 
 def _add(first: tuple[Tensor, ...], second: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Sum level by level; a light adapter may have one level more, beyond what the UNet takes."""
+    """Add features level by level; a light adapter may have one level more than the UNet takes."""
     pairs = zip_longest(first, second)
     return tuple(a + b if a is not None and b is not None else (a if b is None else b) for a, b in pairs)

@@ -1,4 +1,4 @@
-"""ControlNets (arXiv 2302.05543): a drawn condition, read anew at every step by a copy of half the UNet."""
+"""ControlNets (arXiv 2302.05543): a copy of half the UNet reads a drawn condition at every step."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,12 +16,14 @@ def control_residuals(
     inputs: Mapping[str, Tensor],
     added: Mapping[str, Tensor],
 ) -> dict[str, Any]:
-    """What the ControlNets add to the UNet's skips and middle, as its named arguments; nothing if no row has any.
+    """Run the ControlNets; return their residuals for the UNet as its keyword arguments, empty if no row has an image.
 
     Args:
-        drawn: for each row (1, 3, H, W) in 0 to 1 of each condition that it has.
+        controlnets: the model's ControlNets.
+        weights: the factor of each one's residuals.
+        drawn: for each row of the batch, the image of each condition that it has, (1, 3, H, W) in 0 to 1.
         inputs: sample, timestep and encoder_hidden_states of the pass.
-        added: what else the UNet is told.
+        added: further conditions of the UNet, by its own names.
     """
     total: list[Tensor] = []
     for condition, controlnet in controlnets.items():
@@ -37,10 +39,10 @@ def control_residuals(
             added_cond_kwargs=dict(added) or None,
             return_dict=False,
         )
-        # A blank drawing says something, too: rows without this condition get nothing at all.
+        # A blank image is a condition, too: rows without this condition get zero residuals.
         mask = torch.tensor(present, device=images.device, dtype=images.dtype)[:, None, None, None]
-        given = [residual * mask for residual in (*down, middle)]
-        total = given if not total else [a + b for a, b in zip(total, given, strict=True)]
+        residuals = [residual * mask for residual in (*down, middle)]
+        total = residuals if not total else [a + b for a, b in zip(total, residuals, strict=True)]
     if not total:
         return {}
     return {"down_block_additional_residuals": tuple(total[:-1]), "mid_block_additional_residual": total[-1]}

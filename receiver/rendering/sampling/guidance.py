@@ -1,7 +1,7 @@
-"""Colours without an adapter: what a picture will be is pulled, at each step, to the colours that were sent.
+"""Colour guidance without an adapter: each step's clean estimate is pulled to the received colours.
 
-Averages over cells of a latent picture are nearly the latents of the averaged picture, so the colour map's own latents
-tell what they should be: the low band alone is moved, as in ILVR (arXiv 2108.02938), and the rest is the model's.
+The averages over cells of a picture's latents are close to the latents of the averaged picture. So the latents of the
+colour map are the target for the low band of the estimate, as in ILVR (arXiv 2108.02938). The rest is left unchanged.
 """
 
 import torch
@@ -14,9 +14,11 @@ from receiver.rendering.models.model import Model
 
 @torch.inference_mode()
 def color_latents(model: Model, colors: ColorMap, size: Size) -> Tensor:
-    """The low band that a colour map asks for: (1, C, rows, columns) float32, as the UNet knows latents.
+    """Return the low band of a colour map: (1, C, rows, columns) float32, scaled as the UNet's latents.
 
     Args:
+        model: the model whose autoencoder encodes the map.
+        colors: the colour map.
         size: (width, height) of the picture to be rendered, in pixels.
     """
     image = torch.from_numpy(colors.to_image(size)).to(model.device, model.dtype).permute(2, 0, 1)[None] / 127.5 - 1
@@ -27,9 +29,11 @@ def color_latents(model: Model, colors: ColorMap, size: Size) -> Tensor:
 
 
 def pull_low_band(clean: Tensor, wanted: Tensor, strength: float) -> Tensor:
-    """Move the low band of a clean estimate, (1, C, h, w), towards `wanted`, (1, C, rows, columns).
+    """Move the low band of a clean estimate towards a target.
 
     Args:
+        clean: (1, C, h, w).
+        wanted: the target, (1, C, rows, columns).
         strength: share of the distance, 0 to 1.
     """
     rows, columns = wanted.shape[-2:]

@@ -1,8 +1,8 @@
-"""The noise that pictures start from: the same on every machine and device.
+"""The starting noise of pictures: identical on every machine and device.
 
-A counter generator (Philox 4x64, Salmon et al., SC 2011) gives integers; a table turns each sixteen bits into a
-fixed-point normal value. No step depends on a mathematics library or on the order of floating-point work, so
-sender and receiver, CPU and GPU start alike from one seed.
+A counter-based generator (Philox 4x64, Salmon et al., SC 2011) gives integers; a table maps each sixteen bits to a
+fixed-point normal value. No step depends on a mathematics library or on the order of floating-point operations, so
+sender and receiver, CPU and GPU get the same noise from the same seed.
 """
 
 from functools import cache
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 _LEVELS = 1 << 16
 
-#: Fixed point of the table: normal values in units of 2**-16. All fit exactly into a float32.
+#: Fixed point of the table: normal values in units of 2**-16. A float32 holds all of them exactly.
 _UNIT = 1 << 16
 
 
@@ -24,7 +24,7 @@ def draw_noise(shape: tuple[int, ...], seed: int, stream: int = 0) -> NDArray[np
     Args:
         shape: of the result.
         seed: 0 to 2**64 - 1.
-        stream: which of the seed's independent streams: 0 is the starting noise, n what step n adds.
+        stream: number of an independent stream of the seed: 0 is the starting noise, n the noise added by step n.
 
     Returns:
         float32 of `shape`; mean 0, variance 1, all values within 4.4.
@@ -39,7 +39,7 @@ def draw_noise(shape: tuple[int, ...], seed: int, stream: int = 0) -> NDArray[np
 
 @cache
 def _normal_table() -> NDArray[np.int32]:
-    """Quantiles at the middle of 65,536 equal shares of probability, mirrored so that the mean is exactly zero."""
+    """Return the quantiles at the middles of 65,536 equal shares of probability; the mean is exactly zero."""
     normal = NormalDist()
     lower = [round(normal.inv_cdf((2 * level + 1) / (2 * _LEVELS)) * _UNIT) for level in range(_LEVELS // 2)]
     return np.array(lower + [-value for value in reversed(lower)], np.int32)

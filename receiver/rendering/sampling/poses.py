@@ -1,4 +1,4 @@
-"""Drawing poses as OpenPose does, which is what pose adapters were trained on."""
+"""Draw poses in the style of OpenPose, on which pose adapters were trained."""
 
 import colorsys
 
@@ -8,22 +8,22 @@ from numpy.typing import NDArray
 
 from codec.layers import SKELETON_LIMBS, SKELETON_POINTS, Size, Skeleton
 
-#: One colour per point and limb, once round the colour wheel; RGB.
+#: One RGB colour per point and limb, evenly spaced on the colour wheel.
 _COLORS = tuple(
     tuple(round(255 * part) for part in colorsys.hsv_to_rgb(point / SKELETON_POINTS, 1, 1))
     for point in range(SKELETON_POINTS)
 )
 
-#: Limbs are drawn darker than points, so that points show on them.
+#: Limbs are darker than points, so that the points remain visible.
 _LIMB_BRIGHTNESS = 0.6
 
 
 def draw_pose(skeleton: Skeleton, size: Size) -> NDArray[np.uint8]:
-    """Draw coloured limbs and points on black: (H, W, 3) uint8 RGB at `size` (width, height)."""
+    """Draw coloured limbs and points on black; return (H, W, 3) uint8 RGB at `size` (width, height)."""
     width, height = size
     drawn = np.zeros((height, width, 3), np.uint8)
     scale = np.array([width / skeleton.canvas[0], height / skeleton.canvas[1]])
-    # OpenPose draws four pixels either side at 512.
+    # OpenPose draws with a radius of four pixels at 512.
     radius = max(1, round(max(size) / 128))
     for person in skeleton.people:
         points = [None if point is None else np.floor(np.array(point) * scale).astype(int) for point in person]

@@ -1,7 +1,7 @@
-"""Words -> what the UNet is steered by: embeddings, of prompts of any length, with weights.
+"""Prompts -> text embeddings for the UNet, with weights and of any length.
 
-Weights are written as people write them, "(red:1.3)", or as compel does, "(red)1.3" and "red++". A prompt that is
-longer than the text encoder takes becomes several stretches of embeddings, one after the other.
+Weights are written "(red:1.3)", as in web UIs, or "(red)1.3" and "red++", as in compel. A prompt that is longer than
+the text encoder's input becomes several chunks of embeddings, one after the other.
 """
 
 import logging
@@ -16,24 +16,24 @@ from torch import Tensor
 
 from receiver.rendering.models.model import Model
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
-#: Prompts whose embeddings are kept.
+#: Prompts whose embeddings are cached.
 TEXT_CACHE = 64
 
-#: Stretches of embeddings that a prompt may become; what is longer is cut.
-MAX_STRETCHES = 8
+#: Most chunks of embeddings of a prompt; the rest is cut off.
+MAX_CHUNKS = 8
 
 _WEIGHTED = re.compile(r"\(([^():]+):\s*(\d*\.?\d+)\)")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Words:
+class EncodedPrompt:
     """An encoded prompt.
 
     Attributes:
         tokens: (1, tokens, width) embeddings.
-        pooled: (1, width) of the whole prompt; None for models that do not ask for it.
+        pooled: (1, width) of the whole prompt, for models with two text encoders; else None.
     """
 
     tokens: Tensor
@@ -41,7 +41,7 @@ class Words:
 
 
 class PromptEncoder:
-    """Encodes prompts for one model, and remembers them."""
+    """Encodes prompts for one model, with a cache."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -49,49 +49,49 @@ class PromptEncoder:
         if model.text_encoder_2 is not None:
             self._pairs.append((model.tokenizer_2, model.text_encoder_2))
         weighted = model.settings.weighted_prompts and find_spec("compel") is not None
-        self._weighers = [self._weigher(*pair) for pair in self._pairs] if weighted else []
-        self.encode = lru_cache(TEXT_CACHE)(self._encode)
+        self._weighted_encoders = [self._make_weighted_encoder(*pair) for pair in self._pairs] if weighted else []
+        self.encode = lru_cache(TEXT_CACHE)(self._encode_uncached)
 
-    def pair(self, prompt: str, negative: str | None) -> tuple[Words, Words | None]:
-        """A prompt and a negative one, made as long as each other; without a negative one that part is None."""
-        words = self.encode(prompt)
+    def encode_pair(self, prompt: str, negative: str | None) -> tuple[EncodedPrompt, EncodedPrompt | None]:
+        """Encode a prompt and a negative prompt to the same length; without a negative prompt the second is None."""
+        positive = self.encode(prompt)
         if negative is None:
-            return words, None
-        against = self.encode(negative)
-        if not negative and words.pooled is not None:
-            # Stable Diffusion XL was trained with zeros where there were no words.
-            against = Words(torch.zeros_like(against.tokens), torch.zeros_like(words.pooled))
-        longest = max(words.tokens.shape[1], against.tokens.shape[1])
-        return self._lengthen(words, longest), self._lengthen(against, longest)
+            return positive, None
+        encoded = self.encode(negative)
+        if not negative and positive.pooled is not None:
+            # Stable Diffusion XL was trained with zeros for an empty prompt.
+            encoded = EncodedPrompt(torch.zeros_like(encoded.tokens), torch.zeros_like(positive.pooled))
+        longest = max(positive.tokens.shape[1], encoded.tokens.shape[1])
+        return self._pad(positive, longest), self._pad(encoded, longest)
 
-    def _lengthen(self, words: Words, length: int) -> Words:
-        missing = length - words.tokens.shape[1]
+    def _pad(self, encoded: EncodedPrompt, length: int) -> EncodedPrompt:
+        missing = length - encoded.tokens.shape[1]
         if not missing:
-            return words
+            return encoded
         empty = self.encode("").tokens
-        stretches = [empty] * (missing // empty.shape[1])
-        return Words(torch.cat([words.tokens, *stretches], dim=1), words.pooled)
+        chunks = [empty] * (missing // empty.shape[1])
+        return EncodedPrompt(torch.cat([encoded.tokens, *chunks], dim=1), encoded.pooled)
 
     @torch.inference_mode()
-    def _encode(self, prompt: str) -> Words:
-        tokens = self._weighted(_WEIGHTED.sub(r"(\1)\2", prompt)) if self._weighers else None
+    def _encode_uncached(self, prompt: str) -> EncodedPrompt:
+        tokens = self._encode_weighted(_WEIGHTED.sub(r"(\1)\2", prompt)) if self._weighted_encoders else None
         if tokens is None:
-            tokens = torch.cat([self._plain(prompt, *pair)[0] for pair in self._pairs], dim=-1)
-        pooled = self._plain(_WEIGHTED.sub(r"\1", prompt), *self._pairs[1])[1] if len(self._pairs) > 1 else None
-        return Words(tokens.to(self._model.dtype), pooled)
+            tokens = torch.cat([self._encode_plain(prompt, *pair)[0] for pair in self._pairs], dim=-1)
+        pooled = self._encode_plain(_WEIGHTED.sub(r"\1", prompt), *self._pairs[1])[1] if len(self._pairs) > 1 else None
+        return EncodedPrompt(tokens.to(self._model.dtype), pooled)
 
-    def _weighted(self, prompt: str) -> Tensor | None:
-        """Embeddings of all of a prompt, with its weights; None if they cannot be understood."""
+    def _encode_weighted(self, prompt: str) -> Tensor | None:
+        """Encode a whole prompt with its weights; None if the weights cannot be parsed."""
         try:
-            tokens = torch.cat([weigher(prompt) for weigher in self._weighers], dim=-1)
-        # Its parser promises no error types, and a prompt is whatever a sender wrote.
+            tokens = torch.cat([encoder(prompt) for encoder in self._weighted_encoders], dim=-1)
+        # Compel documents no error types, and the prompt is untrusted input.
         except Exception as error:
-            logger.info("the weights in a prompt cannot be understood, it is taken literally: %s", error)
+            _log.info("the weights in a prompt cannot be parsed; using it literally: %s", error)
             return None
-        return tokens[:, : MAX_STRETCHES * self._model.tokenizer.model_max_length]
+        return tokens[:, : MAX_CHUNKS * self._model.tokenizer.model_max_length]
 
-    def _plain(self, prompt: str, tokenizer: Any, encoder: Any) -> tuple[Tensor, Tensor | None]:
-        """Embeddings without weights, cut to one stretch; and the pooled ones of a projecting encoder."""
+    def _encode_plain(self, prompt: str, tokenizer: Any, encoder: Any) -> tuple[Tensor, Tensor | None]:
+        """Encode without weights, truncated to one chunk; the second result is pooled, of an encoder that projects."""
         ids = tokenizer(
             prompt,
             padding="max_length",
@@ -105,7 +105,7 @@ class PromptEncoder:
             return torch.as_tensor(output[0]), None
         return torch.as_tensor(output.hidden_states[-2]), torch.as_tensor(output[0])
 
-    def _weigher(self, tokenizer: Any, encoder: Any) -> Any:
+    def _make_weighted_encoder(self, tokenizer: Any, encoder: Any) -> Any:
         from compel import Compel, ReturnedEmbeddingsType
 
         kinds = ReturnedEmbeddingsType

@@ -1,7 +1,7 @@
 """The denoising loop, one step at a time: several pictures in one batch, each at its own step.
 
-A `DenoisingRun` holds all that one picture needs between two steps, so it can wait, take new conditions, go back, or be
-dropped at any of them.
+A `DenoisingRun` holds the whole state of one picture between two steps. So between any two steps it can wait, get new
+conditions, rewind, or be dropped.
 """
 
 import copy
@@ -16,10 +16,10 @@ from codec.layers import Priors, Size
 from receiver.rendering.models.model import Model
 from receiver.rendering.models.schedules import (
     clean_estimate,
-    fresh,
+    fresh_copy,
     is_stochastic,
     mix_noise,
-    prediction_of,
+    prediction_for,
     take_step,
 )
 from receiver.rendering.sampling.conditioning import Conditioner, Conditioning
@@ -30,22 +30,27 @@ from receiver.rendering.settings.settings import Condition
 
 
 class DenoisingRun:
-    """One picture on its way from noise.
+    """The denoising of one picture.
 
     Attributes:
-        conditions: what steers it; may be replaced between steps.
+        conditions: the UNet's conditions; may be replaced between steps.
         steps: steps of the whole run.
-        done: steps behind it.
-        clean: (1, C, h, w) the clean estimate after the last step; None before the first.
+        done: steps done.
+        clean: the clean estimate after the last step, (1, C, h, w); None before the first step.
     """
 
     def __init__(self, model: Model, conditions: Conditioning, *, size: Size, seed: int, steps: int) -> None:
-        """Begin a run.
+        """Start from noise.
 
         Args:
+            model: the model to run.
+            conditions: the UNet's conditions.
             size: (width, height) to render at, in pixels; see `render_size`.
-            seed: of the starting noise.
+            seed: of the starting noise, 0 to 2**64 - 1.
             steps: denoising steps.
+
+        Raises:
+            UsageError: the model's scheduler cannot do that number of steps.
         """
         self.conditions = conditions
         self.steps = steps
@@ -66,13 +71,13 @@ class DenoisingRun:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the sample, and length of the text: runs of one shape fit into one batch."""
+        """The sample's shape, and the number of text tokens. Runs of one shape fit into one batch."""
         return (*self._shape, self.conditions.text.tokens.shape[1])
 
     def restart(self) -> None:
         """Go back to the starting noise."""
-        self._scheduler = fresh(self._model.scheduler, self.steps)
-        # Schedulers may do fewer or more steps than asked for, e.g. where timesteps would coincide.
+        self._scheduler = fresh_copy(self._model.scheduler, self.steps)
+        # Schedulers may change the number of steps, for example if timesteps would coincide.
         self.steps = len(self._scheduler.timesteps)
         self._sample = self._noise() * float(self._scheduler.init_noise_sigma)
         self.done = 0
@@ -80,38 +85,38 @@ class DenoisingRun:
 
     @torch.inference_mode()
     def rewind(self, step: int) -> None:
-        """Go back to before step `step` (from 0): the clean estimate and as much starting noise as belongs there."""
+        """Go back to before step `step` (from 0): mix the clean estimate with that step's share of starting noise."""
         if self.clean is None or step <= 0:
             self.restart()
             return
-        self._scheduler = fresh(self._model.scheduler, self.steps, begin=step)
+        self._scheduler = fresh_copy(self._model.scheduler, self.steps, begin=step)
         self._sample = mix_noise(self._scheduler, step, self.clean, self._noise())
         self.done = step
 
     def fork(self) -> "DenoisingRun":
-        """A second run that is where this one is and goes on by itself."""
+        """Return a copy of this run at the same step; the two continue independently."""
         twin = copy.copy(self)
-        twin._scheduler = copy.deepcopy(self._scheduler)  # noqa: SLF001 - its own kind
+        twin._scheduler = copy.deepcopy(self._scheduler)  # noqa: SLF001 - same class
         return twin
 
     @property
     def sample(self) -> Tensor:
-        """(1, C, h, w) float32: the sample before the next step; the clean latents once finished."""
+        """The sample before the next step, (1, C, h, w) float32; the clean latents once the run is finished."""
         return self._sample
 
     @property
     def timestep(self) -> Tensor:
-        """The next step's time, as the UNet counts it."""
+        """The next step's timestep."""
         return torch.as_tensor(self._scheduler.timesteps[self.done])
 
     @torch.inference_mode()
-    def take(self, prediction: Tensor) -> None:
+    def apply(self, prediction: Tensor) -> None:
         """Do the next step with the UNet's prediction for it, (1, C, h, w) float32."""
         added = self._noise(self.done + 1) if is_stochastic(self._scheduler) else None
         self.clean = clean_estimate(self._scheduler, self.done, self._sample, prediction)
         if self.conditions.colors is not None:
             self.clean = pull_low_band(self.clean, self.conditions.colors, self._model.settings.color_pull)
-            prediction = prediction_of(self._scheduler, self.done, self._sample, self.clean)
+            prediction = prediction_for(self._scheduler, self.done, self._sample, self.clean)
         self._sample = take_step(self._scheduler, self.done, self._sample, prediction, added)
         self.done += 1
 
@@ -121,15 +126,15 @@ class DenoisingRun:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class UnetInputs:
-    """What one pass of the UNet is given; rows as `unet_inputs` says.
+    """The inputs of one UNet pass; for the rows see `unet_inputs`.
 
     Attributes:
         samples: (rows, C, h, w) in the model's number format.
         times: (rows,) timesteps.
         text: (rows, tokens, width) embeddings.
         features: one (rows, C, h, w) tensor per level, or None.
-        added: what else the UNet is told, by its own names, one row each; nothing for Stable Diffusion 1.
-        controls: what ControlNets are shown for each row.
+        added: further conditions by the UNet's own names, one row each; empty for Stable Diffusion 1.
+        controls: the ControlNets' images for each row.
     """
 
     samples: Tensor
@@ -140,10 +145,10 @@ class UnetInputs:
     controls: tuple[Mapping[Condition, Tensor], ...]
 
     def forward(self, model: Model) -> Tensor:
-        """The pass itself: (rows, C, h, w)."""
+        """Run the pass; return (rows, C, h, w)."""
         named: dict[str, Any] = {}
         if self.features is not None:
-            # The UNet takes what it used from the list that it is given.
+            # The UNet removes the features from the list that it gets.
             named["down_intrablock_additional_residuals"] = list(self.features)
         if self.added:
             named["added_cond_kwargs"] = self.added
@@ -156,19 +161,19 @@ class UnetInputs:
 
 
 def unet_inputs(model: Model, runs: Sequence[DenoisingRun]) -> UnetInputs:
-    """Gather what the UNet needs for the next step of each run: one row each, or with guidance two, negative first."""
+    """Collect the UNet's inputs for the next step of each run: one row each, or with guidance two, negative first."""
     texts, owners = [], []
     for run in runs:
         negative, text = run.conditions.negative, run.conditions.text
-        for words in (text,) if negative is None else (negative, text):
-            texts.append(words)
+        for encoded in (text,) if negative is None else (negative, text):
+            texts.append(encoded)
             owners.append(run)
-    pooled = [words.pooled for words in texts if words.pooled is not None]
+    pooled = [encoded.pooled for encoded in texts if encoded.pooled is not None]
     ids = [run.conditions.time_ids for run in owners if run.conditions.time_ids is not None]
     return UnetInputs(
         samples=torch.cat([run.sample for run in owners]).to(model.dtype).contiguous(memory_format=torch.channels_last),
         times=torch.stack([run.timestep for run in owners]).to(model.device),
-        text=torch.cat([words.tokens for words in texts]),
+        text=torch.cat([encoded.tokens for encoded in texts]),
         features=_stack_features([run.conditions.features for run in owners]),
         added={"text_embeds": torch.cat(pooled), "time_ids": torch.cat(ids)} if pooled else {},
         controls=tuple(run.conditions.controls for run in owners),
@@ -177,7 +182,7 @@ def unet_inputs(model: Model, runs: Sequence[DenoisingRun]) -> UnetInputs:
 
 @torch.inference_mode()
 def example_inputs(model: Model) -> UnetInputs:
-    """Inputs of the shapes that a picture at the model's native size has, with features for all levels."""
+    """Return inputs of the shapes of a picture at the model's native size, with features for all levels."""
     filled = replace(model, fill_features=True)
     conditioner, canvas = Conditioner(filled), (model.settings.native,) * 2
     run = DenoisingRun(filled, conditioner.prepare(Priors(canvas)), size=conditioner.size(canvas), seed=0, steps=1)
@@ -186,13 +191,14 @@ def example_inputs(model: Model) -> UnetInputs:
 
 @torch.inference_mode()
 def predict(model: Model, runs: Sequence[DenoisingRun]) -> list[Tensor]:
-    """Ask the UNet, in one batch, for the next step of each run; the runs stay as they are.
+    """Predict the next step of each run in one UNet pass; the runs do not change.
 
     Args:
+        model: the model of the runs.
         runs: of one shape, none of them finished.
 
     Returns:
-        For each run (1, C, h, w) float32, guidance applied.
+        For each run the prediction, (1, C, h, w) float32, with guidance applied.
     """
     guidance = model.settings.guidance
     rows = iter(torch.split(unet_inputs(model, runs).forward(model).float(), 1))
@@ -205,13 +211,13 @@ def predict(model: Model, runs: Sequence[DenoisingRun]) -> list[Tensor]:
 
 @torch.inference_mode()
 def advance(model: Model, runs: Sequence[DenoisingRun]) -> None:
-    """Do one step of each run, in one batch."""
+    """Do one step of each run in one UNet pass; the runs have one shape, and none is finished."""
     for run, prediction in zip(runs, predict(model, runs), strict=True):
-        run.take(prediction)
+        run.apply(prediction)
 
 
 def _stack_features(rows: Sequence[tuple[Tensor, ...] | None]) -> list[Tensor] | None:
-    """One tensor per level for the whole batch; a row without features gets zeros, which change nothing."""
+    """Stack features to one tensor per level for the whole batch; rows without features get zeros: no effect."""
     present = [row for row in rows if row is not None]
     if not present:
         return None

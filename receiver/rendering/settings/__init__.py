@@ -1,1 +1,1 @@
-"""How a model is used: numbers and choices, without its files. Loads no torch."""
+"""A model's settings: numbers and choices that are not in its files. Loads no torch."""

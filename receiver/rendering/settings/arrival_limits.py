@@ -1,4 +1,4 @@
-"""How late each layer may join a running render, for runs of so many steps."""
+"""Limits on how late each layer may join a running render, by the run's number of steps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from codec.layers import Layer
 
 @dataclass(frozen=True, slots=True)
 class ArrivalLimits:
-    """How late one layer may come, in shares of the run's steps from 0 to 1.
+    """How late one layer may arrive, in shares of the run's steps from 0 to 1.
 
     Attributes:
-        join: up to here the layer joins.
-        rewind: up to here the run is rewound; beyond, it starts again.
-        rewind_to: where a rewound run goes on from.
+        join: the layer joins the run up to this share.
+        rewind: the run is rewound up to this share; later it restarts.
+        rewind_to: the share that a rewound run continues from.
     """
 
     join: float
@@ -21,7 +21,7 @@ class ArrivalLimits:
     rewind_to: float = 0.0
 
 
-#: Runs of four or eight steps: a rewind would save next to nothing, and a restart looks best.
+#: For runs of four or eight steps: a rewind would save very little, and a restart gives the best picture.
 FEW_STEPS: Mapping[Layer, ArrivalLimits] = {
     Layer.SEMANTIC: ArrivalLimits(join=0.0),
     Layer.STRUCTURE: ArrivalLimits(join=0.125),
@@ -29,7 +29,7 @@ FEW_STEPS: Mapping[Layer, ArrivalLimits] = {
 }
 
 
-#: Runs of twenty steps and more. Colours are settled later than lines, and so may come later.
+#: For runs of twenty steps and more. The denoiser settles colours later than edges, so colours may arrive later.
 MANY_STEPS: Mapping[Layer, ArrivalLimits] = {
     Layer.SEMANTIC: ArrivalLimits(join=0.05),
     Layer.STRUCTURE: ArrivalLimits(join=0.2, rewind=0.5, rewind_to=0.15),
@@ -37,15 +37,15 @@ MANY_STEPS: Mapping[Layer, ArrivalLimits] = {
 }
 
 
-#: Limits of each layer for runs of at least so many steps.
+#: The limits of each layer, by the least number of steps that they apply to.
 LimitsBySteps = Mapping[int, Mapping[Layer, ArrivalLimits]]
 
 
-#: For models that nobody measured.
+#: For models without measured limits.
 USUAL_LIMITS: LimitsBySteps = {1: FEW_STEPS, 12: MANY_STEPS}
 
 
 def limits_for(steps: int, tables: LimitsBySteps) -> Mapping[Layer, ArrivalLimits]:
-    """The table for a run of so many steps; an empty one, which always restarts, if there is none."""
+    """Return the limits for a run of `steps` steps; empty, which means always restart, if no table applies."""
     fitting = [least for least in tables if least <= steps]
     return tables[max(fitting)] if fitting else {}

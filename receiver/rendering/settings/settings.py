@@ -1,4 +1,4 @@
-"""How a model is used: the numbers that belong to it and not to its files."""
+"""Render settings: the numbers that belong to a model but are not in its files."""
 
 import enum
 from collections.abc import Mapping
@@ -8,17 +8,17 @@ from typing import Literal
 from layercast_common.errors import UsageError
 from receiver.rendering.settings.arrival_limits import USUAL_LIMITS, LimitsBySteps
 
-#: Which scheduler drives a model: the one in its own folder, or one made from that one's config.
+#: The scheduler that drives a model: "own" is the one in its folder, the others are made from that one's config.
 Solver = Literal["own", "dpm++", "lcm", "trailing"]
 
 
-#: Beyond these, pictures only fall apart.
+#: Largest useful values; beyond them pictures fall apart.
 MAX_GUIDANCE = 30.0
 MAX_WEIGHT = 2.0
 
 
 class Condition(enum.Enum):
-    """What a picture adapter can be given beside the text."""
+    """A condition besides the text, for an adapter or a ControlNet."""
 
     EDGES = "edges"
     COLORS = "colors"
@@ -34,20 +34,20 @@ class RenderSettings:
     """One model's settings.
 
     Attributes:
-        native: the long side that the model draws best at, in pixels.
+        native: the long side that the model renders best, in pixels.
         steps: denoising steps of a run.
-        previews: steps after which the clean estimate is shown, counted from 1.
-        guidance: classifier-free guidance (arXiv 2207.12598); at 1 or below the second UNet pass is left out.
-        negative_prompt: what guidance leads away from.
-        weights: the share of each adapter's features that goes into the UNet.
-        solver: which scheduler drives the model.
-        weighted_prompts: whether prompts may be long and have weights; else they are taken literally, and cut.
-        color_pull: how far each step's clean estimate is pulled to the colours that were sent, 0 to 1, by a model
-            without a colour adapter. With one it does harm: it took `mini` from an edge F1 of 0.48 to 0.31.
-        color_fit: whether frames get exactly the average colours that were sent.
-        line_fit: whether frames are made to change along the lines that were sent and nowhere else; for models too
-            small to follow lines closely, or to draw at canvas size.
-        arrivals: how late a layer may still join a running job.
+        previews: steps after which a frame of the clean estimate is shown, counted from 1.
+        guidance: scale of classifier-free guidance (arXiv 2207.12598); at 1 or below the second UNet pass is left out.
+        negative_prompt: the prompt that guidance steers away from.
+        weights: factor of each adapter's features, and of each ControlNet's residuals.
+        solver: the scheduler that drives the model.
+        weighted_prompts: whether prompts may be long and contain weights; otherwise they are literal and truncated.
+        color_pull: how far each step's clean estimate is pulled to the received colours, 0 to 1, in a model without a
+            colour adapter. With an adapter the pull does harm: it took `mini` from an edge F1 of 0.48 to 0.31.
+        color_fit: whether the cells of frames get exactly the received average colours.
+        line_fit: whether frames are changed to vary along the received lines and hardly elsewhere; for models too
+            small to follow lines closely, or to render at canvas size.
+        arrivals: how late a layer may join a running job.
     """
 
     native: int
@@ -65,12 +65,16 @@ class RenderSettings:
 
 
 def flow_settings(native: int) -> RenderSettings:
-    """Settings of a small flow-matching model such as the embedded one."""
+    """Return settings for a small flow-matching model, such as the embedded one.
+
+    Args:
+        native: the long side that the model renders best, in pixels; so in all functions below.
+    """
     return RenderSettings(native=native, steps=4, previews=(1, 2), line_fit=True)
 
 
 def diffusion_settings(native: int) -> RenderSettings:
-    """Settings of a Stable Diffusion 1 model with its usual adapters."""
+    """Return settings for a Stable Diffusion 1 model with its usual adapters."""
     return RenderSettings(
         native=native,
         steps=20,
@@ -83,7 +87,7 @@ def diffusion_settings(native: int) -> RenderSettings:
 
 
 def consistency_settings(native: int) -> RenderSettings:
-    """Settings of a latent consistency model (arXiv 2310.04378): four steps, no guidance pass."""
+    """Return settings for a latent consistency model (arXiv 2310.04378): four steps, no guidance pass."""
     return RenderSettings(
         native=native,
         steps=4,
@@ -95,23 +99,23 @@ def consistency_settings(native: int) -> RenderSettings:
 
 
 def turbo_settings(native: int) -> RenderSettings:
-    """Settings of a model distilled to few steps by adversaries (arXiv 2311.17042): no guidance pass."""
+    """Return settings for a model distilled to few steps with an adversary (arXiv 2311.17042): no guidance pass."""
     return RenderSettings(native=native, steps=4, previews=(1, 2), solver="trailing", weighted_prompts=True)
 
 
 def xl_settings(native: int) -> RenderSettings:
-    """Settings of a Stable Diffusion XL model with its usual adapters."""
+    """Return settings for a Stable Diffusion XL model with its usual adapters."""
     return replace(diffusion_settings(native), guidance=5.0, previews=(2, 5, 10, 15))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuning:
-    """What a person wants otherwise than a model's own settings have it; None and what is not named stays.
+    """A user's changes to a model's settings; None, or a condition without a weight, keeps the model's own value.
 
     Attributes:
-        guidance: classifier-free guidance; 1 turns it off.
-        negative_prompt: what guidance leads away from.
-        weights: shares of single conditions.
+        guidance: scale of classifier-free guidance, 0 to `MAX_GUIDANCE`; 1 turns it off.
+        negative_prompt: the prompt that guidance steers away from.
+        weights: factors of single conditions, 0 to `MAX_WEIGHT`.
     """
 
     guidance: float | None = None
@@ -119,10 +123,10 @@ class Tuning:
     weights: Mapping[Condition, float] = field(default_factory=dict)
 
     def apply(self, settings: RenderSettings) -> RenderSettings:
-        """The settings with these wishes.
+        """Return the settings with these changes.
 
         Raises:
-            UsageError: a number that makes no sense.
+            UsageError: a number outside its range.
         """
         if self.guidance is not None and not 0 <= self.guidance <= MAX_GUIDANCE:
             raise UsageError(f"guidance is a number from 0 to {MAX_GUIDANCE:g}, not {self.guidance:g}")

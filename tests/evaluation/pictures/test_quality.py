@@ -48,6 +48,14 @@ def test_ssim_and_gmsd_as_worked_out_by_hand() -> None:
     assert gmsd(half, flat) == pytest.approx(values.std(), rel=1e-3)
 
 
+def test_ssim_matches_scikit_image() -> None:
+    """Reference: scikit-image 0.26, Gaussian weights, sigma 1.5, population covariance, data range 255."""
+    gray, other = (np.asarray(cv2.cvtColor(_picture(seed), cv2.COLOR_RGB2GRAY), np.uint8) for seed in (0, 1))
+    blurred = np.asarray(cv2.GaussianBlur(gray, (0, 0), 3), np.uint8)
+    assert ssim(other, gray) == pytest.approx(0.8148634722770062, rel=1e-4)
+    assert ssim(blurred, gray) == pytest.approx(0.9333101842308834, rel=1e-4)
+
+
 def test_means_and_bests() -> None:
     qualities = [Quality(0.2, 0.3, 4.0, 10.0, 0.5), Quality(0.4, 0.1, 8.0, 20.0, 0.7)]
     mean = mean_of(qualities)

@@ -57,8 +57,8 @@ def test_a_stream_cut_short_is_drawn_with_partial(
 
 
 BAD_OPTIONS = [
-    (("--model", "sd16"), 1, "no model is called 'sd16'; known are mini, sd15"),
-    (("--model", "sd15"), 1, "the model sd15 is not on this machine; get it with: layercast models fetch sd15"),
+    (("--model", "sd16"), 1, "no model is called 'sd16'; use one of mini, sd15"),
+    (("--model", "sd15"), 1, "the model sd15 is not on this machine; fetch it with: layercast models fetch sd15"),
     (("--model", "someone/some-model"), 1, "layercast models fetch someone/some-model"),
     (("--model", "."), 1, "lacks unet/config.json"),
     (("--levels", "soup"), 2, "levels are semantic, structure, texture, not 'soup'"),

@@ -13,7 +13,8 @@ from codec.layers import Priors
 from layercast_common.errors import MissingModelError, ModelFilesError, UnknownModelError, UsageError
 from receiver.rendering.engine.direct import render
 from receiver.rendering.loader import load_model
-from receiver.rendering.model_files.files import find_files, list_models
+from receiver.rendering.model_files.files import find_files
+from receiver.rendering.model_files.listing import list_models
 from receiver.rendering.models.model import Model
 from receiver.rendering.settings.settings import Condition, Tuning, diffusion_settings, flow_settings
 from tests.support.hubs import ADAPTERS, BASE, LORA, LORA_MODULE, TAESD, as_pickle, fill_cache
@@ -182,8 +183,8 @@ def test_a_model_without_adapters_says_so(copy: Path, priors: Priors, caplog: py
     shutil.rmtree(copy / "t2iadapter_color")
     shutil.rmtree(copy / "t2iadapter_structure")
     model = load_model(copy, "cpu", dtype="float32")
-    assert "no adapter for edges: that layer will not show" in caplog.text
-    assert "no adapter for colours: they are followed roughly" in caplog.text
+    assert "no adapter for edges: it ignores that layer" in caplog.text
+    assert "no adapter for colours: it follows that layer only roughly" in caplog.text
     assert list(render(priors, 1, model=model, steps=1))[-1].final
 
 

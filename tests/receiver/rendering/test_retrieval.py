@@ -1,4 +1,4 @@
-"""What a model remembers: found by name, drawn for words alone, and never mixed with what was sent."""
+"""The retrieval index: pictures are found by name, used for prompts alone, and never mixed with received layers."""
 
 import shutil
 from dataclasses import replace
@@ -16,7 +16,7 @@ from receiver.rendering.engine.direct import render
 from receiver.rendering.engine.job import RenderJob
 from receiver.rendering.engine.update_policy import Action
 from receiver.rendering.loader import load_model
-from receiver.rendering.model_files.files import MEMORY
+from receiver.rendering.model_files.files import RETRIEVAL_FOLDER
 from receiver.rendering.models.model import Model
 from receiver.rendering.retrieval import FILE, MAX_BYTES, RetrievalIndex, RetrievedPicture, words_of
 from receiver.rendering.sampling.conditioning import Conditioner
@@ -38,13 +38,13 @@ PICTURES = (
 
 
 @pytest.fixture(scope="module")
-def memory() -> RetrievalIndex:
+def index() -> RetrievalIndex:
     return RetrievalIndex(PICTURES)
 
 
 @pytest.fixture(scope="module")
-def remembering(mini: Model, memory: RetrievalIndex) -> Model:
-    return replace(mini, memory=memory)
+def retrieving(mini: Model, index: RetrievalIndex) -> Model:
+    return replace(mini, retrieval=index)
 
 
 @pytest.mark.parametrize(
@@ -60,83 +60,83 @@ def remembering(mini: Model, memory: RetrievalIndex) -> Model:
         ("畫像", None),
     ],
 )
-def test_pictures_are_found_by_what_a_prompt_names_first(
-    memory: RetrievalIndex, prompt: str, number: int | None
+def test_pictures_are_found_by_the_first_name_in_a_prompt(
+    index: RetrievalIndex, prompt: str, number: int | None
 ) -> None:
-    assert memory.find(Semantic(prompt), seed=0) == number
+    assert index.find(Semantic(prompt), seed=0) == number
 
 
-def test_the_seed_chooses_among_those_that_fit_equally(memory: RetrievalIndex) -> None:
-    found = {memory.find(Semantic("a woman"), seed) for seed in range(20)}
+def test_the_seed_chooses_among_those_that_fit_equally(index: RetrievalIndex) -> None:
+    found = {index.find(Semantic("a woman"), seed) for seed in range(20)}
     assert found == {2, 3}
-    assert len({memory.find(Semantic("a woman"), 7) for _ in range(5)}) == 1
+    assert len({index.find(Semantic("a woman"), 7) for _ in range(5)}) == 1
 
 
 @given(st.text(max_size=300), st.integers(0, 2**32 - 1))
-def test_any_words_in_any_language_are_fine(prompt: str, seed: int) -> None:
-    memory = RetrievalIndex(PICTURES)
-    number = memory.find(Semantic(prompt), seed)
-    assert number is None or 0 <= number < len(memory)
+def test_any_text_in_any_language_is_accepted(prompt: str, seed: int) -> None:
+    index = RetrievalIndex(PICTURES)
+    number = index.find(Semantic(prompt), seed)
+    assert number is None or 0 <= number < len(index)
     assert all(words_of(prompt))
 
 
-def test_words_alone_are_given_lines_and_colours_at_the_canvas_asked_for(memory: RetrievalIndex) -> None:
+def test_a_prompt_alone_gets_edges_and_colours_at_the_requested_canvas(index: RetrievalIndex) -> None:
     priors = Priors((96, 32), Semantic("fire"))
-    seen = memory.complete(priors, 0)
-    assert seen.semantic == priors.semantic
-    assert isinstance(seen.structure, EdgeMap)
-    assert isinstance(seen.texture, ColorMap)
-    assert seen.structure.canvas == seen.texture.canvas == (96, 32)
+    retrieved = index.complete(priors, 0)
+    assert retrieved.semantic == priors.semantic
+    assert isinstance(retrieved.structure, EdgeMap)
+    assert isinstance(retrieved.texture, ColorMap)
+    assert retrieved.structure.canvas == retrieved.texture.canvas == (96, 32)
 
 
 @pytest.mark.parametrize("layers", [[Layer.SEMANTIC, Layer.STRUCTURE], [Layer.SEMANTIC, Layer.TEXTURE], []])
-def test_what_was_sent_is_left_alone(memory: RetrievalIndex, priors: Priors, layers: list[Layer]) -> None:
-    sent = replace(priors, semantic=Semantic("fire")).only(layers)
-    assert memory.complete(sent, 0) is sent
+def test_received_layers_are_left_alone(index: RetrievalIndex, priors: Priors, layers: list[Layer]) -> None:
+    received = replace(priors, semantic=Semantic("fire")).only(layers)
+    assert index.complete(received, 0) is received
 
 
-def test_frames_name_the_layers_that_came(remembering: Model, mini: Model) -> None:
+def test_frames_name_the_received_layers(retrieving: Model, mini: Model) -> None:
     priors = Priors((64, 64), Semantic("a fire engine"))
-    drawn, plain = (list(render(priors, 1, model=model))[-1] for model in (remembering, mini))
+    drawn, plain = (list(render(priors, 1, model=model))[-1] for model in (retrieving, mini))
     assert drawn.layers == plain.layers == {Layer.SEMANTIC}
     assert drawn.image != plain.image
 
 
-def test_what_comes_takes_the_place_of_what_was_remembered(remembering: Model, mini: Model, priors: Priors) -> None:
-    sent = replace(priors, semantic=Semantic("fire"))
-    conditioner = Conditioner(remembering)
-    job = RenderJob(remembering, conditioner, sent.only([Layer.SEMANTIC]), seed=1, steps=8, clock=lambda: 0.0)
+def test_received_layers_replace_retrieved_ones(retrieving: Model, mini: Model, priors: Priors) -> None:
+    received = replace(priors, semantic=Semantic("fire"))
+    conditioner = Conditioner(retrieving)
+    job = RenderJob(retrieving, conditioner, received.only([Layer.SEMANTIC]), seed=1, steps=8, clock=lambda: 0.0)
     for _ in range(6):
-        job.run.take(job.run.sample)
-    assert job.take_layers(sent).action is not Action.JOIN
-    wanted = Conditioner(mini).prepare(sent).features
+        job.run.apply(job.run.sample)
+    assert job.update(received).action is not Action.JOIN
+    wanted = Conditioner(mini).prepare(received).features
     assert job.run.conditions.features is not None
     assert wanted is not None
     for a, b in zip(job.run.conditions.features, wanted, strict=True):
         assert a.equal(b)
 
 
-def test_a_memory_is_a_part_of_a_models_folder(mini_folder: Path, memory: RetrievalIndex, tmp_path: Path) -> None:
+def test_an_index_is_part_of_a_models_folder(mini_folder: Path, index: RetrievalIndex, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     shutil.copytree(mini_folder, folder)
     before = load_model(folder, "cpu")
-    memory.save(folder / MEMORY)
+    index.save(folder / RETRIEVAL_FOLDER)
     after = load_model(folder, "cpu")
-    assert before.memory is None
-    assert after.memory is not None
-    assert len(after.memory) == len(PICTURES)
+    assert before.retrieval is None
+    assert after.retrieval is not None
+    assert len(after.retrieval) == len(PICTURES)
     assert after.fingerprint != before.fingerprint
 
 
 @pytest.mark.parametrize("content", [b"", b"\xc0", b"\x91\x93\x90\x90", b"\x91\x93\x90\x90\xa1x", b"{}"])
-def test_a_broken_memory_is_named(tmp_path: Path, content: bytes) -> None:
+def test_a_broken_index_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE).write_bytes(content)
-    with pytest.raises(ModelFilesError, match="memory"):
+    with pytest.raises(ModelFilesError, match="retrieval index"):
         RetrievalIndex.load(tmp_path)
 
 
-def test_a_missing_or_an_oversized_memory_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelFilesError, match="memory"):
+def test_a_missing_or_oversized_index_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelFilesError, match="retrieval index"):
         RetrievalIndex.load(tmp_path)
     with (tmp_path / FILE).open("wb") as file:
         file.truncate(MAX_BYTES + 1)

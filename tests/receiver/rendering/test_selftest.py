@@ -83,7 +83,7 @@ def test_what_was_found_out_is_remembered(tmp_path: Path) -> None:
     assert recorded_performance("abc") is Performance.PLAIN
 
 
-@pytest.mark.parametrize(("performance", "message"), [("warp", "there are auto"), ("graphs", "need a CUDA device")])
+@pytest.mark.parametrize(("performance", "message"), [("warp", "use one of auto"), ("graphs", "need a CUDA device")])
 def test_ways_that_cannot_be(mini: Model, performance: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         with_performance(mini, performance)
@@ -96,7 +96,7 @@ def test_low_memory_draws_the_same(mini_folder: Path, mini: Model, priors: Prior
 
 def test_controlnets_run_plainly(controlled: Model) -> None:
     assert with_performance(controlled, "auto").performance is Performance.PLAIN
-    with pytest.raises(UsageError, match="ControlNets run without openvino"):
+    with pytest.raises(UsageError, match="ControlNets do not run on openvino"):
         with_performance(controlled, "openvino")
 
 
@@ -107,21 +107,21 @@ def test_weights_have_fingerprints(mini: Model, sd15: Model, mini_folder: Path) 
 
 
 @pytest.mark.parametrize(
-    ("meant", "name", "revision", "told"),
+    ("meant", "name", "revision", "expected"),
     [
         ("mini", "mini", None, None),
-        ("sd15", "mini", None, "meant for the model sd15 and drawn with mini"),
+        ("sd15", "mini", None, "made for the model sd15 and is rendered with mini"),
         ("sd15", "sd15", COMMIT, None),
         ("sd15@0123456", "sd15", COMMIT, None),
         ("sd15@0123456", "sd15@0123456", COMMIT, None),
-        ("sd15@9999999", "sd15", COMMIT, "drawn with revision 0123456"),
-        ("sd15@9999999", "sd15", None, "drawn with revision unknown"),
-        ("owner/model@1", "owner/other", None, "meant for the model owner/model@1"),
+        ("sd15@9999999", "sd15", COMMIT, "rendered with revision 0123456"),
+        ("sd15@9999999", "sd15", None, "rendered with revision unknown"),
+        ("owner/model@1", "owner/other", None, "made for the model owner/model@1"),
     ],
 )
-def test_another_model_is_told(meant: str, name: str, revision: str | None, told: str | None) -> None:
-    said = describe_mismatch(meant, name, revision)
-    assert said is None if told is None else told in str(said)
+def test_another_model_is_reported(meant: str, name: str, revision: str | None, expected: str | None) -> None:
+    line = describe_mismatch(meant, name, revision)
+    assert line is None if expected is None else expected in str(line)
 
 
 def test_revisions_are_read_from_where_files_lie(tmp_path: Path) -> None:

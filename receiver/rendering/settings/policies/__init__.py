@@ -1,6 +1,6 @@
-"""How late layers may come, as measured for single models by `layercast bench render --policy`.
+"""Arrival limits of single models, measured by `layercast bench render --policy`.
 
-Each file is named like its model and holds what was measured, on how many pictures, and the limits that follow.
+Each file is named after its model. It holds the measurements, their number of pictures, and the resulting limits.
 """
 
 import json
@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent
 
 
 def load_limits(model: str) -> LimitsBySteps:
-    """The limits that ship for a registered model, or those for models that nobody measured."""
+    """Return the measured limits of a registered model; the usual limits if none were measured."""
     file = FOLDER / f"{model}.json"
     if not file.is_file():
         return USUAL_LIMITS

@@ -10,7 +10,7 @@ from receiver.rendering.engine.batching import OLDEST_EVERY, choose_batch
 class Job:
     name: str
     shown: bool = False
-    last_turn: int = -1
+    last_pass: int = -1
     shape: tuple[int, ...] = (1, 4, 8, 8)
     session: str = ""
     to_frame: int = 0
@@ -24,17 +24,17 @@ class Job:
         # First come first served, as long as nobody had a turn.
         ([Job("a"), Job("b"), Job("c")], 2, "ab"),
         # A job without a frame comes before all that have one, however long those waited.
-        ([Job("a", shown=True, last_turn=1), Job("b", last_turn=9)], 1, "b"),
+        ([Job("a", shown=True, last_pass=1), Job("b", last_pass=9)], 1, "b"),
         # Among equals the longest wait wins.
-        ([Job("a", shown=True, last_turn=5), Job("b", shown=True, last_turn=4)], 1, "b"),
+        ([Job("a", shown=True, last_pass=5), Job("b", shown=True, last_pass=4)], 1, "b"),
         # Room that is left goes to the others.
-        ([Job("a", shown=True, last_turn=1), Job("b")], 4, "ba"),
+        ([Job("a", shown=True, last_pass=1), Job("b")], 4, "ba"),
         # Only one shape fits into a batch: the first job's.
         ([Job("a", shape=(1, 4, 8, 6)), Job("b"), Job("c", shape=(1, 4, 8, 6))], 4, "ac"),
         # Who is one step from a first frame gets there before others begin.
-        ([Job("a", to_frame=2), Job("b", to_frame=1, last_turn=3)], 1, "b"),
+        ([Job("a", to_frame=2), Job("b", to_frame=1, last_pass=3)], 1, "b"),
         # A session with many pictures gets no more than one with a single one.
-        ([Job("a", session="x", last_turn=8), Job("b", session="x"), Job("c", session="y", last_turn=7)], 1, "c"),
+        ([Job("a", session="x", last_pass=8), Job("b", session="x"), Job("c", session="y", last_pass=7)], 1, "c"),
         ([Job("a", session="x"), Job("b", session="x"), Job("c", session="y")], 2, "ac"),
     ],
 )
@@ -45,7 +45,7 @@ def test_batches(jobs: list[Job], limit: int, expected: str) -> None:
 def serve(jobs: dict[str, Job], turn: int) -> str:
     """Give one turn to one job; its name."""
     (job,) = choose_batch(jobs.values(), 1, turn)
-    jobs[job.name] = replace(job, last_turn=turn)
+    jobs[job.name] = replace(job, last_pass=turn)
     return job.name
 
 
@@ -68,4 +68,4 @@ def test_refinements_go_on_while_new_pictures_keep_coming() -> None:
         served = serve(jobs, turn)
         if served.startswith("new"):
             del jobs[served]
-    assert min(jobs["a"].last_turn, jobs["b"].last_turn) > 5 * OLDEST_EVERY
+    assert min(jobs["a"].last_pass, jobs["b"].last_pass) > 5 * OLDEST_EVERY

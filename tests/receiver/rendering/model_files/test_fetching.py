@@ -5,9 +5,9 @@ import pytest
 
 from layercast_common.errors import MissingModelError, ModelFilesError, UnknownModelError
 from receiver.rendering.loader import load_model
-from receiver.rendering.model_files.downloads import Download, check_room
+from receiver.rendering.model_files.downloads import Download, check_disk_space
 from receiver.rendering.model_files.fetching import fetch_model
-from receiver.rendering.model_files.files import list_models
+from receiver.rendering.model_files.listing import list_models
 from tests.support.hubs import BASE, COMMIT, serve
 
 
@@ -43,7 +43,7 @@ def test_what_is_here_already_is_not_fetched_again(hub: list[str]) -> None:
 def test_names_that_the_hub_does_not_know() -> None:
     with pytest.raises(UnknownModelError, match="someone/nothing"):
         fetch_model("someone/nothing")
-    with pytest.raises(UnknownModelError, match="known are mini"):
+    with pytest.raises(UnknownModelError, match="use one of mini"):
         fetch_model("sd16")
 
 
@@ -69,11 +69,11 @@ def test_another_revision_is_drawn_with_and_told(hub: list[str], caplog: pytest.
     assert "revision 0000000" in caplog.text
 
 
-def test_a_disk_that_is_too_small_is_told_before_anything_is_fetched(tmp_path: Path) -> None:
+def test_a_disk_that_is_too_small_is_reported_before_anything_is_fetched(tmp_path: Path) -> None:
     huge = Download("someone/model", COMMIT, ("unet/x.safetensors",), 10**18, 10**18)
-    with pytest.raises(MissingModelError, match="make room"):
-        check_room([huge], tmp_path / "not" / "there" / "yet")
-    check_room([Download("someone/model", COMMIT, (), 10**18, 0)], tmp_path)
+    with pytest.raises(MissingModelError, match="free some space"):
+        check_disk_space([huge], tmp_path / "not" / "there" / "yet")
+    check_disk_space([Download("someone/model", COMMIT, (), 10**18, 0)], tmp_path)
 
 
 def test_without_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:

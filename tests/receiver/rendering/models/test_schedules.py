@@ -16,7 +16,7 @@ from layercast_common.errors import UsageError
 from receiver.rendering.models.schedules import (
     choose_scheduler,
     clean_estimate,
-    fresh,
+    fresh_copy,
     mix_noise,
     noise_level,
     take_step,
@@ -67,7 +67,7 @@ def test_which_scheduler_drives(own: Any, solver: Solver, expected: type[Any]) -
 def test_noise_levels_are_the_schedulers_own(prototype: Any) -> None:
     clean, noise = torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8)
     for index in (0, 3, 7):
-        scheduler = fresh(prototype, 8, index)
+        scheduler = fresh_copy(prototype, 8, index)
         theirs = scheduler.add_noise(clean, noise, scheduler.timesteps[index : index + 1])
         assert torch.allclose(mix_noise(scheduler, index, clean, noise), theirs, atol=1e-4)
     assert torch.equal(mix_noise(scheduler, 8, clean, noise), clean)
@@ -78,7 +78,7 @@ def test_a_perfect_prediction_gives_the_clean_picture_from_any_step(prototype: A
     """The estimate is exact at once, and so is the result, whether the run begins at noise or is rewound."""
     clean, noise = torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8)
     for begin in (1, 4):
-        scheduler = fresh(prototype, 8, begin)
+        scheduler = fresh_copy(prototype, 8, begin)
         sample = mix_noise(scheduler, begin, clean, noise)
         for index in range(begin, 8):
             picture, share = noise_level(scheduler, index)
@@ -100,14 +100,14 @@ def test_own_noise_in_a_consistency_step_stands_in_for_the_schedulers() -> None:
     prototype = LCMScheduler(**BETAS)
     sample, prediction = torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8)
     drawn = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(3))
-    theirs = fresh(prototype, 4)
+    theirs = fresh_copy(prototype, 4)
     expected = theirs.step(
         prediction, theirs.timesteps[0], sample, generator=torch.Generator().manual_seed(3)
     ).prev_sample
-    ours = fresh(prototype, 4)
+    ours = fresh_copy(prototype, 4)
     assert torch.allclose(take_step(ours, 0, sample, prediction, drawn), expected, atol=1e-5)
 
 
 def test_too_many_steps_are_told_clearly() -> None:
     with pytest.raises(UsageError, match="cannot be run in 200 steps"):
-        fresh(LCMScheduler(**BETAS), 200)
+        fresh_copy(LCMScheduler(**BETAS), 200)

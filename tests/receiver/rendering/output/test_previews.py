@@ -22,7 +22,7 @@ from receiver.rendering.output.previews import decode_latents, preview_due
     ],
 )
 def test_when_previews_are_due(done: int, steps: int, *, news: bool, expected: bool) -> None:
-    assert preview_due(done, steps, (2, 4), news=news) is expected
+    assert preview_due(done, steps, (2, 4), layers_changed=news) is expected
 
 
 @pytest.mark.parametrize("canvas", [(64, 64), (200, 75)])

@@ -7,7 +7,7 @@ from codec.layers import Priors, Semantic
 from receiver.rendering.engine.engine import Engine
 from receiver.rendering.models.model import Model
 from receiver.rendering.sampling.conditioning import Conditioner
-from receiver.rendering.sampling.prompts import MAX_STRETCHES, PromptEncoder
+from receiver.rendering.sampling.prompts import MAX_CHUNKS, PromptEncoder
 from tests.support.models import TOKENS
 
 
@@ -34,7 +34,7 @@ def test_long_prompts_are_heard_to_their_end(weighted: Model) -> None:
 
 
 def test_no_prompt_is_too_long(weighted: Model) -> None:
-    assert PromptEncoder(weighted).encode("a house " * 400).tokens.shape[1] == MAX_STRETCHES * TOKENS
+    assert PromptEncoder(weighted).encode("a house " * 400).tokens.shape[1] == MAX_CHUNKS * TOKENS
 
 
 @pytest.mark.parametrize("written", ["a (house:1.4)", "a (house)1.4"])
@@ -52,7 +52,7 @@ def test_any_text_is_a_prompt(weighted: Model, prompt: str) -> None:
 
 
 def test_prompt_and_negative_prompt_become_as_long_as_each_other(weighted: Model) -> None:
-    words, against = PromptEncoder(weighted).pair("a red house by the lake at night", "blur")
+    words, against = PromptEncoder(weighted).encode_pair("a red house by the lake at night", "blur")
     assert against is not None
     assert words.tokens.shape == against.tokens.shape
 

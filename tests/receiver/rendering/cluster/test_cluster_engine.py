@@ -13,11 +13,12 @@ import pytest
 
 from codec.layers import Layer, Priors
 from layercast_common.errors import EngineBusyError, MissingExtraError, RenderError, UsageError
-from receiver.rendering.engine.cluster import ClusterEngine
+from receiver.rendering.cluster.cluster_engine import ClusterEngine
+from receiver.rendering.cluster.options import ClusterOptions
 from receiver.rendering.engine.direct import render
-from receiver.rendering.engine.renderer import start_renderer
 from receiver.rendering.frames import Frame
 from receiver.rendering.loader import load_model
+from receiver.rendering.start import start_renderer
 
 #: Longest wait for a picture, in seconds.
 PATIENCE = 240
@@ -28,7 +29,8 @@ needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not inst
 @pytest.fixture(scope="module")
 def cluster(mini_folder: Path) -> Iterator[ClusterEngine]:
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[4]), os.environ.get("PYTHONPATH", "")])
-    engine = ClusterEngine(mini_folder, replicas=2, device="cpu", capacity=32, cpus=0.5)
+    options = ClusterOptions(replicas=2, capacity=32, cpus=0.5)
+    engine = ClusterEngine(mini_folder, device="cpu", options=options)
     yield engine
     engine.close()
     with pytest.raises(RenderError, match="closed"):
@@ -85,7 +87,7 @@ def test_no_picture_is_lost_when_a_replica_dies(cluster: ClusterEngine, priors: 
     drawings = [cluster.submit(f"p{n}", priors, n, lambda _: shown.release(), 100) for n in range(20)]
     for _ in range(10):
         assert shown.acquire(timeout=PATIENCE)
-    os.kill(cluster.find_replica(), signal.SIGKILL)
+    os.kill(cluster.find_process(), signal.SIGKILL)
     assert sum(drawing.result(PATIENCE).final for drawing in drawings) == 20
     assert cluster.pictures == 0
 
@@ -97,5 +99,5 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_loaded_models_stay_where_they_are() -> None:
-    with pytest.raises(UsageError, match="name it instead"):
+    with pytest.raises(UsageError, match="pass its name"):
         start_renderer(object(), replicas=1)  # type: ignore[arg-type]

@@ -1,0 +1,51 @@
+"""Start a renderer: an engine in this process, or replicas of it on a cluster. Loads no torch until called."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Union
+
+from layercast_common.errors import UsageError
+from receiver.rendering.engine.engine import Engine
+from receiver.rendering.engine.renderer import Renderer
+from receiver.rendering.extras import require_render_extra
+from receiver.rendering.settings.settings import Tuning
+
+if TYPE_CHECKING:
+    from receiver.rendering.models.model import Model
+
+
+def start_renderer(
+    model: Union[str, Path, "Model"],
+    device: str = "auto",
+    *,
+    performance: str = "auto",
+    replicas: int = 0,
+    tuning: Tuning | None = None,
+) -> Renderer:
+    """Load a model and start a renderer for it.
+
+    Args:
+        model: a loaded model, or a name, folder or hub id for `load_model`.
+        device: see `load_model`.
+        performance: how the model runs, see `Performance`.
+        replicas: engines on a Ray cluster; 0 for one engine in this process.
+        tuning: changes to the model's own settings.
+
+    Raises:
+        RenderError: the model is unknown, missing or broken, or the replicas cannot be started.
+        MissingExtraError: the rendering libraries, or Ray, are not installed.
+        UsageError: a loaded model together with replicas, or arguments that `load_model` refuses.
+    """
+    if replicas:
+        from receiver.rendering.cluster.cluster_engine import ClusterEngine
+        from receiver.rendering.cluster.options import ClusterOptions
+
+        if not isinstance(model, str | Path):
+            raise UsageError("replicas load the model themselves; pass its name instead of a loaded model")
+        options = ClusterOptions(replicas=replicas)
+        return ClusterEngine(model, device=device, performance=performance, tuning=tuning, options=options)
+    if not isinstance(model, str | Path):
+        return Engine(model)
+    require_render_extra()
+    from receiver.rendering.loader import load_model
+
+    return Engine(load_model(model, device, performance=performance, tuning=tuning))
