@@ -1,3 +1,1 @@
-"""Recipes that train the embedded model `mini`; never imported by the rest of layercast."""
-
-import receiver.rendering  # noqa: F401  before torch, whose waiting threads it has sleep
+"""Recipes that train the embedded model `mini` and the codec's tables. The rest of layercast never imports them."""

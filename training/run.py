@@ -1,27 +1,37 @@
-"""What every training stage shares: a budget in steps or minutes, checkpoints that are never half-written, a log."""
+"""Shared by all training stages: budgets in steps or minutes, resumable checkpoints, logs, command-line options."""
 
+import argparse
 import json
 import logging
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from receiver.rendering.models.devices import has_bfloat16
+from training.data.tiles import add_work_option
 
-logger = logging.getLogger("training")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class TrainingRun:
-    """One resumable stage: counts steps and seconds over all its restarts.
+    """One resumable stage. It counts steps and seconds over all restarts.
 
-    The budget is `steps` or `minutes`, whichever is given; minutes let a shared CPU train for as long as there is
-    time and still anneal its learning rate to the end.
+    The budget is `steps` if given, else `minutes`. With minutes, a shared CPU trains for the time available, and the
+    learning rate is still annealed to the end.
+
+    Attributes:
+        folder: the working folder of checkpoint and log.
+        name: name of the stage.
+        steps: budget in steps, or None.
+        minutes: budget in minutes, or None.
+        step: steps done.
+        elapsed_s: seconds spent.
+        save_every_s: seconds between checkpoints.
     """
 
     folder: Path
@@ -31,39 +41,39 @@ class TrainingRun:
     step: int = 0
     elapsed_s: float = 0.0
     save_every_s: float = 120.0
-    _state: dict[str, Any] = field(default_factory=dict)
 
     @property
     def checkpoint(self) -> Path:
+        """The checkpoint file, `NAME.pt`."""
         return self.folder / f"{self.name}.pt"
 
     @property
     def progress(self) -> float:
-        """Share of the budget that is spent, 0 to 1."""
+        """The share of the budget spent, 0 to 1."""
         if self.steps is not None:
             return min(1.0, self.step / self.steps)
         assert self.minutes is not None
         return min(1.0, self.elapsed_s / (60 * self.minutes))
 
     def resume(self) -> dict[str, Any] | None:
-        """Load the last checkpoint, if there is one, and return its `state`."""
+        """Load the last checkpoint and return its `state`; None if there is no checkpoint."""
         if not self.checkpoint.exists():
             return None
         saved = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         self.step, self.elapsed_s = saved["step"], saved["elapsed_s"]
-        logger.info("%s: resumed at step %d", self.name, self.step)
+        _log.info("%s: resumed at step %d", self.name, self.step)
         state: dict[str, Any] = saved["state"]
         return state
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write a checkpoint through a temporary file, so that an interruption never loses the last one."""
+        """Write a checkpoint through a temporary file: an interruption never loses the last checkpoint."""
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.checkpoint.with_suffix(".tmp")
         torch.save({"step": self.step, "elapsed_s": self.elapsed_s, "state": state}, temporary)
         temporary.replace(self.checkpoint)
 
     def ticks(self) -> Iterator[bool]:
-        """Yield once per step until the budget is spent; the value says whether to save a checkpoint after it."""
+        """Yield once per step until the budget is spent; the value is whether to save a checkpoint after the step."""
         last_save = self.elapsed_s
         while self.progress < 1.0:
             started = time.monotonic()
@@ -75,7 +85,7 @@ class TrainingRun:
             self.elapsed_s += time.monotonic() - started
 
     def log(self, **figures: float) -> None:
-        """Append one line of figures to `NAME.jsonl` and show it."""
+        """Append a line of figures to `NAME.jsonl`, and log it."""
         row = {
             "step": self.step,
             "minutes": round(self.elapsed_s / 60, 2),
@@ -84,7 +94,7 @@ class TrainingRun:
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / f"{self.name}.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
-        logger.info("%s %s", self.name, row)
+        _log.info("%s %s", self.name, row)
 
 
 def autocast(device: torch.device) -> torch.autocast:
@@ -93,7 +103,38 @@ def autocast(device: torch.device) -> torch.autocast:
 
 
 def cosine(progress: float, warmup: float = 0.02, floor: float = 0.02) -> float:
-    """Learning-rate factor: linear warm-up, then half a cosine down to `floor`."""
+    """Return the learning-rate factor: linear warm-up, then half a cosine down to `floor`.
+
+    Args:
+        progress: share of the budget spent, 0 to 1.
+        warmup: share of the budget for the warm-up.
+        floor: the last factor.
+    """
     if progress < warmup:
         return max(progress, 1e-3) / warmup
     return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+
+
+def add_run_options(parser: argparse.ArgumentParser, *, batch: int, steps: int) -> None:
+    """Add the options of a stage that trains: folder, budget and batch size.
+
+    Args:
+        parser: the command's.
+        batch: default batch size.
+        steps: default budget.
+    """
+    add_work_option(parser)
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--steps", type=int, help=f"budget in steps (default: {steps})")
+    budget.add_argument("--minutes", type=float, help="budget in minutes, summed over all restarts")
+    parser.add_argument(
+        "--batch", type=int, default=batch, help="samples per step; use more on a GPU (default: %(default)s)"
+    )
+    parser.add_argument("--smoke", action="store_true", help="run 3 steps, to check that everything is in place")
+    parser.set_defaults(default_steps=steps)
+
+
+def start_run(options: argparse.Namespace, name: str) -> TrainingRun:
+    """Return the run of a stage for its command-line options, see `add_run_options`."""
+    steps = 3 if options.smoke else options.steps or (None if options.minutes else options.default_steps)
+    return TrainingRun(options.work, name, steps=steps, minutes=options.minutes)

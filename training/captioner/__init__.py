@@ -1,1 +1,1 @@
-"""Recipes of the small classification networks."""
+"""Recipes of the small classification networks: the mini captioner, and a judge of objects."""

@@ -1,11 +1,11 @@
-"""A network that tells fifty objects apart, of the captioner's kind, to judge what is drawn from an object's name.
+"""Train a network that classifies fifty objects, to judge pictures rendered from an object's name.
 
-python -m training.captioner.objects --data DATA --objects OBJECTS --work build/training --minutes 10 \
-    --out build/objects.npz
-python -m evaluation.rendering.words --objects build/objects.npz
+It is of the captioner's kind and only used for measuring. It learns from scenes of one object each, composed like the
+model's training scenes, with other places and grounds.
 
-It is for measuring only. Its pictures are scenes of one object each, composed as those that the model is trained on, in
-other places and on other grounds.
+examples:
+    python -m training.captioner.objects --data DATA --objects OBJECTS --minutes 10 --out build/objects.npz
+    python -m evaluation.rendering.words --objects build/objects.npz
 """
 
 import argparse
@@ -23,26 +23,26 @@ from training.captioner.train import LEARNING_RATE, Recognizer, vary, write_tabl
 from training.data.scenes import Thing, draw_scene, plan_scenes, read_things
 from training.data.tensors import to_tensor
 from training.data.tiles import Source, add_source_options, load_tile, read_tiles
-from training.run import TrainingRun, cosine
+from training.run import TrainingRun, add_run_options, cosine, start_run
 
-#: Objects that are told apart: every so-many-th name of those that scenes hold.
+#: Number of objects, evenly spread over the names of all objects.
 OBJECTS = 50
 
-#: Scenes of each object, to learn from and to measure on.
+#: Scenes of each object, for training and for measuring.
 SCENES, HELD_OUT_SCENES = 40, 4
 
-#: Of the places and grounds of the scenes; the model's own come from small numbers.
+#: Seed of the places and grounds of the scenes; the model's own training scenes use small seeds.
 SEED = 1000
 
 
 def choose_things(folder: Path) -> list[Thing]:
-    """The objects, in the order of the network's outputs."""
+    """Return the objects in the order of the network's outputs."""
     things = read_things(folder)
     return things[:: max(1, len(things) // OBJECTS)][:OBJECTS]
 
 
 def compose(source: Source, scenes: int, seed: int, side: int) -> tuple[NDArray[np.uint8], torch.Tensor]:
-    """Scenes of one object each, (N, side, side, 3) uint8 RGB, and (N,) which it is."""
+    """Return scenes of one object each, (N, side, side, 3) uint8 RGB, and the object's index in each, (N,)."""
     assert source.objects
     tiles = [tile for tile in read_tiles(source.data) if tile.held_out]
     things = choose_things(source.objects)
@@ -59,7 +59,7 @@ def compose(source: Source, scenes: int, seed: int, side: int) -> tuple[NDArray[
 
 
 def train(run: TrainingRun, source: Source, out: Path, *, batch: int) -> None:
-    """Train until the budget is spent, and write the table."""
+    """Train until the budget is spent, and write the table to `out`."""
     assert source.objects
     torch.manual_seed(SEED)
     pictures, labels = compose(source, SCENES, SEED, SIDE * 9 // 8)
@@ -84,9 +84,9 @@ def train(run: TrainingRun, source: Source, out: Path, *, batch: int) -> None:
         if run.step % 100 == 0:
             network.eval()
             with torch.no_grad():
-                told = network(to_tensor(held_out))[:, len(SUBJECTS) :].argmax(1)
+                predicted = network(to_tensor(held_out))[:, len(SUBJECTS) :].argmax(1)
             network.train()
-            run.log(loss=loss.item(), held_out_accuracy=float((told == held_out_labels).float().mean()))
+            run.log(loss=loss.item(), held_out_accuracy=float((predicted == held_out_labels).float().mean()))
         if save:
             run.save({"network": network.state_dict(), "optimizer": optimizer.state_dict()})
     run.save({"network": network.state_dict(), "optimizer": optimizer.state_dict()})
@@ -97,19 +97,15 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_source_options(parser)
-    parser.add_argument("--work", type=Path, default=Path("build/training"))
-    parser.add_argument("--out", type=Path, default=Path("build/objects.npz"))
-    budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--steps", type=int, help="budget in steps")
-    budget.add_argument("--minutes", type=float, help="budget in minutes, over all restarts")
-    parser.add_argument("--batch", type=int, default=48)
-    parser.add_argument("--smoke", action="store_true", help=f"{SMOKE_STEPS} steps")
+    add_run_options(parser, batch=48, steps=1500)
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/objects.npz"), help="table to write (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     if options.objects is None:
-        parser.error("say where the objects are, with --objects")
+        parser.error("--objects is required: the folder with objects.json")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    steps = SMOKE_STEPS if options.smoke else options.steps or (None if options.minutes else 1500)
-    run = TrainingRun(options.work, "objects", steps=steps, minutes=options.minutes)
+    run = start_run(options, "objects")
     train(run, Source(options.data, options.objects), options.out, batch=options.batch)
 
 

@@ -1,9 +1,10 @@
-"""The mini captioner: a small convolutional network that tells subject, medium and style of a picture.
+"""Stage 8: train the mini captioner, a small convolutional network that classifies subject, medium and style.
 
-python -m training.captioner.train --work build/training --minutes 20 --out codec/tables/captioner-1.npz
+It learns from the labels of the training pictures only; the accuracy on held-out pictures is logged. The result is one
+table, which `codec.analysis.captioning.classifier` reads with NumPy and OpenCV.
 
-Trained on the labels of the training pictures alone; the accuracy on those kept out is printed and logged. It is
-written as one table, which `codec.analysis.captioning.classifier` reads with NumPy and OpenCV.
+example:
+    python -m training.captioner.train --minutes 20 --out codec/tables/captioner-1.npz
 """
 
 import argparse
@@ -21,17 +22,19 @@ from torch import Tensor, nn
 from codec.analysis.captioning.classifier import SIDE, SUBJECTS
 from training.data.tensors import to_tensor
 from training.data.tiles import Rows
-from training.run import TrainingRun, cosine
+from training.run import TrainingRun, add_run_options, cosine, start_run
+
+_log = logging.getLogger(__name__)
 
 LEARNING_RATE = 2e-3
 
 #: Channels of the layers and their strides; a layer of stride 1 adds to its input.
 LAYERS = ((24, 2), (48, 2), (96, 2), (96, 1), (160, 2), (160, 1))
 
-#: Pictures that a category must have to be told.
+#: Least number of pictures for a category to be learnt.
 MIN_PICTURES = 40
 
-#: Categories that a single picture need not show: where an artist is from, or what most of the works are of.
+#: Categories that a single picture need not show: an artist's origin, or the subject of most of the works.
 UNSEEN = ("Portrait", "Landscape", "Cityscape", "Still Life", "Cover Art", "Character Design", "Game Art", "Sweden",
           "Pin-Ups", "Botanical", "Fashion", "Mythology", "Print",
           "USA", "UK", "France", "Japan", "Germany", "Italy", "Russia", "Netherlands", "Canada", "Australia", "Poland",
@@ -62,7 +65,7 @@ class Recognizer(nn.Module):
 
 
 def load_small(work: Path, split: str) -> tuple[NDArray[np.uint8], Rows]:
-    """Every view of a split, a little larger than the network sees it."""
+    """Load every view of a split, for training slightly larger than the network's input."""
     rows = Rows.load(work / f"{split}.json")
     pictures = np.load(work / f"{split}.npy", mmap_mode="r")
     side = SIDE * 9 // 8 if split == "train" else SIDE
@@ -71,7 +74,7 @@ def load_small(work: Path, split: str) -> tuple[NDArray[np.uint8], Rows]:
 
 
 def labels_of(rows: Rows, categories: list[str]) -> tuple[Tensor, Tensor]:
-    """(N,) subject of each view, -1 if it varies, and (N, categories) 0 or 1."""
+    """Return the subject of each view, (N,), -1 if it varies, and its categories, (N, categories), 0 or 1."""
     tiles = [rows.tiles[view.tile] for view in rows.views]
     subjects = [SUBJECTS.index(tile.subject) if tile.subject else -1 for tile in tiles]
     shown = [[float(name in tile.categories) for name in categories] for tile in tiles]
@@ -79,14 +82,14 @@ def labels_of(rows: Rows, categories: list[str]) -> tuple[Tensor, Tensor]:
 
 
 def choose_categories(rows: Rows) -> list[str]:
-    """The categories that enough pictures have, and that can be seen."""
+    """Return the categories that enough pictures have and that pictures show."""
     names = [name for view in rows.views for name in rows.tiles[view.tile].categories]
     common = {name for name in set(names) if names.count(name) >= MIN_PICTURES}
     return sorted(name for name in common - set(UNSEEN) if "Century" not in name)
 
 
 def vary(pictures: NDArray[np.uint8], random: np.random.Generator) -> Tensor:
-    """Cut, mirror, and change brightness, contrast and colour, each picture by chance."""
+    """Augment each picture at random: crop, mirror, and change brightness, contrast and colour."""
     spare = pictures.shape[1] - SIDE
     cut = np.empty((len(pictures), SIDE, SIDE, 3), np.uint8)
     for number, picture in enumerate(pictures):
@@ -102,19 +105,22 @@ def vary(pictures: NDArray[np.uint8], random: np.random.Generator) -> Tensor:
 
 
 def accuracy(network: nn.Module, pictures: NDArray[np.uint8], subjects: Tensor) -> float:
-    """Share of the pictures with a subject of which it is told right, from the picture and its mirror image."""
+    """Return the share of pictures whose subject is classified correctly, of those that have one.
+
+    The logits of the picture and of its mirror image are added.
+    """
     network.eval()
     with torch.no_grad():
         values = to_tensor(pictures)
         logits = network(values) + network(values.flip(-1))
     network.train()
     known = subjects >= 0
-    told = logits[:, : len(SUBJECTS)].argmax(1)
-    return float((told == subjects)[known].float().mean()) if known.any() else 0.0
+    predicted = logits[:, : len(SUBJECTS)].argmax(1)
+    return float((predicted == subjects)[known].float().mean()) if known.any() else 0.0
 
 
 def train(run: TrainingRun, work: Path, out: Path, *, batch: int, seed: int) -> None:
-    """Train until the budget is spent, and write the table."""
+    """Train until the budget is spent, and write the table to `out`."""
     torch.manual_seed(seed)
     pictures, rows = load_small(work, "train")
     held_out, held_out_rows = load_small(work, "held_out")
@@ -133,28 +139,28 @@ def train(run: TrainingRun, work: Path, out: Path, *, batch: int, seed: int) -> 
         chosen = random.integers(0, len(pictures), batch)
         with autocast(torch.device("cpu")):
             logits = network(vary(pictures[chosen], random))
-        told = (
+        subject_loss = (
             F.cross_entropy(
                 logits[:, : len(SUBJECTS)], subjects[chosen], ignore_index=-1, label_smoothing=0.05, reduction="sum"
             )
             / batch
         )
-        loss = told + F.binary_cross_entropy_with_logits(logits[:, len(SUBJECTS) :], shown[chosen])
+        loss = subject_loss + F.binary_cross_entropy_with_logits(logits[:, len(SUBJECTS) :], shown[chosen])
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         optimizer.step()
         if run.step % 100 == 0:
-            right = accuracy(network, held_out, held_out_subjects)
-            run.log(loss=loss.item(), told=told.item(), held_out_accuracy=right)
+            correct = accuracy(network, held_out, held_out_subjects)
+            run.log(loss=loss.item(), subject_loss=subject_loss.item(), held_out_accuracy=correct)
         if save:
             run.save({"network": network.state_dict(), "optimizer": optimizer.state_dict()})
     run.save({"network": network.state_dict(), "optimizer": optimizer.state_dict()})
     write_table(network.eval(), categories, out)
-    logging.getLogger("training").info("right: %.3f", accuracy(network.eval(), held_out, held_out_subjects))
+    _log.info("accuracy on held-out pictures: %.3f", accuracy(network.eval(), held_out, held_out_subjects))
 
 
 def write_table(network: Recognizer, categories: list[str], out: Path) -> None:
-    """Write the network in half precision, its batch norms folded into its convolutions."""
+    """Write the network in half precision, with its batch norms folded into the convolutions."""
     table: dict[str, NDArray[np.generic]] = {}
     for number, layer in enumerate(network.layers):
         assert isinstance(layer, nn.Sequential)
@@ -165,7 +171,7 @@ def write_table(network: Recognizer, categories: list[str], out: Path) -> None:
         assert norm.running_mean is not None
         scale = norm.weight / (norm.running_var + norm.eps).sqrt()
         weight = convolution.weight * scale[:, None, None, None]
-        # Rows, columns, channels in, channels out, as the reader multiplies them.
+        # The reader multiplies weights in this order: rows, columns, channels in, channels out.
         table[f"weight{number}"] = weight.detach().permute(2, 3, 1, 0).half().numpy()
         table[f"bias{number}"] = (norm.bias - norm.running_mean * scale).detach().half().numpy()
         table[f"stride{number}"] = np.array(convolution.stride[0])
@@ -178,18 +184,17 @@ def write_table(network: Recognizer, categories: list[str], out: Path) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=Path("build/training"))
-    parser.add_argument("--out", type=Path, default=Path("codec/tables/captioner-1.npz"))
-    budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--steps", type=int, help="budget in steps")
-    budget.add_argument("--minutes", type=float, help="budget in minutes, over all restarts")
-    parser.add_argument("--batch", type=int, default=48)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--smoke", action="store_true", help=f"{SMOKE_STEPS} steps")
+    add_run_options(parser, batch=48, steps=4000)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("codec/tables/captioner-1.npz"),
+        help="table to write (default: %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of weights and batches (default: %(default)s)")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    steps = SMOKE_STEPS if options.smoke else options.steps or (None if options.minutes else 4000)
-    run = TrainingRun(options.work, "captioner", steps=steps, minutes=options.minutes)
+    run = start_run(options, "captioner")
     train(run, options.work, options.out, batch=options.batch, seed=options.seed)
 
 

@@ -1,1 +1,1 @@
-"""Training pictures: tiles, composed scenes, captions and conditions."""
+"""Training data: pictures, composed scenes, captions and conditions."""

@@ -1,7 +1,7 @@
-"""Scenes composed of one to three rendered objects over a ground, so that names have pictures of their own.
+"""Scenes composed of one to three rendered objects on a ground, so that object names have pictures.
 
-The objects are a folder of square pictures with alpha and an ``objects.json`` that lists their files and names. A scene
-is drawn from its own seed and the ground's picture alone: the same at any size, in any stage.
+The objects are a folder of square pictures with alpha, and an ``objects.json`` that lists their files and names. A
+scene depends only on its seed and the ground's picture: it is the same at any size and in any stage.
 """
 
 import json
@@ -17,30 +17,30 @@ from PIL import Image
 
 from codec.analysis.captioning.palette import NAMED_COLORS
 
-#: Words of the longest name that is taken: longer ones describe a variant, not a thing.
+#: Most words of a name: longer names describe a variant of an object.
 MAX_WORDS = 3
 
-#: Names that mean something written, or a side, which a mirrored picture would belie.
+#: Names of written symbols, and names with a side, which a mirrored picture would contradict.
 _NOT_A_THING = re.compile(
     r"\b(sign|symbol|symbols|button|ideograph|clock|keycap|letter|letters|input|squared|squares?|mark|arrow|arrows|"
     r"left|right|leftwards|rightwards|pointing|facing|number|negative|mirrored|type|with (male|female))\b|-|\d"
 )
 
-#: Sides of a scene's objects, as shares of the scene's, by how many there are.
+#: Range of an object's side as a share of the scene's, by the number of objects.
 SIDES = {1: (0.7, 0.9), 2: (0.4, 0.5), 3: (0.28, 0.36)}
 
-#: Where objects stand in the room that they are given, from left to right and from top to bottom: near the middle, so
-#: that what many pictures of an object have in common is the object and not a blur.
+#: Range of an object's horizontal and vertical place in its part of the scene: near the middle, so that many pictures
+#: of one object share its shape and do not average to a blur.
 COLUMN, LINE = (0.35, 0.65), (0.4, 0.65)
 
-#: How often a scene holds so many objects, and on what they stand.
+#: Shares of scenes by number of objects, and by kind of ground.
 COUNT_SHARES = {1: 0.8, 2: 0.15, 3: 0.05}
 GROUND_SHARES = {"plain": 0.55, "graded": 0.3, "picture": 0.15}
 
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """An object: its file and what it is called."""
+    """An object: its file and its name."""
 
     file: str
     name: str
@@ -51,11 +51,11 @@ class Scene:
     """A composed picture.
 
     Attributes:
-        seed: of the places and sizes of the things.
-        things: from left to right.
+        seed: of the objects' places and sizes.
+        things: the objects from left to right.
         ground: "plain", "graded" or "picture".
-        colors: names of the ground's colours, one if plain, two from top to bottom if graded.
-        backdrop: index of the picture behind, among the tiles of the split; -1 if there is none.
+        colors: names of the ground's colours: one if plain, two from top to bottom if graded.
+        backdrop: index of the background picture among the tiles of the split; -1 if there is none.
     """
 
     seed: int
@@ -66,19 +66,19 @@ class Scene:
 
 
 def read_things(folder: Path) -> list[Thing]:
-    """The objects of a folder whose names are short and name a thing."""
+    """Return the objects of a folder whose names are short and name a thing."""
     rows = json.loads((folder / "objects.json").read_text(encoding="utf-8"))
     things = [Thing(row["file"], row["name"]) for row in rows]
     return [t for t in things if len(t.name.split()) <= MAX_WORDS and not _NOT_A_THING.search(t.name)]
 
 
 def plan_scenes(things: Sequence[Thing], count: int, tiles: int, seed: int) -> Iterator[Scene]:
-    """Yield `count` scenes; every object comes first in about as many of them.
+    """Yield scenes; every object is the first one of about the same number of them.
 
     Args:
-        things: to choose from.
-        count: of scenes.
-        tiles: pictures that may stand behind.
+        things: the objects to choose from; at least one.
+        count: number of scenes.
+        tiles: number of background pictures to choose from.
         seed: of all choices.
     """
     random = np.random.default_rng(seed)
@@ -102,10 +102,10 @@ def draw_scene(folder: Path, scene: Scene, backdrop: NDArray[np.uint8] | None, s
     """Draw a scene.
 
     Args:
-        folder: of the objects.
-        scene: what to draw.
-        backdrop: (size, size, 3) uint8 RGB, the picture behind if the scene has one.
-        size: side, in pixels.
+        folder: the folder of the objects.
+        scene: the scene to draw.
+        backdrop: the background picture, (size, size, 3) uint8 RGB, if the scene has one.
+        size: side of the scene, in pixels.
 
     Returns:
         (size, size, 3) uint8 RGB.
@@ -115,7 +115,7 @@ def draw_scene(folder: Path, scene: Scene, backdrop: NDArray[np.uint8] | None, s
     column = size / len(scene.things)
     for place, thing in enumerate(scene.things):
         side = round(size * random.uniform(*SIDES[len(scene.things)]))
-        # Each thing keeps to its own part of the width, so that their order tells left from right.
+        # Each object stays in its own part of the width, so that their order defines left and right.
         left = round(place * column + random.uniform(*COLUMN) * max(0.0, column - side))
         top = round(random.uniform(*LINE) * (size - side))
         _paste(picture, folder / thing.file, min(left, size - side), top, side)
@@ -123,7 +123,17 @@ def draw_scene(folder: Path, scene: Scene, backdrop: NDArray[np.uint8] | None, s
 
 
 def draw_alone(folder: Path, thing: Thing, grounds: Sequence[str], size: int) -> NDArray[np.uint8]:
-    """Draw a thing in the middle of the ground it stands out from best, of those named; (size, size, 3) uint8 RGB."""
+    """Draw an object in the middle of the plain ground that contrasts with it most.
+
+    Args:
+        folder: the folder of the objects.
+        thing: the object.
+        grounds: names of the colours to choose from.
+        size: side of the picture, in pixels.
+
+    Returns:
+        (size, size, 3) uint8 RGB.
+    """
     side = round(size * np.mean(SIDES[1]))
     margin = (size - side) // 2
     shades = [np.frombuffer(bytes.fromhex(NAMED_COLORS[name][0]), np.uint8).astype(np.float32) for name in grounds]
@@ -136,7 +146,7 @@ def draw_alone(folder: Path, thing: Thing, grounds: Sequence[str], size: int) ->
 
 def _ground(scene: Scene, backdrop: NDArray[np.uint8] | None, size: int) -> NDArray[np.float32]:
     if backdrop is not None:
-        # Out of focus, so that what stands before it is what the scene shows.
+        # Blurred, so that the objects are the subject of the scene.
         return np.asarray(cv2.GaussianBlur(backdrop.astype(np.float32), (0, 0), size / 64), np.float32)
     ends = [np.frombuffer(bytes.fromhex(NAMED_COLORS[name][0]), np.uint8).astype(np.float32) for name in scene.colors]
     share = np.linspace(0, 1, size, dtype=np.float32)[:, None, None]

@@ -1,8 +1,8 @@
-"""The training pictures: where they are, how they are split, how they are cut.
+"""The training pictures: their files, splits and crops.
 
 The data set is a folder of *sheets* (1024x1024 WebP, four Stable Diffusion pictures of 512x512 each) and a
-``tiles.jsonl`` that names every picture's sheet, crop box, subject, style prompt and categories. Scenes composed of
-objects come on top. A *row* is a picture that a model is shown: first the views of the tiles, then the scenes.
+``tiles.jsonl`` with every picture's sheet, crop box, subject, style prompt and categories. A *tile* is one of these
+pictures, a *view* a crop of a tile. A *row* is a training picture: first come the views, then the composed scenes.
 """
 
 import argparse
@@ -21,15 +21,23 @@ from PIL import Image
 
 from training.data.scenes import Scene, Thing, draw_scene
 
-#: Sheets are kept out of training whole, since the four pictures of one share a style: of the embedded model's, and of
-#: the tables'. The first are among the second, so that what is measured on them is honest for both.
+#: Share of sheets held out of the embedded model's training, and of the tables'. Whole sheets are held out, because the
+#: four pictures of a sheet share a style. The first set is part of the second, so it is unseen by both.
 HELD_OUT_PERCENT = 5
 TABLES_HELD_OUT_PERCENT = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One picture of a sheet."""
+    """One picture of a sheet.
+
+    Attributes:
+        sheet: file name of the sheet.
+        box: left, top, right and bottom in the sheet, in pixels.
+        subject: its subject, or None if it varies.
+        style: its style prompt.
+        categories: its categories.
+    """
 
     sheet: str
     box: tuple[int, int, int, int]
@@ -39,24 +47,24 @@ class Tile:
 
     @property
     def held_out(self) -> bool:
-        """Whether the picture is kept for measuring the embedded model, and all else."""
-        return is_kept_out(self.sheet, HELD_OUT_PERCENT)
+        """Whether the picture is held out of the embedded model's training and the tables'."""
+        return is_held_out(self.sheet, HELD_OUT_PERCENT)
 
     @property
     def held_out_of_tables(self) -> bool:
-        """Whether the picture is kept for measuring what the coders' tables do."""
-        return is_kept_out(self.sheet, TABLES_HELD_OUT_PERCENT)
+        """Whether the picture is held out of the training of the coders' tables."""
+        return is_held_out(self.sheet, TABLES_HELD_OUT_PERCENT)
 
 
-def is_kept_out(name: str, percent: int) -> bool:
-    """Whether a sheet or a prompt is kept for measuring: decided by its name alone, so that a split never moves."""
+def is_held_out(name: str, percent: int) -> bool:
+    """Return whether a sheet or prompt is held out. This depends on the name alone, so that splits never change."""
     digest = hashlib.sha256(name.encode()).digest()
     return digest[0] * 256 + digest[1] < 65536 * percent // 100
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A square cut of a tile: `tile` is an index into the tile list, `box` is in pixels of the 512-pixel tile."""
+    """A square crop of a tile: `tile` is an index into the tile list, `box` is in pixels of the 512-pixel tile."""
 
     tile: int
     box: tuple[int, int, int, int]
@@ -69,7 +77,7 @@ def read_tiles(data: Path) -> list[Tile]:
 
 
 def tile_from_row(row: dict[str, Any]) -> Tile:
-    """A tile from its JSON form, in the data set's list or in a packed split."""
+    """Return a tile from its JSON form, in the data set's list or in a packed split."""
     return Tile(row["sheet"], tuple(row["box"]), row["subject"], row["style"], tuple(row["categories"]))
 
 
@@ -85,7 +93,7 @@ def _sheet(path: Path) -> Image.Image:
 
 
 def choose_views(tiles: Sequence[Tile], crops: int, seed: int) -> Iterator[View]:
-    """Yield the whole picture and `crops` random square cuts (70 to 95 % of the side) of every tile."""
+    """Yield the whole picture and `crops` random square crops (70 to 95 % of the side) of every tile."""
     random = np.random.default_rng(seed)
     for index, tile in enumerate(tiles):
         side = tile.box[2] - tile.box[0]
@@ -97,17 +105,17 @@ def choose_views(tiles: Sequence[Tile], crops: int, seed: int) -> Iterator[View]
 
 
 def cut_view(picture: Image.Image, view: View, size: int) -> NDArray[np.uint8]:
-    """Cut `view` out of its tile's picture and scale it to (size, size, 3) uint8 RGB."""
+    """Crop a view out of its tile's picture and scale it to (size, size, 3) uint8 RGB."""
     return np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS, box=view.box), dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the pictures lie.
+    """The folders of the data set.
 
     Attributes:
         data: folder with ``tiles.jsonl`` and ``sheets/``.
-        objects: folder of the objects that scenes are composed of; None without scenes.
+        objects: folder of the objects for scenes; None for no scenes.
     """
 
     data: Path
@@ -116,7 +124,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What a split consists of: rows are numbered through the views, then the scenes."""
+    """The rows of a split, numbered through the views and then the scenes."""
 
     tiles: list[Tile]
     views: list[View]
@@ -126,7 +134,7 @@ class Rows:
         return len(self.views) + len(self.scenes)
 
     def draw(self, row: int, source: Source, size: int) -> NDArray[np.uint8]:
-        """The picture of a row, (size, size, 3) uint8 RGB."""
+        """Return the picture of a row, (size, size, 3) uint8 RGB."""
         if row < len(self.views):
             view = self.views[row]
             return cut_view(load_tile(source.data, self.tiles[view.tile]), view, size)
@@ -139,12 +147,12 @@ class Rows:
         return draw_scene(source.objects, scene, behind, size)
 
     def save(self, path: Path) -> None:
-        """Write as JSON."""
+        """Write the rows as JSON."""
         path.write_text(json.dumps(dataclasses.asdict(self)), encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> "Rows":
-        """Read what `save` wrote."""
+        """Read rows that `save` wrote."""
         stored = json.loads(path.read_text(encoding="utf-8"))
         return cls(
             tiles=[tile_from_row(row) for row in stored["tiles"]],
@@ -163,6 +171,16 @@ class Rows:
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
-    """The options that say where the pictures lie."""
+    """Add `--data` and `--objects`, the folders of the data set."""
     parser.add_argument("--data", type=Path, required=True, help="folder with tiles.jsonl and sheets/")
-    parser.add_argument("--objects", type=Path, help="folder with objects.json, to compose scenes of")
+    parser.add_argument("--objects", type=Path, help="folder with objects.json, for composed scenes")
+
+
+def add_work_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--work`, the folder that the stages share."""
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=Path("build/training"),
+        help="folder of packed pictures, checkpoints and logs (default: %(default)s)",
+    )

@@ -1,6 +1,7 @@
 """Stage 5: train text encoder, UNet and adapters together, by flow matching on the autoencoder's latents.
 
-python -m training.mini.diffusion --work build/training --minutes 90
+example:
+    python -m training.mini.diffusion --minutes 90
 """
 
 import argparse
@@ -14,32 +15,32 @@ from torch import Tensor, nn
 
 from training.mini.network import Known, MiniNetwork
 from training.mini.packed import load_samples
-from training.mini.samples import Batch, Samples, stream
-from training.mini.text import take_words
-from training.run import TrainingRun, autocast, cosine
-from training.sizes import SMOKE_STEPS, Sizes
+from training.mini.samples import Batch, Samples, batch_loader
+from training.mini.text import load_text_stage
+from training.run import TrainingRun, add_run_options, cosine, start_run
+
+_log = logging.getLogger(__name__)
 
 LEARNING_RATE = 6e-4
 
-#: Steps after every start over which the learning rate rises: an optimizer that comes back to a high rate throws a
-#: network off its course.
+#: Steps after every start over which the learning rate rises: resuming at a high rate at once harms the network.
 WARMUP = 200
 
-#: Steps over which the weights that are exported are averaged, as a share of all steps so far, and at most.
+#: Steps over which the exported weights are averaged: as a share of all steps so far, and at most.
 AVERAGED_SHARE, AVERAGED_STEPS = 0.05, 2000
 
 
 def noise_times(count: int, generator: torch.Generator) -> Tensor:
-    """Draw (count,) times in (0, 1]: half uniform, half over 0.9.
+    """Draw (count,) times in (0, 1]: half of them uniform, half above 0.9.
 
-    Where little is trained and few steps are drawn, the first step decides: what the conditions alone tell.
+    With little training and few steps, the first step decides, which has nothing but the conditions.
     """
     uniform = torch.rand(count, generator=generator)
     return torch.where(torch.arange(count) % 2 == 0, uniform, 1 - 0.1 * uniform).clamp(1e-3, 1)
 
 
 def flow_loss(network: nn.Module, batch: Batch, time: Tensor, noise: Tensor) -> Tensor:
-    """Mean squared error of the predicted flow, per sample (B,)."""
+    """Return the mean squared error of the predicted flow for each sample, (B,)."""
     weight = time[:, None, None, None]
     noised = (1 - weight) * batch.latents + weight * noise
     known = Known(batch.tokens, batch.edges, batch.colors, batch.has_edges, batch.has_colors)
@@ -50,7 +51,15 @@ def flow_loss(network: nn.Module, batch: Batch, time: Tensor, noise: Tensor) -> 
 
 
 def train(run: TrainingRun, work: Path, *, batch: int, seed: int, workers: int = 0) -> None:
-    """Train until the budget of `run` is spent, from its checkpoint if there is one."""
+    """Train until the budget of `run` is spent, from its checkpoint if there is one.
+
+    Args:
+        run: budget, checkpoints and log.
+        work: the folder that the stages share.
+        batch: samples per step.
+        seed: of weights and batches.
+        workers: processes that prepare batches; 0 prepares them in this one.
+    """
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     state = run.resume()
@@ -58,7 +67,7 @@ def train(run: TrainingRun, work: Path, *, batch: int, seed: int, workers: int =
 
     network = MiniNetwork(samples.tokenizer, Sizes.of(work))
     if not state:
-        take_words(network, work)
+        load_text_stage(network, work)
     network.to(device)
     nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
     average = copy.deepcopy(network).requires_grad_(False)
@@ -67,10 +76,10 @@ def train(run: TrainingRun, work: Path, *, batch: int, seed: int, workers: int =
         network.load_state_dict(state["network"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
-    logging.getLogger("training").info("%.1f M parameters", sum(p.numel() for p in network.parameters()) / 1e6)
+    _log.info("%.1f M parameters", sum(p.numel() for p in network.parameters()) / 1e6)
 
     generator = torch.Generator().manual_seed(seed + run.step)
-    batches = iter(stream(samples, batch, seed, run.step, workers))
+    batches = iter(batch_loader(samples, batch, seed, run.step, workers))
     losses: list[float] = []
     begun = run.step
     for save in run.ticks():
@@ -99,7 +108,7 @@ def train(run: TrainingRun, work: Path, *, batch: int, seed: int, workers: int =
 
 
 def measure(network: nn.Module, held_out: Samples, device: torch.device) -> float:
-    """Mean loss of held-out pictures under fixed noise, times and conditions."""
+    """Return the mean loss of held-out pictures under fixed noise, times and conditions."""
     generator = torch.Generator().manual_seed(0)
     shown = to_device(held_out.batch(list(range(0, len(held_out), 4)), 0), device)
     time = noise_times(len(shown.latents), generator).to(device)
@@ -111,7 +120,7 @@ def measure(network: nn.Module, held_out: Samples, device: torch.device) -> floa
 def checkpoint(
     network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, scale: Tensor
 ) -> dict[str, object]:
-    """What a restart and the export need."""
+    """Return the state that resuming and the export need."""
     return {
         "network": network.state_dict(),
         "average": average.state_dict(),
@@ -121,25 +130,19 @@ def checkpoint(
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch on `device`."""
+    """Return the batch on `device`."""
     return Batch(*(getattr(batch, name).to(device) for name in Batch.__dataclass_fields__))
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=Path("build/training"))
-    budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--steps", type=int, help="budget in steps")
-    budget.add_argument("--minutes", type=float, help="budget in minutes, over all restarts")
-    parser.add_argument("--batch", type=int, default=8, help="pictures a step; more on a GPU")
-    parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches; some on a GPU")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--smoke", action="store_true", help=f"{SMOKE_STEPS} steps")
+    add_run_options(parser, batch=8, steps=40_000)
+    parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches; use some with a GPU")
+    parser.add_argument("--seed", type=int, default=0, help="seed of weights and batches (default: %(default)s)")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    steps = SMOKE_STEPS if options.smoke else options.steps or (None if options.minutes else 40_000)
-    run = TrainingRun(options.work, "diffusion", steps=steps, minutes=options.minutes)
+    run = start_run(options, "diffusion")
     train(run, options.work, batch=options.batch, seed=options.seed, workers=options.workers)
 
 

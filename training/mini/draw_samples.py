@@ -1,8 +1,9 @@
-"""Stage 9: draw the demo's pictures with the trained model, their prompts in the PNG metadata.
+"""Stage 9: render the demo's pictures with the trained model, with their prompts in the PNG metadata.
 
-Each is what `mini` makes of the words, lines and colours of one picture of the data set.
+Each is rendered from a prompt and from the edges and colours of one picture of the data set.
 
-python -m training.mini.draw_samples --data DATA --pick George-Ault.webp:512:512="city street, painting, oil"
+example:
+    python -m training.mini.draw_samples --data DATA --pick George-Ault.webp:512:512="city street, painting, oil"
 """
 
 import argparse
@@ -15,12 +16,12 @@ from codec.encoder.encode import encode
 from receiver.rendering import load_model, render
 from training.data.tiles import load_tile, read_tiles
 
-#: Bytes that each picture's layers may take: more than the demo sends, so that there is something left to lose.
+#: Most bytes of each picture's layers: more than the demo sends, so that the pictures have detail to lose.
 BUDGET = 1200
 
 
 def draw(data: Path, picks: list[str], model_name: str, folder: Path) -> None:
-    """Draw every pick, SHEET:LEFT:TOP=PROMPT, into `folder`."""
+    """Render every pick, SHEET:LEFT:TOP=PROMPT, into `folder`, as 01.png, 02.png and so on."""
     tiles = {f"{tile.sheet}:{tile.box[0]}:{tile.box[1]}": tile for tile in read_tiles(data)}
     model = load_model(model_name)
     for number, pick in enumerate(picks, 1):
@@ -39,9 +40,19 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with tiles.jsonl and sheets/")
-    parser.add_argument("--pick", action="append", required=True, metavar="SHEET:LEFT:TOP=PROMPT")
-    parser.add_argument("--model", default="mini")
-    parser.add_argument("--out", type=Path, default=Path("layercast/samples"))
+    parser.add_argument(
+        "--pick",
+        action="append",
+        required=True,
+        metavar="SHEET:LEFT:TOP=PROMPT",
+        help="a picture by its sheet and corner in pixels, and its prompt; repeat for more",
+    )
+    parser.add_argument(
+        "--model", default="mini", help="registered name, folder or hub id of the model (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("layercast/samples"), help="existing folder to write to (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     draw(options.data, options.pick, options.model, options.out)
 

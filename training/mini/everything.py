@@ -1,10 +1,11 @@
-"""All stages in one command, each going on where it stopped: from the data set to a model folder.
+"""Run all stages, from the data set to a model folder. Run the command again to resume an interrupted run.
 
-python -m training.mini.everything --data DATA --objects OBJECTS --minutes 25          on a GPU
-python -m training.mini.everything --data DATA --objects OBJECTS --minutes 900         on a CPU
+Finished stages are skipped. The minutes are the budget of the stages that train, and each of these gets its share.
+Batch sizes depend on the machine: larger on a GPU.
 
-What a stage has finished is not done again; of the minutes, which count those stages that learn, each of them gets its
-share. Batches are as large as suits the machine.
+examples:
+    python -m training.mini.everything --data DATA --objects OBJECTS --minutes 25          on a GPU
+    python -m training.mini.everything --data DATA --objects OBJECTS --minutes 900         on a CPU
 """
 
 import argparse
@@ -16,21 +17,19 @@ import torch
 
 from training.captioner import train as captioner
 from training.data import conditions, pack
-from training.data.tiles import add_source_options
-from training.mini import diffusion, export, text, vae
-from training.mini import retrieval as memory
-from training.sizes import SMOKE_BATCH
+from training.data.tiles import add_source_options, add_work_option
+from training.mini import diffusion, export, retrieval, text, vae
 
-#: Shares of the minutes: the autoencoder's decoder, what words look like, the diffusion model, the captioner.
+#: Shares of the minutes: the autoencoder's decoder, the text encoder, the diffusion model, the captioner.
 VAE_SHARE, TEXT_SHARE, DIFFUSION_SHARE, CAPTIONER_SHARE = 0.2, 0.06, 0.68, 0.06
 
-#: Batches on a GPU and on a CPU.
+#: Batch sizes on a GPU and on a CPU, by stage.
 GPU_BATCHES = {"vae": 64, "text": 256, "diffusion": 256, "captioner": 256}
 CPU_BATCHES = {"vae": 4, "text": 64, "diffusion": 8, "captioner": 48}
 
 
 def run_all(options: argparse.Namespace) -> None:
-    """Do what is left to do of every stage."""
+    """Run what is left of every stage."""
     work: Path = options.work
     gpu = torch.cuda.is_available()
     batches = GPU_BATCHES if gpu else CPU_BATCHES
@@ -54,8 +53,9 @@ def run_all(options: argparse.Namespace) -> None:
     workers = ["--workers", str(processes if gpu else 0)]
     diffusion.main([*where, "--batch", str(batches["diffusion"]), *workers, *budget(DIFFUSION_SHARE)])
     table = str(options.out / "captioner-1.npz")
-    export.main([*where, "--out", str(options.out)])
-    memory.main([*source, *where, "--out", str(options.out), "--processes", "1" if options.smoke else str(processes)])
+    out = ["--out", str(options.out)]
+    export.main([*where, *out])
+    retrieval.main([*source, *where, *out, "--processes", "1" if options.smoke else str(processes)])
     captioner.main([*where, "--batch", str(batches["captioner"]), "--out", table, *budget(CAPTIONER_SHARE)])
 
 
@@ -63,11 +63,13 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_source_options(parser)
-    parser.add_argument("--work", type=Path, default=Path("build/training"))
-    parser.add_argument("--out", type=Path, default=Path("build/mini"), help="where the model folder is written")
-    parser.add_argument("--minutes", type=float, default=25, help="of learning, in all (default: %(default)s)")
-    parser.add_argument("--crops", type=int, default=1, help="random cuts per picture beside the whole one")
-    parser.add_argument("--smoke", action="store_true", help="a few pictures, tiny networks, a few steps of each stage")
+    add_work_option(parser)
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/mini"), help="model folder to write (default: %(default)s)"
+    )
+    parser.add_argument("--minutes", type=float, default=25, help="total training time (default: %(default)s)")
+    parser.add_argument("--crops", type=int, default=1, help="random crops per picture, in addition to the whole one")
+    parser.add_argument("--smoke", action="store_true", help="use a few pictures and 3 steps of each stage, as a check")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     run_all(options)

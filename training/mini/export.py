@@ -1,6 +1,7 @@
 """Stage 6: write the trained parts as a model folder in the hub's layout, in half precision.
 
-python -m training.mini.export --work build/training --out receiver/rendering/weights/mini
+example:
+    python -m training.mini.export --out receiver/rendering/weights/mini
 """
 
 import argparse
@@ -10,6 +11,7 @@ from pathlib import Path
 import torch
 from diffusers import DPMSolverMultistepScheduler
 
+from training.data.tiles import add_work_option
 from training.mini.network import MiniNetwork
 from training.mini.packed import load_tokenizer
 from training.mini.vae import load_vae
@@ -17,7 +19,7 @@ from training.sizes import Sizes
 
 
 def export(work: Path, folder: Path) -> None:
-    """Write `folder` from the checkpoints in `work`."""
+    """Write the model to `folder`, from the checkpoints in `work`."""
     vae = load_vae(work)
     tokenizer = load_tokenizer(work)
     state = torch.load(work / "diffusion.pt", map_location="cpu", weights_only=True)["state"]
@@ -48,7 +50,7 @@ def export(work: Path, folder: Path) -> None:
     }
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
     for config in folder.glob("*/config.json"):
-        # Paths of the machine that trained it are nobody's business.
+        # Paths of the training machine do not belong into a published model.
         content = json.loads(config.read_text(encoding="utf-8"))
         content.pop("_name_or_path", None)
         config.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -57,8 +59,13 @@ def export(work: Path, folder: Path) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=Path("build/training"))
-    parser.add_argument("--out", type=Path, default=Path("receiver/rendering/weights/mini"))
+    add_work_option(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("receiver/rendering/weights/mini"),
+        help="model folder to write (default: %(default)s)",
+    )
     options = parser.parse_args(arguments)
     export(options.work, options.out)
 

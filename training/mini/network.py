@@ -1,4 +1,4 @@
-"""The parts of `mini` that are trained together: text encoder, UNet and two T2I-Adapters, all stock classes."""
+"""The jointly trained parts of `mini`: text encoder, UNet and two T2I-Adapters, all of stock classes."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,26 @@ from training.data.captions import MAX_TOKENS
 from training.mini.transform import LATENT_CHANNELS
 from training.sizes import Sizes
 
+#: Widths of the UNet's levels.
+CHANNELS = (96, 160, 224)
+
+#: Width of the text encoder.
+TEXT_WIDTH = 256
+
+#: Side of a picture, in pixels.
 SIZE = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the model is told: tokens (B, 32), edges (B, 1, 256, 256), colours (B, 3, 16, 16), and which are there."""
+    """The conditions of a batch.
+
+    Attributes:
+        tokens: (B, 32) int64.
+        edges: (B, 1, 256, 256), 0 or 1.
+        colors: (B, 3, 16, 16) in [0, 1].
+        has_edges, has_colors: (B, 1, 1, 1), 1 where a sample has the condition, else 0.
+    """
 
     tokens: Tensor
     edges: Tensor
@@ -50,7 +64,7 @@ class MiniNetwork(nn.Module):
                 projection_dim=sizes.text,
             )
         )
-        # SD 1.5's order of blocks, which full adapters need; attention over the 32x32 level would cost half of a
+        # The order of blocks of SD 1.5, which full adapters need. Attention on the 32x32 level would cost half of a
         # step and is left out (zero transformer layers there).
         self.unet = UNet2DConditionModel(
             sample_size=SIZE // 8,
@@ -64,13 +78,13 @@ class MiniNetwork(nn.Module):
             cross_attention_dim=sizes.text,
             attention_head_dim=4,
             norm_num_groups=32,
-            # The whole text is also added to the time embedding, as DeepFloyd's IF does: every block hears it.
+            # The pooled text is also added to the time embedding, as in DeepFloyd IF, so that it reaches every block.
             addition_embed_type="text",
             resnet_time_scale_shift="scale_shift",
         )
-        # Light adapters repeat their last width, which fits four-level UNets only: both are full ones.
-        self.structure = T2IAdapter(1, list(sizes.channels), num_res_blocks=1, downscale_factor=8)
-        self.color = T2IAdapter(3, list(sizes.channels), num_res_blocks=1, downscale_factor=8)
+        # Light adapters repeat their last width, which fits only UNets of four levels; so both are full adapters.
+        self.structure = T2IAdapter(1, list(CHANNELS), num_res_blocks=1, downscale_factor=8)
+        self.color = T2IAdapter(3, list(CHANNELS), num_res_blocks=1, downscale_factor=8)
 
     def forward(self, noised: Tensor, time: Tensor, known: Known) -> Tensor:
         """Predict the flow.
@@ -83,14 +97,15 @@ class MiniNetwork(nn.Module):
         context = self.text_encoder(known.tokens)[0]
         tiles = F.interpolate(known.colors, size=(SIZE, SIZE), mode="nearest")
         residuals = sum_where(
-            present(self.structure, known.edges, known.has_edges), present(self.color, tiles, known.has_colors)
+            features_where(self.structure, known.edges, known.has_edges),
+            features_where(self.color, tiles, known.has_colors),
         )
         flow: Tensor = self.unet(noised, 1000 * time, context, down_intrablock_additional_residuals=residuals).sample
         return flow
 
 
-def present(adapter: T2IAdapter, images: Tensor, mask: Tensor) -> list[Tensor] | None:
-    """Features of the samples whose mask is 1, and zeros for the others, for which the adapter is not run."""
+def features_where(adapter: T2IAdapter, images: Tensor, mask: Tensor) -> list[Tensor] | None:
+    """Run an adapter on the samples whose mask is 1; the others get zeros. None if the mask is 0 everywhere."""
     rows = mask.flatten().nonzero().flatten()
     if not len(rows):
         return None
@@ -100,6 +115,6 @@ def present(adapter: T2IAdapter, images: Tensor, mask: Tensor) -> list[Tensor] |
 
 
 def sum_where(*pyramids: list[Tensor] | None) -> list[Tensor] | None:
-    """Add the feature pyramids that there are."""
-    there = [pyramid for pyramid in pyramids if pyramid is not None]
-    return [torch.stack(level).sum(0) for level in zip(*there, strict=True)] if there else None
+    """Add the feature pyramids that are not None, level by level; None if all are None."""
+    present = [pyramid for pyramid in pyramids if pyramid is not None]
+    return [torch.stack(level).sum(0) for level in zip(*present, strict=True)] if present else None

@@ -1,4 +1,4 @@
-"""What the stages that learn from latents begin with: both splits with their latents, and the tokenizer."""
+"""Inputs of the stages that train on latents: both splits with their latents, and the tokenizer."""
 
 import random
 from pathlib import Path
@@ -17,7 +17,7 @@ from training.mini.vae import load_vae
 
 
 def cache_latents(vae: AutoencoderTiny, work: Path, split: str, device: torch.device) -> Tensor:
-    """The latents of every picture of `split`, (N, C, 32, 32) half precision, made once and kept in `work`."""
+    """Return the latents of every picture of a split, (N, C, 32, 32) float16; they are cached in `work`."""
     path = work / f"{split}.latents.pt"
     if not path.exists():
         pictures = np.load(work / f"{split}.npy", mmap_mode="r")
@@ -33,12 +33,12 @@ def cache_latents(vae: AutoencoderTiny, work: Path, split: str, device: torch.de
 
 
 def load_tokenizer(work: Path, samples_of: Samples | None = None) -> CLIPTokenizer:
-    """The tokenizer of `work`; trained on captions of `samples_of` if there is none yet."""
+    """Return the tokenizer in `work`; train it on captions of `samples_of` if there is none yet."""
     folder = work / "tokenizer"
     if not folder.exists():
         assert samples_of is not None
-        dice = random.Random(0)
-        corpus = [samples_of.words(row, dice) for row in range(len(samples_of)) for _ in range(4)]
+        rng = random.Random(0)
+        corpus = [samples_of.caption_of(row, rng) for row in range(len(samples_of)) for _ in range(4)]
         save_tokenizer(train_tokenizer(corpus), folder)
     tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder, model_max_length=MAX_TOKENS)
     return tokenizer
@@ -47,13 +47,13 @@ def load_tokenizer(work: Path, samples_of: Samples | None = None) -> CLIPTokeniz
 def load_samples(
     work: Path, seed: int, device: torch.device, scale: Tensor | None = None
 ) -> tuple[Samples, Samples, Tensor]:
-    """The training split, the one kept out, and what their latents are multiplied by.
+    """Return the training split, the held-out split, and the factor of their latents.
 
     Args:
-        work: where the earlier stages left them.
-        seed: of what each look at a picture shows.
-        device: to encode on, if that was not done yet.
-        scale: what latents are multiplied by; None for what gives those of training unit variance.
+        work: the folder that the stages share.
+        seed: of the training samples' random conditions.
+        device: the device to encode latents on, if they are not cached.
+        scale: the factor of the latents; None for the one that gives the training latents unit variance.
     """
     vae = load_vae(work)
     latents = cache_latents(vae, work, "train", device)

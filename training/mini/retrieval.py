@@ -1,12 +1,11 @@
-"""Stage 7: what the model remembers: its training pictures' lines and colours, by the names of what is on them.
+"""Stage 7: build the model's retrieval index, the edges and colours of training pictures by the names of subjects.
 
-python -m training.mini.retrieval --data DATA --objects OBJECTS --work build/training \
-    --out receiver/rendering/weights/mini
+It runs after the export. The model renders every picture that has a subject, and the picture is listed under that name
+only if the captioner recognises the subject in the rendering: some labels are wrong, and some pictures cannot be
+rendered from so few bytes. Held-out pictures are left out. Each object is in the index once, on a plain ground.
 
-Comes after the export: the model draws every picture that shows somebody or something, and only what the captioner then
-sees on it can be asked for by that name. Labels are not always right, and not everything can be drawn in so few bytes.
-Pictures that are kept out of training are not remembered. An object is remembered once, in the middle of a plain
-ground.
+example:
+    python -m training.mini.retrieval --data DATA --objects OBJECTS --out receiver/rendering/weights/mini
 """
 
 import argparse
@@ -31,62 +30,70 @@ from receiver.rendering.retrieval import RetrievalIndex, RetrievedPicture
 from training.data.captions import MEDIA, SUBJECTS
 from training.data.conditions import CANVAS
 from training.data.scenes import Thing, draw_alone, read_things
-from training.data.tiles import Rows, Source, Tile, add_source_options, load_tile
-from training.processes import work_through
+from training.data.tiles import Rows, Source, Tile, add_source_options, add_work_option, load_tile
 
-#: Bytes that a picture may take.
+#: Most bytes of a picture.
 BUDGET = 600
 
-#: Grounds of objects: whichever the object stands out from best.
+#: Grounds of objects; the one with most contrast is used.
 GROUNDS = ("white", "light gray", "navy blue")
 
 
 @dataclass(frozen=True, slots=True)
 class DrawTask:
-    """What is to be remembered: a picture of the data set, or an object."""
+    """A picture of the data set, or an object, to add to the index."""
 
     source: Source
     about: Tile | Thing
 
 
 def tags_of(about: Tile | Thing) -> tuple[str, ...]:
-    """Words for medium and style."""
+    """Return the words for medium and style of a picture; none for an object."""
     if isinstance(about, Thing):
         return ()
     labels = [name.lower() for name in about.categories]
     return tuple(dict.fromkeys([*labels, *(word for label in labels for word in MEDIA.get(label, ())), about.style]))
 
 
-def remember(job: DrawTask) -> RetrievedPicture:
-    """One picture as it is remembered, with all the names that it may have."""
-    names = (job.about.name,) if isinstance(job.about, Thing) else SUBJECTS.get(job.about.subject or "", ())
-    return RetrievedPicture(names, tags_of(job.about), encode(draw(job), "", budget=BUDGET).to_bytes())
+def make_entry(task: DrawTask) -> RetrievedPicture:
+    """Encode one picture as an entry of the index, with all names that it may have."""
+    names = (task.about.name,) if isinstance(task.about, Thing) else SUBJECTS.get(task.about.subject or "", ())
+    return RetrievedPicture(names, tags_of(task.about), encode(draw(task), "", budget=BUDGET).to_bytes())
 
 
-def can_be_told(picture: RetrievedPicture, subject: str, model: Model) -> bool:
-    """Whether the captioner sees a subject on what a model draws of a remembered picture."""
+def is_recognised(picture: RetrievedPicture, subject: str, model: Model) -> bool:
+    """Return whether the captioner recognises a subject in a model's rendering of an entry."""
     priors = Bitstream.from_bytes(picture.stream).decode()
     *_, last = render(replace(priors, semantic=Semantic(subject)), model=model)
     seen = classify(last.image).subjects
     return subject == max(seen, key=lambda name: seen[name])
 
 
-def draw(job: DrawTask) -> NDArray[np.uint8]:
-    """The picture itself, (CANVAS, CANVAS, 3) uint8 RGB."""
-    if isinstance(job.about, Tile):
-        return np.asarray(load_tile(job.source.data, job.about).resize((CANVAS, CANVAS)), np.uint8)
-    assert job.source.objects
-    return draw_alone(job.source.objects, job.about, GROUNDS, CANVAS)
+def draw(task: DrawTask) -> NDArray[np.uint8]:
+    """Return the picture of a task, (CANVAS, CANVAS, 3) uint8 RGB."""
+    if isinstance(task.about, Tile):
+        return np.asarray(load_tile(task.source.data, task.about).resize((CANVAS, CANVAS)), np.uint8)
+    assert task.source.objects
+    return draw_alone(task.source.objects, task.about, GROUNDS, CANVAS)
 
 
 def build(source: Source, work: Path, model: Model, processes: int) -> RetrievalIndex:
-    """Remember the tiles of the training split of `work`, and every object."""
+    """Build the index from the tiles of the training split in `work`, and from every object.
+
+    Args:
+        source: the folders of the data set.
+        work: the folder that the stages share.
+        model: the exported model, for the captioner's check.
+        processes: parallel processes.
+    """
     tiles = Rows.load(work / "train.json").tiles
     things = read_things(source.objects) if source.objects else []
-    jobs = [DrawTask(source, tile) for tile in tiles] + [DrawTask(source, thing) for thing in things]
-    pictures = work_through(remember, jobs, processes, "memory")
+    tasks = [DrawTask(source, tile) for tile in tiles] + [DrawTask(source, thing) for thing in things]
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        results = pool.imap(make_entry, tasks, chunksize=16)
+        pictures = list(tqdm(results, total=len(tasks), desc="index", mininterval=5))
     for number, tile in enumerate(tqdm(tiles, desc="names", mininterval=5)):
-        if tile.subject and not can_be_told(pictures[number], tile.subject, model):
+        if tile.subject and not is_recognised(pictures[number], tile.subject, model):
             pictures[number] = msgspec.structs.replace(pictures[number], names=())
     return RetrievalIndex(pictures)
 
@@ -95,11 +102,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_source_options(parser)
-    parser.add_argument("--work", type=Path, default=Path("build/training"))
+    add_work_option(parser)
     parser.add_argument(
-        "--out", type=Path, default=Path("receiver/rendering/weights/mini"), help="folder of the exported model"
+        "--out",
+        type=Path,
+        default=Path("receiver/rendering/weights/mini"),
+        help="folder of the exported model (default: %(default)s)",
     )
-    parser.add_argument("--processes", type=int, default=1, help="pictures at a time (default: %(default)s)")
+    parser.add_argument("--processes", type=int, default=1, help="parallel processes (default: %(default)s)")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     source, model = Source(options.data, options.objects), load_model(options.out)

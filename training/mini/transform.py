@@ -1,8 +1,9 @@
-"""The encoder of mini's autoencoder: not learnt, but the low part of an 8x8 block cosine transform.
+"""The encoder of mini's autoencoder: a fixed transform, the low frequencies of an 8x8 block cosine transform.
 
-Six luma coefficients and the averages of both chroma hide no colour, and are smooth where pictures are, so that little
-training gets far: a diffusion model has to learn pictures and no code for them. They are written into the convolutions
-of diffusers' `AutoencoderTiny`, exactly: its strides of two gather blocks of 2, 4 and 8 pixels. The decoder is trained.
+Six luma coefficients and the averages of both chroma channels keep all colours, and are smooth where the picture is. So
+the diffusion model learns pictures directly and needs little training. The coefficients are written exactly into the
+convolutions of diffusers' `AutoencoderTiny`, whose strides of two gather blocks of 2, 4 and 8 pixels. The decoder is
+trained.
 """
 
 import numpy as np
@@ -11,12 +12,10 @@ from diffusers import AutoencoderTiny
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.sizes import Sizes
-
-#: Channel 0 to 2 of the colour space, luma and two chroma (JFIF, ITU-T T.871), and vertical and horizontal frequency.
+#: (channel, vertical frequency, horizontal frequency); channels are luma and two chroma (JFIF, ITU-T T.871).
 COEFFICIENTS = ((0, 0, 0), (1, 0, 0), (2, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1), (0, 0, 2), (0, 2, 0))
 
-#: What each is multiplied by. Fine detail varies far less than averages do; it is raised, but stays below them.
+#: Factor of each coefficient. Fine detail varies far less than averages; it is amplified, but stays below them.
 SCALES = (0.27, 0.45, 0.45, 0.7, 0.7, 1.0, 1.0, 1.0)
 
 LATENT_CHANNELS = len(COEFFICIENTS)
@@ -32,8 +31,9 @@ _BLOCK = 8
 _WIDTH = 3 * 4 * 4
 
 
-def build_vae(sizes: Sizes) -> AutoencoderTiny:
-    """The autoencoder with its encoder in place; the decoder is a half-width sibling of TAESD's, untrained."""
+
+def build_vae() -> AutoencoderTiny:
+    """Return the autoencoder with its fixed encoder; the untrained decoder has half the width of TAESD's."""
     vae = AutoencoderTiny(
         latent_channels=LATENT_CHANNELS,
         encoder_block_out_channels=(_WIDTH,) * 4,
@@ -46,7 +46,7 @@ def build_vae(sizes: Sizes) -> AutoencoderTiny:
 
 
 def mirror(latents: Tensor) -> Tensor:
-    """Latents (..., C, h, w) of the mirrored picture, exactly."""
+    """Return the exact latents, (..., C, h, w), of the mirrored picture."""
     return latents.flip(-1) * _MIRRORED.to(latents)
 
 
@@ -55,13 +55,13 @@ def _write_encoder(vae: AutoencoderTiny) -> None:
     with torch.no_grad():
         for parameter in vae.encoder.parameters():
             parameter.zero_()
-        # The class shifts pictures to 0 to 1; this shifts them back.
+        # The class maps pictures to 0 to 1; this maps them back to -1 to 1.
         for color in range(3):
             first.weight[color, color, 1, 1] = 2
         assert first.bias is not None
         first.bias[:3] = -1
         # A convolution of 3x3 with stride 2 sees the pixels (2i, 2j) to (2i + 1, 2j + 1) through its last four taps:
-        # channel (row * side + column) * 3 + color becomes that of a block twice as large.
+        # channel (row * side + column) * 3 + color becomes the channel of a block twice as large.
         for halving, side in ((halvings[0], 1), (halvings[1], 2)):
             for down, across, row, column, color in np.ndindex(2, 2, side, side, 3):
                 to = ((down * side + row) * 2 * side + across * side + column) * 3 + color
@@ -75,7 +75,7 @@ def _write_encoder(vae: AutoencoderTiny) -> None:
 
 
 def _patterns() -> NDArray[np.float64]:
-    """What each coefficient multiplies a block with, (C, 8, 8, 3)."""
+    """Return the weights of each coefficient over a block, (C, 8, 8, 3)."""
     place = np.arange(_BLOCK)
     waves = [np.cos(np.pi * (2 * place + 1) * k / 16) * np.sqrt((1 if k == 0 else 2) / _BLOCK) for k in range(3)]
     return np.stack(

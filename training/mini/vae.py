@@ -1,10 +1,11 @@
 """Stage 3: train the decoder of the autoencoder (diffusers AutoencoderTiny, 8x down, 8 channels).
 
-Its encoder is a fixed transform; see `training.mini.transform`. Losses: L1, squared error, L1 of image gradients at
-three scales and of coarse colour; no adversary, no perceptual network. Latents are disturbed before decoding, some more
-than others, so that the decoder tolerates the errors that the diffusion model leaves.
+The encoder is a fixed transform, see `training.mini.transform`. Losses: L1, squared error, L1 of image gradients at
+three scales and of coarse colour; no adversary, no perceptual network. Noise of random strength is added to the
+latents, so that the decoder tolerates the errors of the diffusion model.
 
-python -m training.mini.vae --work build/training --minutes 30
+example:
+    python -m training.mini.vae --minutes 30
 """
 
 import argparse
@@ -20,18 +21,19 @@ from torch import Tensor
 
 from training.data.tensors import to_tensor
 from training.mini.transform import build_vae
-from training.run import TrainingRun, autocast, cosine
-from training.sizes import SMOKE_STEPS, Sizes
+from training.run import TrainingRun, add_run_options, cosine, start_run
 
+#: Side of a training crop, in pixels.
 CROP = 128
+
 LEARNING_RATE = 1e-3
 
-#: How far latents are disturbed at most: the standard deviation of the noise.
-DISTURBED = 0.15
+#: Largest standard deviation of the noise added to latents.
+MAX_NOISE = 0.15
 
 
 def gradient_loss(drawn: Tensor, wanted: Tensor, scales: int = 3) -> Tensor:
-    """Mean absolute difference of horizontal and vertical gradients, over `scales` halvings; inputs (B, 3, H, W)."""
+    """Return the mean absolute difference of image gradients, summed over `scales` halvings; inputs (B, 3, H, W)."""
     loss = drawn.new_zeros(())
     for _ in range(scales):
         difference = drawn - wanted
@@ -41,10 +43,10 @@ def gradient_loss(drawn: Tensor, wanted: Tensor, scales: int = 3) -> Tensor:
 
 
 def chroma_loss(drawn: Tensor, wanted: Tensor) -> Tensor:
-    """Error of the two opponent colours, averaged over 4x4 pixels: absolute and squared.
+    """Return the absolute and squared error of the two opponent colours, averaged over 4x4 pixels.
 
-    Brightness and warmth make up 98 % of the variance of pictures, so that a small autoencoder leaves green for last.
-    The weight of each axis makes up for how little it varies.
+    Brightness and warmth make up 98 % of the variance of pictures, so a small autoencoder learns green last. The weight
+    of each axis compensates for its small variance.
     """
     red, green, blue = F.avg_pool2d(drawn - wanted, 4).unbind(1)
     warmth, greenness = red - blue, green - (red + blue) / 2
@@ -54,7 +56,7 @@ def chroma_loss(drawn: Tensor, wanted: Tensor) -> Tensor:
 
 
 def crops(pictures: NDArray[np.uint8], batch: int, random: np.random.Generator) -> Tensor:
-    """Draw random crops, (batch, 3, CROP, CROP) float in [-1, 1], some mirrored."""
+    """Return random crops, half of them mirrored: (batch, 3, CROP, CROP) float in [-1, 1]."""
     chosen = np.empty((batch, CROP, CROP, 3), np.uint8)
     for row in range(batch):
         picture = pictures[random.integers(len(pictures))]
@@ -65,8 +67,8 @@ def crops(pictures: NDArray[np.uint8], batch: int, random: np.random.Generator) 
 
 
 def measure(vae: AutoencoderTiny, held_out: Tensor) -> float:
-    """PSNR in dB of held-out crops after a round trip."""
-    with torch.no_grad(), autocast(held_out.device):
+    """Return the PSNR in dB of held-out crops after a round trip."""
+    with torch.no_grad(), torch.autocast(held_out.device.type, torch.bfloat16):
         drawn = vae.decoder(vae.encoder(held_out)).float().clamp(-1, 1)
     return float(-10 * torch.log10((drawn - held_out).square().mean() / 4))
 
@@ -90,10 +92,10 @@ def train(run: TrainingRun, work: Path, *, batch: int, seed: int) -> None:
         wanted = crops(pictures, batch, random).to(device)
         with torch.no_grad():
             latents = vae.encoder(wanted)
-            spread = DISTURBED * torch.rand(batch, 1, 1, 1, device=device)
-            disturbed = latents + spread * torch.randn_like(latents)
-        with autocast(device):
-            drawn = vae.decoder(disturbed).float()
+            spread = MAX_NOISE * torch.rand(batch, 1, 1, 1, device=device)
+            noisy = latents + spread * torch.randn_like(latents)
+        with torch.autocast(device.type, torch.bfloat16):
+            drawn = vae.decoder(noisy).float()
         l1 = (drawn - wanted).abs().mean()
         squared = (drawn - wanted).square().mean()
         loss = l1 + 2 * squared + 0.25 * gradient_loss(drawn, wanted) + chroma_loss(drawn, wanted)
@@ -109,8 +111,8 @@ def train(run: TrainingRun, work: Path, *, batch: int, seed: int) -> None:
 
 
 def load_vae(work: Path) -> AutoencoderTiny:
-    """The trained autoencoder from its checkpoint, in evaluation mode; without one its decoder is untrained."""
-    vae = build_vae(Sizes.of(work))
+    """Load the autoencoder from its checkpoint, in evaluation mode; without a checkpoint its decoder is untrained."""
+    vae = build_vae()
     if (checkpoint := work / "vae.pt").exists():
         vae.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["state"]["vae"])
     return vae.eval()
@@ -119,17 +121,11 @@ def load_vae(work: Path) -> AutoencoderTiny:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=Path("build/training"))
-    budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--steps", type=int, help="budget in steps")
-    budget.add_argument("--minutes", type=float, help="budget in minutes, over all restarts")
-    parser.add_argument("--batch", type=int, default=4, help="crops a step; more on a GPU")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--smoke", action="store_true", help=f"{SMOKE_STEPS} steps")
+    add_run_options(parser, batch=4, steps=20_000)
+    parser.add_argument("--seed", type=int, default=0, help="seed of weights and batches (default: %(default)s)")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    steps = SMOKE_STEPS if options.smoke else options.steps or (None if options.minutes else 20_000)
-    run = TrainingRun(options.work, "vae", steps=steps, minutes=options.minutes)
+    run = start_run(options, "vae")
     train(run, options.work, batch=options.batch, seed=options.seed)
 
 

@@ -1,1 +1,1 @@
-"""Recipes of the tables that the coders start from."""
+"""Recipes of the codec's tables: the trained statistics that coders start from."""

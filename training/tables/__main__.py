@@ -1,9 +1,13 @@
-"""Builds the coders' tables: `python -m training.tables.__main__ edges --pictures DIR`.
+"""Build a table of the codec's coders.
 
-`shades` is computed and needs no pictures; `colors` builds on it, and `budget` measures the coders with all the others.
+`shades` is computed and needs no pictures. `colors` uses `shades`, and `budget` measures the coders with all others.
 
-A table's name carries `codec.coders.tables.VERSION`. Streams made with another table do not decode, so a new table
-needs a new version of the format (`codec.container.header.VERSION`) once streams have been given away.
+The file name of a table contains `codec.coders.tables.VERSION`. Streams made with another table do not decode, so once
+streams have been published, a new table needs a new version of the format (`codec.container.header.VERSION`).
+
+examples:
+    python -m training.tables edges --pictures DATA
+    python -m training.tables text --pictures DATA --prompts prompts/*.txt --names objects.json
 """
 
 import argparse
@@ -15,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.coders.tables import VERSION
+from training.data.prompts import read_names, read_prompts, style_texts
 from training.data.tiles import read_tiles
 from training.tables import budget as table_budget
 from training.tables import colors as table_colors
@@ -27,25 +32,31 @@ TABLES = Path(__file__).parents[2] / "codec" / "tables"
 
 def main() -> int:
     """Run the command; return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m training.tables.__main__", description=__doc__)
-    parser.add_argument("table", choices=["edges", "text", "shades", "colors", "budget"])
-    parser.add_argument("--pictures", type=Path, help="folder of sheets and tiles.jsonl (all but shades)")
-    parser.add_argument("--prompts", type=Path, nargs="*", default=[], help="text files, a prompt a line (text)")
+    parser = argparse.ArgumentParser(
+        prog="python -m training.tables", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("table", choices=["edges", "text", "shades", "colors", "budget"], help="the table to build")
+    parser.add_argument(
+        "--pictures", type=Path, help="folder with tiles.jsonl and sheets/ (required for all tables but shades)"
+    )
+    parser.add_argument(
+        "--prompts", type=Path, nargs="*", default=[], help="text files with one prompt per line (text)"
+    )
     parser.add_argument(
         "--names",
         type=Path,
         nargs="*",
         default=[],
-        help="names to know, too: lines, or JSON (text)",
+        help="files of names, as lines or as a JSON list of objects (text)",
     )
-    parser.add_argument("--maps", type=int, default=8, help="maps of each picture (edges, colors)")
-    parser.add_argument("--cells", type=int, default=500, help="cells of each map (edges)")
-    parser.add_argument("--epochs", type=int, default=10, help="rounds of training (edges, colors)")
-    parser.add_argument("--sample", type=int, default=300, help="pictures to measure (budget)")
-    parser.add_argument("--output", type=Path, default=TABLES, help="folder to write to")
+    parser.add_argument("--maps", type=int, default=8, help="maps per picture (edges, colors; default: %(default)s)")
+    parser.add_argument("--cells", type=int, default=500, help="cells per map (edges; default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=10, help="training epochs (edges, colors; default: %(default)s)")
+    parser.add_argument("--sample", type=int, default=300, help="pictures to measure (budget; default: %(default)s)")
+    parser.add_argument("--output", type=Path, default=TABLES, help="folder to write to (default: codec/tables)")
     options = parser.parse_args()
     if options.pictures is None and options.table != "shades":
-        parser.error(f"{options.table} is learnt from pictures: name their folder with --pictures")
+        parser.error(f"the table {options.table} needs pictures: name their folder with --pictures")
     table = _build(options)
     with (options.output / f"{options.table}-{VERSION}.npz").open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **table)
@@ -56,9 +67,9 @@ def _build(options: argparse.Namespace) -> Mapping[str, NDArray[np.generic]]:
     if options.table == "shades":
         return table_shades.build()
     if options.table == "text":
-        prompts = [prompt for path in options.prompts for prompt in table_text.read_prompts(path)]
-        names = [name for path in options.names for name in table_text.read_names(path)]
-        return table_text.build(prompts, [*table_text.style_texts(options.pictures), *names])
+        prompts = [prompt for path in options.prompts for prompt in read_prompts(path)]
+        names = [name for path in options.names for name in read_names(path)]
+        return table_text.build(prompts, [*style_texts(options.pictures), *names])
     tiles = read_tiles(options.pictures)
     if options.table == "budget":
         return table_budget.build(options.pictures, tiles, pictures=options.sample)

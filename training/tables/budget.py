@@ -1,4 +1,4 @@
-"""Measures what bytes are worth to lines and to colours: the curves that `codec.encoder.budget` shares a budget by."""
+"""Build the table `budget`: quality of edges and colours by size, for the budget split of `codec.encoder.budget`."""
 
 from pathlib import Path
 
@@ -16,13 +16,13 @@ from codec.preview import paint_priors
 from codec.structure.contours import agreement, find_contours
 from training.data.tiles import Tile, load_tile
 
-#: Grids of lines along the curve.
+#: Grids of edges along the curve, in cells on a side.
 SIDES = (40, 48, 56, 64, 72, 80, 96, 112, 128, 160, 192, 224, 256)
 
-#: How near a line must be drawn, in pixels at 512x512.
+#: Largest distance of a matching edge, in pixels at 512x512.
 TOLERANCE = 4.0
 
-#: Cells on a side at which painted colours are compared with the picture's: those that colour adapters are trained on.
+#: Cells on a side at which colours are compared with the picture's; colour adapters are trained on as many.
 COMPARED = 8
 
 
@@ -31,8 +31,8 @@ def build(data: Path, tiles: list[Tile], *, pictures: int) -> dict[str, NDArray[
 
     Args:
         data: folder of the data set.
-        tiles: its pictures, of which those held out are not used.
-        pictures: how many to measure.
+        tiles: its pictures; held-out ones are not used.
+        pictures: number of pictures to measure.
 
     Returns:
         lines: (points, 2) int32, size in 1/1000 of that at `FIRST_SIDE` and agreement in 1/10000, growing.
@@ -75,7 +75,7 @@ def _measure_colors(picture: NDArray[np.uint8]) -> list[tuple[float, float, floa
 
 
 def _difference(picture: NDArray[np.uint8], priors: Priors) -> float:
-    """Mean CIEDE2000 of what the colours alone would paint."""
+    """Return the mean CIEDE2000 of the picture and the preview painted from its colours."""
     cells = [
         np.asarray(cv2.resize(painted, (COMPARED, COMPARED), interpolation=cv2.INTER_AREA), np.uint8)
         for painted in (picture, paint_priors(priors))

@@ -1,4 +1,4 @@
-"""Trains the networks of the colour coder (`codec.coders.colors.model`) on the data set's pictures."""
+"""Build the table `colors`: train the networks of the colour coder (`codec.coders.colors.model`)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,18 +25,18 @@ from codec.coders.colors.payload import choose
 from codec.coders.entropy import compiled
 from training.data.tiles import Tile, load_tile
 
-#: Grids that are trained for, and how often each.
+#: Training grids, (columns, rows); repeated ones are more frequent.
 GRIDS = ((8, 8), (8, 8), (8, 8), (8, 8), (4, 4), (4, 4), (12, 8), (8, 12), (16, 16))
 FINER_GRIDS = ((8, 8), (8, 8), (8, 8), (12, 8), (8, 12), (16, 16))
 
-#: Units of the two hidden stages.
+#: Units of the two hidden layers.
 UNITS = (48, 32)
 
-#: Rounds of training, as shares of the epochs; after the first, levels are those that the coder chooses by the networks
+#: Rounds of training, as shares of the epochs. From the second round on, the coder chooses the levels with the networks
 #: of the round before.
 ROUNDS = (0.34, 1.0)
 
-#: Bounds of the contrast and of the brightness (of 255) that pictures are given at random.
+#: Range of random contrast changes, and largest random change of brightness, in levels of 255.
 CONTRASTS, BRIGHTNESS = (0.7, 1.2), 25
 
 _Samples = tuple[NDArray[np.int16], NDArray[np.int16]]
@@ -44,7 +44,7 @@ _Samples = tuple[NDArray[np.int16], NDArray[np.int16]]
 
 @dataclass(frozen=True, slots=True)
 class _Map:
-    """A map of colours and the coarser one of the same picture, both (rows, columns, 3) uint8."""
+    """A colour map and the coarser one of the same picture, both (rows, columns, 3) uint8."""
 
     step: int
     colors: NDArray[np.uint8]
@@ -53,7 +53,7 @@ class _Map:
 
 @dataclass(frozen=True, slots=True)
 class _Coded:
-    """The same as levels, (rows, columns, 3) int32."""
+    """The same maps as quantiser levels, (rows, columns, 3) int32."""
 
     step: int
     levels: NDArray[np.int32]
@@ -61,7 +61,7 @@ class _Coded:
 
 
 def draw_maps(data: Path, tiles: list[Tile], maps: int, *, finer: bool, seed: int) -> list[_Map]:
-    """Draw `maps` colour maps of random cuts of each picture."""
+    """Make `maps` colour maps of random crops of each picture; the first is of the whole picture."""
     random = np.random.default_rng(seed)
     cv2.setNumThreads(1)
     result = []
@@ -93,7 +93,7 @@ def _cut(picture: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.
 
 
 def _code(maps: list[_Map], whole: Predictor | None, finer: Predictor | None, *, refine: bool) -> list[_Coded]:
-    """Choose levels by the networks of whole and of refined maps; the nearest ones where there are none yet."""
+    """Choose levels with the networks of whole and of refined maps; without networks, choose the nearest levels."""
     result = []
     for drawn in maps:
         coarse = _levels(drawn.coarse, drawn.step, whole, None) if refine else None
@@ -133,7 +133,7 @@ def _collect(maps: list[_Coded], plane: int, *, finer: bool) -> _Samples:
     inputs, differences = [], []
     for coded in maps:
         cells = coded.levels.shape[0] * coded.levels.shape[1]
-        # The longer row has room for what only refined maps have; whole ones never use it.
+        # Rows have the length for refined maps; whole maps use only the first inputs.
         filled, found = np.zeros((cells, FINER_INPUTS), np.int16), np.zeros(cells, np.int16)
         _sample(coded.levels, coded.coarse, finer, coded.step, plane, filled, found)
         inputs.append(filled[:, : FINER_INPUTS if finer else INPUTS])
@@ -157,7 +157,7 @@ class _Net(torch.nn.Module):
 
 
 def _cost(net: _Net, inputs: NDArray[np.int16], differences: NDArray[np.int16]) -> torch.Tensor:
-    """Bits of each difference: the sum over the nodes that it passes."""
+    """Return the bits of each difference: the sum over the nodes on its path."""
     values = net(torch.from_numpy(inputs).float())
     target = torch.from_numpy(np.clip(differences, -FARTHEST, FARTHEST)).long()
     size, negative = target.abs(), target < 0
@@ -205,7 +205,7 @@ def train(kept: _Samples, held: _Samples, epochs: int, seed: int) -> dict[str, N
 
 
 def build(data: Path, tiles: list[Tile], *, maps: int, epochs: int, seed: int = 0) -> dict[str, NDArray[np.int32]]:
-    """Make the table `colors`: the networks of whole maps, and of refined ones with the prefix `finer_`."""
+    """Make the table `colors`: the networks for whole maps, and for refined ones with the prefix `finer_`."""
     torch.set_num_threads(1)
     kept, held = [[tile for tile in tiles if tile.held_out_of_tables == wanted] for wanted in (False, True)]
     table: dict[str, NDArray[np.int32]] = {}

@@ -1,4 +1,4 @@
-"""Trains the networks of the edge coder (`codec.coders.edges.model`) on the data set's pictures."""
+"""Build the table `edges`: train the networks of the edge coder (`codec.coders.edges.model`)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,22 +29,22 @@ from codec.layers import EdgeMap
 from codec.structure.contours import find_contours
 from training.data.tiles import Tile, load_tile
 
-#: Grids, and the shortest contours left in them, that are drawn from the pictures.
+#: Training grids, in cells on a side, and lengths of the shortest contours in them, in pixels.
 SIDES = (40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120, 128, 144, 160, 176, 192, 224, 256)
 FINER_SIDES = (96, 112, 128, 160, 192, 224, 256)
 SHORTEST = (4, 8, 8, 8, 12, 12, 16, 20, 30, 60)
 
-#: Share of grids that look as a given drawing may, with all that is in it.
+#: Share of grids made like those of a user's own drawing, without pruning.
 DRAWING_SHARE = 0.15
 
-#: Share of grids that are coarse maps of nested ones, and the least grid that is halved once more.
+#: Share of grids that are coarse maps of nested ones, and the smallest grid that is halved again.
 HALVED_SHARE = 0.4
 HALVED_SIDE = 96
 
-#: Units of the two hidden stages.
+#: Units of the two hidden layers.
 UNITS = (64, 32)
 
-#: Bound of the second stage's weights: 64 clipped units of 1024 times it stay below 2**31.
+#: Bound of the second layer's weights, so that the sum over 64 clipped units of 1024 stays below 2**31.
 SECOND_BOUND = 7.0
 
 #: Logistic units in one nat.
@@ -54,7 +54,7 @@ _Samples = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def draw_maps(data: Path, tiles: list[Tile], maps: int, *, finer: bool, seed: int) -> Iterator[tuple[EdgeMap, bool]]:
-    """Draw `maps` edge maps of random cuts of each picture, and tell of each whether it is halved."""
+    """Yield `maps` edge maps of random crops of each picture, each with whether it is halved."""
     random = np.random.default_rng(seed)
     cv2.setNumThreads(1)
     for tile in tiles:
@@ -62,7 +62,7 @@ def draw_maps(data: Path, tiles: list[Tile], maps: int, *, finer: bool, seed: in
         for index in range(maps):
             contours, lines = find_contours(_cut(whole, random) if index else whole)
             halved = random.random() < HALVED_SHARE
-            # A map that refines is of a fine grid, and halves one of a grid twice as fine if it is refined itself.
+            # A refining map has a fine grid. If it is refined itself, it is the half of a grid twice as fine.
             sides = [side for side in FINER_SIDES if side >= HALVED_SIDE * (1 + (finer and halved))]
             side = int(random.choice(sides if finer or halved else SIDES))
             if random.random() < DRAWING_SHARE:
@@ -83,12 +83,12 @@ def _cut(picture: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.
     cut = picture[top : top + size, left : left + size]
     cut = cut[:, ::-1] if random.random() < 0.5 else cut
     cut = np.ascontiguousarray(cut)
-    way = cv2.INTER_LANCZOS4 if random.random() < 0.5 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(cut, (side, side), interpolation=way), np.uint8)
+    interpolation = cv2.INTER_LANCZOS4 if random.random() < 0.5 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(cut, (side, side), interpolation=interpolation), np.uint8)
 
 
 def sample(edges: EdgeMap, cells: int, *, halved: bool, finer: bool, random: np.random.Generator) -> _Samples:
-    """Features (packed to bits) and values of up to `cells` random cells that the coder would code."""
+    """Return the features (packed to bits) and values of up to `cells` random cells that the coder codes."""
     rows, columns = edges.grid.shape
     padded = np.zeros((rows + REACH_UP, columns + 2 * REACH_ACROSS), np.uint8)
     padded[REACH_UP:, REACH_ACROSS:-REACH_ACROSS] = edges.grid
@@ -99,7 +99,7 @@ def sample(edges: EdgeMap, cells: int, *, halved: bool, finer: bool, random: np.
     around = np.pad(coarse.astype(np.uint8), REACH_COARSE)
     coded = np.repeat(np.repeat(coarse, 2, axis=0), 2, axis=1)[:rows, :columns] if finer else np.ones_like(edges.grid)
     if finer:
-        # The last of four that are not all empty is known where the other three are.
+        # Of four cells that are not all empty, the last one is known if the other three are empty.
         known = ~(edges.grid[:-1, :-1] | edges.grid[:-1, 1:] | edges.grid[1:, :-1])
         coded[1::2, 1::2] &= ~known[::2, ::2]
     places = np.argwhere(coded)
@@ -185,7 +185,7 @@ def _to_integers(net: _Net) -> dict[str, NDArray[np.int32]]:
 def build(
     data: Path, tiles: list[Tile], *, maps: int, cells: int, epochs: int, seed: int = 0
 ) -> dict[str, NDArray[np.int32]]:
-    """Make the table `edges`: both networks, the one of finer maps with the prefix `finer_`."""
+    """Make the table `edges`: the networks for whole maps, and for refined ones with the prefix `finer_`."""
     table = {}
     for finer in (False, True):
         sets = []

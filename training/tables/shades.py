@@ -1,4 +1,4 @@
-"""Tabulates which colours levels stand for and how they look (`codec.coders.colors`)."""
+"""Build the table `shades`: the colours of quantiser levels and their perceptual distances (`codec.coders.colors`)."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ def build() -> dict[str, NDArray[np.generic]]:
 
 
 def _tabulate_looks() -> dict[str, NDArray[np.generic]]:
-    """What `codec.coders.colors.candidates` knows of how colours look."""
+    """Return the colour conversion tables of `codec.coders.colors.candidates`."""
     part = np.arange(256) / 255.0
     linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
     light = np.arange(0, LINEAR_ONE + 1, 1 << LINEAR_STEP) / LINEAR_ONE
@@ -44,7 +44,7 @@ def _tabulate_looks() -> dict[str, NDArray[np.generic]]:
 
 
 def _tabulate_levels(step: int) -> dict[str, NDArray[np.generic]]:
-    """Which RGB each triple of levels stands for, and how differences from it look."""
+    """Return the RGB of each triple of levels, and the quadratic form of perceptual differences from it."""
     size = TENTHS[step] / 10
     corners = np.stack(np.meshgrid(*[np.arange(0, 256, 15)] * 3, indexing="ij"), axis=-1).astype(np.uint8)
     levels = np.round(bend(corners) / size).astype(int).reshape(-1, 3)

@@ -1,12 +1,10 @@
-"""Trains the statistics of the text coder (`codec.coders.text.context_model`) on prompts.
+"""Build the table `text`: the statistics of the text coder (`codec.coders.text.context_model`).
 
-Every context's counts come from all training texts. What a count is worth, and how to mix, is learnt on the same texts
-with each one's own counts taken out first, so that it holds for texts that were never seen.
+The counts of every context come from all training texts. The probabilities of counts and the mixing weights are learnt
+on the same texts; the counts of a text are subtracted while it is used, so that they hold for unseen texts.
 """
 
-import json
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,50 +30,26 @@ from codec.coders.text.payload import (
     own_place,
     own_value,
 )
-from training.data.tiles import TABLES_HELD_OUT_PERCENT, is_kept_out, read_tiles
+from training.data.prompts import is_held_out_prompt
 
-#: Least count that a context is kept for: a phrase of which there is one is no statistic.
+#: Least count of a context in the table, by context: single occurrences of longer contexts are no statistic.
 LEAST_COUNT = np.array([1, 1, 2, 2, 2, 3, 2, 3, 2], np.int64)
 
-#: log2 of the places of the table of counts, ten times those that are needed.
+#: log2 of the slots of the table of counts: ten times the number needed.
 _COUNT_BITS = 23
 
 _RATES = (40, 20, 10, 4)
-
-
-def read_prompts(path: Path) -> list[str]:
-    """The prompts of a file, one a line."""
-    return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-
-
-def read_names(path: Path) -> list[str]:
-    """Names of things: those of a JSON list of objects that have one, or a text file's lines."""
-    if path.suffix == ".json":
-        return sorted({str(row["name"]) for row in json.loads(path.read_text(encoding="utf-8"))})
-    return read_prompts(path)
-
-
-def held_out(prompt: str) -> bool:
-    """Whether a prompt is kept for measuring."""
-    return is_kept_out(prompt, TABLES_HELD_OUT_PERCENT)
-
-
-def style_texts(data: Path) -> list[str]:
-    """The styles and categories of the data set's pictures, as prompts may name them."""
-    tiles = [tile for tile in read_tiles(data) if not tile.held_out_of_tables]
-    styles = {tile.style for tile in tiles}
-    return sorted(styles | {", ".join(tile.categories).lower() for tile in tiles} - {""})
 
 
 def build(prompts: Iterable[str], others: Iterable[str], seed: int = 0) -> dict[str, NDArray[np.generic]]:
     """Make the table `text`.
 
     Args:
-        prompts: texts to count and to learn from; held-out ones among them are left out.
+        prompts: texts to count and to learn from; held-out ones are left out.
         others: texts to count only.
         seed: of the order of learning.
     """
-    learnt = [_units(prompt) for prompt in prompts if not held_out(prompt)]
+    learnt = [_units(prompt) for prompt in prompts if not is_held_out_prompt(prompt)]
     keys = np.zeros(1 << _COUNT_BITS, np.int64)
     counts = np.zeros((1 << _COUNT_BITS, 2), np.int32)
     contexts = np.zeros(1 << _COUNT_BITS, np.uint8)
@@ -83,8 +57,8 @@ def build(prompts: Iterable[str], others: Iterable[str], seed: int = 0) -> dict[
         _count(units, keys, counts, contexts, 1)
 
     squash, stretch = logistic_tables()
-    worth = _first_worth()
-    worth_seen = np.zeros(worth.shape, np.int32)
+    state_probabilities = _initial_probabilities()
+    state_counts = np.zeros(state_probabilities.shape, np.int32)
     by_match = np.full((8 * 8, INPUTS), 65536 // 8, np.int32)
     by_node = np.full((256, INPUTS), 65536 // 8, np.int32)
     random = np.random.default_rng(seed)
@@ -93,12 +67,12 @@ def build(prompts: Iterable[str], others: Iterable[str], seed: int = 0) -> dict[
         for index in random.permutation(len(learnt)):
             _count(learnt[index], keys, counts, contexts, -1)
             own = np.full((OWN_CONTEXTS, OWN_PLACES), OWN_NEW, np.int32)
-            mixing = worth, worth_seen, by_match, by_node
+            mixing = state_probabilities, state_counts, by_match, by_node
             bits += _learn(learnt[index], keys, counts, LEAST_COUNT, *mixing, own, OWN_RATES, squash, stretch, rate)
             _count(learnt[index], keys, counts, contexts, 1)
         print(f"rate {rate}: {bits / sum(units.size for units in learnt):.4f} bits a byte", flush=True)
     checks, states = _place(keys, counts, contexts)
-    values = stretch[np.clip(worth >> 10, 0, 4095)]
+    values = stretch[np.clip(state_probabilities >> 10, 0, 4095)]
     values[:, 0] = 0
     return {
         "checks": checks,
@@ -113,8 +87,8 @@ def _units(text: str) -> NDArray[np.int32]:
     return np.frombuffer(text.encode() + b"\0", np.uint8).astype(np.int32)
 
 
-def _first_worth() -> NDArray[np.int32]:
-    """Chance of a one after each state, 22-bit fixed point, before anything is learnt."""
+def _initial_probabilities() -> NDArray[np.int32]:
+    """Return the initial probability of a one after each state, in 22-bit fixed point."""
     middle = np.append((COUNT_CLASSES[:-1] + COUNT_CLASSES[1:] - 1) / 2, 80.0)
     zeros, ones = np.meshgrid(middle, middle, indexing="ij")
     chance = (ones + 0.2) / (zeros + ones + 0.4)
@@ -170,8 +144,8 @@ def _learn(
     keys: NDArray[np.int64],
     counts: NDArray[np.int32],
     least: NDArray[np.int64],
-    worth: NDArray[np.int32],
-    worth_seen: NDArray[np.int32],
+    state_probabilities: NDArray[np.int32],
+    state_counts: NDArray[np.int32],
     by_match: NDArray[np.int32],
     by_node: NDArray[np.int32],
     own: NDArray[np.int32],
@@ -180,7 +154,7 @@ def _learn(
     stretch: NDArray[np.int32],
     rate: int,
 ) -> float:
-    """Learn from one text as the coder would code it; return what it would cost, in bits."""
+    """Learn from one text in coding order; return its cost in bits."""
     cost = 0.0
     inputs = np.zeros(INPUTS, np.int32)
     inputs[INPUTS - 1] = BIAS
@@ -198,7 +172,7 @@ def _learn(
                 zeros, ones = counts[slot, 0], counts[slot, 1]
                 known = _state(zeros, ones) if zeros + ones >= least[index] else 0
                 states[index] = known
-                inputs[index] = stretch[worth[index, known] >> 10] if known else 0
+                inputs[index] = stretch[state_probabilities[index, known] >> 10] if known else 0
                 if known and index < BYTE_CONTEXTS:
                     bytes_known = index
                 elif known:
@@ -218,9 +192,10 @@ def _learn(
             for index in range(CONTEXTS):
                 known = states[index]
                 if known:
-                    count = worth_seen[index, known]
-                    worth[index, known] += ((bit << 22) - worth[index, known]) // (count + 1.5)
-                    worth_seen[index, known] = min(count + 1, 2000)
+                    count = state_counts[index, known]
+                    step = ((bit << 22) - state_probabilities[index, known]) // (count + 1.5)
+                    state_probabilities[index, known] += step
+                    state_counts[index, known] = min(count + 1, 2000)
             node = node << 1 | bit
         enter_unit(units[place], words)
     return cost
@@ -229,7 +204,7 @@ def _learn(
 def _place(
     keys: NDArray[np.int64], counts: NDArray[np.int32], contexts: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
-    """Put the states of what is common enough where the coder looks for them."""
+    """Put the states of frequent contexts into the coder's hash table."""
     totals = counts.sum(axis=1)
     kept = np.flatnonzero((keys > 0) & (totals >= LEAST_COUNT[contexts]))
     if len(kept) > (1 << TABLE_BITS) * 0.8:
