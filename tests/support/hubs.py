@@ -1,4 +1,4 @@
-"""A hub's cache, and a hub, made of tiny models."""
+"""A hub and a hub's cache with tiny models."""
 
 import json
 import shutil
@@ -25,12 +25,12 @@ ADAPTERS = {
     "openpose": "TencentARC/t2iadapter_openpose_sd14v1",
 }
 
-#: The layer that the tiny LoRA changes, as a module and as the LoRA spells it.
+#: The UNet's layer that the tiny LoRA changes.
 LORA_MODULE = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
 
 
 def write_repositories(root: Path) -> dict[str, Path]:
-    """Write tiny stand-ins of all that `sd15` and `sd15-lcm` are made of; hub id -> folder."""
+    """Write tiny versions of all repositories of `sd15` and `sd15-lcm`; return hub id -> folder."""
     model = build_tiny_model(root / "sd15", "sd15")
     folders = {BASE: root / "base"}
     folders[BASE].mkdir()
@@ -45,7 +45,7 @@ def write_repositories(root: Path) -> dict[str, Path]:
 
 
 def as_pickle(folder: Path) -> Path:
-    """Turn a part's weights into the pickle that TencentARC publishes."""
+    """Convert a part's weights into a pickle, as TencentARC publishes them."""
     weights = folder / "diffusion_pytorch_model.safetensors"
     torch.save(load_file(weights), folder / "diffusion_pytorch_model.bin")
     weights.unlink()
@@ -53,7 +53,7 @@ def as_pickle(folder: Path) -> Path:
 
 
 def write_lora(folder: Path) -> Path:
-    """Write a LoRA of one layer, rank 2 and alpha 4, in the naming that LCM-LoRA is published in."""
+    """Write a LoRA of one layer, rank 2 and alpha 4, with the tensor names of LCM-LoRA."""
     folder.mkdir()
     name = "lora_unet_" + LORA_MODULE.replace(".", "_")
     down, up = torch.full((2, 8), 0.5), torch.full((8, 2), 0.25)
@@ -63,18 +63,18 @@ def write_lora(folder: Path) -> Path:
 
 
 def fill_cache(cache: Path, folders: dict[str, Path]) -> None:
-    """Lay repositories into a hub's cache folder as if they had been downloaded."""
+    """Copy repositories into a hub's cache folder, in the layout of downloaded ones."""
     for hub_id, folder in folders.items():
-        home = cache / f"models--{hub_id.replace('/', '--')}"
-        (home / "refs").mkdir(parents=True)
-        (home / "refs" / "main").write_text(COMMIT)
-        shutil.copytree(folder, home / "snapshots" / COMMIT)
+        repository = cache / f"models--{hub_id.replace('/', '--')}"
+        (repository / "refs").mkdir(parents=True)
+        (repository / "refs" / "main").write_text(COMMIT)
+        shutil.copytree(folder, repository / "snapshots" / COMMIT)
 
 
 @contextmanager
 def serve(folders: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
-    """Serve repositories on loopback as the hub does; gives the address and the list of files asked for."""
-    asked: list[str] = []
+    """Serve repositories on loopback like the hub; yields the address and the list of requested files."""
+    requested: list[str] = []
 
     class Hub(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
@@ -94,7 +94,7 @@ def serve(folders: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
                 self._send(404, b"", {"X-Error-Code": "EntryNotFound"})
                 return
             if body:
-                asked.append(f"{hub_id}/{name}")
+                requested.append(f"{hub_id}/{name}")
             content = file.read_bytes()
             self._send(200, content if body else b"", {"ETag": f'"{hash((hub_id, name))}"'}, len(content))
 
@@ -127,7 +127,7 @@ def serve(folders: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        yield f"http://127.0.0.1:{server.server_address[1]}", requested
     finally:
         server.shutdown()
         server.server_close()

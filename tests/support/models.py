@@ -1,4 +1,4 @@
-"""Tiny models in the hub's layout: the real diffusers classes, random weights, a few thousand parameters."""
+"""Tiny models in the hub's layout: real diffusers classes, random weights, a few thousand parameters."""
 
 import json
 from pathlib import Path
@@ -29,14 +29,16 @@ Kind = Literal["mini", "sd15", "controlnet", "sdxl"]
 
 
 def build_tiny_model(folder: Path, kind: Kind = "mini", *, seed: int = 0) -> Path:
-    """Write a tiny model into `folder` and return it.
+    """Write a tiny model into `folder` and return the folder.
 
     Args:
+        folder: the model's folder; created.
         kind: "mini" has the embedded model's parts (flow matching, 3 UNet levels, AutoencoderTiny);
             "sd15" has Stable Diffusion 1.5's block order, scheduler family and KL autoencoder, and a pose adapter;
-            "controlnet" is that with ControlNets for lines and poses, and an adapter for colours alone;
-            "sdxl" has Stable Diffusion XL's two text encoders, times and sizes, and its adapters.
-            All draw 64 pixels on the long side.
+            "controlnet" is "sd15" with ControlNets for edges and poses, and an adapter for colours only;
+            "sdxl" has Stable Diffusion XL's two text encoders, time ids, and adapters.
+            All render 64 pixels on the long side.
+        seed: of the weights.
     """
     torch.manual_seed(seed)
     parts = build_parts(kind)
@@ -54,7 +56,7 @@ def build_tiny_model(folder: Path, kind: Kind = "mini", *, seed: int = 0) -> Pat
 
 
 def build_parts(kind: Kind) -> dict[str, Any]:
-    """The parts of a tiny model but for its adapters, by name."""
+    """Return the parts of a tiny model without its adapters, by name."""
     mini = kind == "mini"
     tokenizer = _build_tokenizer()
     if kind == "sdxl":
@@ -81,7 +83,7 @@ def _library(part: Any) -> str:
 
 
 def build_adapters(kind: Kind) -> dict[str, Any]:
-    """The tiny model's adapters, by name."""
+    """Return the tiny model's adapters, by name."""
     if kind == "controlnet":
         return {"color": _spread(_build_adapter("light_adapter", 3, (8, 16, 16)))}
     if kind == "sdxl":
@@ -141,7 +143,7 @@ def _build_xl_unet() -> Any:
 
 def _build_controlnet(unet: Any) -> Any:
     controlnet = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(4, 4, 8, 8))
-    # Its last layers begin at zero and would do nothing.
+    # The last layers start at zero, so that the ControlNet would have no effect.
     for block in (*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block):
         torch.nn.init.normal_(block.weight, std=0.2)
     torch.nn.init.normal_(controlnet.controlnet_cond_embedding.conv_out.weight, std=0.2)
@@ -206,7 +208,7 @@ def _build_text_encoder(tokenizer: Any, *, projecting: bool = False) -> Any:
 
 
 def _spread(module: Any) -> Any:
-    """Make random weights larger: fresh layers are so timid that conditions would hardly show in a picture."""
+    """Double the random weights: with the initial ones, conditions hardly change a picture."""
     with torch.no_grad():
         for parameter in module.parameters():
             if parameter.ndim > 1:

@@ -1,4 +1,4 @@
-"""Events of a small picture, made of real priors and synthetic frames."""
+"""Receiver events of a small picture, with real priors and synthetic frames."""
 
 from dataclasses import dataclass, field
 
@@ -22,7 +22,7 @@ SIZES = {Layer.SEMANTIC: 60, Layer.STRUCTURE: 300, Layer.TEXTURE: 80}
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture of one size, prompt and link, and the events that tell of it; times count from `at`."""
+    """A picture with one size, prompt and link, and its events; times count from `at`."""
 
     name: str = "p1"
     prompt: str = "a red barn under a wide sky"
@@ -68,7 +68,7 @@ class Scene:
     def frame(
         self, *layers: Layer, after: float = 1.0, step: int = 4, steps: int = 4, shade: int | None = None
     ) -> FrameRendered:
-        """A plain frame; its shade of grey tells frames apart."""
+        """Return a plain frame; frames differ in their shade of grey."""
         grey = step * 10 if shade is None else shade
         frame = Frame(
             image=Image.new("RGB", self.canvas, (grey, grey, grey)),
@@ -87,7 +87,7 @@ class Scene:
         return PictureFailed(picture=self.name, reason=reason, at=self.at + after)
 
     def whole(self) -> list[Event]:
-        """Everything that happens to a picture that arrives well."""
+        """Return all events of a picture that arrives without errors."""
         text, lines, colours = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE
         return [
             self.opened(),

@@ -1,4 +1,4 @@
-"""Pictures measured at every level against other formats."""
+"""Pictures measured at every level, against other formats."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ def images(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["WebP", "AVIF", "JPEG", "JPEG XL"])
-def test_formats_take_as_many_bytes_or_more(name: str) -> None:
+def test_formats_take_at_least_as_many_bytes(name: str) -> None:
     codec = next(codec for codec in load_formats() if codec.name == name)
     picture = np.ascontiguousarray(draw_picture()[:256, :256])
     found = candidates(picture, 700, codec)

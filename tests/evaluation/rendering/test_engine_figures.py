@@ -1,4 +1,4 @@
-"""The measurements themselves, on a tiny model and tiny pictures."""
+"""The measurements, on a tiny model and tiny pictures."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def subjects() -> list[Subject]:
     return [Subject(f"{seed}.png", original, priors, seed) for seed in (1, 2)]
 
 
-def test_speed_is_taken_of_the_same_work(model: Model, subjects: list[Subject]) -> None:
+def test_speeds_are_measured_on_the_same_work(model: Model, subjects: list[Subject]) -> None:
     speed = measure_speed(model, subjects[0], steps=3, rounds=1)
     assert speed.engine_share == pytest.approx(speed.engine_s / speed.bare_s)
     assert speed.stock_share == pytest.approx(speed.stock_s / speed.whole_s)
@@ -47,7 +47,7 @@ def test_a_crowd_is_finished(model: Model, subjects: list[Subject]) -> None:
     assert crowd.last_first_s > 0
 
 
-def test_late_layers_cost_what_the_plan_says(model: Model, subjects: list[Subject]) -> None:
+def test_late_layers_cost_what_the_policy_says(model: Model, subjects: list[Subject]) -> None:
     arrivals = measure_arrivals(model, subjects, 20)
     for figures in arrivals:
         assert figures.full_passes == 60
@@ -60,6 +60,6 @@ def test_limits_cover_every_layer_and_moment(model: Model, subjects: list[Subjec
     assert set(policy.limits) == {"semantic", "structure", "texture"}
     joins = [point for point in policy.points if point.layer == "texture" and point.joins]
     assert [round(point.moment * 6) for point in joins] == [1, 2, 3, 4, 5]
-    # From the first step on there is nothing to rewind to, and a picture that joins late is still drawn to its end.
+    # After the first step a run cannot be rewound, and a run that a layer joins late still ends.
     assert min(point.moment for point in policy.points if not point.joins) > min(point.moment for point in joins)
     assert all(0 <= point.similarity <= 1 for point in policy.points)

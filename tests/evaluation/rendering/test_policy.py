@@ -18,17 +18,17 @@ def point(moment: float, target: float | None = None, *, good: bool = True) -> P
 @pytest.mark.parametrize(
     ("points", "expected"),
     [
-        # Nothing agrees: the layer joins only a run that has not begun, else it starts again.
+        # Nothing agrees: the layer joins only a run that has not started; otherwise the run restarts.
         ([point(0.2, good=False), point(0.4, 0.2, good=False)], ArrivalLimits(join=0.0)),
-        # It joins up to the last moment that agrees, if all before it do.
+        # The layer joins up to the last moment that agrees, if all earlier ones agree.
         ([point(0.2), point(0.4), point(0.6, good=False)], ArrivalLimits(join=0.4)),
         ([point(0.2), point(0.4, good=False), point(0.6)], ArrivalLimits(join=0.2)),
-        # Beyond, it is rewound to where most is saved on the average.
+        # Later, the run is rewound to the target with the largest mean saving.
         (
             [point(0.2), point(0.4, good=False), point(0.4, 0.1), point(0.6, 0.1), point(0.4, 0.2), point(0.6, 0.2)],
             ArrivalLimits(join=0.2, rewind=0.6, rewind_to=0.2),
         ),
-        # Rewinding a little less far for much longer is worth more.
+        # A target that saves less but agrees for longer wins.
         (
             [point(0.2, good=False), point(0.2, 0.1), point(0.8, 0.1), point(0.4, 0.2), point(0.8, 0.2, good=False)],
             ArrivalLimits(join=0.0, rewind=0.8, rewind_to=0.1),
@@ -39,7 +39,7 @@ def test_recommended_limits(points: list[PolicyPoint], expected: ArrivalLimits) 
     assert recommend(points) == expected
 
 
-def test_a_picture_that_is_another_one_does_not_agree_however_good() -> None:
+def test_a_different_picture_does_not_agree_however_good() -> None:
     other = PolicyPoint(layer="semantic", moment=0.2, target=0.2, quality=1.0, similarity=0.3, saved=0.2)
     assert not other.agrees
     assert recommend([other]) == ArrivalLimits(join=0.0)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-# Before torch: what this package sets must not come too late.
+# Before torch, which reads the environment variable that this package sets.
 import receiver.rendering  # noqa: F401  isort: skip
 import torch
 
@@ -39,14 +39,14 @@ def sd15_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def mini(mini_folder: Path) -> Model:
-    """A tiny model of `mini`'s kind with steps of its own, whatever the real one is tuned to."""
+    """A tiny model of `mini`'s kind, with fixed steps that do not depend on the real one's settings."""
     settings = replace(flow_settings(CANVAS[0]), steps=8, previews=(2, 4))
     return load_model(mini_folder, "cpu", dtype="float32", settings=settings)
 
 
 @pytest.fixture(scope="session")
 def sd15(sd15_folder: Path) -> Model:
-    """A tiny model of Stable Diffusion's kind that takes prompts as stock pipelines do."""
+    """A tiny model of Stable Diffusion's kind, with literal prompts as in stock pipelines."""
     model = load_model(sd15_folder, "cpu", dtype="float32")
     return replace(model, settings=replace(model.settings, weighted_prompts=False))
 
@@ -68,7 +68,7 @@ def sdxl(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 @pytest.fixture(scope="session")
 def priors() -> Priors:
-    """A small picture with words, lines and colours."""
+    """A small picture with a prompt, edges and colours."""
     random = np.random.default_rng(5)
     return Priors(
         CANVAS,
@@ -85,7 +85,7 @@ def skeleton() -> Skeleton:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty hub's cache, and an empty cache of layercast's own, in place of this machine's."""
+    """Empty caches of the hub and of layercast, in place of this machine's."""
     folder = tmp_path / "hub"
     folder.mkdir()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder))

@@ -1,4 +1,4 @@
-"""Stable Diffusion 1.5 at full size, weights random: does the real architecture go through the same path?"""
+"""Stable Diffusion 1.5 at full size with random weights: the real architecture runs in the same code."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.support.models import build_parts
 
 
 def fill(module: Any) -> Any:
-    """Give a module that was built on the meta device small random weights."""
+    """Give small random weights to a module built on the meta device."""
     module = module.to_empty(device="cpu").to(torch.bfloat16)
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.02)

@@ -23,7 +23,7 @@ from tests.support.models import build_parts
 
 @pytest.fixture
 def copy(mini_folder: Path, tmp_path: Path) -> Path:
-    """A copy of the tiny model, to be broken."""
+    """A copy of the tiny model, for tests that break it."""
     return Path(shutil.copytree(mini_folder, tmp_path / "copy"))
 
 
@@ -36,7 +36,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
-def test_a_local_folder_is_understood(mini: Model, mini_folder: Path, sd15: Model) -> None:
+def test_a_local_folder_is_loaded(mini: Model, mini_folder: Path, sd15: Model) -> None:
     assert set(mini.adapters) == {Condition.EDGES, Condition.COLORS}
     assert set(sd15.adapters) == {Condition.EDGES, Condition.COLORS, Condition.SKELETON}
     assert load_model(mini_folder, "cpu").settings == flow_settings(64)
@@ -121,7 +121,7 @@ def test_an_unknown_scheduler_is_named(copy: Path) -> None:
         load_model(copy, "cpu")
 
 
-def test_half_precision_files_will_do(copy: Path, mini: Model) -> None:
+def test_half_precision_files_are_loaded(copy: Path, mini: Model) -> None:
     for part in ("unet", "vae", "text_encoder"):
         (weights,) = (copy / part).glob("*.safetensors")
         weights.rename(weights.with_name(weights.name.replace(".safetensors", ".fp16.safetensors")))
@@ -178,7 +178,7 @@ def test_adapters_are_borrowed_by_models_made_from_stable_diffusion(
     assert set(find_files(bare).adapters) == set(Condition)
 
 
-def test_a_model_without_adapters_says_so(copy: Path, priors: Priors, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_model_without_adapters_logs_a_warning(copy: Path, priors: Priors, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "receiver")
     shutil.rmtree(copy / "t2iadapter_color")
     shutil.rmtree(copy / "t2iadapter_structure")
@@ -227,7 +227,7 @@ def test_the_base_repository_is_the_published_one() -> None:
     assert build_parts("sd15")["scheduler"].config.beta_end == 0.012
 
 
-def test_wishes_change_a_models_settings(mini_folder: Path, priors: Priors) -> None:
+def test_tuning_changes_a_models_settings(mini_folder: Path, priors: Priors) -> None:
     wishes = Tuning(guidance=3.0, negative_prompt="blur", weights={Condition.EDGES: 0.3})
     model = load_model(mini_folder, "cpu", dtype="float32", tuning=wishes)
     assert (model.settings.guidance, model.settings.negative_prompt) == (3.0, "blur")
@@ -237,6 +237,6 @@ def test_wishes_change_a_models_settings(mini_folder: Path, priors: Priors) -> N
 
 
 @pytest.mark.parametrize("wishes", [Tuning(guidance=-1), Tuning(guidance=1e9), Tuning(weights={Condition.EDGES: 3.0})])
-def test_wishes_that_make_no_sense(wishes: Tuning) -> None:
+def test_tuning_out_of_range_is_refused(wishes: Tuning) -> None:
     with pytest.raises(UsageError):
         wishes.apply(flow_settings(64))

@@ -1,4 +1,4 @@
-"""Kinds of models beside Stable Diffusion 1.5 with T2I-Adapters, against what diffusers' own pipelines do."""
+"""Other models than Stable Diffusion 1.5 with T2I-Adapters, compared with diffusers' own pipelines."""
 
 from dataclasses import replace
 from itertools import combinations
@@ -30,7 +30,7 @@ LAYERS = (Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE)
 
 
 def ddim(model: Model) -> Model:
-    """With a scheduler that stock pipelines drive just as we do, literal prompts, and nothing done to colours."""
+    """With a scheduler that stock pipelines drive in the same way, literal prompts, and no colour fitting."""
     scheduler = DDIMScheduler.from_config(model.scheduler.config)
     return replace(model, scheduler=scheduler, settings=replace(model.settings, weighted_prompts=False, color_pull=0.0))
 
@@ -120,7 +120,7 @@ def test_every_set_of_layers_gives_its_own_picture(kind: str, priors: Priors, re
 
 
 @pytest.mark.parametrize("kind", ["controlled", "sdxl"])
-def test_a_batch_of_such_pictures_changes_none(kind: str, priors: Priors, request: pytest.FixtureRequest) -> None:
+def test_a_batch_changes_no_picture(kind: str, priors: Priors, request: pytest.FixtureRequest) -> None:
     model: Model = request.getfixturevalue(kind)
     model = replace(model, settings=replace(model.settings, weighted_prompts=False))
     conditioner = Conditioner(model)
@@ -153,7 +153,7 @@ def test_weights_of_conditions_count(controlled: Model, priors: Priors) -> None:
 
 
 def test_the_trailing_solver_is_what_euler_does(sd15: Model) -> None:
-    """Distilled models come with Euler's scheduler; ours takes the same path from the same noise."""
+    """Distilled models use Euler's scheduler; ours takes the same path from the same noise."""
     config = dict(sd15.scheduler.config) | {"timestep_spacing": "trailing", "use_karras_sigmas": False}
     euler = EulerDiscreteScheduler.from_config(config)
     ours = choose_scheduler(euler, "trailing")

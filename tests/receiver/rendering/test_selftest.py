@@ -37,7 +37,7 @@ def test_a_sound_model_agrees_with_itself(mini: Model) -> None:
     assert (way.difference, way.repeats, way.dtype) == (0.0, True, "float32")
 
 
-def test_half_numbers_stay_within_what_is_documented(mini: Model, mini_folder: Path, priors: Priors) -> None:
+def test_half_precision_stays_within_its_tolerance(mini: Model, mini_folder: Path, priors: Priors) -> None:
     half = load_model(mini_folder, "cpu", dtype="bfloat16", performance="plain", settings=mini.settings)
     assert (last(half, priors) - last(mini, priors)).float().abs().mean() <= TOLERANCES["bfloat16"]
 
@@ -75,7 +75,7 @@ def test_the_fastest_way_that_agrees_wins() -> None:
     assert fastest([]) is Performance.PLAIN
 
 
-def test_what_was_found_out_is_remembered(tmp_path: Path) -> None:
+def test_the_result_of_a_check_is_stored(tmp_path: Path) -> None:
     assert recorded_performance("abc") is Performance.PLAIN
     record_performance("abc", Performance.OPENVINO, {"openvino": 0.1})
     assert recorded_performance("abc") is Performance.OPENVINO
@@ -84,7 +84,7 @@ def test_what_was_found_out_is_remembered(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("performance", "message"), [("warp", "use one of auto"), ("graphs", "need a CUDA device")])
-def test_ways_that_cannot_be(mini: Model, performance: str, message: str) -> None:
+def test_impossible_performances_are_refused(mini: Model, performance: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         with_performance(mini, performance)
 
@@ -124,7 +124,7 @@ def test_another_model_is_reported(meant: str, name: str, revision: str | None, 
     assert line is None if expected is None else expected in str(line)
 
 
-def test_revisions_are_read_from_where_files_lie(tmp_path: Path) -> None:
+def test_revisions_are_read_from_folder_names(tmp_path: Path) -> None:
     folder = tmp_path / "snapshots" / COMMIT
     folder.mkdir(parents=True)
     assert revision_of(folder) == COMMIT

@@ -1,4 +1,4 @@
-"""The autoencoder's encoder against the cosine transform itself."""
+"""The autoencoder's encoder, compared with the cosine transform."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_gray_has_no_chroma() -> None:
         assert build_vae(SMOKE).encode(gray).latents[:, 1:3].abs().max() < 1e-5
 
 
-def test_the_mirrored_pictures_latents() -> None:
-    pictures, vae = torch.from_numpy(_pictures()), build_vae(SMOKE)
+def test_latents_of_the_mirrored_picture() -> None:
+    pictures, vae = torch.from_numpy(_pictures()), build_vae()
     with torch.no_grad():
         torch.testing.assert_close(mirror(vae.encoder(pictures)), vae.encoder(pictures.flip(-1)), atol=1e-5, rtol=0)

@@ -9,7 +9,7 @@ from receiver.rendering.backends.offload import OffloadedModule
 
 
 class Part:
-    """Records where it is moved to, and what is called."""
+    """Records moves and calls."""
 
     config = "config"
 

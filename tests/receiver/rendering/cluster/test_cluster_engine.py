@@ -1,4 +1,4 @@
-"""Two replicas on a local Ray cluster. Slow: a cluster takes its time to start."""
+"""Two replicas on a local Ray cluster. Slow, because a cluster starts slowly."""
 
 import os
 import signal
@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 
 from codec.layers import Layer, Priors
-from layercast_common.errors import EngineBusyError, MissingExtraError, RenderError, UsageError
+from layercast_common.errors import EngineBusyError, RenderError, UsageError
 from receiver.rendering.cluster.cluster_engine import ClusterEngine
 from receiver.rendering.cluster.options import ClusterOptions
 from receiver.rendering.engine.direct import render
 from receiver.rendering.frames import Frame
 from receiver.rendering.loader import load_model
-from receiver.rendering.start import start_renderer
 
 #: Longest wait for a picture, in seconds.
 PATIENCE = 240
@@ -63,7 +62,7 @@ def test_later_layers_take_a_pictures_place(cluster: ClusterEngine, priors: Prio
 
 @pytest.mark.slow
 @needs_ray
-def test_cancelled_pictures_make_room(cluster: ClusterEngine, priors: Priors) -> None:
+def test_cancelled_pictures_free_places(cluster: ClusterEngine, priors: Priors) -> None:
     drawings = [cluster.submit(f"c{number}", priors, 1, lambda _: None, 500) for number in range(32)]
     with pytest.raises(EngineBusyError):
         cluster.submit("one too many", priors, 1, lambda _: None)
@@ -75,7 +74,7 @@ def test_cancelled_pictures_make_room(cluster: ClusterEngine, priors: Priors) ->
 
 @pytest.mark.slow
 @needs_ray
-def test_wrong_requests_are_told_as_by_an_engine(cluster: ClusterEngine, priors: Priors) -> None:
+def test_wrong_requests_raise_the_engines_errors(cluster: ClusterEngine, priors: Priors) -> None:
     with pytest.raises(UsageError, match="steps"):
         cluster.submit("d", priors, 1, lambda _: None, 0).result(PATIENCE)
 
@@ -90,14 +89,3 @@ def test_no_picture_is_lost_when_a_replica_dies(cluster: ClusterEngine, priors: 
     os.kill(cluster.find_process(), signal.SIGKILL)
     assert sum(drawing.result(PATIENCE).final for drawing in drawings) == 20
     assert cluster.pictures == 0
-
-
-def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "ray", None)
-    with pytest.raises(MissingExtraError, match=r"layercast\[ray\]"):
-        start_renderer("mini", replicas=2)
-
-
-def test_loaded_models_stay_where_they_are() -> None:
-    with pytest.raises(UsageError, match="pass its name"):
-        start_renderer(object(), replicas=1)  # type: ignore[arg-type]

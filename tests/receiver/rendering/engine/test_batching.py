@@ -21,19 +21,19 @@ class Job:
     ("jobs", "limit", "expected"),
     [
         ([], 4, ""),
-        # First come first served, as long as nobody had a turn.
+        # First come, first served, while no job has been in a pass.
         ([Job("a"), Job("b"), Job("c")], 2, "ab"),
-        # A job without a frame comes before all that have one, however long those waited.
+        # A job without a frame precedes all jobs with one, however long they waited.
         ([Job("a", shown=True, last_pass=1), Job("b", last_pass=9)], 1, "b"),
         # Among equals the longest wait wins.
         ([Job("a", shown=True, last_pass=5), Job("b", shown=True, last_pass=4)], 1, "b"),
-        # Room that is left goes to the others.
+        # Remaining places go to the other jobs.
         ([Job("a", shown=True, last_pass=1), Job("b")], 4, "ba"),
         # Only one shape fits into a batch: the first job's.
         ([Job("a", shape=(1, 4, 8, 6)), Job("b"), Job("c", shape=(1, 4, 8, 6))], 4, "ac"),
-        # Who is one step from a first frame gets there before others begin.
+        # A job one step from its first frame precedes jobs that have not started.
         ([Job("a", to_frame=2), Job("b", to_frame=1, last_pass=3)], 1, "b"),
-        # A session with many pictures gets no more than one with a single one.
+        # A session with many pictures gets no larger share than one with a single picture.
         ([Job("a", session="x", last_pass=8), Job("b", session="x"), Job("c", session="y", last_pass=7)], 1, "c"),
         ([Job("a", session="x"), Job("b", session="x"), Job("c", session="y")], 2, "ac"),
     ],
@@ -42,30 +42,30 @@ def test_batches(jobs: list[Job], limit: int, expected: str) -> None:
     assert "".join(job.name for job in choose_batch(jobs, limit)) == expected
 
 
-def serve(jobs: dict[str, Job], turn: int) -> str:
-    """Give one turn to one job; its name."""
-    (job,) = choose_batch(jobs.values(), 1, turn)
-    jobs[job.name] = replace(job, last_pass=turn)
+def serve(jobs: dict[str, Job], number: int) -> str:
+    """Run one pass with one job; return its name."""
+    (job,) = choose_batch(jobs.values(), 1, number)
+    jobs[job.name] = replace(job, last_pass=number)
     return job.name
 
 
-def test_everyone_gets_the_same_share() -> None:
+def test_jobs_get_equal_shares() -> None:
     jobs = {name: Job(name, shown=True) for name in "abc"}
-    served = Counter(serve(jobs, turn) for turn in range(99))
+    served = Counter(serve(jobs, number) for number in range(99))
     assert set(served.values()) <= {32, 33, 34}
 
 
-def test_sessions_get_the_same_share() -> None:
+def test_sessions_get_equal_shares() -> None:
     jobs = {name: Job(name, shown=True, session=name[0]) for name in ("x1", "x2", "x3", "x4", "y1")}
-    served = Counter(serve(jobs, turn)[0] for turn in range(160))
+    served = Counter(serve(jobs, number)[0] for number in range(160))
     assert 70 <= served["y"] <= 90
 
 
-def test_refinements_go_on_while_new_pictures_keep_coming() -> None:
+def test_refinements_continue_while_new_pictures_arrive() -> None:
     jobs = {name: Job(name, shown=True) for name in "ab"}
-    for turn in range(8 * OLDEST_EVERY):
-        jobs[f"new {turn}"] = Job(f"new {turn}", admitted=turn, session="flood")
-        served = serve(jobs, turn)
+    for number in range(8 * OLDEST_EVERY):
+        jobs[f"new {number}"] = Job(f"new {number}", admitted=number, session="flood")
+        served = serve(jobs, number)
         if served.startswith("new"):
             del jobs[served]
     assert min(jobs["a"].last_pass, jobs["b"].last_pass) > 5 * OLDEST_EVERY

@@ -26,12 +26,12 @@ def test_frames_get_better_until_the_final_one(mini: Model, priors: Priors) -> N
     assert near < far
 
 
-def test_a_folder_will_do_for_a_model(mini_folder: Path, priors: Priors) -> None:
+def test_a_folder_is_accepted_as_a_model(mini_folder: Path, priors: Priors) -> None:
     (frame,) = render(priors, 1, model=mini_folder, device="cpu", steps=1)
     assert frame.final
 
 
-def test_errors_come_at_once(priors: Priors, mini: Model) -> None:
+def test_errors_are_raised_by_the_call_itself(priors: Priors, mini: Model) -> None:
     with pytest.raises(UnknownModelError):
         render(priors, 1, model="no such model")
     for steps in (0, -1, 1001):

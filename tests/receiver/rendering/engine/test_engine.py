@@ -14,8 +14,8 @@ from receiver.rendering.engine.engine import Engine
 from receiver.rendering.frames import Frame
 from receiver.rendering.models.model import Model
 
-#: Longest wait for a result, in seconds: only ever reached by a hanging engine.
-PATIENCE = 120
+#: Longest wait for a result, in seconds: reached only if the engine hangs.
+PATIENCE = 60
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def ignore(frame: Frame) -> None:
 
 
 def once(action: Callable[[], object]) -> Callable[[Frame], None]:
-    """Do something in the engine's own thread after the first frame: between two steps, whatever the machine does."""
+    """Call a function in the engine's thread after the first frame, and so between two steps."""
     waiting = [action]
 
     def on_frame(frame: Frame) -> None:
@@ -40,7 +40,7 @@ def once(action: Callable[[], object]) -> Callable[[Frame], None]:
 
 
 def settled(future: Future[Frame]) -> bool:
-    """Wait for the end of a picture; whether it was drawn."""
+    """Wait for the end of a picture; return whether it was rendered."""
     try:
         future.result(PATIENCE)
     except CancelledError:
@@ -103,7 +103,7 @@ def test_long_runs_are_rewound(sd15: Model, priors: Priors) -> None:
         assert (engine.counters.steps, engine.counters.saved, engine.counters.thrown_away) == (22, 3, 2)
 
 
-def test_only_the_newest_state_counts(engine: Engine, priors: Priors) -> None:
+def test_only_the_newest_request_of_a_key_counts(engine: Engine, priors: Priors) -> None:
     states = [priors.only([Layer.SEMANTIC, layer]) for layer in (Layer.STRUCTURE, Layer.TEXTURE)] + [priors]
     seen: list[list[Frame]] = [[], [], []]
     futures: list[Future[Frame]] = []
@@ -148,7 +148,7 @@ def test_cancelled_work_stops_before_the_next_step(engine: Engine, priors: Prior
     assert (engine.counters.steps, engine.counters.thrown_away) == (2 + 3, 2)
 
 
-def test_cancelling_what_waits_or_is_not_there(engine: Engine, priors: Priors) -> None:
+def test_cancelling_waiting_and_unknown_pictures(engine: Engine, priors: Priors) -> None:
     waiting: list[Future[Frame]] = []
 
     def act() -> None:
@@ -161,7 +161,7 @@ def test_cancelling_what_waits_or_is_not_there(engine: Engine, priors: Priors) -
     assert engine.counters.steps == 8
 
 
-def test_a_picture_cancelled_and_wanted_again_starts_anew(engine: Engine, priors: Priors) -> None:
+def test_a_cancelled_picture_that_is_submitted_again_starts_anew(engine: Engine, priors: Priors) -> None:
     again: list[Future[Frame]] = []
 
     def act() -> None:
@@ -238,7 +238,7 @@ def test_a_failing_device_does_not_end_the_thread(engine: Engine, mini: Model, p
     assert settled(engine.submit("a", priors, 1, ignore))
 
 
-def test_a_batch_too_large_for_the_device_is_taken_apart(mini: Model, priors: Priors) -> None:
+def test_a_batch_too_large_for_the_device_is_split(mini: Model, priors: Priors) -> None:
     def at_most_one(_: object, inputs: tuple[torch.Tensor, ...]) -> None:
         if inputs[0].shape[0] > 1:
             raise torch.OutOfMemoryError("out of memory")
@@ -277,7 +277,7 @@ def test_closing_stops_between_steps(mini: Model, priors: Priors) -> None:
         engine.submit("c", priors, 1, ignore)
 
 
-def test_a_full_engine_refuses_until_there_is_room(mini: Model, priors: Priors) -> None:
+def test_a_full_engine_refuses_until_a_place_is_free(mini: Model, priors: Priors) -> None:
     refused: list[str] = []
     with Engine(mini, capacity=2) as engine:
         second: list[Future[Frame]] = []
@@ -287,7 +287,7 @@ def test_a_full_engine_refuses_until_there_is_room(mini: Model, priors: Priors) 
             with pytest.raises(EngineBusyError, match="busy with 2 pictures") as caught:
                 engine.submit("c", priors, 1, ignore)
             refused.append(str(caught.value))
-            # What it knows already, it still takes.
+            # A key that has a place is still accepted.
             second.append(engine.submit("b", priors.only([Layer.SEMANTIC]), 1, ignore))
 
         first = engine.submit("a", priors, 1, once(act))
@@ -299,13 +299,13 @@ def test_a_full_engine_refuses_until_there_is_room(mini: Model, priors: Priors) 
         assert engine.counters.refused == 1
 
 
-def test_cancelling_makes_room(mini: Model, priors: Priors) -> None:
+def test_cancelling_frees_a_place(mini: Model, priors: Priors) -> None:
     with Engine(mini, capacity=1) as engine:
         engine.submit("a", priors, 1, once(lambda: engine.cancel("a")))
         assert settled(engine.submit("b", priors, 1, ignore, wait=PATIENCE))
 
 
-def test_waiting_for_room_ends_when_the_engine_closes(mini: Model, priors: Priors) -> None:
+def test_waiting_for_a_place_ends_when_the_engine_closes(mini: Model, priors: Priors) -> None:
     engine = Engine(mini, capacity=1)
     closing: list[threading.Timer] = []
     ready = threading.Event()
@@ -323,10 +323,10 @@ def test_waiting_for_room_ends_when_the_engine_closes(mini: Model, priors: Prior
 
 
 @pytest.mark.parametrize("name", ["mini", "sd15"])
-def test_pictures_do_not_depend_on_who_shares_their_passes(
+def test_pictures_do_not_depend_on_the_rest_of_their_batch(
     name: str, priors: Priors, request: pytest.FixtureRequest
 ) -> None:
-    """Tolerance: one level of 255, since a batch is summed in another order than a lone picture."""
+    """Tolerance: one level of 255, because a batch is summed in another order than a single picture."""
     model: Model = request.getfixturevalue(name)
     states = [priors, priors.only([Layer.SEMANTIC]), priors.only([Layer.STRUCTURE]), Priors(priors.canvas)]
     alone = [list(render(state, seed, model=model, steps=6))[-1] for seed, state in enumerate(states)]
@@ -355,17 +355,17 @@ def test_every_picture_of_a_crowd_gets_its_first_frame_before_any_is_refined(min
         ready.set()
         assert all(settled(future) for future in futures)
     firsts = [order.index((key, 2)) for key in range(8)]
-    # The very first one may get a step ahead before the others are in; every eighth turn is the longest waiting's.
+    # The first picture may be a step ahead of the others; every eighth pass takes the one that waited longest.
     assert max(firsts) < 8 + 4
     assert {key for key, step in order if step == 8} == set(range(8))
 
 
-def test_counters_tell_where_the_time_went(engine: Engine, priors: Priors) -> None:
+def test_counters_show_where_the_time_went(engine: Engine, priors: Priors) -> None:
     assert settled(engine.submit("a", priors, 1, ignore))
     counters = engine.counters
     assert min(counters.preparing_s, counters.stepping_s, counters.decoding_s) > 0
 
 
-def test_a_batch_holds_something(mini: Model) -> None:
+def test_an_empty_batch_is_refused(mini: Model) -> None:
     with pytest.raises(UsageError, match="not 0"):
         Engine(mini, batch=0)

@@ -1,4 +1,4 @@
-"""Anything in any order leaves nothing behind: no job, no tensor, no thread, no memory."""
+"""Random sequences of calls leak nothing: no job, no tensor, no thread, no memory."""
 
 import gc
 import threading
@@ -20,8 +20,8 @@ from receiver.rendering.engine.engine import Engine
 from receiver.rendering.frames import Frame
 from receiver.rendering.models.model import Model
 
-#: Longest wait for the engine to settle, in seconds: only ever reached by a hanging one.
-PATIENCE = 120
+#: Longest wait for the engine to settle, in seconds: reached only if the engine hangs.
+PATIENCE = 60
 
 KEYS = st.integers(0, 3)
 LAYERS = (Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE)
@@ -38,7 +38,7 @@ SEQUENCES = st.lists(ACTIONS, min_size=1, max_size=12)
 
 @pytest.fixture(scope="module")
 def shared(mini: Model, priors: Priors) -> Iterator[Engine]:
-    """One engine for all sequences, so that what any of them leaves behind adds up; its caches are full."""
+    """One engine for all sequences, so that leaks add up; its caches are full."""
     few = replace(mini, settings=replace(mini.settings, steps=3, previews=(1,)))
     with Engine(few, batch=2) as engine:
         for layers in STATES:
@@ -58,7 +58,7 @@ def play(engine: Engine, sequence: list[tuple[str, int, tuple[Layer, ...], int]]
             case "drop" if key in futures:
                 futures[key].cancel()
             case "wait" if key in futures:
-                # A moment of the engine's time: the sequence goes on wherever the picture is by then.
+                # Give the engine some time; the sequence continues wherever the picture is by then.
                 time.sleep(0.008)
     for key in futures:
         engine.cancel(key)
@@ -100,7 +100,7 @@ def test_random_sequences_leave_nothing_behind(shared: Engine, priors: Priors, c
 
 @pytest.mark.slow
 def test_memory_stays_flat(shared: Engine, priors: Priors) -> None:
-    """Without Hypothesis, which remembers every sequence that it tried."""
+    """Without Hypothesis, which stores every sequence that it tried."""
     random = Random(1)
     used = []
     for number in range(1200):

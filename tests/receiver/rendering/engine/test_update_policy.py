@@ -13,11 +13,11 @@ S, E, T = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE
 @pytest.mark.parametrize(
     ("limits", "steps", "done", "changed", "expected"),
     [
-        # Nothing new: the run goes on.
+        # No change: the run continues.
         (FEW_STEPS, 8, 5, (), Decision(Action.JOIN, 5)),
-        # Not begun: everything joins, even layers that no limit speaks of.
+        # Not started: every layer joins, even one without limits.
         (FEW_STEPS, 8, 0, (S, E, T, Layer.DETAIL), Decision(Action.JOIN, 0)),
-        # Few steps: lines join after one step of eight, colours after two; then it starts again.
+        # Few steps: edges join after one step of eight, colours after two; later the run restarts.
         (FEW_STEPS, 8, 1, (E,), Decision(Action.JOIN, 1)),
         (FEW_STEPS, 8, 2, (E,), Decision(Action.RESTART, 0)),
         (FEW_STEPS, 8, 2, (T,), Decision(Action.JOIN, 2)),
@@ -33,7 +33,7 @@ S, E, T = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE
         (MANY_STEPS, 20, 7, (T,), Decision(Action.JOIN, 7)),
         (MANY_STEPS, 20, 15, (T,), Decision(Action.REWIND, 5)),
         (MANY_STEPS, 20, 16, (T,), Decision(Action.RESTART, 0)),
-        # The layer that must go back furthest decides.
+        # The layer that needs the earliest step decides.
         (MANY_STEPS, 20, 7, (T, E), Decision(Action.REWIND, 3)),
         (MANY_STEPS, 20, 7, (T, E, S), Decision(Action.RESTART, 0)),
         # A rewind to before the first step is a restart.
@@ -44,7 +44,7 @@ def test_decisions(limits: dict, steps: int, done: int, changed: tuple[Layer, ..
     assert decide(done, steps, changed, limits) == expected
 
 
-def test_what_changed() -> None:
+def test_changed_layers() -> None:
     canvas = (64, 64)
     before = Priors(canvas, Semantic("a house"), EdgeMap(np.eye(4, dtype=bool), canvas))
     assert changed_layers(before, replace(before, structure=EdgeMap(np.eye(4, dtype=bool), canvas))) == frozenset()

@@ -13,7 +13,7 @@ from tests.support.hubs import BASE, COMMIT, serve
 
 @pytest.fixture(autouse=True)
 def hub(cache: Path, repositories: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """A hub on loopback; gives the files that were asked for."""
+    """A hub on loopback; yields the list of requested files."""
     with serve(repositories) as (address, asked):
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
         template = address + "/{repo_id}/resolve/{revision}/{filename}"
@@ -33,14 +33,14 @@ def test_fetched_models_load(hub: list[str]) -> None:
     assert {info.name for info in list_models() if info.present} >= {"sd15"}
 
 
-def test_what_is_here_already_is_not_fetched_again(hub: list[str]) -> None:
+def test_cached_files_are_not_fetched_again(hub: list[str]) -> None:
     fetch_model("sd15")
     count = len(hub)
     fetch_model("sd15-lcm")
     assert hub[count:] == ["latent-consistency/lcm-lora-sdv1-5/pytorch_lora_weights.safetensors"]
 
 
-def test_names_that_the_hub_does_not_know() -> None:
+def test_unknown_names_on_the_hub() -> None:
     with pytest.raises(UnknownModelError, match="someone/nothing"):
         fetch_model("someone/nothing")
     with pytest.raises(UnknownModelError, match="use one of mini"):
@@ -58,12 +58,12 @@ def test_local_folders_are_checked(mini_folder: Path, tmp_path: Path) -> None:
         fetch_model(tmp_path)
 
 
-def test_a_revision_can_be_asked_for(hub: list[str]) -> None:
+def test_a_revision_can_be_requested(hub: list[str]) -> None:
     fetch_model("sd15")
     assert load_model(f"sd15@{COMMIT[:7]}", "cpu", dtype="float32").revision == COMMIT
 
 
-def test_another_revision_is_drawn_with_and_told(hub: list[str], caplog: pytest.LogCaptureFixture) -> None:
+def test_another_revision_is_used_with_a_warning(hub: list[str], caplog: pytest.LogCaptureFixture) -> None:
     fetch_model("sd15")
     assert load_model("sd15@0000000", "cpu", dtype="float32").revision == COMMIT
     assert "revision 0000000" in caplog.text

@@ -35,5 +35,5 @@ SD15 = [
         (SD15, ["t2iadapter_canny"], True, []),
     ],
 )
-def test_what_is_worth_fetching(names: list[str], parts: list[str], *, pickle: bool, expected: list[str]) -> None:
+def test_choice_of_files_to_fetch(names: list[str], parts: list[str], *, pickle: bool, expected: list[str]) -> None:
     assert choose_files(names, parts, pickle=pickle) == expected

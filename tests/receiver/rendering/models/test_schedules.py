@@ -75,7 +75,7 @@ def test_noise_levels_are_the_schedulers_own(prototype: Any) -> None:
 
 @pytest.mark.parametrize("prototype", SCHEDULERS, ids=name)
 def test_a_perfect_prediction_gives_the_clean_picture_from_any_step(prototype: Any) -> None:
-    """The estimate is exact at once, and so is the result, whether the run begins at noise or is rewound."""
+    """The estimate and the result are exact, whether the run starts from noise or is rewound."""
     clean, noise = torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8)
     for begin in (1, 4):
         scheduler = fresh_copy(prototype, 8, begin)
@@ -108,6 +108,6 @@ def test_own_noise_in_a_consistency_step_stands_in_for_the_schedulers() -> None:
     assert torch.allclose(take_step(ours, 0, sample, prediction, drawn), expected, atol=1e-5)
 
 
-def test_too_many_steps_are_told_clearly() -> None:
+def test_too_many_steps_raise_a_clear_error() -> None:
     with pytest.raises(UsageError, match="cannot be run in 200 steps"):
         fresh_copy(LCMScheduler(**BETAS), 200)

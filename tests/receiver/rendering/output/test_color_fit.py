@@ -16,7 +16,7 @@ def averages(picture: NDArray[np.uint8], colors: ColorMap) -> NDArray[np.float32
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([(8, 8), (4, 6), (1, 1), (16, 16)]))
-def test_cells_get_the_averages_that_were_sent(seed: int, grid: tuple[int, int]) -> None:
+def test_cells_get_the_received_averages(seed: int, grid: tuple[int, int]) -> None:
     random = np.random.default_rng(seed)
     colors = ColorMap(random.integers(90, 166, (*grid, 3), dtype=np.uint8), (128, 96))
     picture = np.clip(random.normal(128, 15, (96, 128, 3)), 0, 255).astype(np.uint8)

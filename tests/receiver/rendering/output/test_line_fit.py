@@ -1,4 +1,4 @@
-"""Pictures that are made to change along the lines that were sent."""
+"""Pictures fitted to an edge map."""
 
 import cv2
 import numpy as np
@@ -39,7 +39,7 @@ def test_a_blurred_picture_gets_its_lines_back(side: int) -> None:
     assert np.abs(fitted.astype(float) - original).mean() < 0.8 * np.abs(blurred.astype(float) - original).mean()
 
 
-def test_what_is_lighter_stays_lighter() -> None:
+def test_the_lighter_side_stays_lighter() -> None:
     original = _disks()
     contours, _ = find_contours(original)
     fitted = fit_lines(np.asarray(cv2.GaussianBlur(original, (0, 0), 12), np.uint8), contours.draw(128)).mean(axis=2)
@@ -48,7 +48,7 @@ def test_what_is_lighter_stays_lighter() -> None:
     assert fitted[310, 380] > fitted[335, 380] + 10
 
 
-def test_lines_that_nobody_sent_get_weaker() -> None:
+def test_lines_that_were_not_received_get_weaker() -> None:
     original = _disks()
     contours, _ = find_contours(original)
     grain = np.random.default_rng(0).normal(0, 20, original.shape)
@@ -56,7 +56,7 @@ def test_lines_that_nobody_sent_get_weaker() -> None:
     assert _f1(fit_lines(noisy, contours.draw(256)), original) > _f1(noisy, original) + 0.15
 
 
-def test_colours_that_are_known_calm_those_that_were_drawn() -> None:
+def test_received_colours_are_blended_in() -> None:
     original = _disks()
     contours, _ = find_contours(original)
     random = np.random.default_rng(0).normal(0, 60, (16, 16, 3)).astype(np.float32)

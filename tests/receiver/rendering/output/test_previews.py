@@ -13,7 +13,7 @@ from receiver.rendering.output.previews import decode_latents, preview_due
         (2, 8, False, True),
         (3, 8, False, False),
         (4, 8, False, True),
-        # A new layer is shown after the next step, but not before there is anything to see.
+        # A new layer is shown after the next step, but not before the first preview.
         (1, 8, True, False),
         (3, 8, True, True),
         # After the last step there is the final frame.

@@ -34,7 +34,7 @@ def test_render_sizes_always_suit_the_model(canvas: tuple[int, int], native: int
     assert min(width, height) > 0
 
 
-def test_everything_is_worked_out_once(mini: Model, priors: Priors) -> None:
+def test_conditions_are_computed_once(mini: Model, priors: Priors) -> None:
     conditioner = Conditioner(mini)
     first = conditioner.prepare(priors.only([Layer.SEMANTIC, Layer.STRUCTURE]))
     again = conditioner.prepare(priors.only([Layer.SEMANTIC, Layer.STRUCTURE]))
@@ -44,7 +44,7 @@ def test_everything_is_worked_out_once(mini: Model, priors: Priors) -> None:
     assert all(a is b for a, b in zip(first.features, again.features, strict=True))
 
 
-def test_absent_layers_are_nothing(mini: Model, priors: Priors) -> None:
+def test_missing_layers_have_no_effect(mini: Model, priors: Priors) -> None:
     conditioner = Conditioner(mini)
     nothing = conditioner.prepare(Priors(priors.canvas))
     assert nothing.layers == frozenset()

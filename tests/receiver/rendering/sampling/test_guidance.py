@@ -17,7 +17,7 @@ SIZE = (64, 64)
 
 @pytest.fixture(params=["mini", "sd15"])
 def uncolored(request: pytest.FixtureRequest) -> Model:
-    """A tiny model without its colour adapter, which gives frames as they are decoded."""
+    """A tiny model without a colour adapter, whose frames are not fitted."""
     model: Model = request.getfixturevalue(request.param)
     adapters = dict(model.adapters)
     del adapters[Condition.COLORS]
@@ -40,7 +40,7 @@ def test_a_stronger_pull_brings_the_low_band_nearer(uncolored: Model, priors: Pr
     assert there < near < far
 
 
-def test_the_pull_moves_the_low_band_alone() -> None:
+def test_the_pull_moves_only_the_low_band() -> None:
     clean = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
     assert torch.allclose(pull_low_band(clean, torch.full((1, 4, 1, 1), 3.0), 1.0).mean((2, 3)), torch.tensor(3.0))
     moved = pull_low_band(clean, torch.full((1, 4, 1, 1), 3.0), 1.0) - clean
@@ -48,13 +48,13 @@ def test_the_pull_moves_the_low_band_alone() -> None:
     assert torch.equal(pull_low_band(clean, torch.zeros(1, 4, 2, 2), 0.0), clean)
 
 
-def test_an_adapter_makes_the_pull_needless(mini: Model, uncolored: Model, priors: Priors) -> None:
+def test_a_colour_adapter_disables_the_pull(mini: Model, uncolored: Model, priors: Priors) -> None:
     assert Conditioner(mini).prepare(priors).colors is None
     assert Conditioner(uncolored).prepare(priors).colors is not None
     assert Conditioner(uncolored).prepare(priors.only([Layer.SEMANTIC])).colors is None
 
 
-def test_frames_have_the_colours_that_were_sent(mini: Model, priors: Priors) -> None:
+def test_frames_have_the_received_colours(mini: Model, priors: Priors) -> None:
     gentle = replace(priors, texture=ColorMap(np.full((2, 2, 3), (90, 120, 150), np.uint8), priors.canvas))
     for frame in render(gentle, 1, model=mini):
         averages = np.asarray(frame.image.resize((2, 2), 4), int)

@@ -6,8 +6,8 @@ import pytest
 from receiver.rendering.sampling.noise import draw_noise
 
 
-def test_noise_is_the_same_for_ever() -> None:
-    """Sender and receiver draw from the same noise: a change here changes every picture that was ever sent."""
+def test_noise_never_changes() -> None:
+    """Sender and receiver start from the same noise: a change here changes all published streams' pictures."""
     noise = draw_noise((1, 4, 32, 32), 2024)
     digest = hashlib.sha256(noise.astype("<f4").tobytes()).hexdigest()
     assert digest == "9987f28ac8acdd3713b9c9d2ba1aac4197bbf15b99857d458729b7fb07a25883"

@@ -16,14 +16,14 @@ def weighted(sd15: Model) -> Model:
     return replace(sd15, settings=replace(sd15.settings, weighted_prompts=True))
 
 
-def test_a_short_prompt_is_what_the_text_encoder_makes_of_it(weighted: Model, sd15: Model) -> None:
+def test_a_short_prompt_equals_the_text_encoders_output(weighted: Model, sd15: Model) -> None:
     plain, rich = PromptEncoder(sd15), PromptEncoder(weighted)
     for prompt in ("", "a house", "it's a (house)"):
         assert torch.allclose(rich.encode(prompt.replace("(", "").replace(")", "")).tokens, rich.encode(prompt).tokens)
     assert torch.allclose(plain.encode("a house").tokens, rich.encode("a house").tokens, atol=1e-5)
 
 
-def test_long_prompts_are_heard_to_their_end(weighted: Model) -> None:
+def test_long_prompts_count_to_their_end(weighted: Model) -> None:
     encoder = PromptEncoder(weighted)
     first, second = (encoder.encode("a red house by the lake " + end).tokens for end in ("at night", "mountains"))
     assert first.shape == second.shape

@@ -23,7 +23,7 @@ LAYERS = (Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE)
 
 @pytest.fixture
 def ddim(sd15: Model, sd15_folder: object) -> Model:
-    """The tiny Stable Diffusion with the scheduler of its folder, so that a stock pipeline does the same."""
+    """The tiny Stable Diffusion with the scheduler of its folder, as in a stock pipeline."""
     from diffusers import DDIMScheduler
 
     return replace(sd15, scheduler=DDIMScheduler.from_pretrained(f"{sd15_folder}/scheduler"))
@@ -40,7 +40,7 @@ def finish(model: Model, run: DenoisingRun) -> Tensor:
 
 
 def stock_latents(model: Model, priors: Priors, steps: int) -> tuple[Tensor, Image.Image]:
-    """What diffusers' own T2I-Adapter pipeline makes of the same parts, priors and starting noise."""
+    """Run diffusers' own T2I-Adapter pipeline on the same parts, priors and starting noise."""
     adapters = [model.adapters[condition] for condition in (Condition.EDGES, Condition.COLORS)]
     pipeline = StableDiffusionAdapterPipeline(
         vae=model.vae,
@@ -108,7 +108,7 @@ def test_seeds_decide(mini: Model, priors: Priors) -> None:
 
 @pytest.mark.parametrize("name", ["mini", "sd15", "lcm"])
 def test_a_batch_changes_nothing(name: str, request: pytest.FixtureRequest, priors: Priors) -> None:
-    """Jobs at other steps, with other layers, seeds and step counts share passes, and none of them notices."""
+    """Jobs with other steps, layers, seeds and step counts share passes without any effect on each other."""
     model = lcm_model(request.getfixturevalue("sd15")) if name == "lcm" else request.getfixturevalue(name)
     jobs = [
         (priors.only([Layer.SEMANTIC]), 1, 4),
@@ -201,7 +201,7 @@ def test_the_clean_estimate_ends_as_the_picture(mini: Model, priors: Priors) -> 
 
 
 def test_conditions_are_not_used_up(mini: Model, priors: Priors) -> None:
-    """The UNet takes its features out of the list that it is given."""
+    """The UNet removes its features from the list that it gets."""
     conditions: Conditioning = Conditioner(mini).prepare(priors)
     before = [feature.clone() for feature in conditions.features or ()]
     run = DenoisingRun(mini, conditions, size=SIZE, seed=1, steps=2)
@@ -219,7 +219,7 @@ def lcm_model(model: Model) -> Model:
 
 
 class watched:  # noqa: N801 - reads as a verb
-    """Tells how many rows each UNet pass has."""
+    """Counts the rows of each UNet pass."""
 
     def __init__(self, model: Model, tell: Callable[[int], None]) -> None:
         self._hook = model.unet.register_forward_pre_hook(lambda _, inputs: tell(inputs[0].shape[0]))
