@@ -1,4 +1,4 @@
-"""Pictures worked through by several processes at a time."""
+"""Map a function over pictures in several processes."""
 
 import multiprocessing
 from collections.abc import Callable, Iterable, Sequence
@@ -6,17 +6,24 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-Job = TypeVar("Job")
-Done = TypeVar("Done")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-def work_through(function: Callable[[Job], Done], jobs: Sequence[Job], processes: int, name: str) -> list[Done]:
-    """What `function` makes of each job, in their order; a single process is this one, which is set up already."""
+def map_parallel(function: Callable[[Item], Result], items: Sequence[Item], processes: int, name: str) -> list[Result]:
+    """Return the results of a function for all items, in order, with a progress bar.
 
-    def shown(done: Iterable[Done]) -> list[Done]:
-        return list(tqdm(done, total=len(jobs), desc=name, mininterval=5))
+    Args:
+        function: a function that can be pickled.
+        items: its arguments.
+        processes: number of processes; 1 runs in this process.
+        name: label of the progress bar.
+    """
+
+    def collect(results: Iterable[Result]) -> list[Result]:
+        return list(tqdm(results, total=len(items), desc=name, mininterval=5))
 
     if processes == 1:
-        return shown(map(function, jobs))
+        return collect(map(function, items))
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        return shown(pool.imap(function, jobs, chunksize=16))
+        return collect(pool.imap(function, items, chunksize=16))

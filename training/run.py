@@ -12,7 +12,9 @@ from typing import Any
 
 import torch
 
+from receiver.rendering.models.devices import has_bfloat16
 from training.data.tiles import add_work_option
+from training.sizes import SMOKE_STEPS
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +100,7 @@ class TrainingRun:
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """Compute in bfloat16 where the device can: a CPU that imitates it takes eight times as long as in float32."""
+    """Compute in bfloat16 if the device supports it; a CPU that emulates it is eight times slower than in float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu" or has_bfloat16())
 
 
@@ -130,11 +132,11 @@ def add_run_options(parser: argparse.ArgumentParser, *, batch: int, steps: int) 
     parser.add_argument(
         "--batch", type=int, default=batch, help="samples per step; use more on a GPU (default: %(default)s)"
     )
-    parser.add_argument("--smoke", action="store_true", help="run 3 steps, to check that everything is in place")
+    parser.add_argument("--smoke", action="store_true", help=f"run {SMOKE_STEPS} steps, as a check")
     parser.set_defaults(default_steps=steps)
 
 
 def start_run(options: argparse.Namespace, name: str) -> TrainingRun:
     """Return the run of a stage for its command-line options, see `add_run_options`."""
-    steps = 3 if options.smoke else options.steps or (None if options.minutes else options.default_steps)
+    steps = SMOKE_STEPS if options.smoke else options.steps or (None if options.minutes else options.default_steps)
     return TrainingRun(options.work, name, steps=steps, minutes=options.minutes)

@@ -1,6 +1,6 @@
-"""How large the networks that draw are: those of `mini`, and tiny ones, on which every stage is through in no time.
+"""Sizes of the networks: those of `mini`, and tiny ones with which every stage takes seconds.
 
-Which of the two is written down in the working folder by the first stage, for all that come after it.
+The first stage stores the sizes in the working folder, and all later stages read them from there.
 """
 
 import dataclasses
@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-#: What `--smoke` makes of every stage: pictures and scenes of a split at most, steps, and pictures a step.
+#: Limits under `--smoke`: pictures and scenes of a split, steps of a stage, and batch size.
 SMOKE_PICTURES, SMOKE_STEPS, SMOKE_BATCH = 8, 3, 2
 
 
@@ -17,9 +17,9 @@ class Sizes:
     """Sizes of the networks.
 
     Attributes:
-        channels: of the UNet's and the adapters' levels, multiples of 32.
+        channels: widths of the UNet's and the adapters' levels, multiples of 32.
         text: width of the text encoder, a multiple of 64.
-        text_layers: its layers.
+        text_layers: layers of the text encoder.
         decoder: width of the autoencoder's decoder.
     """
 
@@ -29,13 +29,13 @@ class Sizes:
     decoder: int
 
     def save(self, work: Path) -> None:
-        """Write them into the working folder."""
+        """Write the sizes into the working folder."""
         work.mkdir(parents=True, exist_ok=True)
         (work / _NAME).write_text(json.dumps(dataclasses.asdict(self)), encoding="utf-8")
 
     @classmethod
     def of(cls, work: Path) -> "Sizes":
-        """Those of the working folder; where none are written down, those of `mini`."""
+        """Return the sizes in the working folder; those of `mini` if the folder has none."""
         path = work / _NAME
         if not path.exists():
             return MINI

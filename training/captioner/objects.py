@@ -23,7 +23,7 @@ from training.captioner.train import LEARNING_RATE, Recognizer, vary, write_tabl
 from training.data.scenes import Thing, draw_scene, plan_scenes, read_things
 from training.data.tensors import to_tensor
 from training.data.tiles import Source, add_source_options, load_tile, read_tiles
-from training.run import TrainingRun, add_run_options, cosine, start_run
+from training.run import TrainingRun, add_run_options, autocast, cosine, start_run
 
 #: Number of objects, evenly spread over the names of all objects.
 OBJECTS = 50

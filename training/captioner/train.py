@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from codec.analysis.captioning.classifier import SIDE, SUBJECTS
 from training.data.tensors import to_tensor
 from training.data.tiles import Rows
-from training.run import TrainingRun, add_run_options, cosine, start_run
+from training.run import TrainingRun, add_run_options, autocast, cosine, start_run
 
 _log = logging.getLogger(__name__)
 

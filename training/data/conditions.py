@@ -24,6 +24,7 @@ from codec.coders.colors.payload import STEP, decode_colors, encode_colors
 from codec.structure.contours import Contours, find_contours
 from training.data.pack import SIZE
 from training.data.tiles import Rows, Source, add_source_options, add_work_option
+from training.processes import map_parallel
 
 #: Side of the canvas that edges and colours are extracted from, in pixels.
 CANVAS = 512
@@ -132,9 +133,7 @@ def extract(source: Source, work: Path, processes: int) -> None:
     """Write `SPLIT.conditions.npz` and `SPLIT.words.json` for both splits of `work`."""
     for split in ("train", "held_out"):
         rows = Rows.load(work / f"{split}.json")
-        with multiprocessing.get_context("spawn").Pool(processes) as pool:
-            results = pool.imap(partial(condition, rows=rows, source=source), range(len(rows)), chunksize=16)
-            found = list(tqdm(results, total=len(rows), desc=split, mininterval=5))
+        found = map_parallel(partial(condition, rows=rows, source=source), range(len(rows)), processes, split)
         edges, colors, names, plain = zip(*found, strict=True)
         (work / f"{split}.words.json").write_text(json.dumps({"colors": names, "plain": plain}), encoding="utf-8")
         unfinished = work / f"{split}.conditions.part.npz"

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from training.data.scenes import plan_scenes, read_things
 from training.data.tiles import Rows, Source, add_source_options, add_work_option, choose_views, read_tiles
+from training.sizes import MINI, SMOKE, SMOKE_PICTURES
 
 #: Side of a packed picture, in pixels.
 SIZE = 256
@@ -68,11 +69,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--crops", type=int, default=0, help="random crops per picture, in addition to the whole one")
     parser.add_argument("--scenes", type=int, default=3000, help="composed pictures (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of crops and scenes (default: %(default)s)")
-    parser.add_argument("--smoke", action="store_true", help="pack 8 pictures and 8 scenes only")
+    parser.add_argument(
+        "--smoke",
+        action="store_true",
+        help=f"pack {SMOKE_PICTURES} pictures and {SMOKE_PICTURES} scenes only, and train tiny networks in all stages",
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     source = Source(options.data, options.objects)
-    scenes, limit = (8, 8) if options.smoke else (options.scenes, None)
+    scenes, limit = (SMOKE_PICTURES, SMOKE_PICTURES) if options.smoke else (options.scenes, None)
+    (SMOKE if options.smoke else MINI).save(options.work)
     splits = plan(source, crops=options.crops, scenes=scenes, limit=limit, seed=options.seed)
     pack(source, options.work, splits)
 

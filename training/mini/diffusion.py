@@ -17,7 +17,8 @@ from training.mini.network import Known, MiniNetwork
 from training.mini.packed import load_samples
 from training.mini.samples import Batch, Samples, batch_loader
 from training.mini.text import load_text_stage
-from training.run import TrainingRun, add_run_options, cosine, start_run
+from training.run import TrainingRun, add_run_options, autocast, cosine, start_run
+from training.sizes import Sizes
 
 _log = logging.getLogger(__name__)
 

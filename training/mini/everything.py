@@ -19,6 +19,7 @@ from training.captioner import train as captioner
 from training.data import conditions, pack
 from training.data.tiles import add_source_options, add_work_option
 from training.mini import diffusion, export, retrieval, text, vae
+from training.sizes import SMOKE_BATCH
 
 #: Shares of the minutes: the autoencoder's decoder, the text encoder, the diffusion model, the captioner.
 VAE_SHARE, TEXT_SHARE, DIFFUSION_SHARE, CAPTIONER_SHARE = 0.2, 0.06, 0.68, 0.06
@@ -69,7 +70,9 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--minutes", type=float, default=25, help="total training time (default: %(default)s)")
     parser.add_argument("--crops", type=int, default=1, help="random crops per picture, in addition to the whole one")
-    parser.add_argument("--smoke", action="store_true", help="use a few pictures and 3 steps of each stage, as a check")
+    parser.add_argument(
+        "--smoke", action="store_true", help="a few pictures, tiny networks and a few steps, as a check"
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     run_all(options)

@@ -12,12 +12,6 @@ from training.data.captions import MAX_TOKENS
 from training.mini.transform import LATENT_CHANNELS
 from training.sizes import Sizes
 
-#: Widths of the UNet's levels.
-CHANNELS = (96, 160, 224)
-
-#: Width of the text encoder.
-TEXT_WIDTH = 256
-
 #: Side of a picture, in pixels.
 SIZE = 256
 
@@ -83,8 +77,8 @@ class MiniNetwork(nn.Module):
             resnet_time_scale_shift="scale_shift",
         )
         # Light adapters repeat their last width, which fits only UNets of four levels; so both are full adapters.
-        self.structure = T2IAdapter(1, list(CHANNELS), num_res_blocks=1, downscale_factor=8)
-        self.color = T2IAdapter(3, list(CHANNELS), num_res_blocks=1, downscale_factor=8)
+        self.structure = T2IAdapter(1, list(sizes.channels), num_res_blocks=1, downscale_factor=8)
+        self.color = T2IAdapter(3, list(sizes.channels), num_res_blocks=1, downscale_factor=8)
 
     def forward(self, noised: Tensor, time: Tensor, known: Known) -> Tensor:
         """Predict the flow.

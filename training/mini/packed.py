@@ -14,6 +14,7 @@ from training.data.captions import MAX_TOKENS, save_tokenizer, train_tokenizer
 from training.data.tensors import to_tensor
 from training.mini.samples import Samples
 from training.mini.vae import load_vae
+from training.run import autocast
 
 
 def cache_latents(vae: AutoencoderTiny, work: Path, split: str, device: torch.device) -> Tensor:

@@ -31,6 +31,7 @@ from training.data.captions import MEDIA, SUBJECTS
 from training.data.conditions import CANVAS
 from training.data.scenes import Thing, draw_alone, read_things
 from training.data.tiles import Rows, Source, Tile, add_source_options, add_work_option, load_tile
+from training.processes import map_parallel
 
 #: Most bytes of a picture.
 BUDGET = 600
@@ -89,9 +90,7 @@ def build(source: Source, work: Path, model: Model, processes: int) -> Retrieval
     tiles = Rows.load(work / "train.json").tiles
     things = read_things(source.objects) if source.objects else []
     tasks = [DrawTask(source, tile) for tile in tiles] + [DrawTask(source, thing) for thing in things]
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        results = pool.imap(make_entry, tasks, chunksize=16)
-        pictures = list(tqdm(results, total=len(tasks), desc="index", mininterval=5))
+    pictures = map_parallel(make_entry, tasks, processes, "index")
     for number, tile in enumerate(tqdm(tiles, desc="names", mininterval=5)):
         if tile.subject and not is_recognised(pictures[number], tile.subject, model):
             pictures[number] = msgspec.structs.replace(pictures[number], names=())

@@ -22,7 +22,8 @@ from training.mini.network import MiniNetwork
 from training.mini.packed import load_samples
 from training.mini.samples import Samples
 from training.mini.transform import mirror
-from training.run import TrainingRun, add_run_options, cosine, start_run
+from training.run import TrainingRun, add_run_options, autocast, cosine, start_run
+from training.sizes import Sizes
 
 LEARNING_RATE = 1e-3
 
@@ -70,7 +71,7 @@ def train(run: TrainingRun, work: Path, *, batch: int, seed: int) -> None:
     samples, held_out, _ = load_samples(work, seed, device)
     coarse = F.adaptive_avg_pool2d(samples.latents.float(), SIDE)
     unseen = F.adaptive_avg_pool2d(held_out.latents.float(), SIDE)
-    predictor = CoarsePredictor(MiniNetwork(samples.tokenizer), coarse.shape[1]).to(device)
+    predictor = CoarsePredictor(MiniNetwork(samples.tokenizer, Sizes.of(work)), coarse.shape[1]).to(device)
     optimizer = torch.optim.AdamW(predictor.parameters(), LEARNING_RATE, weight_decay=0.01, fused=True)
     if state:
         predictor.load_state_dict(state["guess"])
@@ -81,7 +82,7 @@ def train(run: TrainingRun, work: Path, *, batch: int, seed: int) -> None:
             group["lr"] = LEARNING_RATE * cosine(run.progress)
         rows = [int(row) for row in picks.integers(0, len(samples), batch)]
         tokens, wanted = pairs(samples, rows, coarse, random.Random(f"{seed}/{run.step}"))
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             drawn = predictor(tokens.to(device))
         loss = (drawn.float() - wanted.to(device)).square().mean()
         optimizer.zero_grad(set_to_none=True)

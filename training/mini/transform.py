@@ -12,6 +12,8 @@ from diffusers import AutoencoderTiny
 from numpy.typing import NDArray
 from torch import Tensor
 
+from training.sizes import Sizes
+
 #: (channel, vertical frequency, horizontal frequency); channels are luma and two chroma (JFIF, ITU-T T.871).
 COEFFICIENTS = ((0, 0, 0), (1, 0, 0), (2, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1), (0, 0, 2), (0, 2, 0))
 
@@ -31,9 +33,8 @@ _BLOCK = 8
 _WIDTH = 3 * 4 * 4
 
 
-
-def build_vae() -> AutoencoderTiny:
-    """Return the autoencoder with its fixed encoder; the untrained decoder has half the width of TAESD's."""
+def build_vae(sizes: Sizes) -> AutoencoderTiny:
+    """Return the autoencoder with its fixed encoder and an untrained decoder, of half TAESD's width in `MINI`."""
     vae = AutoencoderTiny(
         latent_channels=LATENT_CHANNELS,
         encoder_block_out_channels=(_WIDTH,) * 4,

@@ -21,7 +21,8 @@ from torch import Tensor
 
 from training.data.tensors import to_tensor
 from training.mini.transform import build_vae
-from training.run import TrainingRun, add_run_options, cosine, start_run
+from training.run import TrainingRun, add_run_options, autocast, cosine, start_run
+from training.sizes import Sizes
 
 #: Side of a training crop, in pixels.
 CROP = 128
@@ -68,7 +69,7 @@ def crops(pictures: NDArray[np.uint8], batch: int, random: np.random.Generator) 
 
 def measure(vae: AutoencoderTiny, held_out: Tensor) -> float:
     """Return the PSNR in dB of held-out crops after a round trip."""
-    with torch.no_grad(), torch.autocast(held_out.device.type, torch.bfloat16):
+    with torch.no_grad(), autocast(held_out.device):
         drawn = vae.decoder(vae.encoder(held_out)).float().clamp(-1, 1)
     return float(-10 * torch.log10((drawn - held_out).square().mean() / 4))
 
@@ -94,7 +95,7 @@ def train(run: TrainingRun, work: Path, *, batch: int, seed: int) -> None:
             latents = vae.encoder(wanted)
             spread = MAX_NOISE * torch.rand(batch, 1, 1, 1, device=device)
             noisy = latents + spread * torch.randn_like(latents)
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             drawn = vae.decoder(noisy).float()
         l1 = (drawn - wanted).abs().mean()
         squared = (drawn - wanted).square().mean()
@@ -112,7 +113,7 @@ def train(run: TrainingRun, work: Path, *, batch: int, seed: int) -> None:
 
 def load_vae(work: Path) -> AutoencoderTiny:
     """Load the autoencoder from its checkpoint, in evaluation mode; without a checkpoint its decoder is untrained."""
-    vae = build_vae()
+    vae = build_vae(Sizes.of(work))
     if (checkpoint := work / "vae.pt").exists():
         vae.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["state"]["vae"])
     return vae.eval()

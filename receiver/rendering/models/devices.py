@@ -54,7 +54,8 @@ def choose_dtype(dtype: str, device: torch.device, unet: Path) -> torch.dtype:
     return torch.bfloat16 if large and has_bfloat16() else torch.float32
 
 
-def _has_bfloat16() -> bool:
+@cache
+def has_bfloat16() -> bool:
     """Return whether this CPU has bfloat16 instructions."""
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -18,7 +18,7 @@ import torch
 from codec.analysis.captioning.classifier import SUBJECTS, load_classifier
 from codec.layers import ColorMap, Priors, Semantic
 from receiver.rendering import load_model, render
-from receiver.rendering.model_files.files import MEMORY
+from receiver.rendering.model_files.files import RETRIEVAL_FOLDER
 from receiver.rendering.retrieval import RetrievalIndex
 from training import held_out
 from training.captioner import objects
@@ -118,7 +118,7 @@ def test_all_that_ships_is_there(trained: Path, source: Source) -> None:
     things = source.objects
     assert things
     assert Sizes.of(trained) == SMOKE
-    remembered = RetrievalIndex.load(trained / "model" / MEMORY)
+    remembered = RetrievalIndex.load(trained / "model" / RETRIEVAL_FOLDER)
     assert len(remembered) == len(Rows.load(trained / "train.json").tiles) + len(read_things(things))
     captions = load_classifier(trained / "model" / "captioner-1.npz")
     assert captions.look(Image.new("RGB", (64, 64))).shape == (len(SUBJECTS) + len(captions.categories),)

@@ -40,6 +40,6 @@ def test_gray_has_no_chroma() -> None:
 
 
 def test_latents_of_the_mirrored_picture() -> None:
-    pictures, vae = torch.from_numpy(_pictures()), build_vae()
+    pictures, vae = torch.from_numpy(_pictures()), build_vae(SMOKE)
     with torch.no_grad():
         torch.testing.assert_close(mirror(vae.encoder(pictures)), vae.encoder(pictures.flip(-1)), atol=1e-5, rtol=0)

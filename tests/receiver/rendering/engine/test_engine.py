@@ -15,7 +15,7 @@ from receiver.rendering.frames import Frame
 from receiver.rendering.models.model import Model
 
 #: Longest wait for a result, in seconds: reached only if the engine hangs.
-PATIENCE = 60
+PATIENCE = 120
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from receiver.rendering.frames import Frame
 from receiver.rendering.models.model import Model
 
 #: Longest wait for the engine to settle, in seconds: reached only if the engine hangs.
-PATIENCE = 60
+PATIENCE = 120
 
 KEYS = st.integers(0, 3)
 LAYERS = (Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE)
