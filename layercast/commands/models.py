@@ -9,7 +9,7 @@ from layercast.console import progress, report, say, show_table
 from layercast_common.errors import RenderError
 
 if TYPE_CHECKING:
-    from receiver.rendering.selftest import WayChecked
+    from receiver.rendering.selftest import PerformanceCheck
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
@@ -69,18 +69,22 @@ def _check(options: argparse.Namespace) -> None:
 
     from receiver.rendering import load_model
     from receiver.rendering.backends.benchmark_records import record_performance
-    from receiver.rendering.selftest import check_ways, fastest, ways_to_try
+    from receiver.rendering.selftest import available_performances, check_performances, fastest
     from receiver.rendering.settings.performance import Performance
 
     name = _named(options)
     started = time.monotonic()
     model = load_model(name, options.device, performance="plain")
     loaded = time.monotonic() - started
-    ways = ways_to_try(model.device.type) if options.performance == "auto" else [Performance(options.performance)]
+    ways = (
+        available_performances(model.device.type)
+        if options.performance == "auto"
+        else [Performance(options.performance)]
+    )
     checked = []
     with progress(quiet=options.quiet) as bars:
         task = bars.add_task("checking", total=len(ways), note=str(ways[0]))
-        for way in check_ways(model, ways):
+        for way in check_performances(model, ways):
             checked.append(way)
             bars.update(task, advance=1, note=way.performance)
     best = fastest(checked)
@@ -111,7 +115,7 @@ def _check(options: argparse.Namespace) -> None:
         raise RenderError(f"{name} does not draw the same picture twice on {model.device}; try --device cpu")
 
 
-def _show_checked(checked: "list[WayChecked]") -> None:
+def _show_checked(checked: "list[PerformanceCheck]") -> None:
     show_table(
         ("performance", "numbers", "ms a step", "difference", "allowed", "in a batch", "again", ""),
         [

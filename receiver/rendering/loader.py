@@ -57,6 +57,7 @@ def load_model(
         ModelFilesError: a part is missing or broken, or the parts do not fit together.
         UsageError: no such device, number format or performance, or a setting outside its range.
         MissingExtraError: a library for the model or the performance is not installed.
+        StorageError: layercast's cache cannot be written; only for adapters and runtimes that need a conversion.
     """
     files = find_files(name)
     place = choose_device(device)

@@ -40,7 +40,7 @@ BATCH_MEAN, BATCH_MOST = 0.05, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WayChecked:
+class PerformanceCheck:
     """The result of trying one way of running a model.
 
     Attributes:
@@ -72,26 +72,26 @@ class WayChecked:
         return not self.problem and self.repeats and near
 
 
-def ways_to_try(device: str) -> list[Performance]:
+def available_performances(device: str) -> list[Performance]:
     """Return the ways of running a model that the device and the installed libraries allow.
 
     Args:
         device: type of a torch device, such as "cpu" or "cuda".
     """
-    ways = [Performance.PLAIN]
+    performances = [Performance.PLAIN]
     if device == "cpu" and find_spec("openvino"):
-        ways.append(Performance.OPENVINO)
+        performances.append(Performance.OPENVINO)
     if device == "cuda":
-        ways.append(Performance.GRAPHS)
-    return ways
+        performances.append(Performance.GRAPHS)
+    return performances
 
 
-def check_ways(plain: "Model", ways: Sequence[Performance]) -> Iterator[WayChecked]:
+def check_performances(plain: "Model", performances: Sequence[Performance]) -> Iterator[PerformanceCheck]:
     """Try each way of running a model; an error in one way is reported in its result.
 
     Args:
         plain: the model on the device to check, run as `Performance.PLAIN`.
-        ways: the ways to try.
+        performances: the ways to try.
 
     Raises:
         LayercastError: the reference cannot be loaded or rendered.
@@ -99,18 +99,19 @@ def check_ways(plain: "Model", ways: Sequence[Performance]) -> Iterator[WayCheck
     from receiver.rendering.backends.choice import with_performance
 
     reference = _draw(_reference(plain))
-    for way in ways:
+    for performance in performances:
         try:
-            yield _check(with_performance(plain, way), reference)
+            yield _check(with_performance(plain, performance), reference)
         # An error in one runtime must not stop the check of the others.
         except (LayercastError, RuntimeError, ImportError) as error:
-            yield WayChecked(performance=way, problem=(str(error).splitlines() or [type(error).__name__])[0])
+            problem = (str(error).splitlines() or [type(error).__name__])[0]
+            yield PerformanceCheck(performance=performance, problem=problem)
 
 
-def fastest(checked: Sequence[WayChecked]) -> Performance:
+def fastest(checked: Sequence[PerformanceCheck]) -> Performance:
     """Return the fastest way that agrees with the reference; PLAIN if none does."""
-    agreeing = [way for way in checked if way.agrees]
-    return Performance(min(agreeing, key=lambda way: way.step_s).performance) if agreeing else Performance.PLAIN
+    agreeing = [check for check in checked if check.agrees]
+    return Performance(min(agreeing, key=lambda check: check.step_s).performance) if agreeing else Performance.PLAIN
 
 
 def _reference(model: "Model") -> "Model":
@@ -124,13 +125,13 @@ def _reference(model: "Model") -> "Model":
     return load_model(model.name, "cpu", dtype="float32", performance=Performance.PLAIN, settings=model.settings)
 
 
-def _check(model: "Model", reference: NDArray[np.int16]) -> WayChecked:
+def _check(model: "Model", reference: NDArray[np.int16]) -> PerformanceCheck:
     dtype = str(model.dtype).removeprefix("torch.")
     first = _draw(model)
     started = time.perf_counter()
     again = _draw(model)
     elapsed = time.perf_counter() - started
-    return WayChecked(
+    return PerformanceCheck(
         performance=model.performance,
         dtype=dtype,
         device=str(model.device),

@@ -15,6 +15,7 @@ from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
 from layercast_common.errors import MissingExtraError, ModelFilesError
+from layercast_common.files import make_folder
 from receiver.rendering.model_files.files import AdapterFiles
 from receiver.rendering.model_files.hub import has_weights
 
@@ -102,12 +103,14 @@ def convert_to_safetensors(adapter: AdapterFiles) -> Path:
 
     Raises:
         ModelFilesError: the pickle cannot be loaded.
+        StorageError: layercast's cache cannot be written.
     """
     if adapter.convert_to is None:
         return adapter.folder
     if not has_weights(adapter.convert_to):
         _log.info("converting %s to safetensors", adapter.folder)
         module = load_guarded("adapter", adapter.folder, T2IAdapter.from_pretrained, use_safetensors=False)
+        make_folder(adapter.convert_to)
         module.save_pretrained(adapter.convert_to)
     return adapter.convert_to
 

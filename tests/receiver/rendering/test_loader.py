@@ -10,7 +10,7 @@ import torch
 from diffusers import AutoencoderTiny, LCMScheduler, T2IAdapter
 
 from codec.layers import Priors
-from layercast_common.errors import MissingModelError, ModelFilesError, UnknownModelError, UsageError
+from layercast_common.errors import MissingModelError, ModelFilesError, StorageError, UnknownModelError, UsageError
 from receiver.rendering.engine.direct import render
 from receiver.rendering.loader import load_model
 from receiver.rendering.model_files.files import find_files
@@ -200,6 +200,16 @@ def test_trusted_pickles_are_converted_once(cache: Path, repositories: dict[str,
     for condition in Condition:
         before, after = first.adapters[condition].state_dict(), again.adapters[condition].state_dict()
         assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_cache_that_cannot_be_written_is_a_storage_error(
+    cache: Path, repositories: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_cache(cache, repositories)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LAYERCAST_CACHE", str(tmp_path / "file"))
+    with pytest.raises(StorageError, match="cannot be created"):
+        load_model("sd15", "cpu", dtype="float32")
 
 
 def test_other_pickles_are_refused(copy: Path, cache: Path, repositories: dict[str, Path]) -> None:

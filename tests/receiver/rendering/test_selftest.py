@@ -14,7 +14,7 @@ from receiver.rendering.engine.direct import render
 from receiver.rendering.loader import load_model
 from receiver.rendering.model_files.fingerprint import describe_mismatch, fingerprint, revision_of, split_revision
 from receiver.rendering.models.model import Model
-from receiver.rendering.selftest import TOLERANCES, WayChecked, check_ways, fastest
+from receiver.rendering.selftest import TOLERANCES, PerformanceCheck, check_performances, fastest
 from receiver.rendering.settings.performance import Performance
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -32,7 +32,7 @@ def last(model: Model, priors: Priors) -> torch.Tensor:
 
 
 def test_a_sound_model_agrees_with_itself(mini: Model) -> None:
-    (way,) = check_ways(mini, [Performance.PLAIN])
+    (way,) = check_performances(mini, [Performance.PLAIN])
     assert way.agrees
     assert (way.difference, way.repeats, way.dtype) == (0.0, True, "float32")
 
@@ -50,7 +50,7 @@ def test_a_model_that_never_draws_the_same_twice_does_not_agree(mini: Model) -> 
         def __call__(self, sample: torch.Tensor, *inputs: object, **named: object) -> tuple[torch.Tensor]:
             return (mini.unet(sample, *inputs, **named)[0] + torch.randn_like(sample),)
 
-    (way,) = check_ways(replace(mini, unet=Shaky()), [Performance.PLAIN])
+    (way,) = check_performances(replace(mini, unet=Shaky()), [Performance.PLAIN])
     assert not way.agrees
     assert not way.repeats
 
@@ -66,9 +66,9 @@ def test_openvino_draws_the_same_pictures_at_every_size_and_level(mini: Model, p
 
 def test_the_fastest_way_that_agrees_wins() -> None:
     ways = [
-        WayChecked(performance="plain", repeats=True, step_s=2.0, tolerance=0.5),
-        WayChecked(performance="openvino", repeats=True, step_s=1.0, tolerance=0.5, difference=9.0),
-        WayChecked(performance="compiled", step_s=0.5, problem="no compiler"),
+        PerformanceCheck(performance="plain", repeats=True, step_s=2.0, tolerance=0.5),
+        PerformanceCheck(performance="openvino", repeats=True, step_s=1.0, tolerance=0.5, difference=9.0),
+        PerformanceCheck(performance="compiled", step_s=0.5, problem="no compiler"),
     ]
     assert fastest(ways) is Performance.PLAIN
     assert fastest([*ways, replace(ways[1], difference=0.1)]) is Performance.OPENVINO
