@@ -39,7 +39,7 @@ def test_priors_are_written_for_people_to_look_at(run: Run, stream_file: Path, t
     line = ("decode", stream_file, "-o", "out", "--model", tiny_model, "--steps", 1, "--levels", "semantic")
     outcome = run(*line, "--save-priors")
     difference, written = outcome.err.splitlines()
-    assert "meant for the model mini" in difference
+    assert "made for the model mini" in difference
     assert written == f"{stream_file}: out/house.semantic.png"
     assert Path("out/house.prompt.txt").read_text() == "a house on a hill\n"
     assert set(np.unique(np.asarray(Image.open("out/house.edges.png")))) == {0, 255}
@@ -77,7 +77,7 @@ def test_a_bad_option_fails(fails: Fails, stream_file: Path, options: tuple[str,
     [
         (("--steps", "0"), "a picture takes 1 to 1000 steps, not 0"),
         (("--steps", "1001"), "a picture takes 1 to 1000 steps, not 1001"),
-        (("--device", "abacus"), "no device 'abacus' here"),
+        (("--device", "abacus"), "no device 'abacus' on this machine"),
         (("-o", "house.lcast"), "house.lcast is a file, and a folder is needed there"),
     ],
 )
