@@ -1,4 +1,4 @@
-"""Progressive picture transmission: pictures as layers of meaning, lines and colours, drawn as they arrive.
+"""Progressive picture transmission: pictures as prompt, lines and colours, rendered as the layers arrive.
 
     import layercast
 
@@ -7,7 +7,7 @@
     for frame in layercast.render(stream, model="mini"):
         frame.image.save(f"{frame.step}.png")
 
-Names are loaded when they are first used: importing this package costs nothing.
+Names are imported when they are first used, so importing this package is fast.
 """
 
 from importlib import import_module
@@ -53,13 +53,13 @@ _HOMES = {
     "Bitstream": "codec.container.bitstream",
     "Coder": "codec.container.bitstream",
     "ColorMap": "codec.layers",
-    "OutboxRelay": "sender.outbox.relay",
     "EdgeMap": "codec.layers",
     "Frame": "receiver.rendering.frames",
     "Header": "codec.container.bitstream",
     "Layer": "codec.layers",
     "LayercastError": "layercast_common.errors",
     "Outbox": "sender.outbox.outbox",
+    "OutboxRelay": "sender.outbox.relay",
     "Priors": "codec.layers",
     "Receiver": "receiver.receiver",
     "Section": "codec.container.bitstream",

@@ -1,4 +1,4 @@
-"""The demo: receiver, viewer and sender on one machine, joined by a real loopback WebSocket shaped to a slow link."""
+"""The demo: receiver, viewer and sender on one machine, over a loopback WebSocket that emulates a slow link."""
 
 import asyncio
 import itertools
@@ -12,7 +12,7 @@ from codec.encoder.picture import EncodeOptions, EncodeResult, encode_picture
 from codec.image_io import fit_to_canvas, load_picture
 from codec.layers import Layer, Priors
 from layercast.commands.decode import levels_of
-from layercast.commands.options.common import host_and_port
+from layercast.commands.options.values import host_and_port
 from layercast.console import progress, say
 from layercast.contact_sheet import Panel, draw_sheet
 from layercast.reports import describe, layer_name
@@ -23,6 +23,7 @@ from protocol.link_profiles import LinkProfile
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
 from receiver.receiver import Receiver
 from receiver.viewer import Viewer
+from sender.connection.delivery import Delivery, Progress
 from sender.connection.sender import Sender
 
 if TYPE_CHECKING:
@@ -31,21 +32,21 @@ if TYPE_CHECKING:
     from receiver.rendering.models.model import Model
     from receiver.rendering.settings.settings import Tuning
 
-#: How long a finished picture stays before the next one is sent, in seconds.
+#: How long a finished picture is shown before the next one is sent, in seconds.
 PAUSE_SECONDS = 6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoConfig:
-    """What the demo shows.
+    """Configuration of the demo.
 
     Attributes:
         link: the link between sender and receiver.
-        image: the picture; the samples in turn if None.
-        prompt: what it shows; found if None.
-        model, device, steps: as `layercast.render` takes them.
-        performance, tuning: as `receiver.rendering.load_model` takes them.
-        quiet: say nothing on stderr.
+        image: the picture; the samples, one after the other, if None.
+        prompt: description of the picture; read from a file beside it or from it if None.
+        model, device, steps: as for `layercast.render`.
+        performance, tuning: as for `receiver.rendering.load_model`.
+        quiet: write nothing to stderr.
     """
 
     link: LinkProfile
@@ -60,28 +61,38 @@ class DemoConfig:
 
     @property
     def images(self) -> list[Path]:
-        """The pictures to send, one after the other."""
+        """The pictures to send, in order."""
         return [self.image] if self.image else sample_paths()
 
     def encode_picture(self, image: Path) -> EncodeResult:
-        """The picture as a stream."""
+        """Encode a picture.
+
+        Raises:
+            CodecError: the picture or its prompt cannot be read.
+        """
         return encode_picture(image, EncodeOptions(prompt=self.prompt, model=self.model))
 
 
-async def show(setting: DemoConfig, viewer_address: str, *, open_browser: bool) -> None:
-    """Send the pictures in turn and show them in the browser, until cancelled.
+async def show(config: DemoConfig, viewer_address: str, *, open_browser: bool) -> None:
+    """Send the pictures one after the other and show them in the browser, until cancelled.
+
+    Args:
+        config: the configuration.
+        viewer_address: HOST:PORT of the page.
+        open_browser: open the page in a browser.
 
     Raises:
-        ListenError: the viewer's address is taken.
+        ListenError: the viewer's address is in use.
         CodecError: the picture cannot be read.
-        RenderError: the model cannot be had.
+        RenderError: the model cannot be loaded.
+        UsageError: the viewer's address is not valid.
     """
     host, port = host_and_port(viewer_address)
-    # Before anything is started, so that a wrong path is told at once.
-    first = await asyncio.to_thread(setting.encode_picture, setting.images[0])
+    # Before anything starts, so that a wrong path is reported at once.
+    first = await asyncio.to_thread(config.encode_picture, config.images[0])
     viewer = Viewer()
     async with viewer.serve(host, port) as page:
-        say(f"loading {setting.model} ...", quiet=setting.quiet)
+        say(f"loading {config.model} ...", quiet=config.quiet)
         done = asyncio.Event()
 
         def on_event(event: Event) -> None:
@@ -91,45 +102,45 @@ async def show(setting: DemoConfig, viewer_address: str, *, open_browser: bool) 
 
         async with Receiver(
             "ws://127.0.0.1:0",
-            model=setting.model,
-            device=setting.device,
-            performance=setting.performance,
-            tuning=setting.tuning,
-            steps=setting.steps,
+            model=config.model,
+            device=config.device,
+            performance=config.performance,
+            tuning=config.tuning,
+            steps=config.steps,
             on_event=on_event,
         ) as receiver:
-            say(f"watch at {page} - link: {_link_words(setting.link)} - Ctrl-C ends it", quiet=setting.quiet)
+            say(f"page at {page}; link: {_describe_link(config.link)}; Ctrl-C stops", quiet=config.quiet)
             if open_browser:
                 await asyncio.to_thread(webbrowser.open, page)
-            async with Sender(receiver.url, link=setting.link) as sender:
-                for image in itertools.cycle(setting.images):
+            async with Sender(receiver.url, link=config.link) as sender:
+                for image in itertools.cycle(config.images):
                     done.clear()
-                    composed = (
-                        first if image == setting.images[0] else await asyncio.to_thread(setting.encode_picture, image)
+                    encoded = (
+                        first if image == config.images[0] else await asyncio.to_thread(config.encode_picture, image)
                     )
-                    await _send(sender, image, composed, quiet=setting.quiet)
+                    await _send(sender, image, encoded, quiet=config.quiet)
                     await done.wait()
                     await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def run_headless(setting: DemoConfig, folder: Path) -> dict[str, Any]:
+async def run_headless(config: DemoConfig, folder: Path) -> dict[str, Any]:
     """Send one picture, and write the picture at each level, the stream and a contact sheet into `folder`.
 
     Returns:
-        What was sent, and when each layer came and each frame was drawn, in seconds since the first packet.
+        A report for JSON: stream, delivery, and the times of layers and frames in seconds since the first packet.
 
     Raises:
         CodecError: the picture cannot be read.
-        RenderError: the model cannot be had, or the picture could not be drawn.
-        UsageError: the folder cannot be written to.
+        RenderError: the model cannot be loaded, or the picture cannot be rendered.
+        StorageError: the folder cannot be written.
     """
     from receiver.rendering import load_model
 
-    image = setting.images[0]
-    composed = await asyncio.to_thread(setting.encode_picture, image)
-    say(f"loading {setting.model} ...", quiet=setting.quiet)
-    load = partial(load_model, performance=setting.performance, tuning=setting.tuning)
-    model = await asyncio.to_thread(load, setting.model, setting.device)
+    image = config.images[0]
+    encoded = await asyncio.to_thread(config.encode_picture, image)
+    say(f"loading {config.model} ...", quiet=config.quiet)
+    load = partial(load_model, performance=config.performance, tuning=config.tuning)
+    model = await asyncio.to_thread(load, config.model, config.device)
     events: list[Event] = []
     done = asyncio.Event()
 
@@ -139,66 +150,66 @@ async def run_headless(setting: DemoConfig, folder: Path) -> dict[str, Any]:
             done.set()
 
     async with (
-        Receiver("ws://127.0.0.1:0", model=model, steps=setting.steps, on_event=on_event) as receiver,
-        Sender(receiver.url, link=setting.link) as sender,
+        Receiver("ws://127.0.0.1:0", model=model, steps=config.steps, on_event=on_event) as receiver,
+        Sender(receiver.url, link=config.link) as sender,
     ):
-        # Only now that all else is well, so that a failure leaves no empty folder.
+        # Only now, so that an earlier failure leaves no empty folder.
         await asyncio.to_thread(make_folder, folder)
-        delivery = await _send(sender, image, composed, quiet=setting.quiet)
+        delivery = await _send(sender, image, encoded, quiet=config.quiet)
         await done.wait()
     for event in events:
         if isinstance(event, PictureFailed):
             raise RenderError(f"{image}: {event.reason}")
     stem = image.stem
-    composed.stream.save(folder / f"{stem}.lcast")
-    priors = composed.stream.decode()
-    drawn = await asyncio.to_thread(_draw_levels, priors, model, composed.stream.header.seed, setting.steps)
+    encoded.stream.save(folder / f"{stem}.lcast")
+    priors = encoded.stream.decode()
+    rendered = await asyncio.to_thread(_render_levels, priors, model, encoded.stream.header.seed, config.steps)
     files = {}
-    for level, picture in drawn.items():
+    for level, picture in rendered.items():
         files[layer_name(level)] = str(folder / f"{stem}.{layer_name(level)}.png")
         save_whole(picture, Path(files[layer_name(level)]))
-    facts = _facts(events)
+    timing = _timing(events)
     sheet = folder / f"{stem}.sheet.png"
-    save_whole(_sheet(image, composed, priors, drawn, facts), sheet)
+    save_whole(_sheet(image, encoded, priors, rendered, timing), sheet)
     return (
-        describe(composed.stream, folder / f"{stem}.lcast")
-        | facts
+        describe(encoded.stream, folder / f"{stem}.lcast")
+        | timing
         | {
             "image": str(image),
-            "prompt_source": str(composed.prompt.source),
-            "link": {"name": setting.link.name, "bit_per_s": setting.link.rate, "delay_s": setting.link.delay},
+            "prompt_source": str(encoded.prompt.source),
+            "link": {"name": config.link.name, "bit_per_s": config.link.rate, "delay_s": config.link.delay},
             "sent_bytes": delivery.sent,
             "packets": delivery.packets,
-            "jpeg_bytes": composed.jpeg_size,
-            "jpeg_seconds": 8 * composed.jpeg_size / setting.link.rate if setting.link.rate else None,
+            "jpeg_bytes": encoded.jpeg_size,
+            "jpeg_seconds": 8 * encoded.jpeg_size / config.link.rate if config.link.rate else None,
             "levels": files,
             "sheet": str(sheet),
         }
     )
 
 
-async def _send(sender: Sender, image: Path, composed: EncodeResult, *, quiet: bool) -> Any:
+async def _send(sender: Sender, image: Path, encoded: EncodeResult, *, quiet: bool) -> Delivery:
     with progress(quiet=quiet) as bars:
-        task = bars.add_task(f"sending {image.name}", total=len(composed.stream.sections), note="")
+        task = bars.add_task(f"sending {image.name}", total=len(encoded.stream.sections), note="")
 
-        def advance(step: Any) -> None:
+        def on_progress(step: Progress) -> None:
             bars.update(task, completed=step.done, note=f"{layer_name(Layer(step.layer))} {step.seconds:.1f} s")
 
-        return await sender.send(composed.stream, jpeg_size=composed.jpeg_size, on_progress=advance)
+        return await sender.send(encoded.stream, jpeg_size=encoded.jpeg_size, on_progress=on_progress)
 
 
-def _draw_levels(priors: Priors, model: "Model", seed: int, steps: int | None) -> dict[Layer, "Image.Image"]:
-    """The final picture of each level: on a fast link the next layer cuts a level's drawing short."""
+def _render_levels(priors: Priors, model: "Model", seed: int, steps: int | None) -> dict[Layer, "Image.Image"]:
+    """Render each level to its end: on a fast link, the next layer interrupts the rendering of a level."""
     from receiver.rendering import render
 
-    drawn = {}
+    rendered = {}
     for level, known in levels_of(priors, priors.layers):
         for frame in render(known, seed, model=model, steps=steps):
-            drawn[level] = frame.image
-    return drawn
+            rendered[level] = frame.image
+    return rendered
 
 
-def _facts(events: list[Event]) -> dict[str, Any]:
+def _timing(events: list[Event]) -> dict[str, Any]:
     began = next(event.at for event in events if isinstance(event, PictureOpened))
     return {
         "layers_seconds": {layer_name(e.layer): e.at - began for e in events if isinstance(e, LayerArrived)},
@@ -219,22 +230,22 @@ def _facts(events: list[Event]) -> dict[str, Any]:
 
 
 def _sheet(
-    image: Path, composed: EncodeResult, priors: Priors, drawn: dict[Layer, "Image.Image"], facts: dict[str, Any]
+    image: Path, encoded: EncodeResult, priors: Priors, rendered: dict[Layer, "Image.Image"], timing: dict[str, Any]
 ) -> "Image.Image":
     from PIL import Image
 
-    canvas = composed.stream.header.canvas
+    canvas = encoded.stream.header.canvas
     panels = [
         Panel(
             picture=Image.fromarray(fit_to_canvas(load_picture(image).image, canvas)),
             title="original",
-            note=f"{composed.jpeg_size:,} bytes as JPEG",
+            note=f"{encoded.jpeg_size:,} bytes as JPEG",
         )
     ]
-    total = composed.stream.size_of(None)
-    for level, picture in drawn.items():
-        total += composed.stream.size_of(level)
-        first = next((f["seconds"] for f in facts["frames"] if f["level"] == layer_name(level)), None)
+    total = encoded.stream.size_of(None)
+    for level, picture in rendered.items():
+        total += encoded.stream.size_of(level)
+        first = next((f["seconds"] for f in timing["frames"] if f["level"] == layer_name(level)), None)
         when = "" if first is None else f", first seen after {first:.1f} s"
         panels.append(Panel(picture=picture, title=layer_name(level), note=f"{total} bytes so far{when}"))
     if priors.structure:
@@ -244,6 +255,6 @@ def _sheet(
     return draw_sheet(panels, priors.semantic.prompt if priors.semantic else "")
 
 
-def _link_words(link: LinkProfile) -> str:
-    rate = f"{link.rate:,.0f} bit/s" if link.rate else "no limit"
-    return f"{link.name}, {rate}, {link.delay:g} s away"
+def _describe_link(link: LinkProfile) -> str:
+    rate = f"{link.rate:,.0f} bit/s" if link.rate else "unlimited"
+    return f"{link.name}, {rate}, {link.delay:g} s delay"

@@ -1,9 +1,10 @@
-"""Pictures on their way, as the calls that send them see them."""
+"""Tracks the pictures that a sender has in flight: acknowledged sections, and the outcome of each picture."""
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
+from layercast_common.tasks import notify
 from protocol.connection.events import Cost, Event, ImageAcknowledged, ImageRefused, ImageSent, SectionAcknowledged
 from protocol.sending.fragmentation import OutgoingSection
 from protocol.wire.codes import Code
@@ -13,12 +14,12 @@ Outcome = ImageAcknowledged | ImageSent | ImageRefused
 
 
 class Tracked:
-    """One picture on its way.
+    """One picture in flight.
 
     Args:
-        sections: as they were offered.
-        began: when it was handed over, in seconds of the connection's clock.
-        on_progress: told of every section that arrives.
+        sections: the sections, as offered to the connection.
+        began: when `send` was called, in seconds of the connection's clock.
+        on_progress: called for each acknowledged section.
     """
 
     def __init__(
@@ -28,25 +29,31 @@ class Tracked:
         self._began = began
         self._on_progress = on_progress
         self._acknowledged: dict[int, float] = {}
+        #: The picture's outcome; an error if the connection failed.
         self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
-    def take(self, event: SectionAcknowledged | Outcome) -> None:
-        """Note what happened to it."""
+    def apply(self, event: SectionAcknowledged | Outcome) -> None:
+        """Apply an event of this picture."""
         if not isinstance(event, SectionAcknowledged):
             if not self.outcome.done():
                 self.outcome.set_result(event)
         elif event.index not in self._acknowledged:
             self._acknowledged[event.index] = event.at - self._began
-            if self._on_progress is not None:
-                self._on_progress(self._progress(event))
+            notify(self._on_progress, self._progress(event), what=f"picture {event.image}")
 
     def delivery(self, outcome: Outcome, *, session: str, now: float) -> Delivery:
-        """How it travelled, up to how it ended."""
+        """Build the delivery report.
+
+        Args:
+            outcome: the picture's outcome.
+            session: the receiver's name of the session.
+            now: the current time, in seconds of the connection's clock.
+        """
         dropped = outcome.dropped if isinstance(outcome, ImageAcknowledged) else ()
         ended = now if isinstance(outcome, ImageRefused) else outcome.at
         cost: Cost = outcome.cost
         return Delivery(
-            image=outcome.image,
+            picture_id=outcome.image,
             session=session,
             complete=isinstance(outcome, ImageAcknowledged) and not dropped,
             sections=tuple(
@@ -65,7 +72,7 @@ class Tracked:
 
     def _progress(self, event: SectionAcknowledged) -> Progress:
         return Progress(
-            image=event.image,
+            picture_id=event.image,
             index=event.index,
             layer=int(self._sections[event.index].layer),
             done=len(self._acknowledged),
@@ -75,28 +82,34 @@ class Tracked:
 
 
 class Tracker:
-    """The pictures of one connection that are on their way."""
+    """The pictures that one connection has in flight, by picture id."""
 
     def __init__(self) -> None:
         self._tracked: dict[int, Tracked] = {}
 
     @contextlib.contextmanager
-    def tracking(self, image: int, tracked: Tracked) -> Iterator[None]:
-        """Follow a picture for the time of the block."""
-        self._tracked[image] = tracked
+    def tracking(self, picture_id: int, tracked: Tracked) -> Iterator[None]:
+        """Track a picture within the block."""
+        self._tracked[picture_id] = tracked
         try:
             yield
         finally:
-            del self._tracked[image]
+            del self._tracked[picture_id]
 
-    def take(self, event: Event) -> None:
-        """Pass an event on to the picture that it is about."""
+    def apply(self, event: Event) -> None:
+        """Apply an event to the picture that it belongs to; other events are ignored."""
         if isinstance(event, SectionAcknowledged | ImageAcknowledged | ImageSent | ImageRefused):
             tracked = self._tracked.get(event.image)
             if tracked is not None:
-                tracked.take(event)
+                tracked.apply(event)
+
+    def fail(self, error: Exception) -> None:
+        """End every picture in flight with an error."""
+        for tracked in self._tracked.values():
+            if not tracked.outcome.done():
+                tracked.outcome.set_exception(error)
 
 
 def refused_for(outcome: Outcome, *codes: Code) -> bool:
-    """Whether a picture was given up for one of these reasons."""
+    """Return whether a picture was refused for one of these reasons."""
     return isinstance(outcome, ImageRefused) and outcome.code in codes

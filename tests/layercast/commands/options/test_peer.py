@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from layercast.commands.options.peer import add_dialling, add_listening, certificate_of, shared_key_of, trust_of
+from layercast.commands.options.peer import add_connecting, add_listening, certificate_of, shared_key_of, trust_of
 from layercast_common.errors import UsageError
 from tests.support.transport_fixtures import certificate
 
@@ -26,7 +26,7 @@ def test_nothing_is_needed() -> None:
     assert shared_key_of(options) is None
     assert options.ice_server == []
     parser = argparse.ArgumentParser()
-    add_dialling(parser)
+    add_connecting(parser)
     assert parser.parse_args(["--ice-server", "stun:a", "--ice-server", "stun:b"]).ice_server == ["stun:a", "stun:b"]
 
 

@@ -1,4 +1,4 @@
-"""`send --outbox`, `outbox` and `watch`, as people and scripts meet them."""
+"""`send --outbox`, `outbox` and `watch`, on the command line."""
 
 import asyncio
 import json
@@ -16,12 +16,12 @@ import pytest
 
 import layercast
 from layercast.cli import main
-from layercast.commands.services import send_outbox as sending
+from layercast.commands.services import send_outbox
 from protocol.connection.events import ImageDone, ReceiverEvent
 from protocol.wire.limits import Limits
 from receiver.server import Server
 from sender.connection.backoff import Backoff
-from sender.outbox import relay as courier
+from sender.outbox import relay
 from tests.layercast.conftest import Run
 from tests.layercast.test_cli import Signalling, taken_port
 
@@ -74,7 +74,7 @@ def test_what_was_accepted_is_sent_once_however_often_it_is_asked_for(run: Run, 
         table = run("outbox", "box").out
         assert "house.png" in table
         assert "delivered" in table
-        assert run("outbox", "box", "--forget").err == "2 forgotten\n"
+        assert run("outbox", "box", "--forget").err == "2 removed\n"
         assert json.loads(run("outbox", "box", "--json").out)["pictures"] == []
 
 
@@ -96,7 +96,7 @@ def test_ctrl_c_leaves_everything_in_the_outbox(run: Run, stream_file: Path, mon
             tried.set()
             return super().next_wait(at_least)
 
-    monkeypatch.setattr(courier, "Backoff", Failing)
+    monkeypatch.setattr(relay, "Backoff", Failing)
     outcome = run("send", stream_file, "--outbox", "box", "--to", url)
     assert (outcome.code, outcome.err.splitlines()[-1]) == (130, "layercast: stopped")
     (row,) = json.loads(run("outbox", "box", "--json").out)["pictures"]
@@ -116,13 +116,14 @@ def test_sigterm_finishes_what_is_under_way_and_says_what_waits(
     with receiving() as (url, events):
         with monkeypatch.context() as patched:
             patched.setattr(sys, "stderr", err)
-            patched.setattr(sending, "DRAIN_SECONDS", 20.0)
+            patched.setattr(send_outbox, "DRAIN_SECONDS", 20.0)
             assert main(["send", ".", "--outbox", "box", "--to", url, "--rate", "50000"]) == 0
         states = [row["state"] for row in json.loads(run("outbox", "box", "--json").out)["pictures"]]
         assert done(events) == states.count("delivered") < 31
         assert "sent" not in states
     assert (
-        f"{states.count('queued')} pictures wait in box; to go on: layercast send --outbox box --to" in err.getvalue()
+        f"{states.count('queued')} pictures wait in box; to continue: layercast send --outbox box --to"
+        in err.getvalue()
     )
 
 
@@ -130,7 +131,7 @@ def test_pictures_that_were_refused_are_an_error_and_can_be_tried_again(run: Run
     with receiving(limits=Limits(peer_bytes=10)) as (url, _):
         outcome = run("send", stream_file, "--outbox", "box", "--to", url, "-q")
         assert outcome.code == 1
-        assert "1 pictures were not delivered: house.lcast: the receiver gave up the picture" in outcome.err
+        assert "1 pictures were not delivered: house.lcast: the receiver refused the picture" in outcome.err
     assert run("outbox", "box", "--retry").err == "1 queued again\n"
     with receiving() as (url, events):
         assert run("send", "--outbox", "box", "--to", url, "-q").code == 0
@@ -173,7 +174,7 @@ def test_pictures_are_taken_over_http(
 
     class Starting(StringIO):
         def write(self, written: str) -> int:
-            if "Ctrl-C ends it" in written:
+            if "Ctrl-C stops" in written:
                 threading.Thread(target=post).start()
             return super().write(written)
 
@@ -204,7 +205,7 @@ def test_pictures_are_taken_over_http(
     ("line", "code", "message"),
     [
         (("send", "--to", "ws://127.0.0.1:9"), 2, "name a picture, an .lcast file or a folder"),
-        (("send", "--loop", "--outbox", "box", "--to", "ws://127.0.0.1:9"), 2, "give one of them"),
+        (("send", "--loop", "--outbox", "box", "--to", "ws://127.0.0.1:9"), 2, "exclude each other"),
         (("send", "--outbox", "box", "--to", "ws://127.0.0.1:9", "--stream", "x" * 17), 2, "1 to 16 bytes"),
         (("watch", "--to", "ws://127.0.0.1:9"), 2, "name a folder to watch, or an address"),
         (("watch", "--to", "ws://127.0.0.1:9", "--http", "127.0.0.1:0"), 2, "name an --outbox FILE"),
@@ -212,7 +213,7 @@ def test_pictures_are_taken_over_http(
         (("outbox", "missing"), 1, "missing does not exist"),
         (("outbox", "missing", "--retry"), 1, "missing does not exist"),
         (("receive", "--permissions", "missing.toml", "--viewer", "none"), 2, "missing.toml: No such file"),
-        (("receive", "--token-file", "missing", "--viewer", "none"), 2, "missing: No such file"),
+        (("receive", "--token-file", "missing", "--viewer", "none"), 1, "missing: No such file"),
     ],
 )
 def test_what_makes_no_sense_fails(fails: Fails, line: tuple[str, ...], code: int, message: str) -> None:
@@ -222,11 +223,12 @@ def test_what_makes_no_sense_fails(fails: Fails, line: tuple[str, ...], code: in
 def test_the_network_may_not_post_without_a_token(run: Run, place: Path) -> None:
     outcome = run("watch", "--to", "ws://127.0.0.1:9", "--http", "0.0.0.0:0", "--outbox", "box")
     assert outcome.code == 2
-    assert "lets the whole network post; give it an --http-token-file FILE" in outcome.err
+    assert "lets the whole network upload; add an --http-token-file FILE" in outcome.err
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [(b"", "must hold a token"), (b"a\nb", "must hold a token"), (b"\xff", "holds no text")]
+    ("content", "why"),
+    [(b"", "must contain one token"), (b"a\nb", "must contain one token"), (b"\xff", "is not a text file")],
 )
 def test_files_that_hold_no_token(run: Run, stream_file: Path, content: bytes, why: str) -> None:
     Path("token").write_bytes(content)
