@@ -43,7 +43,7 @@ class DemoConfig:
     Attributes:
         link: the link between sender and receiver.
         image: the picture; the samples, one after the other, if None.
-        prompt: description of the picture; read from a file beside it or from it if None.
+        prompt: description of the picture; from a file beside it or from its metadata if None.
         model, device, steps: as for `layercast.render`.
         performance, tuning: as for `receiver.rendering.load_model`.
         quiet: write nothing to stderr.

@@ -22,7 +22,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         "Render streams at each level: NAME.semantic.png, NAME.structure.png, NAME.texture.png",
         "layercast decode photo.lcast -o out/ --levels texture",
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".lcast files")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to write to")
     parser.add_argument(
         "--levels",

@@ -25,7 +25,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         "--image", type=Path, metavar="PATH", help="your picture (default: the samples, one after the other)"
     )
     parser.add_argument(
-        "--prompt", metavar="TEXT", help="description of the picture (default: read from a file beside it or from it)"
+        "--prompt", metavar="TEXT", help="description of the picture (default: from a file beside it, or from its metadata)"
     )
     parser.add_argument(
         "--viewer", default="127.0.0.1:8080", metavar="HOST:PORT", help="address of the page (default: %(default)s)"

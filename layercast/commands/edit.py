@@ -18,7 +18,7 @@ layercast edit fox.lcast -o wolf.lcast --substitute "red fox" "grey wolf" --reco
   layercast edit fox.lcast -o pose.lcast --structure-from other.lcast --seed 4
   layercast edit fox.lcast -o calm.lcast --erase 300,40,120,200 --erase 0,400,96,112
 
-changes of colours (--recolor), applied in this order:
+changes of colours (--recolor), applied in the order given:
   hue=+40  hue=-40         turn every hue by 40 degrees; 120 makes red things green
   hue=210                  give every colour this hue: 0 is red, 120 green, 240 blue
   saturation=0             grey; =50 or -50 halves it, =150 or +50 adds half
@@ -35,7 +35,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     parser = add_command(
         subparsers, "edit", "Edit a stream without rendering it: prompt, lines, colours, objects", _EXAMPLE
     )
-    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("file", type=Path, metavar="FILE", help="an .lcast file")
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FILE", help="file to write; may be the same FILE"
     )

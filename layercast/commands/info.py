@@ -12,7 +12,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     parser = add_command(
         subparsers, "info", "Show a stream's header and the size of each layer", "layercast info photo.lcast"
     )
-    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("file", type=Path, metavar="FILE", help="an .lcast file")
     parser.add_argument("--partial", action="store_true", help="accept a truncated stream")
     add_json(parser)
     return parser

@@ -175,7 +175,7 @@ async def _serve(options: argparse.Namespace, draining: "asyncio.Event") -> None
 
 
 async def _wait_for_end(events: "JsonEvents", draining: "asyncio.Event") -> None:
-    """Wait until the command is told to drain, or until stdout is closed.
+    """Wait until SIGTERM asks the command to drain, or until stdout is closed.
 
     Raises:
         BrokenPipeError: the reader of stdout has closed it.

@@ -186,15 +186,13 @@ def test_signals_end_a_receiver_cleanly(
 def test_signals_end_a_demo_cleanly(
     tiny_model: Path, house: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int, last: list[str]
 ) -> None:
-    err = Signalling("watch at", number)
+    err = Signalling("page at", number)
     monkeypatch.setattr(sys, "stderr", err)
     line = ["demo", "--image", str(house), "--prompt", "a house", "--viewer", "127.0.0.1:0", "--model", str(tiny_model)]
     assert main(line) == code
     loading, watch, *rest = err.getvalue().splitlines()
     assert loading == f"loading {tiny_model} ..."
-    assert re.fullmatch(
-        r"watch at http://127.0.0.1:\d+/ - link: iridium, 2,400 bit/s, 0.9 s away - Ctrl-C ends it", watch
-    )
+    assert re.fullmatch(r"page at http://127.0.0.1:\d+/; link: iridium, 2,400 bit/s, 0.9 s delay; Ctrl-C stops", watch)
     assert rest == last
 
 

@@ -29,7 +29,7 @@ def add_token(parser: argparse.ArgumentParser, about: str, *, name: str = "token
     variable = _variable(name)
     group.add_argument(
         f"--{name}",
-        metavar="TOKEN",
+        metavar="TOKEN" if name.endswith("token") else "SECRET",
         help=f"{about}; a file or the variable {variable} hides it from other users of this machine",
     )
     group.add_argument(
