@@ -38,6 +38,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Render every level of every stream with one loaded model."""
+    from layercast.levels import levels_of, parse_levels
     from layercast.reports import layer_name, load_stream
     from layercast_common.files import make_folder, save_whole
     from receiver.rendering import load_model, render
@@ -75,21 +76,6 @@ def run(options: argparse.Namespace) -> None:
         report({"pictures": rows})
 
 
-def parse_levels(text: str) -> frozenset["Layer"]:
-    """Parse level names such as "semantic,texture".
-
-    Raises:
-        UsageError: a name is not the name of a level.
-    """
-    from codec.layers import Layer
-
-    known = {layer.name.lower(): layer for layer in Layer if layer is not Layer.DETAIL}
-    names = [name.strip().lower() for name in text.split(",") if name.strip()]
-    if not names or not set(names) <= set(known):
-        raise UsageError(f"levels are {', '.join(known)}, not {text!r}")
-    return frozenset(known[name] for name in names)
-
-
 def check_renderable(stream: "Bitstream", levels: frozenset["Layer"], path: Path) -> None:
     """Check that a stream has at least one of the levels.
 
@@ -106,14 +92,6 @@ def check_renderable(stream: "Bitstream", levels: frozenset["Layer"], path: Path
     if not present & levels:
         names = ", ".join(layer_name(layer) for layer in sorted(present))
         raise UsageError(f"{path}: contains none of these levels; it has {names}")
-
-
-def levels_of(priors: "Priors", wanted: frozenset["Layer"]) -> list[tuple["Layer", "Priors"]]:
-    """Return each wanted level of the picture with the priors to render it from: its own layer and those below."""
-    return [
-        (level, priors.only(layer for layer in priors.layers if layer <= level))
-        for level in sorted(priors.layers & wanted)
-    ]
 
 
 def save_priors(priors: "Priors", folder: Path, stem: str) -> None:

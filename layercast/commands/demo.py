@@ -25,7 +25,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         "--image", type=Path, metavar="PATH", help="your picture (default: the samples, one after the other)"
     )
     parser.add_argument(
-        "--prompt", metavar="TEXT", help="description of the picture (default: from a file beside it, or from its metadata)"
+        "--prompt", metavar="TEXT", help="description of the picture (default: from a file beside it, or its metadata)"
     )
     parser.add_argument(
         "--viewer", default="127.0.0.1:8080", metavar="HOST:PORT", help="address of the page (default: %(default)s)"
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
     """Run the demo, with or without the page."""
     import asyncio
 
-    from layercast.demo import DemoConfig, run_headless, show
+    from layercast.commands.services.demo import DemoConfig, run_headless, show
     from layercast.signals import run_until_terminated
     from protocol.link_profiles import parse_link
 

@@ -13,7 +13,7 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("encoding")
     prompt = group.add_mutually_exclusive_group()
     prompt.add_argument(
-        "--prompt", metavar="TEXT", help="description of the picture (default: from a file beside it, or from its metadata)"
+        "--prompt", metavar="TEXT", help="description of the picture (default: from a file beside it, or its metadata)"
     )
     prompt.add_argument("--prompts", type=Path, metavar="DIR_OR_JSON", help="prompts by picture name")
     group.add_argument("--prompt-level", metavar="NAME", help="level of detail, for prompts that have several")

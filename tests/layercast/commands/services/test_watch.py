@@ -43,7 +43,7 @@ async def test_draining_ends_the_sources_and_waits_for_the_delivery() -> None:
     relay, draining = Drains(), asyncio.Event()
     delivery, source = asyncio.create_task(relay.drained.wait()), asyncio.create_task(asyncio.sleep(60))
     asyncio.get_running_loop().call_later(0.01, draining.set)
-    await _run_until_drained(draining, relay, delivery, [source])  # type: ignore[arg-type, list-item]
+    await _run_until_drained(draining, relay, delivery, [source])  # type: ignore[arg-type]
     assert delivery.result()
     assert source.cancelled()
 

@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codec.encoder.picture import EncodeOptions, EncodeResult, encode_picture
-from codec.image_io import fit_to_canvas, load_picture
 from codec.layers import Layer, Priors
-from layercast.commands.decode import levels_of
 from layercast.commands.options.values import host_and_port
+from layercast.commands.services.demo_report import draw_demo_sheet, timing_row
 from layercast.console import progress, say
-from layercast.contact_sheet import Panel, draw_sheet
+from layercast.levels import levels_of
 from layercast.reports import describe, layer_name
 from layercast.samples import sample_paths
 from layercast_common.errors import RenderError
 from layercast_common.files import make_folder, save_whole
 from protocol.link_profiles import LinkProfile
-from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
+from receiver.events import Event, PictureCompleted, PictureFailed
 from receiver.receiver import Receiver
 from receiver.viewer import Viewer
 from sender.connection.delivery import Delivery, Progress
@@ -168,9 +167,9 @@ async def run_headless(config: DemoConfig, folder: Path) -> dict[str, Any]:
     for level, picture in rendered.items():
         files[layer_name(level)] = str(folder / f"{stem}.{layer_name(level)}.png")
         save_whole(picture, Path(files[layer_name(level)]))
-    timing = _timing(events)
+    timing = timing_row(events)
     sheet = folder / f"{stem}.sheet.png"
-    save_whole(_sheet(image, encoded, priors, rendered, timing), sheet)
+    save_whole(draw_demo_sheet(image, encoded, priors, rendered, timing), sheet)
     return (
         describe(encoded.stream, folder / f"{stem}.lcast")
         | timing
@@ -207,52 +206,6 @@ def _render_levels(priors: Priors, model: "Model", seed: int, steps: int | None)
         for frame in render(known, seed, model=model, steps=steps):
             rendered[level] = frame.image
     return rendered
-
-
-def _timing(events: list[Event]) -> dict[str, Any]:
-    began = next(event.at for event in events if isinstance(event, PictureOpened))
-    return {
-        "layers_seconds": {layer_name(e.layer): e.at - began for e in events if isinstance(e, LayerArrived)},
-        "received_bytes": max(event.received for event in events if isinstance(event, LayerArrived)),
-        "frames": [
-            {
-                "seconds": event.at - began,
-                "level": layer_name(event.frame.level),
-                "step": event.frame.step,
-                "steps": event.frame.steps,
-                "final": event.frame.final,
-                "engine_seconds": event.frame.seconds,
-            }
-            for event in events
-            if isinstance(event, FrameRendered)
-        ],
-    }
-
-
-def _sheet(
-    image: Path, encoded: EncodeResult, priors: Priors, rendered: dict[Layer, "Image.Image"], timing: dict[str, Any]
-) -> "Image.Image":
-    from PIL import Image
-
-    canvas = encoded.stream.header.canvas
-    panels = [
-        Panel(
-            picture=Image.fromarray(fit_to_canvas(load_picture(image).image, canvas)),
-            title="original",
-            note=f"{encoded.jpeg_size:,} bytes as JPEG",
-        )
-    ]
-    total = encoded.stream.size_of(None)
-    for level, picture in rendered.items():
-        total += encoded.stream.size_of(level)
-        first = next((f["seconds"] for f in timing["frames"] if f["level"] == layer_name(level)), None)
-        when = "" if first is None else f", first seen after {first:.1f} s"
-        panels.append(Panel(picture=picture, title=layer_name(level), note=f"{total} bytes so far{when}"))
-    if priors.structure:
-        panels.append(Panel(picture=Image.fromarray(priors.structure.to_image()), title="lines", note="as received"))
-    if priors.texture:
-        panels.append(Panel(picture=Image.fromarray(priors.texture.to_image()), title="colours", note="as received"))
-    return draw_sheet(panels, priors.semantic.prompt if priors.semantic else "")
 
 
 def _describe_link(link: LinkProfile) -> str:
