@@ -198,7 +198,7 @@ def test_signals_end_a_demo_cleanly(
 
 @pytest.fixture
 def environment(place: Path) -> dict[str, str]:
-    """For a process of its own; warnings of what is not closed are shown."""
+    """The environment of a process; it shows warnings of unclosed resources."""
     root = str(Path(layercast.__file__).parents[1])
     return os.environ | {"PYTHONPATH": root, "PYTHONWARNINGS": "default::ResourceWarning", "PYTHONUNBUFFERED": "1"}
 
@@ -215,7 +215,7 @@ class Process:
             stderr=subprocess.PIPE,
             text=True,
         )
-        # Whatever goes wrong, reading its output comes to an end.
+        # So that reading its output always ends.
         self.watchdog = threading.Timer(300, self.process.kill)
         self.watchdog.start()
 

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def drawing() -> Iterator[None]:
-    """Each test starts with painting, and leaves no setting behind."""
+    """Each test starts with painting, and restores the options."""
     plugin.draw_with(None)
     yield
     plugin.draw_with()

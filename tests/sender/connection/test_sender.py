@@ -1,4 +1,4 @@
-"""Sending pictures: what arrives, what is told, and how it ends when it does not."""
+"""Sending pictures: deliveries, progress, and failures."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""The outbox: what was accepted stays accepted, whatever happens to the process."""
+"""The outbox: accepted pictures survive any end of the process."""
 
 import itertools
 import os

@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 async def gathering(
     folder: Path, *, done: Path | None = None, failed: Path | None = None, limits: OutboxLimits | None = None
 ) -> AsyncIterator[Outbox]:
-    """The folder's outbox while the folder is watched; nobody delivers."""
+    """The folder's outbox while the folder is watched; no relay runs."""
     watched = WatchedFolder(
         folder=folder, encoding=EncodeOptions(captioner="none", budget=300), done=done, failed=failed
     )
@@ -74,7 +74,7 @@ async def test_what_is_there_and_what_comes_is_accepted_once(folder: Path) -> No
         await until(lambda: names(outbox) == ["one.png"])
         draw(folder / "two.png")
         await until(lambda: names(outbox) == ["one.png", "two.png"])
-    # Started again, it knows what it had; what changed meanwhile is new.
+    # After a restart, unchanged files are recognised; changed ones are new.
     draw(folder / "three.png")
     Image.fromarray(draw_picture(96, 64)).save(folder / "one.png")
     async with gathering(folder) as outbox:
