@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from protocol.connection.events import ImageDone, ReceiverEvent
 from receiver.server import Server
 
+
 @contextmanager
 def receiving(**options: object) -> Iterator[tuple[str, list[ReceiverEvent]]]:
     """A receiver in a thread: its address and its events."""
