@@ -26,8 +26,8 @@ changes of colours (--recolor), applied in the order given:
   "#336699"  navy          one flat colour everywhere
   "0,0,256,128=#88aadd"    only in the rectangle X,Y,W,H; likewise "0,0,256,128=hue=+40"
 
-Edits are applied in the order prompt, lines, colours, recolouring, erasing. Rectangles are in pixels of the canvas;
-layercast info shows its size. Layers that no edit touches keep their bytes."""
+Edits are applied in the order prompt, lines, colours, recolouring, erasing. Rectangles are in pixels of the canvas,
+whose size "layercast info" shows. Layers that no edit touches keep their bytes."""
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
