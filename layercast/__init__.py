@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from codec import editing
     from codec.container.bitstream import Bitstream, Coder, Header, Section
+    from codec.encoder.picture import EncodeOptions
     from codec.layers import ColorMap, EdgeMap, Layer, Priors, Semantic, Skeleton
     from layercast.api import encode, render
     from layercast_common.errors import LayercastError
     from receiver.receiver import Receiver
     from receiver.rendering.frames import Frame
+    from sender.connection.options import ConnectOptions, SenderIdentity
     from sender.connection.sender import Sender
     from sender.outbox.outbox import Outbox
     from sender.outbox.relay import OutboxRelay
@@ -31,7 +33,9 @@ __all__ = [
     "Bitstream",
     "Coder",
     "ColorMap",
+    "ConnectOptions",
     "EdgeMap",
+    "EncodeOptions",
     "Frame",
     "Header",
     "Layer",
@@ -43,6 +47,7 @@ __all__ = [
     "Section",
     "Semantic",
     "Sender",
+    "SenderIdentity",
     "Skeleton",
     "editing",
     "encode",
@@ -53,7 +58,9 @@ _HOMES = {
     "Bitstream": "codec.container.bitstream",
     "Coder": "codec.container.bitstream",
     "ColorMap": "codec.layers",
+    "ConnectOptions": "sender.connection.options",
     "EdgeMap": "codec.layers",
+    "EncodeOptions": "codec.encoder.picture",
     "Frame": "receiver.rendering.frames",
     "Header": "codec.container.bitstream",
     "Layer": "codec.layers",
@@ -65,6 +72,7 @@ _HOMES = {
     "Section": "codec.container.bitstream",
     "Semantic": "codec.layers",
     "Sender": "sender.connection.sender",
+    "SenderIdentity": "sender.connection.options",
     "Skeleton": "codec.layers",
     "encode": "layercast.api",
     "render": "layercast.api",
