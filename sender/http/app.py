@@ -22,7 +22,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from codec.encoder.picture import EncodeOptions
-from layercast_common.errors import CodecError, OutboxFullError, UsageError
+from layercast_common.errors import CodecError, MissingExtraError, OutboxFullError, RenderError, UsageError
 from layercast_common.http.access import bearer_token, host_allowed, origin_allowed
 from sender.http.schema import beats, entry_view, update_event
 from sender.http.uploads import Upload, read_upload
@@ -124,7 +124,8 @@ async def _store(relay: OutboxRelay, upload: Upload) -> int:
     try:
         stream, jpeg_size = await asyncio.to_thread(upload.encode)
         return await relay.post(stream, name=upload.name, key=upload.key, jpeg_size=jpeg_size, lifetime=upload.lifetime)
-    except (CodecError, UsageError) as error:
+    except (CodecError, UsageError, MissingExtraError, RenderError) as error:
+        # The last two: an annotator or captioner that the request asks for is not installed here.
         raise HTTPException(422, str(error)) from error
     except OutboxFullError as error:
         raise HTTPException(507, str(error), {"retry-after": "60"}) from error

@@ -14,6 +14,7 @@ from PIL import Image
 
 from codec.encoder.encode import encode
 from codec.encoder.picture import EncodeOptions
+from layercast_common.errors import LayercastError, MissingExtraError, MissingModelError
 from layercast_common.http.server import open_socket, quiet_server, serving, url_of
 from sender.connection.delivery import Progress
 from sender.connection.sender import Sender
@@ -132,6 +133,19 @@ async def test_what_makes_no_sense_is_refused_with_the_reason(
         assert response.status_code == status
         assert why in response.text
         assert env.outbox.entries() == []
+
+
+@pytest.mark.parametrize("error", [MissingExtraError("edges by hed", "annotators"), MissingModelError("no files")])
+async def test_an_annotator_that_is_not_installed_is_an_answer_and_no_crash(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, error: LayercastError
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("sender.http.uploads.encode_picture", fail)
+    async with opened() as env:
+        response = await env.post(params={"structure": "hed"})
+        assert (response.status_code, response.text) == (422, str(error))
 
 
 @pytest.mark.parametrize("declared", [True, False])
