@@ -100,7 +100,7 @@ async def test_a_shared_key() -> None:
             await sender.send_sections(b"", [section(bytes(3000))])
         assert isinstance(events[-1], ImageDone)
         for other in (theirs, None):
-            with pytest.raises(ConnectError, match="if it signs with a shared key, give the same one"):
+            with pytest.raises(ConnectError, match="if the receiver has a shared key, use the same one"):
                 await Sender(intake.url, connect=ConnectOptions(shared_key=other)).__aenter__()
 
 
