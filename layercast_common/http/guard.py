@@ -14,6 +14,10 @@ from layercast_common.http.access import bearer_token, host_allowed, origin_allo
 TokenCheck = Callable[[Request, str], Response | None]
 
 
+#: The header of a 401 answer.
+CHALLENGE = {"www-authenticate": "Bearer"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessPolicy:
     """Access rules of one HTTP server.
@@ -78,4 +82,4 @@ def one_token(expected: str) -> TokenCheck:
 
 def token_required() -> Response:
     """Build the 401 answer that asks for a bearer token."""
-    return PlainTextResponse("a token is required\n", 401, headers={"www-authenticate": "Bearer"})
+    return PlainTextResponse("a token is required\n", 401, headers=CHALLENGE)

@@ -49,18 +49,16 @@ class EventStream(StreamingResponse):
         """Send the events until they end or the client disconnects."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         events = self._events
-        pending: asyncio.Task[bytes] | None = None
+        pending: asyncio.Task[bytes | None] | None = None
         try:
             while True:
-                pending = pending or start_task(anext(events), name="next server-sent event")
+                pending = pending or start_task(_next_event(events), name="next server-sent event")
                 done, _ = await asyncio.wait([pending], timeout=HEARTBEAT_SECONDS)
                 if not done:
                     await _send_body(send, self._heartbeat())
                     continue
-                ready, pending = pending, None
-                try:
-                    event = ready.result()
-                except StopAsyncIteration:
+                event, pending = pending.result(), None
+                if event is None:
                     break
                 await _send_body(send, event)
         finally:
@@ -69,6 +67,10 @@ class EventStream(StreamingResponse):
                 await cancel(pending)
                 await events.aclose()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _next_event(events: AsyncGenerator[bytes, None]) -> bytes | None:
+    return await anext(events, None)
 
 
 async def _send_body(send: Send, body: bytes) -> None:

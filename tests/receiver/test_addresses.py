@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from layercast_common.errors import ListenError, UsageError
-from receiver.server import ImageDone, OfferReceived, ReceiverEvent, SectionReceived, Server
+from protocol.connection.events import ImageDone, OfferReceived, ReceiverEvent, SectionReceived
+from receiver.server import Server
 from sender.connection.sender import Sender
 from tests.support.brokers import mosquitto, needs_mosquitto
 from tests.support.connection_pair import section

@@ -17,12 +17,14 @@ from layercast_common.errors import (
     RemoteProtocolError,
     UsageError,
 )
+from protocol.connection.events import ImageDone, ImageFailed, OfferReceived, ReceiverEvent, SectionReceived
 from protocol.wire.codes import Code
 from protocol.wire.encoding import decode_packet, encode_packet
 from protocol.wire.limits import Limits
 from protocol.wire.packets import Err, Hello, Packet
 from protocol.wire.seals import SharedKey
-from receiver.server import ImageDone, ImageFailed, OfferReceived, ReceiverEvent, SectionReceived, Server
+from receiver.options import Security
+from receiver.server import Server
 from sender import ConnectOptions, Sender
 from tests.support.connection_pair import section
 
@@ -95,7 +97,9 @@ async def test_a_shared_key() -> None:
     events: list[ReceiverEvent] = []
     limits = Limits(hello_seconds=0.2)
     ours, theirs = SharedKey(b"a long secret of both"), SharedKey(b"a long secret of one side")
-    async with Server("ws://127.0.0.1:0", on_event=events.append, shared_key=ours, limits=limits) as intake:
+    async with Server(
+        "ws://127.0.0.1:0", on_event=events.append, security=Security(shared_key=ours, limits=limits)
+    ) as intake:
         async with Sender(intake.url, connect=ConnectOptions(shared_key=ours)) as sender:
             await sender.send_sections(b"", [section(bytes(3000))])
         assert isinstance(events[-1], ImageDone)
@@ -129,7 +133,10 @@ def test_an_impossible_token() -> None:
 )
 async def test_bad_manners_end_the_connection(messages: list[bytes | str], code: Code) -> None:
     limits = Limits(hello_seconds=0.2)
-    async with Server("ws://127.0.0.1:0", on_event=print, limits=limits) as intake, by_hand(intake.url) as connection:
+    async with (
+        Server("ws://127.0.0.1:0", on_event=print, security=Security(limits=limits)) as intake,
+        by_hand(intake.url) as connection,
+    ):
         for message in messages:
             await connection.send(message)
         assert await last_words(connection) == (Err(code=code, image=0), 4000 + code)
@@ -137,7 +144,9 @@ async def test_bad_manners_end_the_connection(messages: list[bytes | str], code:
 
 
 async def test_one_address_does_not_take_every_place() -> None:
-    async with Server("ws://127.0.0.1:0", on_event=print, limits=Limits(sessions_per_address=2)) as intake:
+    async with Server(
+        "ws://127.0.0.1:0", on_event=print, security=Security(limits=Limits(sessions_per_address=2))
+    ) as intake:
         async with Sender(intake.url), Sender(intake.url):
             with pytest.raises(RemoteProtocolError, match="too many connections") as caught:
                 await Sender(intake.url).__aenter__()
@@ -145,7 +154,7 @@ async def test_one_address_does_not_take_every_place() -> None:
         await until(lambda: not intake.sessions)
         async with Sender(intake.url):
             pass
-    assert not intake._addresses
+    assert not intake._connections
 
 
 async def test_a_sender_that_vanishes_fails_its_pictures() -> None:

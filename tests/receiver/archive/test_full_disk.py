@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from codec.container.bitstream import Bitstream, Header
 from codec.encoder.encode import encode
-from layercast_common.errors import UsageError
+from layercast_common.errors import ArchiveError
 from receiver.archive import Archive, RetentionPolicy
 from receiver.events import Event, PictureCompleted, PictureFailed
 from receiver.receiver import Receiver
@@ -70,7 +71,7 @@ async def until(true: object) -> None:
 async def test_a_full_disk_costs_no_picture(
     disk: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("receiver.archive.writer.TIDY_SECONDS", 0.1)
+    monkeypatch.setattr("receiver.archive.writer.MAINTENANCE_SECONDS", 0.1)
     events: list[Event] = []
     folder = disk / "archive"
     with caplog.at_level(logging.WARNING), Outbox(tmp_path / "outbox") as outbox:
@@ -95,10 +96,10 @@ async def test_a_full_disk_costs_no_picture(
             assert counts()["delivered"] == 1
             assert streams_in(folder) == [1]
             # What could not be kept is not left open, or leaving would wait for it.
-            await asyncio.wait_for(receiver._pictures.wait_until_none(), PATIENCE)
+            await asyncio.wait_for(receiver._pipeline.wait_until_idle(), PATIENCE)
             assert not [path for path in folder.iterdir() if path.name.startswith(".")]
             failed = [event for event in events if isinstance(event, PictureFailed)]
-            assert any("it cannot be kept: " in event.reason for event in failed)
+            assert any("the archive cannot store it: " in event.reason for event in failed)
 
             filler.unlink()
             await until(lambda: receiver.condition == "ok")
@@ -107,10 +108,10 @@ async def test_a_full_disk_costs_no_picture(
             figures = receiver.metrics.text()[0].decode()
     assert streams_in(folder) == [1, 2, 3, 4]
     assert len([event for event in events if isinstance(event, PictureCompleted)]) == 4
-    told = [record.getMessage() for record in caplog.records if record.name == "receiver.archive"]
+    told = [record.getMessage() for record in caplog.records if record.name == "receiver.archive.disk"]
     assert len(told) == 2, told
-    assert "No space left on device; make room on the disk, or keep less (--keep)" in told[0]
-    assert "pictures can be kept again" in told[1]
+    assert "No space left on device; free some disk space, or keep less (--keep)" in told[0]
+    assert "can be written again" in told[1]
     counted = dict(line.rsplit(" ", 1) for line in figures.splitlines() if not line.startswith("#"))
     assert float(counted["layercast_receiver_archive_failures_total"]) >= 3
     assert counted["layercast_receiver_archive_failing"] == "0.0"
@@ -122,12 +123,12 @@ def test_room_can_be_made_on_a_disk_that_has_none(disk: Path) -> None:
     """Noting what goes takes no room."""
     archive = Archive(disk / "archive", RetentionPolicy(size=5 * 4096))
     one = stream(1)
-    with contextlib.suppress(UsageError):
+    with contextlib.suppress(ArchiveError):
         for number in range(1, 1000):
-            archive.keep(f"{number:016x}", archive._clock(), one)
+            archive.store(f"{number:016x}", archive._clock(), one)
     fill(disk)
     assert archive.failing
-    while archive.trim():
+    while archive.evict():
         pass
     assert len(streams_in(disk / "archive")) == 5
     assert Archive(disk / "archive").holds(f"{1:016x}")
@@ -136,5 +137,14 @@ def test_room_can_be_made_on_a_disk_that_has_none(disk: Path) -> None:
 def test_an_archive_that_cannot_begin_says_so(disk: Path) -> None:
     (disk / "archive").mkdir()
     fill(disk)
-    with pytest.raises(UsageError, match=r"removed\.labels: No space left on device"):
+    with pytest.raises(ArchiveError, match=r"removed\.labels: No space left on device"):
         Receiver(archive=disk / "archive")
+
+
+def test_the_error_carries_errno_and_path(disk: Path) -> None:
+    archive = Archive(disk / "archive")
+    fill(disk)
+    with pytest.raises(ArchiveError) as caught:
+        archive.store(f"{1:016x}", archive._clock(), stream(1))
+    assert caught.value.errno == errno.ENOSPC
+    assert str(caught.value.path).startswith(str(archive.folder))

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from codec.layers import Layer
-from receiver.viewer import Viewer
+from receiver.viewer import Viewer, ViewerOptions
 from tests.receiver.viewer.test_login import PERMISSIONS
 from tests.support.scenes import Scene
 
@@ -118,7 +118,9 @@ SHADE = """
 async def page(driver: Any) -> AsyncIterator[Page]:
     """The page of a fresh viewer, connected; at the end the browser's console must be empty."""
     now = asyncio.get_running_loop().time()
-    viewer = Viewer(address="ws://192.0.2.7:8765", clock=lambda: asyncio.get_running_loop().time() - now + 100.0)
+    viewer = Viewer(
+        ViewerOptions(address="ws://192.0.2.7:8765", clock=lambda: asyncio.get_running_loop().time() - now + 100.0)
+    )
     async with viewer.serve("127.0.0.1", 0) as url:
         page = Page(driver, viewer)
         await page.open(url)
@@ -280,7 +282,7 @@ async def test_nothing_overflows_and_the_stage_keeps_its_shape(page: Page, canva
 
 
 async def test_connection_returns_by_itself(driver: Any) -> None:
-    viewer = Viewer(clock=lambda: 104.0)
+    viewer = Viewer(ViewerOptions(clock=lambda: 104.0))
     page = Page(driver, viewer)
     async with viewer.serve("127.0.0.1", 0) as url:
         await page.open(url)
@@ -298,7 +300,7 @@ async def test_connection_returns_by_itself(driver: Any) -> None:
 
 
 async def test_a_person_logs_in(driver: Any) -> None:
-    viewer = Viewer(permissions=PERMISSIONS)
+    viewer = Viewer(ViewerOptions(permissions=PERMISSIONS))
     async with viewer.serve("127.0.0.1", 0) as url:
         page = Page(driver, viewer)
         await page.open(url)

@@ -14,8 +14,9 @@ import pytest
 
 from codec.layers import Layer
 from layercast_common.errors import ListenError
-from receiver.viewer import Viewer, app, server
-from receiver.viewer import event_stream as live
+from layercast_common.http import sse
+from receiver.viewer import Viewer, ViewerOptions, app, server
+from receiver.viewer.options import STATIC
 from tests.support.scenes import Scene
 
 TEXT, LINES, COLOURS = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE
@@ -23,7 +24,7 @@ TEXT, LINES, COLOURS = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE
 
 @contextlib.asynccontextmanager
 async def served(**options: Any) -> AsyncIterator[tuple[Viewer, httpx.AsyncClient]]:
-    viewer = Viewer(**{"clock": lambda: 104.5} | options)
+    viewer = Viewer(ViewerOptions(**{"clock": lambda: 104.5} | options))
     async with viewer.serve("127.0.0.1", 0) as url, httpx.AsyncClient(base_url=url, timeout=120) as client:
         yield viewer, client
 
@@ -80,14 +81,14 @@ async def test_page_and_files_with_security_headers() -> None:
 
 
 async def test_pages_load_nothing_from_elsewhere() -> None:
-    files = [path for path in live.STATIC.iterdir() if path.suffix in {".html", ".css", ".js"}]
+    files = [path for path in STATIC.iterdir() if path.suffix in {".html", ".css", ".js"}]
     assert len(files) >= 3
     for file in files:
         text = file.read_text()
         assert "https://" not in text, file.name
         assert "http://" not in text, file.name
         assert "innerHTML" not in text, file.name
-    page = (live.STATIC / "index.html").read_text()
+    page = (STATIC / "index.html").read_text()
     assert " style=" not in page
     assert " on" + "click=" not in page
 
@@ -196,7 +197,7 @@ async def test_seats_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_silence_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "BEAT", 0.01)
+    monkeypatch.setattr(sse, "HEARTBEAT_SECONDS", 0.01)
     async with served() as (_, client), watching(client) as messages:
         await anext(messages)
         assert await anext(messages) == ("changes", {"now": 104.5, "limit": 32, "address": None, "pictures": []})
@@ -236,7 +237,7 @@ async def test_a_slow_watcher_holds_up_nobody(caplog: pytest.LogCaptureFixture) 
 
 
 async def test_frames_that_wait_are_replaced_by_newer_ones() -> None:
-    viewer = Viewer(clock=lambda: 0.0)
+    viewer = Viewer(ViewerOptions(clock=lambda: 0.0))
     scene = Scene()
     viewer.publish(scene.opened())
     for step in range(1, 500):
@@ -252,7 +253,7 @@ async def test_frames_that_wait_are_replaced_by_newer_ones() -> None:
 
 
 async def test_waiting_events_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "MAX_WAITING", 3)
+    monkeypatch.setattr(server, "MAX_QUEUED", 3)
     viewer = Viewer()
     for n in range(9):
         viewer.publish(Scene(name=f"p{n}").opened())
@@ -274,7 +275,7 @@ async def test_an_event_that_cannot_be_shown_darkens_nothing(caplog: pytest.LogC
         show(viewer, Scene(name="good"))
         assert (await until_complete(messages, "good"))["frame"]
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == [
-        "an event of picture broken could not be shown"
+        "picture broken: an event cannot be shown"
     ]
 
 
@@ -310,7 +311,7 @@ async def test_serving_again_after_closing() -> None:
         ):
             show(viewer, Scene(name=name))
             await until_complete(messages, name)
-    assert len(viewer._board.history.pictures) == 2
+    assert len(viewer._broadcaster.history.pictures) == 2
 
 
 @pytest.mark.parametrize(("host", "port"), [("192.0.2.1", 0), ("no such host", 0), ("127.0.0.1", 70_000)])

@@ -14,6 +14,7 @@ import layercast
 from layercast.cli import main
 from layercast.commands.services import send_outbox
 from protocol.wire.limits import Limits
+from receiver.options import Security
 from sender.connection.backoff import Backoff
 from sender.outbox import relay
 from tests.layercast.commands.services.receivers import done, receiving
@@ -95,7 +96,7 @@ def test_sigterm_finishes_what_is_under_way_and_says_what_waits(
 
 
 def test_pictures_that_were_refused_are_an_error_and_can_be_tried_again(run: Run, stream_file: Path) -> None:
-    with receiving(limits=Limits(peer_bytes=10)) as (url, _):
+    with receiving(security=Security(limits=Limits(peer_bytes=10))) as (url, _):
         outcome = run("send", stream_file, "--outbox", "box", "--to", url, "-q")
         assert outcome.code == 1
         assert "1 pictures were not delivered: house.lcast: the receiver refused the picture" in outcome.err
