@@ -260,8 +260,8 @@ async def test_looking_back_and_returning_to_live(page: Page) -> None:
 async def test_failure_is_told(page: Page) -> None:
     scene = Scene()
     publish(page, *scene.whole()[:3], scene.failed("the sender <b>went</b> away"))
-    await page.reads("#drawn-from", "Broke off: the sender <b>went</b> away")
-    await page.reads('.layer[data-layer="structure"] .layer-note', "did not come")
+    await page.reads("#drawn-from", "Failed: the sender <b>went</b> away")
+    await page.reads('.layer[data-layer="structure"] .layer-note', "not received")
 
 
 @pytest.mark.parametrize("canvas", [(96, 64), (64, 96), (200, 24), (64, 64)])
