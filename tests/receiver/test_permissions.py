@@ -1,4 +1,4 @@
-"""Tokens, and what they are good for."""
+"""Tokens and their rights."""
 
 import hashlib
 from pathlib import Path

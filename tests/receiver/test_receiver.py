@@ -47,7 +47,7 @@ PATIENCE = 120.0
 
 
 class Watch:
-    """Collects a receiver's events, and waits for one."""
+    """Collects a receiver's events and waits for them."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -130,7 +130,7 @@ async def test_a_picture_is_drawn_from_all_that_was_sent(
 async def test_rough_frames_of_a_picture_drawn_again_are_held_back(
     tiny_model: Path, stream: Bitstream, watch: Watch
 ) -> None:
-    """Each layer is taken in only once the one before is drawn, so that the picture is drawn three times."""
+    """Each layer is received only once the one before is rendered, so the picture is rendered three times."""
 
     def frames() -> list[Frame]:
         return [event.frame for event in watch.events if isinstance(event, FrameRendered)]
@@ -286,7 +286,7 @@ async def test_of_too_many_pictures_the_oldest_gives_way_and_is_kept_all_the_sam
 async def test_a_picture_that_nobody_goes_on_with_is_not_waited_for(
     tmp_path: Path, stream: Bitstream, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A sender that was started again greets under the same name, has forgotten a picture, and sends another."""
+    """A restarted sender connects with the same stream id, has forgotten a picture, and sends another."""
     monkeypatch.setattr("receiver.pipeline.IDLE_SECONDS", 0.5)
     monkeypatch.setattr("receiver.receiver.IDLE_CHECK_SECONDS", 0.1)
     async with Receiver(ANY_PORT, model=None, archive=tmp_path, on_event=watch) as receiver:

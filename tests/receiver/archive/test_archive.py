@@ -1,4 +1,4 @@
-"""What came, on disk: whole, once, and under names of our own."""
+"""Received pictures on disk: complete, once, and under names of our own."""
 
 import logging
 import os
@@ -135,7 +135,7 @@ def test_a_file_where_the_archive_shall_be_is_refused(tmp_path: Path) -> None:
 
 
 def fill(archive: Archive, count: int, stream: Bitstream, *, first: int = 0) -> list[str]:
-    """Keep so many pictures, an hour apart, each drawn at one level; gives their labels."""
+    """Store pictures an hour apart, each rendered at one level, and return their labels."""
     labels = []
     for number in range(first, first + count):
         label = label_of(b"ship", 1, number)
@@ -146,7 +146,7 @@ def fill(archive: Archive, count: int, stream: Bitstream, *, first: int = 0) -> 
 
 
 def held(folder: Path) -> list[str]:
-    """The labels of which there are files, each once, oldest first."""
+    """Return the labels that have files, each once, oldest first."""
     return list(dict.fromkeys(parsed[0].label for name in names(folder) if (parsed := parse_name(name))))
 
 
@@ -202,7 +202,7 @@ def test_what_was_removed_is_never_taken_in_again(tmp_path: Path, stream: Bitstr
     archive.evict()
     for again in (archive, Archive(tmp_path, RetentionPolicy(size=2 * BLOCK)), Archive(tmp_path)):
         assert [again.holds(label) for label in labels] == [True] * 4
-        # Of what was never whole, nobody says that it was delivered.
+        # An incomplete picture was never delivered, so it needs no tombstone.
         assert not again.holds(label_of(b"ship", 1, 9))
         again.store(labels[0], LATER, stream)
         again.store_part(labels[0], LATER, stream)
@@ -221,7 +221,7 @@ def test_an_archive_without_bounds_needs_no_memory_of_the_removed(tmp_path: Path
 def test_a_removal_that_was_cut_short_is_finished_at_the_next_start(
     tmp_path: Path, stream: Bitstream, crash_after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a picture all is there or nothing, at whatever file the power failed."""
+    """All files of a picture exist or none, at whichever file the power failed."""
     bounds = RetentionPolicy(size=3 * BLOCK)
     archive = Archive(tmp_path, bounds)
     labels = fill(archive, 2, stream)
@@ -288,7 +288,7 @@ def test_sizes_are_those_of_a_disk_and_survive_a_restart(tmp_path: Path, stream:
 
 
 def test_a_disk_that_takes_no_more(tmp_path: Path, stream: Bitstream, caplog: pytest.LogCaptureFixture) -> None:
-    """By the limit on the size of files, which every system has; test_full_disk.py fills a real one."""
+    """Uses the limit on file sizes, which every system has; test_full_disk.py fills a real disk."""
     archive = Archive(tmp_path)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))

@@ -1,4 +1,4 @@
-"""A real disk that is full: nothing that is not on it is acknowledged, and all goes on when there is room again."""
+"""A real full disk: only stored pictures are acknowledged, and work continues once there is free space."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ DISK_SIZE = "1m"
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small file system of its own, where root may mount one."""
+    """A small file system, if this process may mount one."""
     folder = tmp_path / "disk"
     folder.mkdir()
     line = ["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "tmpfs", str(folder)]
@@ -45,7 +45,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(folder: Path) -> Path:
-    """Leave no room on a disk; what is given takes it."""
+    """Fill a disk, and return the file that fills it."""
     filler = folder / "filler"
     with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
         while True:
@@ -83,14 +83,14 @@ async def test_a_full_disk_costs_no_picture(
             def counts() -> dict[str, int]:
                 return {str(state): count for state, count in outbox.counts().items() if count}
 
-            courier = OutboxRelay(outbox, connect, chance=lambda: 0.0)
-            await courier.post(stream(1))
-            delivering = asyncio.create_task(courier.run())
+            relay = OutboxRelay(outbox, connect, chance=lambda: 0.0)
+            await relay.post(stream(1))
+            delivering = asyncio.create_task(relay.run())
             await until(lambda: counts() == {"delivered": 1})
 
             filler = fill(disk)
             for number in (2, 3, 4):
-                await courier.post(stream(number))
+                await relay.post(stream(number))
             await until(lambda: caplog.text.count("trying again in") >= 3)
             assert receiver.condition == "archive failing"
             assert counts()["delivered"] == 1
@@ -108,10 +108,10 @@ async def test_a_full_disk_costs_no_picture(
             figures = receiver.metrics.text()[0].decode()
     assert streams_in(folder) == [1, 2, 3, 4]
     assert len([event for event in events if isinstance(event, PictureCompleted)]) == 4
-    told = [record.getMessage() for record in caplog.records if record.name == "receiver.archive.disk"]
-    assert len(told) == 2, told
-    assert "No space left on device; free some disk space, or keep less (--keep)" in told[0]
-    assert "can be written again" in told[1]
+    logged = [record.getMessage() for record in caplog.records if record.name == "receiver.archive.disk"]
+    assert len(logged) == 2, logged
+    assert "No space left on device; free some disk space, or keep less (--keep)" in logged[0]
+    assert "can be written again" in logged[1]
     counted = dict(line.rsplit(" ", 1) for line in figures.splitlines() if not line.startswith("#"))
     assert float(counted["layercast_receiver_archive_failures_total"]) >= 3
     assert counted["layercast_receiver_archive_failing"] == "0.0"
@@ -120,7 +120,7 @@ async def test_a_full_disk_costs_no_picture(
 
 
 def test_room_can_be_made_on_a_disk_that_has_none(disk: Path) -> None:
-    """Noting what goes takes no room."""
+    """Recording evicted pictures takes no space."""
     archive = Archive(disk / "archive", RetentionPolicy(size=5 * 4096))
     one = stream(1)
     with contextlib.suppress(ArchiveError):

@@ -1,4 +1,4 @@
-"""Which pictures go first."""
+"""The order of eviction."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""How files are called, and that nobody else's are taken for ours."""
+"""File names of the archive, and foreign files."""
 
 from datetime import UTC, datetime
 

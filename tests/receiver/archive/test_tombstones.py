@@ -1,4 +1,4 @@
-"""The memory of what was removed: bounded, and safe from crashes."""
+"""The tombstones of evicted pictures: bounded and crash-safe."""
 
 import logging
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_labels_outlive_the_process(tmp_path: Path) -> None:
 def test_the_last_ones_are_known(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[int]], again: bool
 ) -> None:
-    """Held against a list of which the last so many count."""
+    """Compared with a list of the newest labels."""
     path = tmp_path_factory.mktemp("removed") / "labels"
     removed = Tombstones(path, capacity=8)
     known: list[int] = []

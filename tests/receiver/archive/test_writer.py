@@ -1,4 +1,4 @@
-"""The archive behind a receiver that runs: within its bounds, and nothing told twice."""
+"""The archive of a running receiver: within its limits, and without duplicates."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
@@ -36,7 +36,7 @@ def streams_in(folder: Path) -> list[Path]:
 
 async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
-        while not true():  # noqa: ASYNC110 - nobody tells when a file is removed
+        while not true():  # noqa: ASYNC110 - there is no event for a removed file
             await asyncio.sleep(0.01)
 
 
@@ -60,8 +60,8 @@ async def test_what_had_to_go_is_not_told_again_not_even_after_a_restart(tmp_pat
             size = f"layercast_receiver_archive_bytes {3.0 * BLOCK}"
             await until(lambda size=size: size in receiver.metrics.text()[0].decode())  # type: ignore[misc]
     assert len([event for event in events if isinstance(event, PictureOpened)]) == 6
-    told = [event.picture for event in events if isinstance(event, PictureCompleted)]
-    assert {path.name[16:32] for path in streams_in(tmp_path)} == set(told[3:])
+    completed = [event.picture for event in events if isinstance(event, PictureCompleted)]
+    assert {path.name[16:32] for path in streams_in(tmp_path)} == set(completed[3:])
 
 
 @asynccontextmanager

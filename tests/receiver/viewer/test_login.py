@@ -1,4 +1,4 @@
-"""Who gets in to the page, over real connections."""
+"""Access to the page, over real connections."""
 
 import contextlib
 import itertools

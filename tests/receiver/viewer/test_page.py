@@ -52,7 +52,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 class Page:
-    """The page as a person meets it. Selenium blocks, and the viewer needs the loop: so every look is in a thread."""
+    """The page in a browser. Selenium blocks and the viewer needs the loop, so every call runs in a thread."""
 
     def __init__(self, driver: Any, viewer: Viewer) -> None:
         self._driver = driver

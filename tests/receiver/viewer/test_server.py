@@ -31,7 +31,7 @@ async def served(**options: Any) -> AsyncIterator[tuple[Viewer, httpx.AsyncClien
 
 @contextlib.asynccontextmanager
 async def watching(client: httpx.AsyncClient) -> AsyncIterator[AsyncIterator[tuple[str, dict[str, Any]]]]:
-    """The live channel's messages as (event, data)."""
+    """Yield the live channel's messages as (event, data)."""
 
     async def messages(response: httpx.Response) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         name = ""
@@ -166,8 +166,8 @@ async def test_late_watcher_gets_everything_then_changes() -> None:
 
 
 async def test_several_watchers_see_the_same() -> None:
-    async with served() as (viewer, client), contextlib.AsyncExitStack() as seats:
-        channels = [await seats.enter_async_context(watching(client)) for _ in range(5)]
+    async with served() as (viewer, client), contextlib.AsyncExitStack() as stack:
+        channels = [await stack.enter_async_context(watching(client)) for _ in range(5)]
         show(viewer, Scene())
         first, *others = [await until_complete(channel, "p1") for channel in channels]
         assert others == [first] * 4
@@ -185,7 +185,7 @@ async def test_watchers_that_leave_give_their_seat_back() -> None:
                     break
                 await asyncio.sleep(0.01)
             else:
-                pytest.fail("the seat was not given back")
+                pytest.fail("the watcher is still counted")
 
 
 async def test_seats_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +214,7 @@ async def test_foreign_pages_may_not_watch() -> None:
 
 @contextlib.asynccontextmanager
 async def stuck_watcher(client: httpx.AsyncClient) -> AsyncIterator[None]:
-    """A watcher that asks for the live channel and never reads."""
+    """A watcher that opens the live channel and never reads."""
     with socket.socket() as stuck:
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         stuck.setblocking(False)
@@ -284,13 +284,13 @@ async def test_closing_with_open_watchers_leaves_nothing(caplog: pytest.LogCaptu
     handler = signal.getsignal(signal.SIGINT)
     viewer = Viewer()
     caplog.set_level(logging.WARNING)
-    async with httpx.AsyncClient(timeout=120) as client, contextlib.AsyncExitStack() as seats:
+    async with httpx.AsyncClient(timeout=120) as client, contextlib.AsyncExitStack() as stack:
         async with viewer.serve("127.0.0.1", 0) as url:
             client.base_url = httpx.URL(url)
             assert viewer.url == url
             assert signal.getsignal(signal.SIGINT) is handler
-            channels = [await seats.enter_async_context(watching(client)) for _ in range(3)]
-            await seats.enter_async_context(stuck_watcher(client))
+            channels = [await stack.enter_async_context(watching(client)) for _ in range(3)]
+            await stack.enter_async_context(stuck_watcher(client))
             for channel in channels:
                 await anext(channel)
         assert viewer.url is None

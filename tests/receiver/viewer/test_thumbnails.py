@@ -1,4 +1,4 @@
-"""What events look like, encoded."""
+"""Encoded images of events."""
 
 import io
 from dataclasses import replace
