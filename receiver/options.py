@@ -94,7 +94,7 @@ class Security:
         UsageError: both `token` and `permissions` are set, or the token cannot be sent.
     """
 
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     permissions: Permissions | None = None
     ssl: tls.SSLContext | None = None
     trust: tls.SSLContext | None = None

@@ -33,7 +33,8 @@ class Watcher:
 
     async def changed(self) -> bool:
         """Wait for a change. Return False once the broadcaster is closed."""
-        await self._wake.wait()
+        if not self._broadcaster.closed:
+            await self._wake.wait()
         return not self._broadcaster.closed
 
 

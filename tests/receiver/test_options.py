@@ -33,6 +33,7 @@ def test_options_that_make_no_sense(build: Callable[[], object], message: str) -
 def test_no_token_admits_everyone() -> None:
     assert Security().access is None
     assert Security.of(None, None) == Security()
+    assert "secret" not in repr(Security(token="secret"))
     access = Security.of(None, "secret").access
     assert access is not None
     assert access.grant("secret") is not None
