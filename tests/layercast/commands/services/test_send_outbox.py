@@ -117,7 +117,11 @@ def test_pictures_that_were_refused_are_an_error_and_can_be_tried_again(run: Run
         (("watch", ".", "--to", "ws://127.0.0.1:9", "--lifetime", "nan"), 2, "a positive number of seconds"),
         (("outbox", "missing"), 1, "missing does not exist"),
         (("outbox", "missing", "--retry"), 1, "missing does not exist"),
-        (("receive", "--permissions", "missing.toml", "--viewer", "none"), 1, "missing.toml cannot be read: No such file"),
+        (
+            ("receive", "--permissions", "missing.toml", "--viewer", "none"),
+            1,
+            "missing.toml cannot be read: No such file",
+        ),
         (("receive", "--token-file", "missing", "--viewer", "none"), 1, "missing: No such file"),
     ],
 )
