@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from codec.image_io import fit_to_canvas, load_picture
+from codec.canvas import fit_to_canvas
+from codec.image_io import load_picture
 from codec.layers import EdgeMap, Size, grid_size
 from codec.structure.thinning import thin
 

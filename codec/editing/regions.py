@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from codec.image_io import PictureSource, fit_to_canvas, load_picture
+from codec.canvas import fit_to_canvas
+from codec.image_io import PictureSource, load_picture
 from codec.layers import Size
 from layercast_common.errors import UsageError
 

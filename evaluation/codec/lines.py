@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.container.bitstream import Bitstream, Header
-from codec.encoder.rate_control import Lines, edge_sections, size_of
+from codec.encoder.rate_control import LineFitter, edge_sections, size_of
 from codec.layers import EdgeMap, grid_size
 from codec.structure.contours import agreement, find_contours
 from codec.structure.rasterize import CLEAR_SHARE
@@ -132,7 +132,7 @@ def _shrunken_lines(pixels: NDArray[np.uint8], side: int) -> EdgeMap:
 
 def _smallest(picture: Measured, size: int, wanted: float) -> tuple[int, float]:
     """Bytes and agreement of the smallest section found that agrees as wanted; of the largest tried, if none does."""
-    lines = Lines(find_contours(picture.pixels)[0], nested=False)
+    lines = LineFitter(find_contours(picture.pixels)[0], nested=False)
     low, high = _SHARES
     best = _at_budget(picture, lines, int(size * high))
     for _ in range(_HALVINGS):
@@ -145,7 +145,7 @@ def _smallest(picture: Measured, size: int, wanted: float) -> tuple[int, float]:
     return best
 
 
-def _at_budget(picture: Measured, lines: Lines, budget: int) -> tuple[int, float]:
+def _at_budget(picture: Measured, lines: LineFitter, budget: int) -> tuple[int, float]:
     sections = lines.fit(budget)
     decoded = Bitstream(Header(*CANVAS), sections).decode().structure
     return size_of(sections), picture.agreement(decoded if isinstance(decoded, EdgeMap) else None)

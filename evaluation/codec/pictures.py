@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.image_io import fit_to_canvas, load_picture
+from codec.canvas import fit_to_canvas
+from codec.image_io import load_picture
 from codec.layers import EdgeMap, Size
 from codec.structure.contours import agreement
 from layercast_common.errors import UsageError

@@ -8,6 +8,7 @@ import numpy as np
 from codec.analysis.colors import average_colors
 from codec.container.bitstream import Bitstream
 from codec.encoder.encode import encode
+from codec.encoder.options import EncodeOptions
 from codec.layers import EdgeMap, Layer
 from evaluation.codec.colors import difference
 from evaluation.codec.pictures import CANVAS, Measured, Track
@@ -49,7 +50,7 @@ def measure_streams(pictures: Sequence[Measured], prompts: Sequence[str], budget
     """Encode every picture with one of the prompts, and decode it."""
     rows = []
     for index, picture in enumerate(track(pictures, f"streams of {budget} bytes")):
-        stream = encode(picture.pixels, prompts[index % len(prompts)], budget=budget)
+        stream = encode(picture.pixels, prompts[index % len(prompts)], EncodeOptions(budget=budget))
         data = stream.to_bytes()
         priors = Bitstream.from_bytes(data).decode()
         colors = np.nan

@@ -17,7 +17,7 @@ from PIL import Image
 
 from codec.container.bitstream import Bitstream
 from codec.layers import Layer
-from layercast_common.errors import BitstreamError, UsageError
+from layercast_common.errors import BitstreamError, StorageError, UsageError
 from layercast_common.files import make_folder
 from receiver.archive.disk import PROBE_NAME, Disk, size_of
 from receiver.archive.index import ArchiveIndex
@@ -187,7 +187,7 @@ class Archive:
                 if self._is_drawn(kept, max(known, default=None)):
                     continue
                 level = max(stream.decode().layers, default=None)
-            except (BitstreamError, OSError) as error:
+            except (BitstreamError, StorageError, OSError) as error:
                 if kept.label in self._stock.whole:
                     _log.warning("%s cannot be read and is left alone: %s", kept.stem, error)
                 continue

@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from codec.encoder.picture import EncodeOptions
+from codec.encoder.options import EncodeOptions
 from layercast_common.errors import CodecError, MissingExtraError, OutboxFullError, RenderError, UsageError
 from layercast_common.http.access import bearer_token, host_allowed, origin_allowed
 from sender.http.schema import beats, entry_view, update_event

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from codec import editing
+from codec.canvas import fit_to_canvas
 from codec.coders.colors.payload import STEP, decode_colors, encode_colors
 from codec.coders.edges.payload import encode_edges, halve
 from codec.coders.skeleton import encode_skeleton
@@ -23,9 +24,9 @@ from codec.editing.erasing import close_over
 from codec.editing.regions import shares_inside
 from codec.editing.transfer import _fit_edges, _fit_skeleton
 from codec.encoder.encode import encode
-from codec.image_io import fit_to_canvas
+from codec.encoder.options import EncodeOptions
 from codec.layers import ColorMap, EdgeMap, Layer, Semantic, Size, Skeleton
-from layercast_common.errors import BitstreamError, PictureError, UsageError
+from layercast_common.errors import PictureError, StorageError, UsageError
 from tests.codec.coders.test_skeleton import STANDING
 from tests.support.pictures import draw_edges, draw_picture
 
@@ -135,7 +136,7 @@ def test_lines_of_another_canvas_fall_where_the_picture_does(canvas: Size) -> No
 
 
 def test_lines_of_a_picture_fit_the_bytes_that_there_are() -> None:
-    small = encode(draw_picture(), PROMPT, budget=250)
+    small = encode(draw_picture(), PROMPT, EncodeOptions(budget=250))
     edited = editing.replace_structure(small, draw_picture()[:, ::-1].copy())
     assert lines_of(edited).any()
     assert not np.array_equal(lines_of(edited), lines_of(small))
@@ -184,7 +185,7 @@ def test_a_path_is_a_stream_or_a_picture(tmp_path: Path) -> None:
     assert np.abs(colors_of(editing.replace_texture(plain, str(tmp_path / "b.png"))) - (200, 40, 40)).max() < TOLERANCE
     with pytest.raises(PictureError, match="no picture"):
         editing.replace_texture(plain, tmp_path / "c.png")
-    with pytest.raises(BitstreamError, match="No such file"):
+    with pytest.raises(StorageError, match="No such file"):
         editing.replace_structure(plain, tmp_path / "c.lcast")
 
 

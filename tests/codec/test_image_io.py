@@ -13,15 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from codec.image_io import (
-    MAX_CANVAS_SIDE,
-    MIN_CANVAS_SIDE,
-    choose_canvas,
-    fit_to_canvas,
-    jpeg_size,
-    load_picture,
-    parse_canvas,
-)
+from codec.canvas import MAX_CANVAS_SIDE, MIN_CANVAS_SIDE, choose_canvas, fit_to_canvas, parse_canvas
+from codec.image_io import jpeg_size, load_picture
 from layercast_common.errors import PictureError, UsageError
 
 

@@ -26,8 +26,9 @@ from codec.coders.edges import payload as edges
 from codec.coders.edges.payload import decode_edges
 from codec.coders.skeleton import decode_skeleton
 from codec.coders.text.payload import MAX_TEXT, decode_text
-from codec.container.bitstream import MAX_PAYLOAD, MAX_SECTIONS, Bitstream, Coder
+from codec.container.bitstream import Bitstream, Coder
 from codec.container.header import Header
+from codec.container.sections import MAX_PAYLOAD, MAX_SECTIONS
 from codec.layers import EdgeMap, Priors, Size, Skeleton
 from layercast_common.errors import BitstreamError, TruncatedError
 from tests.fuzz.choices import Chance, Dice

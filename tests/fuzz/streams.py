@@ -9,8 +9,9 @@ from codec.coders.colors.payload import decode_colors, encode_colors
 from codec.coders.edges.payload import encode_edges, halve
 from codec.coders.skeleton import encode_skeleton
 from codec.coders.text.payload import encode_text
-from codec.container.bitstream import LAYER_OF, MAX_PAYLOAD, Bitstream, Coder, Section
+from codec.container.bitstream import Bitstream, Coder, Section
 from codec.container.header import Header
+from codec.container.sections import LAYER_OF, MAX_PAYLOAD
 from codec.layers import ColorMap, EdgeMap, Semantic, Size, Skeleton
 from tests.codec.coders.test_skeleton import STANDING
 from tests.fuzz.choices import Dice

@@ -21,8 +21,8 @@ from codec.coders.edges.payload import encode_edges
 from codec.coders.skeleton import encode_skeleton
 from codec.coders.tables import load_table
 from codec.coders.text import payload as text
-from codec.container import bitstream, header
-from codec.container.bitstream import LAYER_OF, Bitstream, Coder
+from codec.container import decoding, header, sections
+from codec.container.bitstream import Bitstream, Coder
 from codec.layers import ColorMap, EdgeMap, Layer, Skeleton
 
 DOC = Path(__file__).parents[2] / "docs" / "bitstream.md"
@@ -47,7 +47,7 @@ def described(stream: Bitstream) -> str:
     lines = [(stream.header.to_bytes(), head)]
     for section in stream.sections:
         framing = section.to_bytes()[: -len(section.payload)]
-        name = bitstream.Coder(section.coder).name
+        name = Coder(section.coder).name
         lines.append((framing, f"layer {int(section.layer)}, coder {int(section.coder)}: {name}"))
         lines += [(section.payload[start : start + 24], "") for start in range(0, len(section.payload), 24)]
     lines.append((tail, "end, check"))
@@ -86,7 +86,7 @@ def test_the_example_decodes() -> None:
 def test_every_coder_is_listed(coder: Coder) -> None:
     pattern = rf"^\| {coder.value} {coder.name} \| (\d) \|.*`(codec/.*)` \|$"
     (row,) = re.findall(pattern, DOC.read_text(encoding="utf-8"), re.MULTILINE)
-    assert int(row[0]) == LAYER_OF[coder]
+    assert int(row[0]) == sections.LAYER_OF[coder]
     assert (DOC.parents[1] / row[1]).is_file()
 
 
@@ -132,17 +132,17 @@ def test_the_tables_arrays_are_listed(name: str) -> None:
         ", ".join(f"{number} {name}" for number, name in list(header.MODELS.items())[:6]),
         f"1 to {header.MAX_SIDE} pixels a side",
         f"1 to {header.MAX_MODEL} bytes",
-        f"a varint, {bitstream.MAX_PAYLOAD} at most",
-        f"At most {bitstream.MAX_SECTIONS} sections",
+        f"a varint, {sections.MAX_PAYLOAD} at most",
+        f"At most {sections.MAX_SECTIONS} sections",
         f"up to {text.MAX_TEXT} bytes",
         f"| {text.MAX_TEXT} bytes; {text.MAX_UNITS} |",
         f"| {edges.MAX_SIDE}; {edges.MAX_HALVED_SIDE}; {edges.MAX_SET} |",
         f"| cells on a side of a grid of colours | {colors.MAX_SIDE} |",
         f"| people | {skeleton.MAX_PEOPLE} |",
-        f"| {bitstream.MAX_SECTIONS}; {bitstream.MAX_PAYLOAD} |",
-        f"| work of all sections of a stream | {bitstream.MAX_WORK} |",
-        f"{bitstream.TEXT_WORK} for each unit of an arithmetic-coded text",
-        f"{bitstream.COLOR_WORK} for each cell of a grid of colours; {bitstream.PERSON_WORK} for each person",
+        f"| {sections.MAX_SECTIONS}; {sections.MAX_PAYLOAD} |",
+        f"| work of all sections of a stream | {decoding.MAX_WORK} |",
+        f"{decoding.TEXT_WORK} for each unit of an arithmetic-coded text",
+        f"{decoding.COLOR_WORK} for each cell of a grid of colours; {decoding.PERSON_WORK} for each person",
         f"`{text.ESCAPE:x}`: a Brotli stream",
         "Layers: " + ", ".join(f"{layer.value} {layer.name.lower()}" for layer in Layer),
     ],

@@ -18,6 +18,7 @@ import numpy as np
 
 from codec.container.bitstream import Bitstream, Header
 from codec.encoder.encode import encode
+from codec.encoder.options import EncodeOptions
 from sender.outbox.entries import EntryState
 from sender.outbox.reader import read_outbox
 from tests.support.brokers import Mosquitto, free_port
@@ -175,7 +176,7 @@ def write_streams(folder: Path, count: int) -> set[bytes]:
     # Busy enough that lines and colours take many packets' worth of a slow link.
     tiles = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
     picture = np.kron(tiles, np.ones((11, 11, 1), np.uint8))[:256, :256]
-    pattern = encode(picture, "a quilt of many colours", budget=900)
+    pattern = encode(picture, "a quilt of many colours", EncodeOptions(budget=900))
     sent = set()
     for number in range(count):
         header = Header(pattern.header.width, pattern.header.height, number, pattern.header.model)

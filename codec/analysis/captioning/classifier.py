@@ -54,7 +54,7 @@ class Classification:
     categories: dict[str, float]
 
 
-def describe(image: Image.Image) -> str:
+def compose_caption(image: Image.Image) -> str:
     """Say what a picture shows as far as that is plain to see, and its main colours.
 
     Args:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from codec.analysis.prompt.comfyui import read_graph
-from codec.analysis.prompt.embedded import Metadata
 from codec.analysis.prompt.text_bounds import FoundPrompt, PromptSource, clean_text, parse_json
+from codec.image_metadata import Metadata
 
 _NEGATIVE = "Negative prompt:"
 

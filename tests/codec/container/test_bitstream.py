@@ -1,5 +1,6 @@
 """The container: every byte accounted for, every prefix decodable, every damage found."""
 
+import errno
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +14,10 @@ from codec.coders.colors.payload import encode_colors
 from codec.coders.edges.payload import encode_edges, halve
 from codec.coders.skeleton import encode_skeleton
 from codec.coders.text.payload import encode_text
-from codec.container.bitstream import MAX_PAYLOAD, MAX_SECTIONS, Bitstream, Coder, Header, Section
+from codec.container.bitstream import Bitstream, Coder, Header, Section
+from codec.container.sections import MAX_PAYLOAD, MAX_SECTIONS
 from codec.layers import EdgeMap, Layer, Priors, Semantic, Skeleton
-from layercast_common.errors import BitstreamError, TruncatedError, UsageError
+from layercast_common.errors import BitstreamError, StorageError, TruncatedError, UsageError
 from tests.codec.coders.test_skeleton import STANDING
 from tests.support.golden import golden
 from tests.support.pictures import draw_edges, draw_picture
@@ -238,9 +240,10 @@ def test_files(tmp_path: Path) -> None:
     path.write_text("a text file that somebody renamed")
     with pytest.raises(BitstreamError, match=r"house\.lcast: this is not a layercast stream"):
         Bitstream.load(path)
-    with pytest.raises(BitstreamError, match="No such file"):
+    with pytest.raises(StorageError, match=r"nothing\.lcast: No such file") as missing:
         Bitstream.load(tmp_path / "nothing.lcast")
-    with pytest.raises(UsageError, match="No such file"):
+    assert missing.value.errno == errno.ENOENT
+    with pytest.raises(StorageError, match=r"nowhere.*No such file"):
         stream.save(tmp_path / "nowhere" / "house.lcast")
 
 

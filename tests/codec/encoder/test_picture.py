@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codec.encoder.picture import EncodeOptions, encode_picture
+from codec.encoder.options import EncodeOptions
+from codec.encoder.picture import encode_picture
 from codec.image_io import jpeg_size
 from codec.layers import EdgeMap, Layer, Skeleton
 from layercast_common.errors import BudgetError, MissingExtraError, PictureError, UsageError

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from codec.analysis.captioning.captioner import Captioner, caption, is_ready
-from codec.analysis.captioning.classifier import SUBJECTS, classify, describe
+from codec.analysis.captioning.classifier import SUBJECTS, classify, compose_caption
 from codec.analysis.prompt.find import find_prompt
 from codec.analysis.prompt.text_bounds import PromptSource
 from codec.image_io import load_picture
@@ -19,9 +19,9 @@ SAMPLES = sorted((Path(__file__).parents[4] / "layercast" / "samples").glob("*.p
 @pytest.mark.parametrize("size", [(1, 1), (3, 400), (700, 96), (1024, 1024)])
 def test_any_picture_gets_a_caption(size: tuple[int, int]) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
-    text = describe(Image.fromarray(noise))
+    text = compose_caption(Image.fromarray(noise))
     assert "mostly" in text
-    assert text == describe(Image.fromarray(noise))
+    assert text == compose_caption(Image.fromarray(noise))
 
 
 def test_probabilities_are_probabilities() -> None:
@@ -54,7 +54,7 @@ def test_it_needs_no_torch() -> None:
     import subprocess
 
     code = (
-        "import sys; from PIL import Image; from codec.analysis.captioning.classifier import describe;"
-        "describe(Image.new('RGB', (50, 50))); sys.exit('torch' in sys.modules)"
+        "import sys; from PIL import Image; from codec.analysis.captioning.classifier import compose_caption;"
+        "compose_caption(Image.new('RGB', (50, 50))); sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

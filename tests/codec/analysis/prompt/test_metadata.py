@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, PngImagePlugin
 
-from codec.analysis.prompt.embedded import Metadata, decode_user_comment
 from codec.analysis.prompt.metadata import Parameters, read_prompt, split_parameters
 from codec.analysis.prompt.text_bounds import MAX_PROMPT_LENGTH, FoundPrompt, PromptSource, clean_text, parse_json
 from codec.image_io import load_picture
+from codec.image_metadata import Metadata, decode_user_comment
 
 SETTINGS = "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42, Size: 512x512, Model hash: abc, Model: some-model"
 SHORT_SETTINGS = "Sampler: Euler, Seed: 1, Size: 8x8"
