@@ -1,4 +1,4 @@
-"""codec.image_io: every kind of picture gives upright RGB, everything else one clear line."""
+"""codec.image_io: every kind of picture becomes upright RGB; everything else raises an error of one line."""
 
 import io
 import struct
@@ -23,7 +23,7 @@ def corner(image: Image.Image) -> tuple[int, ...]:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims a size and holds no pixels."""
+    """Return a PNG that claims a size and has no pixels."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -91,8 +91,8 @@ class TestLoad:
         assert red > 200 > blue
 
     @pytest.mark.parametrize("orientation", range(1, 9))
-    def test_exif_orientation_is_honoured(self, tmp_path: Path, orientation: int) -> None:
-        # A dark mark at the upright picture's top left, stored turned as a camera would.
+    def test_exif_orientation_is_applied(self, tmp_path: Path, orientation: int) -> None:
+        # A dark mark at the top left of the upright picture, stored rotated as by a camera.
         upright = np.full((32, 64, 3), 255, np.uint8)
         upright[:16, :16] = 0
         stored = {
@@ -109,7 +109,7 @@ class TestLoad:
         assert dark[:16, :16].all()
         assert dark.sum() == 256
 
-    def test_transparent_png_files_are_laid_on_the_ground_asked_for(self, tmp_path: Path) -> None:
+    def test_transparency_shows_the_chosen_ground(self, tmp_path: Path) -> None:
         Image.new("L", (4, 4), 0).save(tmp_path / "p.png", transparency=0)
         assert corner(load_picture(tmp_path / "p.png").image) == (255, 255, 255)
         assert corner(load_picture(tmp_path / "p.png", ground=(9, 8, 7)).image) == (9, 8, 7)
@@ -160,13 +160,13 @@ class TestRefusals:
             (png_header(0, 100), "p.png"),
         ],
     )
-    def test_files_that_are_no_pictures(self, tmp_path: Path, content: bytes, message: str) -> None:
+    def test_other_files_are_refused(self, tmp_path: Path, content: bytes, message: str) -> None:
         (tmp_path / "p.png").write_bytes(content)
         with pytest.raises(PictureError, match=message) as caught:
             load_picture(tmp_path / "p.png")
         assert "\n" not in str(caught.value)
 
-    def test_paths_that_lead_nowhere(self, tmp_path: Path) -> None:
+    def test_missing_paths_are_refused(self, tmp_path: Path) -> None:
         with pytest.raises(PictureError, match="there is no picture"):
             load_picture(tmp_path / "absent.png")
         with pytest.raises(PictureError, match="is a folder"):
@@ -185,11 +185,11 @@ class TestRefusals:
         ],
         ids=str,
     )
-    def test_arrays_of_another_form(self, array: np.ndarray) -> None:
+    def test_arrays_of_another_shape_or_type_are_refused(self, array: np.ndarray) -> None:
         with pytest.raises(PictureError, match=r"\(H, W, 3\) uint8"):
             load_picture(array)
 
-    def test_empty_images_and_other_things(self) -> None:
+    def test_empty_images_and_other_objects_are_refused(self) -> None:
         with pytest.raises(PictureError, match="empty: 0x4"):
             load_picture(Image.new("RGB", (0, 4)))
         with pytest.raises(PictureError, match="not bytes"):
@@ -234,11 +234,11 @@ class TestCanvas:
         assert all(MIN_CANVAS_SIDE <= side <= MAX_CANVAS_SIDE and side % 64 == 0 for side in canvas)
         assert choose_canvas((height, width), long_side=long_side) == canvas[::-1] or width == height
 
-    def test_the_wanted_one_wins(self) -> None:
+    def test_a_given_canvas_is_used(self) -> None:
         assert choose_canvas((100, 10), (128, 2048)) == (128, 2048)
 
     @pytest.mark.parametrize("wanted", [(500, 512), (512, 0), (2112, 512), (-64, 64)])
-    def test_sides_that_do_not_go(self, wanted: tuple[int, int]) -> None:
+    def test_invalid_sides_are_refused(self, wanted: tuple[int, int]) -> None:
         with pytest.raises(UsageError, match="multiple of 64 from 64 to 2048"):
             choose_canvas((100, 100), wanted)
         with pytest.raises(UsageError, match="multiple of 64"):
@@ -274,7 +274,7 @@ class TestFit:
         assert (fitted > 200).mean() > 0.99
 
     @given(st.integers(1, 90), st.integers(1, 90), st.sampled_from([(64, 64), (64, 128), (128, 64)]))
-    def test_plain_stays_plain_at_any_size(self, width: int, height: int, canvas: tuple[int, int]) -> None:
+    def test_a_uniform_picture_stays_uniform(self, width: int, height: int, canvas: tuple[int, int]) -> None:
         fitted = fit_to_canvas(Image.new("RGB", (width, height), (200, 100, 50)), canvas)
         assert fitted.shape == (canvas[1], canvas[0], 3)
         assert (fitted == (200, 100, 50)).all()

@@ -31,7 +31,7 @@ from codec.container.header import Header
 from codec.container.sections import MAX_PAYLOAD, MAX_SECTIONS
 from codec.layers import EdgeMap, Priors, Size, Skeleton
 from layercast_common.errors import BitstreamError, TruncatedError
-from tests.fuzz.choices import Chance, Dice
+from tests.fuzz.choices import Choices, RandomChoices
 from tests.fuzz.streams import CANVAS, CANVASES, bent, good_payloads, heavy_payloads, payload, stream
 
 #: The longest that an input may decode, in seconds, and the most that it may make be allocated, in bytes.
@@ -81,19 +81,19 @@ class Tally:
     largest: Input | None = None
 
 
-def choose(dice: Dice) -> Input:
+def choose(choices: Choices) -> Input:
     """Make an input up."""
-    cut = bool(dice.below(2))
-    kind = dice.pick(("stream", "stream", "header", *(coder.name for coder in Coder)))
+    cut = bool(choices.below(2))
+    kind = choices.pick(("stream", "stream", "header", *(coder.name for coder in Coder)))
     match kind:
         case "stream":
-            return Input(kind, stream(dice), cut=cut)
+            return Input(kind, stream(choices), cut=cut)
         case "header":
-            size = dice.pick(CANVASES)
-            header = Header(*size, dice.below(1 << 32), dice.pick(("mini", "#40", "a model"))).to_bytes()
-            return Input(kind, bent(dice, header) if dice.below(4) else dice.data(dice.below(16)))
+            size = choices.pick(CANVASES)
+            header = Header(*size, choices.below(1 << 32), choices.pick(("mini", "#40", "a model"))).to_bytes()
+            return Input(kind, bent(choices, header) if choices.below(4) else choices.data(choices.below(16)))
         case _:
-            return Input(kind, payload(dice, Coder[kind]), dice.pick(CANVASES), cut)
+            return Input(kind, payload(choices, Coder[kind]), choices.pick(CANVASES), cut)
 
 
 def decode(given: Input) -> str:
@@ -213,13 +213,13 @@ def _allocated(given: Input) -> int:
 
 def fuzz(inputs: int, seed: int, tally: Tally, on_progress: Callable[[int], None] = lambda _: None) -> None:
     """Feed so many inputs that are chosen by chance."""
-    dice = Chance(seed)
+    choices = RandomChoices(seed)
     # What is compiled and read at the first use is no input's fault.
     for coder in Coder:
         for data in (*good_payloads(coder), *heavy_payloads(coder)):
             decode(Input(coder.name, data))
     for _ in range(inputs):
-        feed(choose(dice), tally, watched=dice.one_in(WATCHED_ONE_IN))
+        feed(choose(choices), tally, watched=choices.one_in(WATCHED_ONE_IN))
         on_progress(1)
 
 

@@ -17,14 +17,14 @@ from codec.coders.text import payload as text
 COMPILED = (colors, edges, text, tests.support.pictures)
 
 with atheris.instrument_imports(include=["codec"]):
-    from tests.fuzz.choices import Script
+    from tests.fuzz.choices import ScriptedChoices
     from tests.fuzz.codec import Input, Tally, choose, feed
 
 
 def one_input(script: bytes) -> None:
     """Bytes as a stream, and as the choices that make an input up."""
     feed(Input("stream", script, cut=bool(len(script) % 2)), Tally())
-    feed(choose(Script(script)), Tally())
+    feed(choose(ScriptedChoices(script)), Tally())
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ from protocol import (
 from protocol.connection.base import Connection
 from protocol.connection.states import State
 from protocol.wire.limits import MAX_PACKET, Limits
-from tests.fuzz.choices import Chance, Dice
+from tests.fuzz.choices import Choices, RandomChoices
 from tests.fuzz.packets import hostile_bytes, packet
 
 #: Turns of one conversation, at most.
@@ -73,10 +73,10 @@ def fuzz_decoding(data: bytes, tally: Tally) -> Packet | None:
     return decoded
 
 
-def fuzz_conversation(dice: Dice, tally: Tally, inputs: int) -> None:
+def fuzz_conversation(choices: Choices, tally: Tally, inputs: int) -> None:
     """Let a sender and a receiver talk, with somebody in between; `inputs` turns at most."""
     tally.conversations += 1
-    talk = _Talk(dice, tally)
+    talk = _Talk(choices, tally)
     for _ in range(inputs):
         talk.turn()
         if talk.over:
@@ -86,22 +86,22 @@ def fuzz_conversation(dice: Dice, tally: Tally, inputs: int) -> None:
 class _Talk:
     """A sender and a receiver that mean well, and somebody between them who does not."""
 
-    def __init__(self, dice: Dice, tally: Tally) -> None:
-        self._dice = dice
+    def __init__(self, choices: Choices, tally: Tally) -> None:
+        self._choices = choices
         self._tally = tally
         self._now = 0.0
         #: One packet in so many is not what it was, or comes from nowhere.
-        self._malice = dice.pick((2, 10, 50))
+        self._malice = choices.pick((2, 10, 50))
         self._limits = Limits(peer_bytes=4096, open_images=3)
         self._sessions = Sessions(self._limits)
-        self._one_way = dice.one_in(8)
-        self._reliable = bool(dice.below(2))
+        self._one_way = choices.one_in(8)
+        self._reliable = bool(choices.below(2))
         self._sender = SenderConnection(
             now=0.0,
             stream=b"fuzz",
             reliable=self._reliable,
-            rate=dice.pick((0.0, 2400.0)),
-            resumable=bool(dice.below(2)),
+            rate=choices.pick((0.0, 2400.0)),
+            resumable=bool(choices.below(2)),
             one_way=self._one_way,
         )
         self._receiver = self._new_receiver()
@@ -113,7 +113,7 @@ class _Talk:
 
     def _new_receiver(self) -> ReceiverConnection:
         return ReceiverConnection(
-            session=self._dice.data(4),
+            session=self._choices.data(4),
             limits=self._limits,
             sessions=self._sessions,
             one_way=self._one_way,
@@ -129,7 +129,7 @@ class _Talk:
     def turn(self) -> None:
         """One packet in, some time, whatever comes out."""
         self._collect()
-        to = self._dice.below(2)
+        to = self._choices.below(2)
         queue = self._travelling[to]
         genuine = queue.popleft() if queue else None
         data = self._on_the_way(genuine, queue)
@@ -137,21 +137,21 @@ class _Talk:
             self._tally.inputs += 1
             fuzz_decoding(data, self._tally)
             self._tell(self._ends[to], data)
-        if genuine is None or self._dice.one_in(8):
-            self._now += self._dice.pick((0.001, 0.1, 2.0, 30.0))
+        if genuine is None or self._choices.one_in(8):
+            self._now += self._choices.pick((0.001, 0.1, 2.0, 30.0))
         for end in self._ends:
             self._pass_time(end)
         self._act()
 
     def _on_the_way(self, genuine: bytes | None, queue: deque[bytes]) -> bytes | None:
         """What becomes of a packet: mostly nothing, sometimes anything."""
-        if self._dice.one_in(self._malice):
-            made = decode_packet(genuine) if genuine and self._dice.below(2) else None
-            made = made or packet(self._dice)
-            return hostile_bytes(self._dice, made) if self._dice.one_in(3) else _encoded(made)
+        if self._choices.one_in(self._malice):
+            made = decode_packet(genuine) if genuine and self._choices.below(2) else None
+            made = made or packet(self._choices)
+            return hostile_bytes(self._choices, made) if self._choices.one_in(3) else _encoded(made)
         if genuine is None:
             return None
-        match self._dice.below(16):
+        match self._choices.below(16):
             case 0:
                 return None
             case 1:
@@ -165,19 +165,19 @@ class _Talk:
 
     def _act(self) -> None:
         """Do what applications would."""
-        image = self._dice.below(6)
+        image = self._choices.below(6)
         try:
-            match self._dice.below(30):
+            match self._choices.below(30):
                 case 0 | 1 | 2:
                     self._offer()
                 case 3:
-                    self._sender.cancel(image, from_layer=self._dice.below(2))
+                    self._sender.cancel(image, from_layer=self._choices.below(2))
                 case 4:
-                    self._receiver.prioritise(self._dice.below(8), image=image)
+                    self._receiver.prioritise(self._choices.below(8), image=image)
                 case 5:
-                    self._receiver.want(image, range(self._dice.below(3)), range(self._dice.below(3)))
+                    self._receiver.want(image, range(self._choices.below(3)), range(self._choices.below(3)))
                 case 6:
-                    self._receiver.decline(1 + image, from_layer=self._dice.below(2))
+                    self._receiver.decline(1 + image, from_layer=self._choices.below(2))
                 case 7:
                     self._cut()
                 case _:
@@ -186,16 +186,16 @@ class _Talk:
             self._tally.outcomes["asked for in vain"] += 1
 
     def _offer(self) -> None:
-        size = self._dice.pick((0, 1, 100, 3000))
+        size = self._choices.pick((0, 1, 100, 3000))
         section = OutgoingSection(
-            layer=self._dice.below(3),
+            layer=self._choices.below(3),
             coder=1,
-            payload=self._dice.data(size),
-            urgency=self._dice.below(8),
-            lifetime=self._dice.pick((math.inf, 5.0)),
+            payload=self._choices.data(size),
+            urgency=self._choices.below(8),
+            lifetime=self._choices.pick((math.inf, 5.0)),
         )
-        deadline = self._now + self._dice.pick((math.inf, 40.0))
-        self._sender.offer(b"head", [section] * (1 + self._dice.below(3)), deadline=deadline)
+        deadline = self._now + self._choices.pick((math.inf, 40.0))
+        self._sender.offer(b"head", [section] * (1 + self._choices.below(3)), deadline=deadline)
 
     def _cut(self) -> None:
         """The transport goes away, and another one comes; what travelled is gone."""
@@ -204,11 +204,11 @@ class _Talk:
         self._collect()
         for queue in self._travelling:
             queue.clear()
-        self._now += self._dice.pick((0.0, 1.0, 500.0))
+        self._now += self._choices.pick((0.0, 1.0, 500.0))
         self._sessions.expire(self._now)
         self._receiver = self._new_receiver()
         if self._sender.state is not State.CLOSED:
-            self._sender.resume(self._now, mtu=self._dice.pick((1400, 200)), reliable=self._reliable)
+            self._sender.resume(self._now, mtu=self._choices.pick((1400, 200)), reliable=self._reliable)
 
     def _tell(self, end: Connection, data: bytes) -> None:
         try:
@@ -261,10 +261,10 @@ def _encoded(good: Packet) -> bytes:
 
 def fuzz(inputs: int, seed: int, tally: Tally, on_progress: Callable[[int], None] = lambda _: None) -> None:
     """Conversations by chance until so many inputs were told."""
-    dice = Chance(seed)
+    choices = RandomChoices(seed)
     while tally.inputs < inputs:
         before = tally.inputs
-        fuzz_conversation(dice, tally, min(CONVERSATION, inputs - before))
+        fuzz_conversation(choices, tally, min(CONVERSATION, inputs - before))
         on_progress(tally.inputs - before)
 
 

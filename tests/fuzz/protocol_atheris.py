@@ -9,7 +9,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["protocol"]):
-    from tests.fuzz.choices import Script
+    from tests.fuzz.choices import ScriptedChoices
     from tests.fuzz.protocol import CONVERSATION, Tally, fuzz_conversation, fuzz_decoding
 
 
@@ -17,7 +17,7 @@ def one_input(script: bytes) -> None:
     """Bytes as a packet, and as the choices of a conversation."""
     fuzz_decoding(script, Tally())
     # Few turns can be had from few bytes; the rest would all be alike.
-    fuzz_conversation(Script(script), Tally(), min(CONVERSATION, len(script) // 4))
+    fuzz_conversation(ScriptedChoices(script), Tally(), min(CONVERSATION, len(script) // 4))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from codec.container.header import Header
 from codec.container.sections import LAYER_OF, MAX_PAYLOAD
 from codec.layers import ColorMap, EdgeMap, Semantic, Size, Skeleton
 from tests.codec.coders.test_skeleton import STANDING
-from tests.fuzz.choices import Dice
+from tests.fuzz.choices import Choices
 from tests.support.pictures import draw_edges
 
 CANVAS: Size = (512, 512)
@@ -88,47 +88,47 @@ def heavy_payloads(coder: Coder) -> tuple[bytes, ...]:
             return b"\x3f" + random.bytes(9000), b"\xbf" + random.bytes(9000)
 
 
-def payload(dice: Dice, coder: Coder) -> bytes:
+def payload(choices: Choices, coder: Coder) -> bytes:
     """A payload of a coder: heavy, made up, or a good one, bent or as it was."""
     # Not the first: a script that is used up says nothing but noughts.
-    if dice.below(HEAVY_ONE_IN) == 1:
-        heavy = dice.pick(heavy_payloads(coder))
-        return bent(dice, heavy) if dice.below(2) else heavy
-    if dice.one_in(4):
-        return dice.data(dice.below(1 + dice.pick((4, 40, 400))))
-    return bent(dice, dice.pick(good_payloads(coder)))
+    if choices.below(HEAVY_ONE_IN) == 1:
+        heavy = choices.pick(heavy_payloads(coder))
+        return bent(choices, heavy) if choices.below(2) else heavy
+    if choices.one_in(4):
+        return choices.data(choices.below(1 + choices.pick((4, 40, 400))))
+    return bent(choices, choices.pick(good_payloads(coder)))
 
 
-def bent(dice: Dice, data: bytes) -> bytes:
+def bent(choices: Choices, data: bytes) -> bytes:
     """The same bytes with up to three things done to them."""
-    for _ in range(dice.below(4)):
-        place = dice.below(len(data) + 1)
-        match dice.below(6):
+    for _ in range(choices.below(4)):
+        place = choices.below(len(data) + 1)
+        match choices.below(6):
             case 0:
                 data = data[:place]
             case 1:
-                data = data[:place] + dice.data(1 + dice.below(8)) + data[place:]
+                data = data[:place] + choices.data(1 + choices.below(8)) + data[place:]
             case 2:
-                data = data[:place] + data[place + 1 + dice.below(8) :]
+                data = data[:place] + data[place + 1 + choices.below(8) :]
             case 3:
-                data = data[:place] + data[max(0, place - dice.below(40)) :]
+                data = data[:place] + data[max(0, place - choices.below(40)) :]
             case _ if data:
                 changed = bytearray(data)
-                changed[place % len(data)] ^= 1 << dice.below(8) if dice.below(2) else dice.below(256)
+                changed[place % len(data)] ^= 1 << choices.below(8) if choices.below(2) else choices.below(256)
                 data = bytes(changed)
     return data[:MAX_PAYLOAD]
 
 
-def stream(dice: Dice) -> bytes:
+def stream(choices: Choices) -> bytes:
     """A stream of sections of any coder, and sometimes of none that is known; often bent, often with a right end."""
-    width, height = dice.pick(CANVASES)
-    header = Header(width, height, dice.below(1 << 32), dice.pick(("mini", "sd15", "#40", "a model")))
-    sections = [_section(dice) for _ in range(dice.below(6) if dice.below(20) else dice.below(33))]
+    width, height = choices.pick(CANVASES)
+    header = Header(width, height, choices.below(1 << 32), choices.pick(("mini", "sd15", "#40", "a model")))
+    sections = [_section(choices) for _ in range(choices.below(6) if choices.below(20) else choices.below(33))]
     data = Bitstream(header, tuple(sections)).to_bytes()
-    if dice.below(2):
-        data = bent(dice, data)
+    if choices.below(2):
+        data = bent(choices, data)
     # Without this hardly a bent stream would get past its check.
-    return sealed(data[:-_END_SIZE]) if dice.below(4) else data
+    return sealed(data[:-_END_SIZE]) if choices.below(4) else data
 
 
 def sealed(body: bytes) -> bytes:
@@ -136,8 +136,8 @@ def sealed(body: bytes) -> bytes:
     return body + b"\xff" + binascii.crc_hqx(body, 0).to_bytes(2, "big")
 
 
-def _section(dice: Dice) -> Section:
-    if dice.one_in(12):
-        return Section(dice.below(7), dice.below(32), dice.data(dice.below(30)))
-    coder = dice.pick(tuple(Coder))
-    return Section(LAYER_OF[coder], coder, payload(dice, coder))
+def _section(choices: Choices) -> Section:
+    if choices.one_in(12):
+        return Section(choices.below(7), choices.below(32), choices.data(choices.below(30)))
+    coder = choices.pick(tuple(Coder))
+    return Section(LAYER_OF[coder], coder, payload(choices, coder))

@@ -1,6 +1,6 @@
-"""The stream's description: its example is real, and its numbers are those of the code.
+"""docs/bitstream.md: its example is real, and its numbers are those of the code.
 
-After a change of the format write the example anew:
+After a change of the format write the example again:
     LAYERCAST_GOLDEN=write pytest tests/reference/test_bitstream_doc.py
 """
 
@@ -32,7 +32,7 @@ _BLOCK = re.compile(r"(?<=```\n\n)(?:    .*\n)+\Z")
 
 
 def made() -> Bitstream:
-    """The stream that the example's code prints."""
+    """Return the stream that the example's code prints."""
     (code,) = re.findall(r"```python\n(.*?)```", DOC.read_text(encoding="utf-8"), re.DOTALL)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
@@ -41,7 +41,7 @@ def made() -> Bitstream:
 
 
 def described(stream: Bitstream) -> str:
-    """The example's bytes, a part of the stream on each line, with what it is."""
+    """Return the example's bytes with a comment, one part of the stream on each line."""
     tail = stream.to_bytes()[-3:]
     head = f"magic, version 1 with {stream.header.seed.bit_length() + 7 >> 3} byte of seed, canvas and model, seed"
     lines = [(stream.header.to_bytes(), head)]
@@ -55,7 +55,7 @@ def described(stream: Bitstream) -> str:
 
 
 def written() -> Bitstream:
-    """The stream that stands in the description."""
+    """Return the stream whose bytes are in the document."""
     if os.environ.get("LAYERCAST_GOLDEN") == "write":
         content = _BLOCK.sub(lambda _: described(made()), DOC.read_text(encoding="utf-8"))
         DOC.write_text(content, encoding="utf-8")
@@ -64,7 +64,7 @@ def written() -> Bitstream:
     return Bitstream.from_bytes(bytes.fromhex(" ".join(found[1] for found in digits if found)))
 
 
-def test_the_example_is_what_its_code_makes() -> None:
+def test_the_example_matches_its_code() -> None:
     assert written().to_bytes() == made().to_bytes(), f"docs/bitstream.md is out of date: {REGENERATE}"
 
 

@@ -8,7 +8,7 @@ from tests.support.brokers import needs_mosquitto
 
 
 @needs_mosquitto
-def test_every_picture_arrives_once_whoever_is_killed(tmp_path: Path) -> None:
+def test_every_picture_arrives_once_after_kills(tmp_path: Path) -> None:
     for folder in (tmp_path, *tmp_path.parents[:2]):
         # The broker runs as a user of its own.
         folder.chmod(0o755)

@@ -1,4 +1,4 @@
-"""The entropy coder: exact both ways, near the bound, and honest about what a cut payload leaves open."""
+"""codec.coders.entropy: exact in both directions, close to the entropy, and exact about what a cut payload decides."""
 
 import numpy as np
 import pytest
@@ -34,20 +34,20 @@ _bits = st.lists(st.tuples(st.integers(0, 1), st.integers(1, 65535)), max_size=3
 
 @settings(deadline=None)
 @given(_bits)
-def test_bits_come_back(chances: _Chances) -> None:
+def test_bits_round_trip(chances: _Chances) -> None:
     assert _read(_write(chances), chances) == [bit for bit, _ in chances]
 
 
 @settings(deadline=None)
 @given(_bits, st.data())
-def test_cut_payload_gives_a_true_beginning(chances: _Chances, data: st.DataObject) -> None:
+def test_a_cut_payload_decodes_to_the_beginning(chances: _Chances, data: st.DataObject) -> None:
     payload = _write(chances)
     kept = data.draw(st.integers(0, len(payload)))
     came = _read(payload[:kept], chances, cut=True)
     assert came == [bit for bit, _ in chances[: len(came)]]
 
 
-def test_cut_payload_gives_nearly_all_that_its_bytes_hold() -> None:
+def test_a_cut_payload_decodes_to_nearly_all_its_bits() -> None:
     chances = [(index * 7 % 3 % 2, 32768) for index in range(800)]
     assert len(_read(_write(chances)[:50], chances, cut=True)) > 390
 
@@ -65,7 +65,7 @@ def test_likely_bits_cost_nothing() -> None:
     assert _write([(1, 65535)] * 200) == b""
 
 
-def test_few_zeros_are_left_out() -> None:
+def test_few_zeros_are_omitted() -> None:
     assert _write([(1, 32768)] * 8 * 40) == bytes(32)
 
 
@@ -99,7 +99,7 @@ def test_mixing_learns_which_prediction_to_trust(bit: int) -> None:
     assert abs((bit << 16) - int(squash[entropy.mix(weights, inputs, 2) + entropy.LOGISTIC_BOUND])) < 8000
 
 
-def test_costs_are_the_logarithms_of_chances() -> None:
+def test_costs_are_logarithms_of_probabilities() -> None:
     costs = entropy.bit_costs()
     chances = np.arange(1, 4097) / 4096
     assert costs[1:] == pytest.approx(-np.log2(chances) * entropy.BIT, abs=1)

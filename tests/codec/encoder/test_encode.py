@@ -1,4 +1,4 @@
-"""Encoding: never over the budget, and as much as it holds."""
+"""codec.encoder.encode: streams never exceed the budget, and use it."""
 
 import numpy as np
 import pytest
@@ -73,7 +73,7 @@ def test_prompt_without_clauses_is_shortened_to_whole_words() -> None:
     assert prompt.startswith(semantic.prompt + " ")
 
 
-def test_absurd_budgets_are_told() -> None:
+def test_invalid_budgets_are_refused() -> None:
     with pytest.raises(BudgetError, match="10 bytes"):
         encode(draw_picture(), PROMPT, EncodeOptions(budget=10))
     with pytest.raises(UsageError, match="positive"):
@@ -140,7 +140,7 @@ def test_people_alone_and_beside_lines() -> None:
     assert encode(draw_picture(), PROMPT, structure=None).decode().structure is None
 
 
-def test_people_that_do_not_fit_are_told() -> None:
+def test_people_that_do_not_fit_leave_a_note() -> None:
     crowd = Skeleton((STANDING,) * 9, (512, 512))
     stream = encode(draw_picture(), PROMPT, EncodeOptions(budget=100), skeleton=crowd)
     assert len(stream.to_bytes()) <= 100
@@ -148,7 +148,7 @@ def test_people_that_do_not_fit_are_told() -> None:
     assert any("poses" in note for note in stream.notes)
 
 
-def test_layers_come_as_ordered() -> None:
+def test_layers_follow_the_order_option() -> None:
     def layers(order: Order, *, nested: bool) -> list[int]:
         stream = encode(draw_picture(), PROMPT, EncodeOptions(order=order, nested=nested, budget=200))
         return [int(section.layer) for section in stream.sections]
@@ -159,7 +159,7 @@ def test_layers_come_as_ordered() -> None:
     assert layers(Order.CHEAPEST, nested=True)[:5] == [0, 2, 1, 2, 1]
 
 
-def test_what_lines_leave_goes_to_colors() -> None:
+def test_bytes_unused_by_lines_go_to_colors() -> None:
     cells = []
     for budget in (90, 300, 3000):
         texture = encode(draw_picture(), PROMPT, EncodeOptions(budget=budget)).decode().texture
@@ -177,7 +177,7 @@ def test_any_canvas(size: tuple[int, int], nested: bool) -> None:
     assert stream.decode().layers >= {Layer.SEMANTIC, Layer.TEXTURE}
 
 
-def test_seed_and_model_travel() -> None:
+def test_seed_and_model_are_in_the_header() -> None:
     header = Bitstream.from_bytes(
         encode(draw_picture(), PROMPT, EncodeOptions(seed=77, model="me/mine")).to_bytes()
     ).header
@@ -196,7 +196,7 @@ def test_bad_pictures_are_refused(shape: tuple[int, ...]) -> None:
         encode(np.zeros(shape, np.uint8), PROMPT)
 
 
-def test_what_a_reader_would_not_decode_is_not_made() -> None:
+def test_streams_over_the_work_limit_are_reduced() -> None:
     picture = np.random.default_rng(1).integers(0, 256, (512, 512, 3), dtype=np.uint8)
     words = " ".join(np.random.default_rng(2).choice(["red", "fox", "snow", "dawn", "hill", "lake"], 900).tolist())
     stream = encode(picture, words, EncodeOptions(budget=40000, nested=True))

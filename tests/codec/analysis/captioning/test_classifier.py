@@ -1,4 +1,4 @@
-"""codec.analysis.captioning.classifier: what a picture shows, told without torch."""
+"""codec.analysis.captioning.classifier: captions of the mini captioner, without torch."""
 
 import sys
 from pathlib import Path
@@ -32,14 +32,14 @@ def test_probabilities_are_probabilities() -> None:
     assert len(seen.categories) > 20
 
 
-def test_a_mirrored_picture_is_told_the_same() -> None:
+def test_a_mirrored_picture_has_equal_classes() -> None:
     image = Image.open(SAMPLES[0]).convert("RGB")
     mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     first, second = classify(image), classify(mirrored)
     assert first.subjects == pytest.approx(second.subjects, abs=0.02)
 
 
-def test_it_is_the_default_and_always_there() -> None:
+def test_mini_is_the_default_and_always_ready() -> None:
     picture = load_picture(np.full((64, 64, 3), (200, 30, 30), np.uint8))
     assert is_ready(Captioner.MINI)
     found = find_prompt(picture, captioner="mini")
@@ -50,7 +50,7 @@ def test_it_is_the_default_and_always_there() -> None:
         assert find_prompt(picture) == found
 
 
-def test_it_needs_no_torch() -> None:
+def test_mini_needs_no_torch() -> None:
     import subprocess
 
     code = (

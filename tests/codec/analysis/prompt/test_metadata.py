@@ -121,7 +121,7 @@ class TestGenerators:
         ],
         ids=lambda chunks: str(chunks)[:40],
     )
-    def test_nothing_is_found_where_nothing_is(self, chunks: dict[str, str]) -> None:
+    def test_no_prompt_is_found_in_other_metadata(self, chunks: dict[str, str]) -> None:
         assert read_prompt(Metadata(chunks)) is None
 
     @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG"])
@@ -142,7 +142,7 @@ class TestGenerators:
         found = read_prompt(with_exif(kind, comment))
         assert found == FoundPrompt("a red fox, (snow:1.2), masterpiece", PromptSource.AUTOMATIC1111)
 
-    def test_a_phones_comment_is_no_prompt(self) -> None:
+    def test_a_phones_comment_is_not_a_prompt(self) -> None:
         assert read_prompt(with_exif("JPEG", b"ASCII\0\0\0Screenshot")) is None
 
     def test_comfyuis_webp(self) -> None:
@@ -166,7 +166,7 @@ class TestUserComment:
         assert isinstance(decode_user_comment(code + body, big_endian=big_endian), str)
 
     @pytest.mark.parametrize("big_endian", [True, False])
-    def test_the_blocks_order_decides_where_the_text_does_not(self, big_endian: bool) -> None:
+    def test_the_byte_order_of_exif_decides_if_the_text_does_not(self, big_endian: bool) -> None:
         body = "雪狐".encode("utf-16-be" if big_endian else "utf-16-le")
         assert decode_user_comment(b"UNICODE\0" + body, big_endian=big_endian) == "雪狐"
 
@@ -204,7 +204,7 @@ class TestTexts:
         assert clean_text("x" * 100_000) == "x" * MAX_PROMPT_LENGTH
 
     @pytest.mark.parametrize("text", ["", "{", "nul", "9" * 5000, "[" * 200_000, '{"a":' * 200_000, " " * (5 << 20)])
-    def test_what_is_not_json_is_none(self, text: str) -> None:
+    def test_invalid_json_is_none(self, text: str) -> None:
         assert parse_json(text) is None
 
 
