@@ -394,7 +394,7 @@ CUT = Bitstream.from_bytes(STREAM.to_bytes()[:-20], partial=True)
         (lambda: editing.parse_recoloring("colour=5"), "'colour=5' is not a change of colours; use hue="),
         (lambda: editing.parse_recoloring("brightness=-120"), "brightness is 0 to"),
         (lambda: editing.parse_recoloring("#11223344"), "transparent"),
-        (lambda: editing.parse_recoloring("0,0,1,1=0,0,1,1=#fff"), "no change of colours"),
+        (lambda: editing.parse_recoloring("0,0,1,1=0,0,1,1=#fff"), "not a change of colours"),
         (lambda: editing.replace_prompt(CUT, "x"), "cut short"),
         (lambda: editing.replace_structure(CUT, STREAM), "cut short"),
         (lambda: editing.replace_structure(STREAM, CUT), "cut short"),
