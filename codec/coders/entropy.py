@@ -82,11 +82,11 @@ BIT = 256
 @cache
 def bit_costs() -> NDArray[np.int32]:
     """Return the cost of a bit of probability `16 * index`: (4097,) int32 in 1/256 bits, computed without floats."""
-    chance = np.arange(4097, dtype=np.uint64) * 16
-    chance[0] = 1
-    whole = 16 - np.searchsorted(1 << np.arange(17, dtype=np.uint64), chance, side="right").astype(np.uint64) + 1
+    probability = np.arange(4097, dtype=np.uint64) * 16
+    probability[0] = 1
+    whole = 16 - np.searchsorted(1 << np.arange(17, dtype=np.uint64), probability, side="right").astype(np.uint64) + 1
     # Squaring a value between one and two gives the fraction of its logarithm bit by bit; 2**31 is one.
-    part = chance << (np.uint64(15) + whole)
+    part = probability << (np.uint64(15) + whole)
     fraction = np.zeros(4097, np.int32)
     for _ in range(8):
         part = part * part >> np.uint64(31)
@@ -142,9 +142,9 @@ def code_bit(state: NDArray[np.int64], data: NDArray[np.uint8], bit: int, probab
         low = split + 1
     while (low ^ high) & 0xFF000000 == 0:
         if state[READING]:
-            came = state[NEXT] < data.size
-            state[CODE] = (state[CODE] & 0xFFFFFF) << 8 | (data[state[NEXT]] if came else 0)
-            state[SLACK] = (state[SLACK] & 0xFFFFFF) << 8 | (0 if came else state[CUT])
+            present = state[NEXT] < data.size
+            state[CODE] = (state[CODE] & 0xFFFFFF) << 8 | (data[state[NEXT]] if present else 0)
+            state[SLACK] = (state[SLACK] & 0xFFFFFF) << 8 | (0 if present else state[CUT])
         else:
             data[state[NEXT]] = low >> 24
         state[NEXT] += 1

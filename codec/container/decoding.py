@@ -102,7 +102,7 @@ def _thin_coarse_lines(state: _DecoderState) -> Priors:
 def _decode_text(payload: bytes, cut: bool, state: _DecoderState) -> _DecoderState:
     from codec.coders.text.payload import decode_text, unit_count
 
-    semantic = decode_text(payload, cut=cut, most=state.work_left // TEXT_WORK)
+    semantic = decode_text(payload, cut=cut, limit=state.work_left // TEXT_WORK)
     state = state.spend(TEXT_WORK * unit_count(payload, semantic))
     return replace(state, priors=replace(state.priors, semantic=semantic))
 
@@ -111,8 +111,8 @@ def _decode_edges(payload: bytes, cut: bool, state: _DecoderState) -> _DecoderSt
     from codec.coders.edges.payload import coded_cells, decode_edges, is_halved
 
     state = state.spend(coded_cells(payload, state.priors.canvas, state.edges))
-    most = state.work_left // SET_WORK
-    edges = decode_edges(payload, state.priors.canvas, base=state.edges, cut=cut, most=most)
+    limit = state.work_left // SET_WORK
+    edges = decode_edges(payload, state.priors.canvas, base=state.edges, cut=cut, limit=limit)
     state = state.spend(SET_WORK * int(np.count_nonzero(edges.grid)))
     before = state.priors.structure
     skeleton = before if isinstance(before, Skeleton) else state.priors.skeleton

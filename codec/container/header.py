@@ -5,7 +5,7 @@
 2 bytes      COMPACT: width / 64 - 1, height / 64 - 1 (5 bits each), model id (6 bits)
 or           width, height, model id as varints
 0, 1, 2, 4   seed, big-endian
-1 + n        the model's name, where its id is 0
+1 + n        the model's name, if its id is 0
 """
 
 from dataclasses import dataclass

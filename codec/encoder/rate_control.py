@@ -155,7 +155,7 @@ class LineFitter:
         """Encode as many of the longest contours as fit, on a grid where not all of them do."""
 
         def encode_first(count: int) -> tuple[Section, ...]:
-            return edge_sections(self._contours.draw(side, most=count), nested=self._nested)
+            return edge_sections(self._contours.draw(side, count=count), nested=self._nested)
 
         count = count_fitting(
             range(1, len(self._contours.ends) + 1), lambda first: size_of(encode_first(first)) <= limit

@@ -45,14 +45,14 @@ class Contours:
         return np.diff(self.ends, prepend=0)
 
     def draw(
-        self, side: int, shortest: int = 0, most: int | None = None, *, clear_share: float = CLEAR_SHARE
+        self, side: int, shortest: int = 0, count: int | None = None, *, clear_share: float = CLEAR_SHARE
     ) -> EdgeMap:
         """Draw the paths on a grid; paths that are indistinguishable at that resolution are left out.
 
         Args:
             side: cells on the grid's long side.
             shortest: fewest points of a path to draw.
-            most: number of paths to draw, the longest first; all if None.
+            count: number of paths to draw, the longest first; all if None.
             clear_share: share of a path's points that must lie clear of longer paths; 0 draws all paths.
         """
         columns, rows = grid_size(self.canvas, side)
@@ -60,7 +60,7 @@ class Contours:
         ends = self.ends[: np.count_nonzero(self.lengths >= shortest)]
         grid = np.zeros((rows, columns), np.uint8)
         covered = np.zeros((QUARTERS * rows, QUARTERS * columns), np.uint8)
-        draw_paths(self.points * scale, ends, len(ends) if most is None else most, clear_share, grid, covered)
+        draw_paths(self.points * scale, ends, len(ends) if count is None else count, clear_share, grid, covered)
         return thin(EdgeMap(grid > 0, self.canvas))
 
 

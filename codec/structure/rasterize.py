@@ -19,7 +19,7 @@ QUARTERS = 4
 def draw_paths(
     points: NDArray[np.float32],
     ends: NDArray[np.int64],
-    most: int,
+    limit: int,
     clear_share: float,
     grid: NDArray[np.uint8],
     covered: NDArray[np.uint8],
@@ -29,7 +29,7 @@ def draw_paths(
     Args:
         points: (N, 2) float32, x and y in cells, path after path.
         ends: (paths,) int64, index in `points` at which each path ends.
-        most: limit of drawn paths.
+        limit: largest number of paths to draw.
         clear_share: share of clear points below which a path is clutter.
         grid: (rows, columns) uint8, set to 1 in drawn cells.
         covered: (QUARTERS * rows, QUARTERS * columns) uint8 zeros, used as a buffer.
@@ -40,7 +40,7 @@ def draw_paths(
     drawn = 0
     start = 0
     for path in range(ends.size):
-        if drawn == most:
+        if drawn == limit:
             break
         end = ends[path]
         if _count_clear_points(points[start:end], covered) >= clear_share * (end - start):
@@ -82,14 +82,14 @@ def _draw_path(path: NDArray[np.float32], grid: NDArray[np.uint8]) -> None:
         x, y = path[first]
         along_x, along_y = path[last, 0] - x, path[last, 1] - y
         length = along_x * along_x + along_y * along_y
-        farthest, most = first, 0.0
+        farthest, largest = first, 0.0
         for index in range(first + 1, last):
             off_x, off_y = path[index, 0] - x, path[index, 1] - y
             across = off_x * along_y - off_y * along_x
             away = across * across if length > 0 else off_x * off_x + off_y * off_y
-            if away > most:
-                farthest, most = index, away
-        if most > STRAIGHTEN * STRAIGHTEN * (length if length > 0 else 1):
+            if away > largest:
+                farthest, largest = index, away
+        if largest > STRAIGHTEN * STRAIGHTEN * (length if length > 0 else 1):
             stack[count] = farthest, last
             stack[count + 1] = first, farthest
             count += 2

@@ -1,4 +1,4 @@
-"""Packets of every kind, made from what their classes say of their fields; and nonsense close to them."""
+"""Random packets of every kind, built from the field definitions of their classes; and hostile bytes close to them."""
 
 import zlib
 from typing import Any
@@ -17,7 +17,7 @@ assert isinstance(_union, inspect.UnionType)
 #: The classes of all packets.
 KINDS = tuple(kind for kind in _union.types if isinstance(kind, inspect.StructType))
 
-#: Values that no field wants.
+#: Values that are invalid in every field.
 STRANGE: tuple[object, ...] = (
     None, True, -1, 2**32, 2**63, 2**64 - 1, -(2**63), float("nan"), float("inf"), 0.5, "", "\x1b[2J\u202e\0", b"", [],
     {}, [[]], {"": {}}, b"\xff" * 300, "é" * 300, list(range(300)), msgpack.ExtType(5, b"x"), msgpack.Timestamp(0),
@@ -25,23 +25,23 @@ STRANGE: tuple[object, ...] = (
 
 
 def sealed(body: bytes) -> bytes:
-    """An array with its check."""
+    """Return an encoded array with its check."""
     return body + zlib.crc32(body).to_bytes(4)
 
 
 def packet(choices: Choices, kind: str | None = None) -> Packet:
-    """A packet that its class allows, of any kind or of one with that name; small numbers are likelier than others."""
+    """Choose a valid packet of any kind, or of the kind with that name; small numbers are more likely."""
     chosen = next((one for one in KINDS if one.cls.__name__ == kind), None) or choices.pick(KINDS)
     made: Packet = _value(chosen, choices)
     return made
 
 
 def hostile_bytes(choices: Choices, good: Packet) -> bytes:
-    """The bytes of a packet, or what is left of them after an accident or an attack."""
+    """Return the bytes of a packet after a random accident or attack, or unchanged."""
     try:
         data = encode_packet(good)
     except LocalProtocolError:
-        # What is too large for a packet is a fine start of one.
+        # The packet is too large to be sent: encode it without the limit.
         data = sealed(msgspec.msgpack.encode(good))
     match choices.below(8):
         case 0:
@@ -57,11 +57,11 @@ def hostile_bytes(choices: Choices, good: Packet) -> bytes:
         case 4:
             return choices.data(choices.below(64)) if choices.below(16) else bytes(choices.below(20_000))
         case _:
-            return sealed(_bent(choices, msgpack.unpackb(data[:-4], strict_map_key=False)))
+            return sealed(_change_field(choices, msgpack.unpackb(data[:-4], strict_map_key=False)))
 
 
-def _bent(choices: Choices, fields: list[Any]) -> bytes:
-    """A packet's array with one of its fields made strange, left out, or put in twice."""
+def _change_field(choices: Choices, fields: list[Any]) -> bytes:
+    """Encode a packet's array with one field replaced, left out or duplicated."""
     place = choices.below(len(fields))
     match choices.below(4):
         case 0:

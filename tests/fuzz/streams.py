@@ -1,4 +1,4 @@
-"""Streams and payloads that mean no good: real ones that were bent, ones made up, and the slowest that there are."""
+"""Hostile streams and payloads: valid ones with changes, random ones, and the slowest known ones."""
 
 import binascii
 from functools import cache
@@ -19,10 +19,10 @@ from tests.support.pictures import draw_edges
 
 CANVAS: Size = (512, 512)
 
-#: Canvases that payloads are decoded for.
+#: Canvases for decoding payloads.
 CANVASES: tuple[Size, ...] = (CANVAS, (512, 320), (64, 64), (1, 1), (7, 1000), (4096, 4096), (8192, 2048), (2048, 8192))
 
-#: One payload in so many is of those that take longest.
+#: One payload in this many is among the slowest known ones.
 HEAVY_ONE_IN = 150
 
 _END_SIZE = 3
@@ -30,7 +30,7 @@ _END_SIZE = 3
 
 @cache
 def good_payloads(coder: Coder) -> tuple[bytes, ...]:
-    """Payloads of a coder as they are made."""
+    """Return valid payloads of a coder."""
     match coder:
         case Coder.TEXT:
             texts = ("a red fox in snow, oil painting", "", "雪の中の狐 🦊", "\0\1" * 9, "x" * 5000)
@@ -55,7 +55,7 @@ def good_payloads(coder: Coder) -> tuple[bytes, ...]:
 
 @cache
 def heavy_payloads(coder: Coder) -> tuple[bytes, ...]:
-    """Payloads that keep a reader as busy as any that is known."""
+    """Return the payloads with the longest known decoding times."""
     random = np.random.default_rng(2)
     match coder:
         case Coder.TEXT:
@@ -74,7 +74,7 @@ def heavy_payloads(coder: Coder) -> tuple[bytes, ...]:
         case Coder.EDGES:
             grids = [random.random((256, 256)) < share for share in (0.05, 0.3, 0.49)]
             maps = [EdgeMap(grid, CANVAS) for grid in (*grids, grids[1][:128, :128])]
-            # All noughts read as a map in which every cell is set.
+            # Zero bytes decode to a map in which every cell is set.
             return (
                 *map(encode_edges, maps),
                 encode_edges(maps[-1], halved=True),
@@ -89,18 +89,18 @@ def heavy_payloads(coder: Coder) -> tuple[bytes, ...]:
 
 
 def payload(choices: Choices, coder: Coder) -> bytes:
-    """A payload of a coder: heavy, made up, or a good one, bent or as it was."""
-    # Not the first: a script that is used up says nothing but noughts.
+    """Choose a payload of a coder: heavy, random, or valid with or without changes."""
+    # Not 0: a script that is used up yields only zeros.
     if choices.below(HEAVY_ONE_IN) == 1:
         heavy = choices.pick(heavy_payloads(coder))
-        return bent(choices, heavy) if choices.below(2) else heavy
+        return changed(choices, heavy) if choices.below(2) else heavy
     if choices.one_in(4):
         return choices.data(choices.below(1 + choices.pick((4, 40, 400))))
-    return bent(choices, choices.pick(good_payloads(coder)))
+    return changed(choices, choices.pick(good_payloads(coder)))
 
 
-def bent(choices: Choices, data: bytes) -> bytes:
-    """The same bytes with up to three things done to them."""
+def changed(choices: Choices, data: bytes) -> bytes:
+    """Return the bytes with up to three random changes."""
     for _ in range(choices.below(4)):
         place = choices.below(len(data) + 1)
         match choices.below(6):
@@ -113,26 +113,26 @@ def bent(choices: Choices, data: bytes) -> bytes:
             case 3:
                 data = data[:place] + data[max(0, place - choices.below(40)) :]
             case _ if data:
-                changed = bytearray(data)
-                changed[place % len(data)] ^= 1 << choices.below(8) if choices.below(2) else choices.below(256)
-                data = bytes(changed)
+                copy = bytearray(data)
+                copy[place % len(data)] ^= 1 << choices.below(8) if choices.below(2) else choices.below(256)
+                data = bytes(copy)
     return data[:MAX_PAYLOAD]
 
 
 def stream(choices: Choices) -> bytes:
-    """A stream of sections of any coder, and sometimes of none that is known; often bent, often with a right end."""
+    """Choose a stream of known and unknown sections, often with changes and often with a valid end."""
     width, height = choices.pick(CANVASES)
     header = Header(width, height, choices.below(1 << 32), choices.pick(("mini", "sd15", "#40", "a model")))
     sections = [_section(choices) for _ in range(choices.below(6) if choices.below(20) else choices.below(33))]
     data = Bitstream(header, tuple(sections)).to_bytes()
     if choices.below(2):
-        data = bent(choices, data)
-    # Without this hardly a bent stream would get past its check.
+        data = changed(choices, data)
+    # Otherwise nearly every changed stream fails its check.
     return sealed(data[:-_END_SIZE]) if choices.below(4) else data
 
 
 def sealed(body: bytes) -> bytes:
-    """A body with the end that fits it."""
+    """Return a body with its valid end."""
     return body + b"\xff" + binascii.crc_hqx(body, 0).to_bytes(2, "big")
 
 

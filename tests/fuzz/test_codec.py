@@ -1,4 +1,4 @@
-"""The fuzzer for a moment; `python -m tests.fuzz.codec` is the whole of it."""
+"""A short run of the codec fuzzer; `python -m tests.fuzz.codec` runs it at length."""
 
 import json
 import math
@@ -14,12 +14,12 @@ from tests.fuzz.streams import CANVASES, good_payloads, heavy_payloads
 
 
 def untimed() -> Tally:
-    """One for which no input is slow, so that none is timed again."""
+    """Return a tally for which no input counts as slow, so that none is timed again."""
     return Tally(slowest_s=math.inf)
 
 
 def test_a_few_hundred_inputs(capsys: pytest.CaptureFixture[str]) -> None:
-    # Its exit code tells of time, too, which a busy machine may not keep.
+    # Ignore the exit code: it depends on times, which a busy machine may exceed.
     main(["--inputs", "600", "--seed", "1", "--json"])
     report = json.loads(capsys.readouterr().out)
     assert report["inputs"] == 600

@@ -1,4 +1,4 @@
-"""The fuzzer for a moment; `python -m tests.fuzz.protocol` is the whole of it."""
+"""A short run of the protocol fuzzer; `python -m tests.fuzz.protocol` runs it at length."""
 
 import json
 

@@ -1,6 +1,6 @@
 """Find the prompt of a picture. The first source that has one wins:
 
-given text > named prompts > NAME.txt beside the picture > the picture's own metadata > captioner > plain caption
+given text > named prompts > NAME.txt next to the picture > the picture's own metadata > captioner > plain caption
 """
 
 import json

@@ -38,7 +38,7 @@ class FoundPrompt:
 
     Attributes:
         text: the prompt, cleaned by `clean_text`.
-        source: where it was found.
+        source: its source.
     """
 
     text: str

@@ -25,7 +25,7 @@ def code_levels(
     values = np.zeros(NODES, np.int32)
     shifts = np.zeros((3, NODES), np.int64)
     inputs = np.zeros(network.first.shape[1], np.int32)
-    sound = 0
+    certain = 0
     for row in range(levels.shape[0]):
         for column in range(levels.shape[1]):
             for plane in range(3):
@@ -36,8 +36,8 @@ def code_levels(
                 )
         if state[UNSURE]:
             break
-        sound += 1
-    return sound
+        certain += 1
+    return certain
 
 
 @compiled

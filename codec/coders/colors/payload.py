@@ -98,13 +98,13 @@ def decode_colors(payload: bytes, canvas: Size, *, base: Levels | None = None, c
         raise BitstreamError("a colour section refines a map that is not in the stream before it")
     levels = np.zeros((rows, columns, 3), np.int32)
     state, data = start_reading(payload[used:], cut=cut)
-    sound = _code(state, data, levels, base if finer else None, step)
+    certain = _code(state, data, levels, base if finer else None, step)
     if finer and base is not None:
-        levels[sound:] = np.repeat(np.repeat(base.levels, 2, axis=0), 2, axis=1)[sound:rows, :columns]
-    elif sound < rows:
-        if not sound:
+        levels[certain:] = np.repeat(np.repeat(base.levels, 2, axis=0), 2, axis=1)[certain:rows, :columns]
+    elif certain < rows:
+        if not certain:
             raise BitstreamError("no complete row of the colour section arrived")
-        levels[sound:] = levels[sound - 1]
+        levels[certain:] = levels[certain - 1]
     return Levels(levels, step, canvas)
 
 

@@ -102,9 +102,9 @@ def _cost_of(
     total = 0
     for at in range(min(size, REACH) + 1):
         node = 0 if at == 0 else 1 + at + (REACH if difference < 0 else 0)
-        chance = squash[values[node] + LOGISTIC_BOUND] >> 4
-        total += bit_costs[chance if size > at else 4096 - chance]
+        probability = squash[values[node] + LOGISTIC_BOUND] >> 4
+        total += bit_costs[probability if size > at else 4096 - probability]
     if size:
-        chance = squash[values[1] + LOGISTIC_BOUND] >> 4
-        total += bit_costs[chance if difference < 0 else 4096 - chance]
+        probability = squash[values[1] + LOGISTIC_BOUND] >> 4
+        total += bit_costs[probability if difference < 0 else 4096 - probability]
     return total

@@ -30,7 +30,7 @@ def code_cells(
     finer: bool,
     kind: int,
     windows: NDArray[np.int64],
-    most: int,
+    limit: int,
     network: EdgeNetwork,
     squash: NDArray[np.int32],
 ) -> int:
@@ -41,12 +41,12 @@ def code_cells(
     empty = np.zeros(1 << 16, np.int32)
     stage, hidden = np.zeros(network.first_bias.size, np.int32), np.zeros(network.first_bias.size, np.int16)
     active = np.zeros(network.first.shape[0] + SPARE, np.int64)
-    sound = 0
+    certain = 0
     for row in range(rows):
-        behind = 0
+        preceding = 0
         for column in range(columns):
             y, x = row + REACH_UP, column + REACH_ACROSS
-            behind = (behind << 1 | cells[y, x - 1]) & 255
+            preceding = (preceding << 1 | cells[y, x - 1]) & 255
             if finer:
                 if not around[(row >> 1) + REACH_COARSE, (column >> 1) + REACH_COARSE]:
                     continue
@@ -57,7 +57,7 @@ def code_cells(
             far = cells[y, x - 2] | cells[y - 1, x - 2] << 1 | cells[y - 1, x + 2] << 2
             far |= cells[y - 2, x - 1] << 3 | cells[y - 2, x] << 4 | cells[y - 2, x + 1] << 5
             far = near | far << 4
-            count = list_features(windows, behind, sums, row, column, kind, active)
+            count = list_features(windows, preceding, sums, row, column, kind, active)
             if finer:
                 count = list_coarse_features(around, row, column, active, count)
             # Cells with no set neighbours share few predictions: caching them halves the time of a sparse map.
@@ -79,7 +79,7 @@ def code_cells(
         if state[UNSURE]:
             break
         summarize_row(cells, windows, sums, row)
-        if sums[row + 1, columns] > most:
+        if sums[row + 1, columns] > limit:
             return -1
-        sound += 1
-    return sound
+        certain += 1
+    return certain

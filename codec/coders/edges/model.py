@@ -145,7 +145,7 @@ def summarize_row(cells: NDArray[np.uint8], windows: NDArray[np.int64], sums: ND
 @compiled
 def list_features(
     windows: NDArray[np.int64],
-    behind: int,
+    preceding: int,
     sums: NDArray[np.int32],
     row: int,
     column: int,
@@ -156,7 +156,7 @@ def list_features(
 
     Args:
         windows: from `summarize_row`.
-        behind: the eight preceding cells of the row as bits, the nearest lowest.
+        preceding: the eight preceding cells of the row as bits, the nearest lowest.
         sums: from `summarize_row`.
         row: row of the cell.
         column: column of the cell.
@@ -183,7 +183,7 @@ def list_features(
         if reached:
             active[count] = _AT_BORDER + border
             count += 1
-    count = _append_set_bits(behind, _AT_BEHIND, active, count)
+    count = _append_set_bits(preceding, _AT_BEHIND, active, count)
     for above in range(REACH_UP):
         window = windows[row + REACH_UP - 1 - above, column]
         if window:

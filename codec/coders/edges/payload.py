@@ -52,9 +52,9 @@ def encode_edges(edges: EdgeMap, base: EdgeMap | None = None, *, halved: bool = 
             `base` is not the halved map.
     """
     rows, columns = edges.grid.shape
-    most = MAX_HALVED_SIDE if halved else MAX_SIDE
-    if max(rows, columns) > most:
-        raise UsageError(f"an edge grid has at most {most} cells a side, not {columns}x{rows}")
+    limit = MAX_HALVED_SIDE if halved else MAX_SIDE
+    if max(rows, columns) > limit:
+        raise UsageError(f"an edge grid has at most {limit} cells a side, not {columns}x{rows}")
     if np.count_nonzero(edges.grid) > MAX_SET:
         raise UsageError(f"an edge map has at most {MAX_SET} set cells; thin its lines")
     if base is not None and base != halve(edges):
@@ -67,7 +67,7 @@ def encode_edges(edges: EdgeMap, base: EdgeMap | None = None, *, halved: bool = 
 
 
 def decode_edges(
-    payload: bytes, canvas: Size, *, base: EdgeMap | None = None, cut: bool = False, most: int = MAX_SET
+    payload: bytes, canvas: Size, *, base: EdgeMap | None = None, cut: bool = False, limit: int = MAX_SET
 ) -> EdgeMap:
     """Decode an edge map.
 
@@ -76,24 +76,24 @@ def decode_edges(
         canvas: (width, height) of the picture, in pixels.
         base: the previous edge map of the stream, if any.
         cut: bytes are missing at the end; incomplete rows are those of the base, or empty.
-        most: limit of set cells.
+        limit: largest allowed number of set cells.
 
     Raises:
         BitstreamError: the grid size is missing or out of bounds, the map that a finer map refines is missing, or more
-            than `most` cells are set.
+            than `limit` cells are set.
     """
     (columns, rows), used = _size_from_bytes(payload, canvas, base)
     coarse = base.grid if base is not None and payload[0] & _FINER else None
     state, data = start_reading(payload[used:], cut=cut)
     cells = _empty_cells(rows, columns)
-    sound = _code(state, data, cells, coarse, min(most, MAX_SET), halved=is_halved(payload))
-    if sound < 0:
+    certain = _code(state, data, cells, coarse, min(limit, MAX_SET), halved=is_halved(payload))
+    if certain < 0:
         raise BitstreamError("an edge map has more set cells than allowed")
     grid = cells[REACH_UP:, REACH_ACROSS:-REACH_ACROSS] > 0
-    grid[sound:] = False
-    if coarse is not None and sound < rows:
-        sound -= sound % 2
-        grid[sound:] = np.repeat(np.repeat(coarse, 2, axis=0), 2, axis=1)[sound:rows, :columns]
+    grid[certain:] = False
+    if coarse is not None and certain < rows:
+        certain -= certain % 2
+        grid[certain:] = np.repeat(np.repeat(coarse, 2, axis=0), 2, axis=1)[certain:rows, :columns]
     return EdgeMap(np.ascontiguousarray(grid), canvas)
 
 
@@ -172,7 +172,7 @@ def _code(
     data: NDArray[np.uint8],
     cells: NDArray[np.uint8],
     coarse: NDArray[np.bool_] | None,
-    most: int,
+    limit: int,
     *,
     halved: bool,
 ) -> int:
@@ -180,7 +180,7 @@ def _code(
     network = load_network(coarse is not None)
     squash, _ = logistic_tables()
     around = np.pad(np.zeros((0, 0), np.uint8) if coarse is None else coarse.astype(np.uint8), REACH_COARSE)
-    sound = code_cells(
+    certain = code_cells(
         state,
         data,
         cells,
@@ -188,8 +188,8 @@ def _code(
         coarse is not None,
         grid_kind(rows, columns, halved=halved),
         empty_windows(rows, columns),
-        most,
+        limit,
         network,
         squash,
     )
-    return int(sound)
+    return int(certain)

@@ -71,18 +71,18 @@ def encode_text(semantic: Semantic) -> bytes:
     return min(_write(units), packed, key=len) if len(units) <= MAX_UNITS else packed
 
 
-def decode_text(payload: bytes, *, cut: bool = False, most: int = MAX_UNITS) -> Semantic:
+def decode_text(payload: bytes, *, cut: bool = False, limit: int = MAX_UNITS) -> Semantic:
     """Decode a prompt.
 
     Args:
         payload: from `encode_text`, or the beginning of one.
         cut: bytes are missing at the end; only characters that arrived completely are returned.
-        most: limit of modelled units.
+        limit: largest allowed number of modelled units.
 
     Raises:
-        BitstreamError: the text does not end within `MAX_TEXT` bytes or `most` units, or is not UTF-8.
+        BitstreamError: the text does not end within `MAX_TEXT` bytes or `limit` units, or is not UTF-8.
     """
-    text = _read(payload, min(most, MAX_UNITS), cut=cut) if _is_modelled(payload) else _unpack(payload[1:], cut=cut)
+    text = _read(payload, min(limit, MAX_UNITS), cut=cut) if _is_modelled(payload) else _unpack(payload[1:], cut=cut)
     try:
         return Semantic(text.decode())
     except UnicodeDecodeError as error:
@@ -112,9 +112,9 @@ def _write(plain: bytes) -> bytes:
     return finish_writing(state, data)
 
 
-def _read(payload: bytes, most: int, *, cut: bool) -> bytes:
+def _read(payload: bytes, limit: int, *, cut: bool) -> bytes:
     state, data = start_reading(payload, cut=cut)
-    units = np.zeros(most + 1, np.int32)
+    units = np.zeros(limit + 1, np.int32)
     count = _code(state, data, units)
     if count < 0:
         raise BitstreamError("a text section has no end")

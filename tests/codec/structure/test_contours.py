@@ -43,8 +43,8 @@ def test_clutter_is_drawn_only_on_finer_grids() -> None:
     grid[60, 10:200] = True
     contours = trace(grid, (256, 256))
     assert contours.draw(256).grid.sum() == grid.sum()
-    assert contours.draw(64) == contours.draw(64, most=2)
-    assert contours.draw(64, most=1).grid.sum() < contours.draw(64).grid.sum()
+    assert contours.draw(64) == contours.draw(64, count=2)
+    assert contours.draw(64, count=1).grid.sum() < contours.draw(64).grid.sum()
     rows, _ = np.nonzero(contours.draw(64).grid)
     assert set(rows) == {5, 15}
 

@@ -95,7 +95,7 @@ def test_bounds() -> None:
     payload = encode_edges(fullest)
     assert decode_edges(payload, (512, 512)) == fullest
     with pytest.raises(BitstreamError, match="set"):
-        decode_edges(payload, (512, 512), most=MAX_SET - 1)
+        decode_edges(payload, (512, 512), limit=MAX_SET - 1)
     fullest.grid[1, 1] = True
     with pytest.raises(UsageError, match="thin"):
         encode_edges(fullest)
