@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from codec import editing
     from codec.container.bitstream import Bitstream, Coder, Header, Section
-    from codec.encoder.picture import EncodeOptions
+    from codec.encoder.options import EncodeOptions
     from codec.layers import ColorMap, EdgeMap, Layer, Priors, Semantic, Skeleton
     from layercast.api import encode, render
     from layercast_common.errors import LayercastError

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from codec.encoder.picture import EncodeOptions
+from codec.encoder.options import EncodeOptions
 from layercast_common.errors import CodecError, MissingExtraError, OutboxFullError, RenderError, UsageError
 from layercast_common.http.guard import AccessGuard, AccessPolicy, one_token
 from layercast_common.http.sse import EventStream

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 import layercast
-from codec.encoder.picture import EncodeOptions
+from codec.encoder.options import EncodeOptions
 from layercast.api import EncodeKeywords
 from layercast_common.errors import TruncatedError, UnknownModelError, UsageError
 from receiver.events import FrameRendered

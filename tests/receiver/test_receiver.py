@@ -8,6 +8,7 @@ import pytest
 
 from codec.container.bitstream import Bitstream
 from codec.encoder.encode import encode
+from codec.encoder.options import EncodeOptions
 from codec.layers import Layer
 from layercast_common.errors import (
     ArchiveError,
@@ -78,7 +79,7 @@ def watch() -> Watch:
 
 @pytest.fixture(scope="module")
 def stream() -> Bitstream:
-    return encode(draw_picture(128, 128), "a house on a hill", budget=500, seed=3)
+    return encode(draw_picture(128, 128), "a house on a hill", EncodeOptions(budget=500, seed=3))
 
 
 def sections_of(stream: Bitstream) -> list[OutgoingSection]:

@@ -12,6 +12,7 @@ import pytest
 
 from codec.container.bitstream import Bitstream
 from codec.encoder.encode import encode
+from codec.encoder.options import EncodeOptions
 from protocol.connection.events import ReceiverEvent
 from protocol.receiving.sessions import Sessions
 from protocol.transports.addresses import open_transport
@@ -59,7 +60,7 @@ async def until(true: Callable[[], object]) -> None:
 
 @pytest.fixture(scope="module")
 def stream() -> Bitstream:
-    return encode(draw_picture(128, 128), "a house on a hill", budget=500)
+    return encode(draw_picture(128, 128), "a house on a hill", EncodeOptions(budget=500))
 
 
 async def ends_with_the_error(receiver: Receiver, task: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codec.encoder.picture import EncodeOptions, EncodeResult, encode_picture
+from codec.encoder.options import EncodeOptions
+from codec.encoder.picture import EncodeResult, encode_picture
 from codec.layers import Layer, Priors
 from layercast.commands.options.values import host_and_port
 from layercast.commands.services.demo_report import draw_demo_sheet, timing_row

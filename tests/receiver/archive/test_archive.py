@@ -12,6 +12,7 @@ from PIL import Image
 
 from codec.container.bitstream import Bitstream
 from codec.encoder.encode import encode
+from codec.encoder.options import EncodeOptions
 from codec.layers import Layer
 from layercast_common.errors import ArchiveError
 from receiver.archive import Archive, RetentionPolicy, label_of
@@ -29,7 +30,7 @@ STEM = f"20260131-120000-{LABEL}"
 
 @pytest.fixture(scope="module")
 def stream() -> Bitstream:
-    return encode(draw_picture(64, 64), "a house", budget=400, seed=3)
+    return encode(draw_picture(64, 64), "a house", EncodeOptions(budget=400, seed=3))
 
 
 def part_of(stream: Bitstream) -> Bitstream:

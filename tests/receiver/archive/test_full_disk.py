@@ -14,6 +14,7 @@ import pytest
 
 from codec.container.bitstream import Bitstream, Header
 from codec.encoder.encode import encode
+from codec.encoder.options import EncodeOptions
 from layercast_common.errors import ArchiveError
 from receiver.archive import Archive, RetentionPolicy
 from receiver.events import Event, PictureCompleted, PictureFailed
@@ -54,7 +55,7 @@ def fill(folder: Path) -> Path:
 
 
 def stream(number: int) -> Bitstream:
-    pattern = encode(np.zeros((64, 64, 3), np.uint8), "a lighthouse", budget=100)
+    pattern = encode(np.zeros((64, 64, 3), np.uint8), "a lighthouse", EncodeOptions(budget=100))
     return Bitstream(Header(64, 64, number, "mini"), pattern.sections)
 
 

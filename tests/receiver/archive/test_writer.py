@@ -11,6 +11,7 @@ import pytest
 
 from codec.container.bitstream import Bitstream
 from codec.encoder.encode import encode
+from codec.encoder.options import EncodeOptions
 from layercast_common.tasks import BackgroundTasks
 from receiver.archive import RetentionPolicy
 from receiver.archive.disk import BLOCK
@@ -27,7 +28,7 @@ PATIENCE = 120.0
 
 @pytest.fixture(scope="module")
 def stream() -> Bitstream:
-    return encode(np.zeros((64, 64, 3), np.uint8), "a lighthouse", budget=100)
+    return encode(np.zeros((64, 64, 3), np.uint8), "a lighthouse", EncodeOptions(budget=100))
 
 
 def streams_in(folder: Path) -> list[Path]:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from codec.encoder.encode import encode
-from codec.encoder.picture import EncodeOptions
+from codec.encoder.options import EncodeOptions
 from layercast_common.errors import LayercastError, MissingExtraError, MissingModelError
 from layercast_common.http import sse
 from layercast_common.http.server import open_socket, quiet_server, serving, url_of
@@ -87,7 +87,7 @@ async def test_a_picture_is_accepted_and_told_of(opened: Opened) -> None:
 
 
 async def test_forms_and_streams_are_taken_too(opened: Opened) -> None:
-    stream = encode(draw_picture(64, 64), "a hill", budget=300)
+    stream = encode(draw_picture(64, 64), "a hill", EncodeOptions(budget=300))
     async with opened() as env:
         form = await env.client.post(
             "/images", files={"image": ("../../hill.png", PNG, "image/png")}, data={"prompt": "a hill"}
