@@ -1,0 +1,238 @@
+"""The decisions of the plane coder in their order, written or read: one function for both.
+
+In each bit plane, from the highest, there are two passes over all slots. The first goes through the leaves that have a
+significant coefficient and codes all of theirs. The second tells which of the others get one in this plane, from slots
+to blocks to leaves, and codes the leaves that do.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.coders.entropy import compiled
+from codec.coders.planes.deciding import Coder, Model, Trace, decide
+from codec.coders.planes.geometry import (
+    BLOCK,
+    BLOCKS,
+    COLUMNS,
+    GRID_FIELDS,
+    LEAF,
+    LEAVES,
+    ROWS,
+    START,
+    STRIDE,
+    WHOLE,
+)
+from codec.coders.planes.sections import stop_before
+from codec.coders.planes.views import BLOCK_SET, LEAF_SET, MORE, SIGN, SLOT_SET, ZERO
+
+_LEAVES, _BLOCKS, _WHOLE = LEAVES * GRID_FIELDS, BLOCKS * GRID_FIELDS, WHOLE * GRID_FIELDS
+
+
+@compiled
+def code_planes(
+    coder: Coder,
+    slots: NDArray[np.int64],
+    top: int,
+    truth: NDArray[np.int32],
+    known: NDArray[np.int32],
+    planes: NDArray[np.int8],
+    model: Model,
+    trace: Trace,
+) -> None:
+    """Code all bit planes from `top` down, as far as the sections have room.
+
+    Args:
+        coder: where to.
+        slots: of the geometry.
+        top: the first plane.
+        truth: what is written, a flat array of the geometry: coefficients, towards zero to whole numbers, and the
+            largest magnitudes of leaves, blocks and slots; all zero for a reader.
+        known: takes what is known, see `codec.coders.planes.features`.
+        planes: takes the last plane at which each cell was coded, or told to be empty.
+        model: what predicts.
+        trace: takes what training wants to see.
+    """
+    for plane in range(top, -1, -1):
+        stop_before(coder.state, coder.ends, coder.work, plane)
+        for full in (True, False):
+            for number in range(slots.shape[0]):
+                slot = slots[number]
+                if full and not known[slot[_WHOLE + START]]:
+                    continue
+                if not _code_slot(coder, slot, number, plane, full, truth, known, planes, model, trace):
+                    return
+
+
+@compiled
+def _code_slot(
+    coder: Coder,
+    slot: NDArray[np.int64],
+    number: int,
+    plane: int,
+    full: bool,
+    truth: NDArray[np.int32],
+    known: NDArray[np.int32],
+    planes: NDArray[np.int8],
+    model: Model,
+    trace: Trace,
+) -> bool:
+    """Code the leaves of a slot that are not empty, or (not `full`) those that are; return whether there is room."""
+    whole = slot[_WHOLE + START]
+    fresh = not known[whole]
+    if fresh:
+        bit = decide(coder, slot, number, SLOT_SET, 0, 0, plane, 4, -1, truth[whole] >> plane, known, model, trace)
+        if bit <= 0:
+            planes[whole] = plane if bit == 0 else planes[whole]
+            return bit == 0
+    rows, columns = slot[_BLOCKS + ROWS], slot[_BLOCKS + COLUMNS]
+    found = not fresh
+    for row in range(rows):
+        for column in range(columns):
+            place = slot[_BLOCKS + START] + row * slot[_BLOCKS + STRIDE] + column
+            empty = not known[place]
+            if empty and full:
+                continue
+            if empty and (found or row < rows - 1 or column < columns - 1):
+                own = 3 if fresh else 2
+                bit = decide(
+                    coder,
+                    slot,
+                    number,
+                    BLOCK_SET,
+                    row,
+                    column,
+                    plane,
+                    own,
+                    -1,
+                    truth[place] >> plane,
+                    known,
+                    model,
+                    trace,
+                )
+                if bit <= 0:
+                    planes[place] = plane if bit == 0 else planes[place]
+                    if bit < 0:
+                        return False
+                    continue
+            found = True
+            if not _code_block(
+                coder, slot, number, row, column, plane, full, empty, truth, known, planes, model, trace
+            ):
+                return False
+            known[whole] = max(known[whole], known[place])
+    return True
+
+
+@compiled
+def _code_block(
+    coder: Coder,
+    slot: NDArray[np.int64],
+    number: int,
+    block_row: int,
+    block_column: int,
+    plane: int,
+    full: bool,
+    fresh: bool,
+    truth: NDArray[np.int32],
+    known: NDArray[np.int32],
+    planes: NDArray[np.int8],
+    model: Model,
+    trace: Trace,
+) -> bool:
+    """Code the leaves of a block, as `_code_slot` does; return whether there is room for more."""
+    block = slot[_BLOCKS + START] + block_row * slot[_BLOCKS + STRIDE] + block_column
+    bottom = min(BLOCK * block_row + BLOCK, slot[_LEAVES + ROWS])
+    right = min(BLOCK * block_column + BLOCK, slot[_LEAVES + COLUMNS])
+    found = not fresh
+    for row in range(BLOCK * block_row, bottom):
+        for column in range(BLOCK * block_column, right):
+            place = slot[_LEAVES + START] + row * slot[_LEAVES + STRIDE] + column
+            empty = not known[place]
+            if empty == full:
+                continue
+            if empty and (found or row < bottom - 1 or column < right - 1):
+                own = 1 if fresh else 0
+                bit = decide(
+                    coder,
+                    slot,
+                    number,
+                    LEAF_SET,
+                    row,
+                    column,
+                    plane,
+                    own,
+                    -1,
+                    truth[place] >> plane,
+                    known,
+                    model,
+                    trace,
+                )
+                if bit <= 0:
+                    planes[place] = plane if bit == 0 else planes[place]
+                    if bit < 0:
+                        return False
+                    continue
+            found = True
+            if not _code_leaf(coder, slot, number, row, column, plane, empty, truth, known, planes, model, trace):
+                return False
+            known[block] = max(known[block], known[place])
+    return True
+
+
+@compiled
+def _code_leaf(
+    coder: Coder,
+    slot: NDArray[np.int64],
+    number: int,
+    leaf_row: int,
+    leaf_column: int,
+    plane: int,
+    fresh: bool,
+    truth: NDArray[np.int32],
+    known: NDArray[np.int32],
+    planes: NDArray[np.int8],
+    model: Model,
+    trace: Trace,
+) -> bool:
+    """Code a plane of the coefficients of a leaf; return whether there is room for more."""
+    bottom, right = min(LEAF * leaf_row + LEAF, slot[ROWS]), min(LEAF * leaf_column + LEAF, slot[COLUMNS])
+    found = 0
+    if not fresh:
+        for row in range(LEAF * leaf_row, bottom):
+            for column in range(LEAF * leaf_column, right):
+                found += 1 if known[slot[START] + row * slot[STRIDE] + column] else 0
+    largest = 0
+    for row in range(LEAF * leaf_row, bottom):
+        for column in range(LEAF * leaf_column, right):
+            place = slot[START] + row * slot[STRIDE] + column
+            before, true = known[place], truth[place]
+            if before:
+                # Its magnitude in steps of the plane before.
+                size = min(abs(before) >> (plane + 2), 7)
+                bit = abs(true) >> plane & 1
+                bit = decide(coder, slot, number, MORE, row, column, plane, size, -1, bit, known, model, trace)
+                if bit < 0:
+                    return False
+                size = abs(before) + ((1 if bit else -1) << plane)
+                known[place] = size if before > 0 else -size
+            else:
+                bit = 1
+                if found or row < bottom - 1 or column < right - 1:
+                    own = (16 if fresh else 0) + (row & 3) * 4 + (column & 3)
+                    bit = abs(true) >> plane
+                    bit = decide(
+                        coder, slot, number, ZERO, row, column, plane, own, 32 + min(found, 5), bit, known, model, trace
+                    )
+                if bit > 0:
+                    own = (row & 1) * 2 + (column & 1)
+                    bit = 1 if true < 0 else 0
+                    bit = decide(coder, slot, number, SIGN, row, column, plane, own, -1, bit, known, model, trace)
+                    if bit >= 0:
+                        known[place] = (-3 if bit else 3) << plane
+                        found += 1
+                if bit < 0:
+                    return False
+            planes[place] = plane
+            largest = max(largest, abs(known[place]))
+    known[slot[_LEAVES + START] + leaf_row * slot[_LEAVES + STRIDE] + leaf_column] = largest
+    return True

@@ -1,0 +1,76 @@
+"""The flat array of a writer's coefficients, and from what is known back to coefficients."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.coders.entropy import compiled
+from codec.coders.planes.geometry import (
+    BLOCK_BITS,
+    BLOCKS,
+    CHANNEL,
+    COLUMNS,
+    GRID_FIELDS,
+    LEAF_BITS,
+    LEAVES,
+    LEFT,
+    ROWS,
+    START,
+    STRIDE,
+    TOP,
+    WHOLE,
+)
+
+_LEAVES, _BLOCKS, _WHOLE = LEAVES * GRID_FIELDS, BLOCKS * GRID_FIELDS, WHOLE * GRID_FIELDS
+
+
+@compiled
+def fill(coefficients: NDArray[np.float32], slots: NDArray[np.int64], most: int, truth: NDArray[np.int32]) -> None:
+    """Enter coefficients, (3, H, W), into a flat array of zeros; magnitudes are clipped to `most`."""
+    for number in range(slots.shape[0]):
+        slot = slots[number]
+        channel = coefficients[slot[CHANNEL]]
+        for row in range(slot[ROWS]):
+            for column in range(slot[COLUMNS]):
+                value = channel[slot[TOP] + row, slot[LEFT] + column]
+                size = np.int32(min(abs(value), np.float32(most)))
+                if not size:
+                    continue
+                truth[slot[START] + row * slot[STRIDE] + column] = size if value > 0 else -size
+                leaf, block = _nodes(slot, row, column)
+                truth[leaf] = max(truth[leaf], size)
+                truth[block] = max(truth[block], size)
+                truth[slot[_WHOLE + START]] = max(truth[slot[_WHOLE + START]], size)
+
+
+@compiled
+def spread(
+    known: NDArray[np.int32],
+    planes: NDArray[np.int8],
+    slots: NDArray[np.int64],
+    magnitudes: NDArray[np.int32],
+    signs: NDArray[np.int8],
+    last_plane: NDArray[np.int8],
+) -> None:
+    """Enter what is known into arrays of (3, H, W) coefficients, see `codec.coders.planes.plane.Plane`."""
+    for number in range(slots.shape[0]):
+        slot = slots[number]
+        channel = slot[CHANNEL]
+        for row in range(slot[ROWS]):
+            for column in range(slot[COLUMNS]):
+                place = slot[START] + row * slot[STRIDE] + column
+                leaf, block = _nodes(slot, row, column)
+                plane = min(min(planes[place], planes[leaf]), min(planes[block], planes[slot[_WHOLE + START]]))
+                y, x = slot[TOP] + row, slot[LEFT] + column
+                last_plane[channel, y, x] = plane
+                value = known[place]
+                if value:
+                    magnitudes[channel, y, x] = abs(value) >> (plane + 1)
+                    signs[channel, y, x] = 1 if value > 0 else -1
+
+
+@compiled
+def _nodes(slot: NDArray[np.int64], row: int, column: int) -> tuple[int, int]:
+    """Where the leaf and the block of a coefficient are."""
+    leaf = slot[_LEAVES + START] + (row >> LEAF_BITS) * slot[_LEAVES + STRIDE] + (column >> LEAF_BITS)
+    block = slot[_BLOCKS + START] + (row >> BLOCK_BITS) * slot[_BLOCKS + STRIDE] + (column >> BLOCK_BITS)
+    return leaf, block

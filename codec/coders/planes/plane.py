@@ -1,0 +1,86 @@
+"""What of a picture's wavelet coefficients is known: the state that any prefix of the plane code decodes to."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.coders.entropy import compiled
+from codec.coders.planes.transform import PLACE, inverse, magnitudes_at, steps_of, to_picture, top_plane
+
+#: How far from its cell's ends a coefficient that was outside is put, in steps, so that rounding leaves it inside.
+_MARGIN = np.float32(1 / 64)
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """Wavelet coefficients of a picture, each known down to a bit plane of its own.
+
+    Attributes:
+        magnitudes: int32 (3, H, W), floor(|c| / 2^p) with p the coefficient's last known bit plane; 0 where none is.
+        signs: int8 (3, H, W), -1 or 1 where the magnitude is above 0; 0 elsewhere.
+        last_plane: int8 (3, H, W), the last known bit plane; `top_plane` + 1 where none is.
+        canvas: (width, height) of the picture in pixels.
+
+    Channels are Y, Cb, Cr; places those of `codec.coders.planes.transform`.
+    """
+
+    magnitudes: NDArray[np.int32]
+    signs: NDArray[np.int8]
+    last_plane: NDArray[np.int8]
+    canvas: tuple[int, int]
+
+    @classmethod
+    def of(cls, coefficients: NDArray[np.float32], last_plane: NDArray[np.int8]) -> "Plane":
+        """What is known of float32 (3, H, W) `coefficients` once they came down to `last_plane`, int8 (3, H, W)."""
+        height, width = coefficients.shape[1:]
+        magnitudes = magnitudes_at(coefficients, last_plane, top_plane(width, height))
+        signs = np.where(magnitudes > 0, np.sign(coefficients), 0).astype(np.int8)
+        return cls(magnitudes, signs, last_plane, (width, height))
+
+    def to_coefficients(self) -> NDArray[np.float32]:
+        """The coefficients as the middle of what is known, roughly: float32 (3, H, W)."""
+        places = (self.magnitudes.astype(np.float32) + np.float32(PLACE)) * self.signs
+        return places * steps_of(self.last_plane)
+
+    def to_image(self) -> NDArray[np.uint8]:
+        """The picture by the inverse transform alone: uint8 (H, W, 3) RGB."""
+        return to_picture(inverse(self.to_coefficients()))
+
+    def confine(self, coefficients: NDArray[np.float32]) -> None:
+        """Move float32 (3, H, W) coefficients, in place, into the cells that they are known to lie in."""
+        _confine(coefficients, self.magnitudes, self.signs, self.last_plane)
+
+    def colors(self, long_side: int) -> NDArray[np.uint8]:
+        """Averaged colours: uint8 (rows, columns, 3) RGB, the larger of both `long_side`, the other by the shape."""
+        width, height = self.canvas
+        longer = max(width, height)
+        rows, columns = (max(1, round(side * long_side / longer)) for side in (height, width))
+        # Levels that are much finer than the cells are not worth the time.
+        skip = 0
+        while longer >> (skip + 1) >= 4 * long_side:
+            skip += 1
+        picture = to_picture(inverse(self.to_coefficients(), skip))
+        return np.asarray(cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+@compiled
+def _confine(
+    coefficients: NDArray[np.float32],
+    magnitudes: NDArray[np.int32],
+    signs: NDArray[np.int8],
+    last_plane: NDArray[np.int8],
+) -> None:
+    values, known = coefficients.reshape(-1), magnitudes.reshape(-1)
+    sides, planes = signs.reshape(-1), last_plane.reshape(-1)
+    for i in range(values.size):
+        step = np.float32(1 << planes[i])
+        margin = step * _MARGIN
+        if known[i] == 0:
+            values[i] = min(max(values[i], margin - step), step - margin)
+        else:
+            # Its size is at least `known` steps, and less than one more.
+            size = np.float32(sides[i]) * values[i]
+            low = np.float32(known[i]) * step
+            values[i] = np.float32(sides[i]) * min(max(size, low + margin), low + step - margin)

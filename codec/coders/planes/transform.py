@@ -1,0 +1,184 @@
+"""Pictures as wavelet coefficients and back: colours, the CDF 9/7 transform, where its bands lie, and cells.
+
+Colours are full-range BT.601 YCbCr as in JPEG (ITU-T T.871), luma less 128. Chroma is multiplied by `CHROMA_WEIGHT`, so
+that the same step spends fewer bits on it. The wavelet is CDF 9/7 by lifting (I. Daubechies, W. Sweldens, "Factoring
+Wavelet Transforms into Lifting Steps", 1998) with symmetric extension. It is scaled so that it is close to orthonormal,
+so an error in a coefficient is about as large an error in the picture, in whichever band. Any size will do: of an axis
+of n samples, the low band has ceil(n / 2). An axis of one sample is left as it is.
+
+Coefficients lie as Mallat's: the low band top left, each finer level around it. Bit plane p has the step 2^p. A
+magnitude is q = floor(|c| / 2^p), so that 0 stands for a cell twice as wide as the others.
+
+All in float32. A sender may compute coefficients as it likes; what a stream means is decided by integers alone, and the
+inverse transform may differ by a rounding from machine to machine.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.coders.entropy import compiled
+from codec.coders.planes.lifting import merge, split
+
+#: What chroma is multiplied by. Luma gains detail that the eye sees sooner.
+CHROMA_WEIGHT = 0.7
+
+#: Where in its cell a coefficient is taken to be, from the end that is nearer to zero.
+PLACE = 0.45
+
+#: The low band's longer side is less than this, and at least half of it where the picture is not smaller itself.
+LOW_BAND = 8
+
+_STEPS = np.exp2(np.arange(32)).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A rectangle of coefficients of one level and orientation.
+
+    Attributes:
+        level: 1 is the finest; the low band has the number of levels.
+        orientation: 0 the low band, 1 high across (upright edges), 2 high down (level edges), 3 both.
+        top, left, height, width: in coefficients.
+    """
+
+    level: int
+    orientation: int
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def area(self) -> tuple[slice, slice]:
+        """Its rows and columns, to index the last two axes of coefficients with."""
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+
+def count_levels(width: int, height: int) -> int:
+    """How often a picture is halved: 7 times if it has 512x512 pixels, which leaves 4x4; never if it is below 8x8."""
+    longer, levels = max(width, height), 0
+    while longer >= LOW_BAND:
+        longer, levels = (longer + 1) // 2, levels + 1
+    return levels
+
+
+def top_plane(width: int, height: int) -> int:
+    """The highest bit plane there is: 14, a step of 16384, for 512x512 pixels. Each level doubles what is flat."""
+    return count_levels(width, height) + 7
+
+
+def bands(width: int, height: int) -> Iterator[Band]:
+    """Yield the bands from coarse to fine, those without coefficients left out."""
+    levels = count_levels(width, height)
+    sizes = [(height, width)]
+    for _ in range(levels):
+        tall, wide = sizes[-1]
+        sizes.append(((tall + 1) // 2, (wide + 1) // 2))
+    yield Band(levels, 0, 0, 0, *sizes[levels])
+    for level in range(levels, 0, -1):
+        (tall, wide), (low, narrow) = sizes[level - 1], sizes[level]
+        around = (
+            Band(level, 1, 0, narrow, low, wide - narrow),
+            Band(level, 2, low, 0, tall - low, narrow),
+            Band(level, 3, low, narrow, tall - low, wide - narrow),
+        )
+        yield from (band for band in around if band.height and band.width)
+
+
+def to_channels(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Colours of a picture, (H, W, 3) uint8 RGB -> (3, H, W) float32: luma -128 to 127, weighted chroma."""
+    channels = np.empty((3, *picture.shape[:2]), np.float32)
+    _to_channels(np.ascontiguousarray(picture), channels)
+    return channels
+
+
+def to_picture(channels: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The inverse of `to_channels`, rounded and clipped: (3, H, W) float32 -> (H, W, 3) uint8 RGB."""
+    picture = np.empty((*channels.shape[1:], 3), np.uint8)
+    _to_picture(np.ascontiguousarray(channels, np.float32), picture)
+    return picture
+
+
+def forward(channels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Transform each channel: (C, H, W) float32 samples -> (C, H, W) float32 coefficients, in a new array."""
+    coefficients = np.array(channels, np.float32, order="C")
+    height, width = coefficients.shape[1:]
+    for channel in coefficients:
+        split(channel, count_levels(width, height))
+    return coefficients
+
+
+def inverse(coefficients: NDArray[np.float32], skip: int = 0) -> NDArray[np.float32]:
+    """Transform back.
+
+    Args:
+        coefficients: (C, H, W) float32.
+        skip: how many of the finest levels to leave out. The result is then smaller, each axis halved and rounded up
+            as often, and has the samples' own range all the same.
+
+    Returns:
+        (C, H', W') float32 samples, in a new array.
+    """
+    height, width = coefficients.shape[1:]
+    levels = count_levels(width, height)
+    skip = min(skip, levels)
+    gain = 1.0
+    for _ in range(skip):
+        gain *= (2**0.5 if height > 1 else 1.0) * (2**0.5 if width > 1 else 1.0)
+        height, width = (height + 1) // 2, (width + 1) // 2
+    samples = np.array(coefficients[:, :height, :width], np.float32, order="C")
+    for channel in samples:
+        merge(channel, levels - skip)
+    return samples if skip == 0 else samples * np.float32(1 / gain)
+
+
+def magnitudes_at(coefficients: NDArray[np.float32], planes: NDArray[np.int8] | int, top: int) -> NDArray[np.int32]:
+    """Magnitudes of coefficients as far as the given bit planes tell them.
+
+    Args:
+        coefficients: float32, any shape.
+        planes: the last bit plane that is known of each, int8 of the same shape, or one for all; `top` + 1 where none.
+        top: the highest bit plane. What would not fit into it is clipped.
+
+    Returns:
+        int32 of the same shape, 0 where nothing is known.
+    """
+    # Powers of two, so that the products are exact; below 2^31, and towards zero: the floor of what is not negative.
+    known = (np.abs(coefficients) * (1 / steps_of(planes))).astype(np.int32)
+    most = (1 << np.arange(top + 1, -1, -1, dtype=np.int32)) - 1
+    return np.asarray(np.minimum(known, most[planes]), np.int32)
+
+
+def steps_of(planes: NDArray[np.int8] | int) -> NDArray[np.float32]:
+    """The steps of bit planes, 2^p: float32 of the shape of `planes`."""
+    return np.asarray(_STEPS[planes], np.float32)
+
+
+@compiled
+def _to_channels(picture: NDArray[np.uint8], channels: NDArray[np.float32]) -> None:
+    weight = np.float32(CHROMA_WEIGHT)
+    for y in range(picture.shape[0]):
+        for x in range(picture.shape[1]):
+            red, green, blue = np.float32(picture[y, x, 0]), np.float32(picture[y, x, 1]), np.float32(picture[y, x, 2])
+            luma = np.float32(0.299) * red + np.float32(0.587) * green + np.float32(0.114) * blue
+            channels[0, y, x] = luma - np.float32(128)
+            channels[1, y, x] = (blue - luma) * np.float32(1 / 1.772) * weight
+            channels[2, y, x] = (red - luma) * np.float32(1 / 1.402) * weight
+
+
+@compiled
+def _to_picture(channels: NDArray[np.float32], picture: NDArray[np.uint8]) -> None:
+    unweight = np.float32(1 / CHROMA_WEIGHT)
+    half, least, most = np.float32(0.5), np.float32(0), np.float32(255)
+    for y in range(picture.shape[0]):
+        for x in range(picture.shape[1]):
+            luma = channels[0, y, x] + np.float32(128)
+            blue = luma + np.float32(1.772) * unweight * channels[1, y, x]
+            red = luma + np.float32(1.402) * unweight * channels[2, y, x]
+            green = (luma - np.float32(0.299) * red - np.float32(0.114) * blue) * np.float32(1 / 0.587)
+            picture[y, x, 0] = np.uint8(min(max(red, least), most) + half)
+            picture[y, x, 1] = np.uint8(min(max(green, least), most) + half)
+            picture[y, x, 2] = np.uint8(min(max(blue, least), most) + half)

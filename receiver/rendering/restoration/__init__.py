@@ -1,0 +1,1 @@
+"""Decoded wavelet planes -> pictures, by a small network. Loads torch."""

@@ -1,0 +1,113 @@
+"""The restoration network's last lessons: whole cuts, and losses that the eye agrees with. All differentiable."""
+
+import math
+from functools import cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from codec.coders.planes.lifting import merge
+from codec.coders.planes.transform import CHROMA_WEIGHT, count_levels
+from receiver.rendering.restoration.features import estimated_bands
+from receiver.rendering.restoration.network import RestorationNetwork
+from training.restoration.data import Cut
+from training.restoration.loss import SCALES
+
+#: What the terms weigh. The first is the natural logarithm of the share that is left of the error before.
+WEIGHTS = {"mse": 1.0, "ssim": 1.0, "ms_ssim": 2.0, "gmsd": 1.5}
+
+#: Errors below this, in squared levels of 255, are hardly told from none.
+LEAST_MSE = 8.0
+
+#: What an error in Y, Cb, Cr is in RGB, squared and on the mean.
+CHANNEL_WEIGHTS = (1.0, 1.086 / CHROMA_WEIGHT**2, 0.825 / CHROMA_WEIGHT**2)
+
+_WINDOW = 7
+
+
+def restore_cut(network: RestorationNetwork, cut: Cut) -> Tensor:
+    """The coefficients (3, S, S) of a cut as the network estimates them."""
+    restored = torch.from_numpy(cut.decoded).clone()
+    size = restored.shape[1]
+    said = []
+    for level, (shown, planes) in enumerate(zip(cut.shown, cut.planes, strict=True)):
+        estimator = network.by_level[level]
+        side = size >> (level + 1)
+        said.append((estimator(torch.from_numpy(shown)) * estimator.spreads(*planes)).T.reshape(-1, side, side))
+    for band in estimated_bands((size, size)):
+        part = said[band.level - 1]
+        channels = len(part) // 3
+        restored[:channels, *band.area] += part[channels * (band.orientation - 1) :][:channels]
+    return restored
+
+
+def perceptual_loss(restored: Tensor, decoded: Tensor, original: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """The loss of coefficients (N, 3, S, S), its terms, and the gain in dB over where the plane puts them."""
+    weights = restored.new_tensor(CHANNEL_WEIGHTS)
+    mse, before = (((of - original).square().mean((2, 3)) * weights).sum(1) for of in (restored, decoded))
+    levels = count_levels(restored.shape[3], restored.shape[2])
+    luma, goal = (to_samples(of[:, 0], levels)[:, None] for of in (restored, original))
+    terms = {
+        "mse": torch.log((mse + LEAST_MSE) / (before + LEAST_MSE)).mean(),
+        "gmsd": gradient_deviation(luma, goal).mean(),
+    }
+    product = torch.ones_like(mse)
+    for scale, exponent in enumerate(SCALES):
+        ssim, contrast = structure(luma, goal)
+        if scale == 0:
+            terms["ssim"] = 1 - ssim.mean()
+        product = product * (ssim if scale == len(SCALES) - 1 else contrast).clamp(min=1e-3) ** exponent
+        luma, goal = F.avg_pool2d(luma, 2), F.avg_pool2d(goal, 2)
+    terms["ms_ssim"] = 1 - product.mean()
+    loss = torch.stack([weight * terms[name] for name, weight in WEIGHTS.items()]).sum()
+    figures = {name: float(term.detach()) for name, term in terms.items()}
+    figures["gain_db"] = -10 / math.log(10) * figures["mse"]
+    return loss, figures
+
+
+def to_samples(coefficients: Tensor, levels: int) -> Tensor:
+    """The inverse transform of `levels` levels: (N, H, W), sides multiples of 2^levels."""
+    if levels == 0:
+        return coefficients
+    rows, columns = coefficients.shape[1] // 2, coefficients.shape[2] // 2
+    low = to_samples(coefficients[:, :rows, :columns], levels - 1)
+    upper = torch.cat([low, coefficients[:, :rows, columns:]], 2)
+    whole = torch.cat([upper, coefficients[:, rows:]], 1)
+    return _synthesis(2 * rows) @ whole @ _synthesis(2 * columns).T
+
+
+@cache
+def _synthesis(size: int) -> Tensor:
+    """The matrix that makes `size` samples, an even number, of as many coefficients of one level."""
+    columns = np.eye(size, dtype=np.float32)
+    for column in columns:
+        merge(column[:, None], 1)
+    return torch.from_numpy(columns.T.copy())
+
+
+def structure(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """SSIM of lumas (N, 1, H, W), -128 to 127, with windows of 7x7: per picture, and its contrast term alone."""
+    means = F.avg_pool2d(torch.cat([a, b, a * a, b * b, a * b], 1), (1, _WINDOW), 1)
+    mean_a, mean_b, squares_a, squares_b, products = F.avg_pool2d(means, (_WINDOW, 1), 1).unbind(1)
+    contrast = (2 * (products - mean_a * mean_b) + 58.5225) / (
+        squares_a - mean_a * mean_a + squares_b - mean_b * mean_b + 58.5225
+    )
+    mean_a, mean_b = mean_a + 128, mean_b + 128
+    light = (2 * mean_a * mean_b + 6.5025) / (mean_a * mean_a + mean_b * mean_b + 6.5025)
+    return (light * contrast).mean((1, 2)), contrast.mean((1, 2))
+
+
+def gradient_deviation(a: Tensor, b: Tensor) -> Tensor:
+    """GMSD of lumas (N, 1, H, W) at half the size (W. Xue and others, 2014): per picture, less is better."""
+    row = a.new_tensor((1.0, 1.0, 1.0)) / 3
+    across = row[:, None] * a.new_tensor((1.0, 0.0, -1.0))
+    kernels = torch.stack([across, across.T])[:, None]
+
+    def magnitude(luma: Tensor) -> Tensor:
+        return F.conv2d(F.avg_pool2d(luma, 2), kernels).square().sum(1).add(1e-3).sqrt()
+
+    of_a, of_b = magnitude(a), magnitude(b)
+    similarity = (2 * of_a * of_b + 170) / (of_a.square() + of_b.square() + 170)
+    return (similarity.var((1, 2)) + 1e-6).sqrt()
