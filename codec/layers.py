@@ -17,7 +17,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from codec.wavelet.plane import Plane
 from layercast_common.errors import UsageError
+
+#: The lowest bit plane of the texture layer: coefficients in steps of 2**7. The planes below are the detail layer.
+TEXTURE_PLANE = 7
 
 #: A picture's size as (width, height) in pixels.
 Size = tuple[int, int]
@@ -190,6 +194,7 @@ class Priors:
         structure: the lines, or the people if there are no lines.
         texture: the colours, if present.
         skeleton: the people, if a picture has both lines and people.
+        plane: the wavelet coefficients, if colours and detail came as bit planes; `texture` then holds its averages.
     """
 
     canvas: Size
@@ -197,6 +202,7 @@ class Priors:
     structure: EdgeMap | Skeleton | None = None
     texture: ColorMap | None = None
     skeleton: Skeleton | None = field(default=None)
+    plane: Plane | None = None
 
     @property
     def layers(self) -> frozenset[Layer]:
@@ -205,6 +211,7 @@ class Priors:
             Layer.SEMANTIC: self.semantic,
             Layer.STRUCTURE: self.structure or self.skeleton,
             Layer.TEXTURE: self.texture,
+            Layer.DETAIL: self.plane if self.plane is not None and self.plane.lowest < TEXTURE_PLANE else None,
         }
         return frozenset(layer for layer, prior in present.items() if prior is not None)
 
@@ -217,5 +224,7 @@ class Priors:
         if Layer.STRUCTURE not in kept:
             result = replace(result, structure=None, skeleton=None)
         if Layer.TEXTURE not in kept:
-            result = replace(result, texture=None)
+            result = replace(result, texture=None, plane=None)
+        if Layer.DETAIL not in kept and result.plane is not None:
+            result = replace(result, plane=result.plane.down_to(TEXTURE_PLANE))
         return result

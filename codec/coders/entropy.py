@@ -9,33 +9,12 @@ a payload read as zeros. If the payload is known to be cut, `UNSURE` is set as s
 bit; a decoder keeps what it has decoded before.
 """
 
-import hashlib
-from collections.abc import Callable
 from functools import cache
-from pathlib import Path
-from typing import TypeVar, cast
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-_Function = TypeVar("_Function", bound=Callable[..., object])
-
-
-def compiled(function: _Function) -> _Function:
-    """Compile a function to machine code at its first call, and cache the build next to its source."""
-    # Compiled functions are inlined into their callers, but numba checks only the caller's own file for changes. A
-    # digest of all compiled files in the name invalidates the cache when any of them changes.
-    function.__qualname__ = f"{function.__qualname__}-{_source_digest()}"
-    return cast(_Function, numba.njit(cache=True)(function))
-
-
-@cache
-def _source_digest() -> str:
-    """Return a digest of all files that contain compiled functions."""
-    sources = [path.read_bytes() for path in sorted(Path(__file__).parents[1].rglob("*.py"))]
-    return hashlib.sha256(b"".join(source for source in sources if b"@compiled" in source)).hexdigest()[:8]
-
+from codec.compiled import compiled
 
 #: Indices of the fields of a coder's state.
 LOW, HIGH, CODE, NEXT, READING, CUT, SLACK, UNSURE, FIELDS = range(9)

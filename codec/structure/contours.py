@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.entropy import compiled
+from codec.compiled import compiled
 from codec.layers import EdgeMap, Size, grid_size
 from codec.structure.rasterize import CLEAR_SHARE, QUARTERS, draw_paths
 from codec.structure.thinning import thin

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.entropy import compiled
+from codec.compiled import compiled
 
 #: Largest distance of a drawn line from its path, in grid cells.
 STRAIGHTEN = 0.3

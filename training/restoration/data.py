@@ -9,8 +9,8 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from codec.coders.planes.plane import Plane
-from codec.coders.planes.transform import Band, bands, forward, to_channels, top_plane
+from codec.wavelet.plane import Plane
+from codec.wavelet.transform import Band, bands, forward, to_channels, top_plane
 from receiver.rendering.restoration.features import (
     LEVELS,
     MOST_PLANE,

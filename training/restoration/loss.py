@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.planes.transform import to_picture
+from codec.wavelet.transform import to_picture
 
 #: Exponents of the scales of MS-SSIM (Z. Wang, E. P. Simoncelli, A. C. Bovik, 2003).
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from codec.coders.planes.plane import Plane
-from codec.coders.planes.transform import forward, inverse, to_channels
+from codec.wavelet.plane import Plane
+from codec.wavelet.transform import forward, inverse, to_channels
 from receiver.rendering.restoration.features import FEATURES, LEVELS
 from receiver.rendering.restoration.network import ESTIMATED, NetworkForm, RestorationNetwork
 from receiver.rendering.restoration.restorer import Restorer, save_restoration

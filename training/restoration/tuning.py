@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from codec.coders.planes.lifting import merge
-from codec.coders.planes.transform import CHROMA_WEIGHT, count_levels
+from codec.wavelet.lifting import merge
+from codec.wavelet.transform import CHROMA_WEIGHT, count_levels
 from receiver.rendering.restoration.features import estimated_bands
 from receiver.rendering.restoration.network import RestorationNetwork
 from training.restoration.data import Cut

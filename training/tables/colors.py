@@ -22,7 +22,7 @@ from codec.coders.colors.model import (
     gather_inputs,
 )
 from codec.coders.colors.payload import quantize
-from codec.coders.entropy import compiled
+from codec.compiled import compiled
 from training.data.tiles import Tile, load_tile
 
 #: Training grids, (columns, rows); repeated ones are more frequent.

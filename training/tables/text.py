@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.entropy import LOGISTIC_BOUND, compiled, learn, logistic_tables, mix
+from codec.coders.entropy import LOGISTIC_BOUND, learn, logistic_tables, mix
 from codec.coders.text.adaptive import OWN_CONTEXTS, OWN_NEW, OWN_PLACES, OWN_RATES, learn_own, own_place, own_value
 from codec.coders.text.context_model import (
     CONTEXTS,
@@ -20,6 +20,7 @@ from codec.coders.text.context_model import (
     update_words,
 )
 from codec.coders.text.payload import BIAS, BYTE_CONTEXTS, INPUTS
+from codec.compiled import compiled
 from training.data.prompts import is_held_out_prompt
 
 #: Least count of a context in the table, by context: single occurrences of longer contexts are no statistic.

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.coders.colors.model import MAX_DIFFERENCE, NODES, REACH, ColorNetwork, predict_level
-from codec.coders.entropy import LOGISTIC_BOUND, UNSURE, code_bit, compiled
+from codec.coders.entropy import LOGISTIC_BOUND, UNSURE, code_bit
+from codec.compiled import compiled
 
 #: Learning rate of the networks' corrections.
 _RATE = 3

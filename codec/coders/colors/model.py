@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.entropy import compiled
 from codec.coders.tables import load_table, load_weights
+from codec.compiled import compiled
 
 #: Step sizes in tenths, finest first; a step of 1 is just noticeable.
 STEP_TENTHS = (32, 44, 64)

@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 from codec.coders.colors.candidates import CANDIDATES
 from codec.coders.colors.model import NODES, REACH, ColorNetwork, predict_level
-from codec.coders.entropy import LOGISTIC_BOUND, compiled
+from codec.coders.entropy import LOGISTIC_BOUND
+from codec.compiled import compiled
 
 #: Cost of a bit, in 1/256 of a CIEDE2000.
 BIT_WORTH = 128

@@ -15,7 +15,8 @@ from codec.coders.edges.model import (
     predict,
     summarize_row,
 )
-from codec.coders.entropy import LOGISTIC_BOUND, UNSURE, code_bit, compiled
+from codec.coders.entropy import LOGISTIC_BOUND, UNSURE, code_bit
+from codec.compiled import compiled
 
 #: Learning rates of the network's corrections: of those by small neighbourhood, and by larger neighbourhood.
 _SMALL_RATE, _LARGE_RATE = 3, 6

@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.entropy import LOGISTIC_BOUND, compiled
+from codec.coders.entropy import LOGISTIC_BOUND
 from codec.coders.tables import load_weights
+from codec.compiled import compiled
 
 #: Reach of the neighbourhood: rows up, and cells to each side.
 REACH_UP, REACH_ACROSS = 7, 8

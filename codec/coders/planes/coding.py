@@ -8,7 +8,6 @@ to blocks to leaves, and codes the leaves that do.
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.entropy import compiled
 from codec.coders.planes.deciding import Coder, Model, Trace, decide
 from codec.coders.planes.geometry import (
     BLOCK,
@@ -24,6 +23,7 @@ from codec.coders.planes.geometry import (
 )
 from codec.coders.planes.sections import stop_before
 from codec.coders.planes.views import BLOCK_SET, LEAF_SET, MORE, SIGN, SLOT_SET, ZERO
+from codec.compiled import compiled
 
 _LEAVES, _BLOCKS, _WHOLE = LEAVES * GRID_FIELDS, BLOCKS * GRID_FIELDS, WHOLE * GRID_FIELDS
 

@@ -5,11 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.entropy import LOGISTIC_BOUND, compiled
+from codec.coders.entropy import LOGISTIC_BOUND
 from codec.coders.planes.features import list_features
 from codec.coders.planes.network import Network, predict
 from codec.coders.planes.sections import code_in_section
 from codec.coders.planes.views import AT_SELF, NETWORK_OF, Views
+from codec.compiled import compiled
 
 _GRID = np.array([0, 0, 0, 1, 2, 3], np.int64)
 _NETWORK = np.array(NETWORK_OF, np.int64)

@@ -9,7 +9,6 @@ known is no feature, so that empty surroundings cost no time.
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.entropy import compiled
 from codec.coders.planes.geometry import COLUMNS, GRID_FIELDS, ROWS
 from codec.coders.planes.views import (
     AT_PLACE,
@@ -25,6 +24,7 @@ from codec.coders.planes.views import (
     VIEW_TO,
     Views,
 )
+from codec.compiled import compiled
 
 #: Half steps from which on all are of one class.
 _MOST_HALVES = 31

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.entropy import compiled
 from codec.coders.planes.geometry import (
     BLOCK_BITS,
     BLOCKS,
@@ -19,6 +18,7 @@ from codec.coders.planes.geometry import (
     TOP,
     WHOLE,
 )
+from codec.compiled import compiled
 
 _LEAVES, _BLOCKS, _WHOLE = LEAVES * GRID_FIELDS, BLOCKS * GRID_FIELDS, WHOLE * GRID_FIELDS
 
@@ -51,7 +51,7 @@ def spread(
     signs: NDArray[np.int8],
     last_plane: NDArray[np.int8],
 ) -> None:
-    """Enter what is known into arrays of (3, H, W) coefficients, see `codec.coders.planes.plane.Plane`."""
+    """Enter what is known into arrays of (3, H, W) coefficients, see `codec.wavelet.plane.Plane`."""
     for number in range(slots.shape[0]):
         slot = slots[number]
         channel = slot[CHANNEL]

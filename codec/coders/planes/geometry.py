@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.planes.transform import bands, count_levels
+from codec.wavelet.transform import bands, count_levels
 
 #: Cells of nothing around each grid.
 MARGIN = 4

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.entropy import LOGISTIC_BOUND, compiled
+from codec.coders.entropy import LOGISTIC_BOUND
 from codec.coders.tables import load_table
+from codec.compiled import compiled
 
 #: What one is in the clipped stages, and in the weights of the second and third stage.
 ONE = 1024

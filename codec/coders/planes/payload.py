@@ -16,7 +16,6 @@ from codec.coders.planes.deciding import Coder, Model, Trace
 from codec.coders.planes.filling import fill, spread
 from codec.coders.planes.geometry import Geometry, lay_out
 from codec.coders.planes.network import load_networks
-from codec.coders.planes.plane import Plane
 from codec.coders.planes.sections import (
     BEGIN,
     END,
@@ -31,8 +30,9 @@ from codec.coders.planes.sections import (
     close,
     end_soon,
 )
-from codec.coders.planes.transform import forward, to_channels
 from codec.coders.planes.views import MOST, look_around
+from codec.wavelet.plane import Plane
+from codec.wavelet.transform import forward, to_channels
 from layercast_common.errors import BitstreamError, UsageError
 
 #: Most bytes of all payloads of a picture, and most decisions.

@@ -7,7 +7,8 @@ see whether its two outcomes could still be told, and if not the section has end
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.entropy import CODE, CUT, HIGH, LOW, NEXT, READING, SLACK, UNSURE, code_bit, compiled
+from codec.coders.entropy import CODE, CUT, HIGH, LOW, NEXT, READING, SLACK, UNSURE, code_bit
+from codec.compiled import compiled
 
 #: Zeros between the payloads of sections in the array of all, where bytes past a payload's end are read.
 GAP = 8

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.entropy import compiled
 from codec.coders.text.context_model import CONTEXTS
+from codec.compiled import compiled
 
 #: Contexts that also have statistics of the current text: all but the empty context.
 OWN_CONTEXTS = CONTEXTS - 1

@@ -10,8 +10,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.entropy import compiled
 from codec.coders.tables import load_table
+from codec.compiled import compiled
 
 #: Orders (numbers of preceding bytes) of the byte contexts. Three word contexts follow: the beginning of this word
 #: after the last word (with the punctuation between them), after the last two words, and alone.

@@ -15,7 +15,6 @@ from codec.coders.entropy import (
     READING,
     UNSURE,
     code_bit,
-    compiled,
     finish_writing,
     learn,
     logistic_tables,
@@ -33,6 +32,7 @@ from codec.coders.text.context_model import (
     load_text_model,
     update_words,
 )
+from codec.compiled import compiled
 from codec.layers import Semantic
 from layercast_common.errors import BitstreamError, UsageError
 

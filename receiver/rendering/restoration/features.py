@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.entropy import compiled
-from codec.coders.planes.plane import Plane
-from codec.coders.planes.transform import Band, bands, count_levels, inverse, top_plane
+from codec.compiled import compiled
+from codec.wavelet.plane import Plane
+from codec.wavelet.transform import Band, bands, count_levels, inverse, top_plane
 
 #: The finest levels, which are estimated; of the first, luma alone.
 LEVELS = 5

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from codec.coders.planes.plane import Plane
-from codec.coders.planes.transform import inverse, to_picture
+from codec.wavelet.plane import Plane
+from codec.wavelet.transform import inverse, to_picture
 from layercast_common.errors import ModelFilesError
 from receiver.rendering.restoration.features import LevelMaps, estimated_bands, features, level_maps, mean_planes
 from receiver.rendering.restoration.network import NetworkForm, RestorationNetwork
@@ -63,7 +63,7 @@ class Restorer:
         return to_picture(inverse(self.restore_coefficients(plane)))
 
     def restore_coefficients(self, plane: Plane) -> NDArray[np.float32]:
-        """As `restore`, but float32 coefficients (3, H, W) as in `codec.coders.planes.transform`."""
+        """As `restore`, but float32 coefficients (3, H, W) as in `codec.wavelet.transform`."""
         coefficients = plane.to_coefficients()
         planes = mean_planes(plane)
         said = [self._estimate(maps, level, planes) for level, maps in enumerate(level_maps(plane, coefficients))]

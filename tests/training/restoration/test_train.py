@@ -12,8 +12,8 @@ from PIL import Image
 pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
-from codec.coders.planes.plane import Plane
-from codec.coders.planes.transform import forward, to_channels, top_plane
+from codec.wavelet.plane import Plane
+from codec.wavelet.transform import forward, to_channels, top_plane
 from receiver.rendering.restoration.restorer import Restorer
 from training.data.tiles import HELD_OUT_PERCENT, is_held_out
 from training.restoration import train as restoration

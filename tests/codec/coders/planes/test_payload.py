@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from codec.coders.planes.geometry import lay_out
 from codec.coders.planes.payload import MOST_BYTES, decode_planes, encode_planes, to_coefficients
-from codec.coders.planes.plane import Plane
-from codec.coders.planes.transform import magnitudes_at
+from codec.wavelet.plane import Plane
+from codec.wavelet.transform import magnitudes_at
 from layercast_common.errors import BitstreamError, UsageError
 from tests.support.golden import golden
 from tests.support.pictures import draw_picture

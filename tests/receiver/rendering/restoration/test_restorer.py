@@ -8,8 +8,8 @@ pytest.importorskip("safetensors")
 
 import torch
 
-from codec.coders.planes.plane import Plane
-from codec.coders.planes.transform import forward, to_channels
+from codec.wavelet.plane import Plane
+from codec.wavelet.transform import forward, to_channels
 from layercast_common.errors import ModelFilesError
 from receiver.rendering.restoration.features import FEATURES, LEVELS, MOST_PLANE, features, level_maps, mean_planes
 from receiver.rendering.restoration.network import NetworkForm, RestorationNetwork

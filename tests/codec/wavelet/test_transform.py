@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec.coders.planes import transform
-from codec.coders.planes.plane import Plane
+from codec.wavelet import transform
+from codec.wavelet.plane import Plane
 
 sides = st.integers(1, 70)
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.entropy import compiled
-from codec.coders.planes.transform import PLACE, inverse, magnitudes_at, steps_of, to_picture, top_plane
+from codec.compiled import compiled
+from codec.wavelet.transform import PLACE, inverse, magnitudes_at, steps_of, to_picture, top_plane
 
 #: How far from its cell's ends a coefficient that was outside is put, in steps, so that rounding leaves it inside.
 _MARGIN = np.float32(1 / 64)
@@ -23,7 +23,7 @@ class Plane:
         last_plane: int8 (3, H, W), the last known bit plane; `top_plane` + 1 where none is.
         canvas: (width, height) of the picture in pixels.
 
-    Channels are Y, Cb, Cr; places those of `codec.coders.planes.transform`.
+    Channels are Y, Cb, Cr; places those of `codec.wavelet.transform`.
     """
 
     magnitudes: NDArray[np.int32]
@@ -38,6 +38,18 @@ class Plane:
         magnitudes = magnitudes_at(coefficients, last_plane, top_plane(width, height))
         signs = np.where(magnitudes > 0, np.sign(coefficients), 0).astype(np.int8)
         return cls(magnitudes, signs, last_plane, (width, height))
+
+    @property
+    def lowest(self) -> int:
+        """The lowest bit plane that any coefficient is known to."""
+        return int(self.last_plane.min())
+
+    def down_to(self, plane: int) -> "Plane":
+        """Return the state without the bits below a bit plane: that of a prefix of the code that ends there."""
+        drop = np.maximum(plane - self.last_plane, 0)
+        magnitudes = self.magnitudes >> drop
+        signs = np.where(magnitudes > 0, self.signs, 0).astype(np.int8)
+        return Plane(magnitudes, signs, (self.last_plane + drop).astype(np.int8), self.canvas)
 
     def to_coefficients(self) -> NDArray[np.float32]:
         """The coefficients as the middle of what is known, roughly: float32 (3, H, W)."""

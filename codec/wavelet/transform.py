@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.entropy import compiled
-from codec.coders.planes.lifting import merge, split
+from codec.compiled import compiled
+from codec.wavelet.lifting import merge, split
 
 #: What chroma is multiplied by. Luma gains detail that the eye sees sooner.
 CHROMA_WEIGHT = 0.7

@@ -7,7 +7,7 @@ extension mirrors there. Columns are worked on in strips.
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.entropy import compiled
+from codec.compiled import compiled
 
 #: Lifting steps in the order of the forward transform, then what the low band is multiplied by and the high band
 #: divided by. As float32, since a float64 factor would make everything float64.
