@@ -12,13 +12,16 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, Optional
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.wavelet.plane import Plane
 from layercast_common.errors import UsageError
+
+if TYPE_CHECKING:
+    from codec.wavelet.plane import Plane
 
 #: The lowest bit plane of the texture layer: coefficients in steps of 2**7. The planes below are the detail layer.
 TEXTURE_PLANE = 7
@@ -202,7 +205,7 @@ class Priors:
     structure: EdgeMap | Skeleton | None = None
     texture: ColorMap | None = None
     skeleton: Skeleton | None = field(default=None)
-    plane: Plane | None = None
+    plane: Optional["Plane"] = None
 
     @property
     def layers(self) -> frozenset[Layer]:
