@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from codec.layers import Priors
 
 if TYPE_CHECKING:
-    from receiver.rendering.engine.job import RenderJob
+    from receiver.rendering.engine.denoising_job import DenoisingJob
     from receiver.rendering.models.model import Model
 
 
@@ -32,13 +32,13 @@ class RunDriver:
         self.passes = 0
         self._conditioner = Conditioner(self.model)
 
-    def begin(self, priors: Priors, seed: int) -> "RenderJob":
+    def begin(self, priors: Priors, seed: int) -> "DenoisingJob":
         """Start a job, without doing a step."""
-        from receiver.rendering.engine.job import RenderJob
+        from receiver.rendering.engine.denoising_job import DenoisingJob
 
-        return RenderJob(self.model, self._conditioner, priors, seed=seed, steps=self.steps, clock=time.monotonic)
+        return DenoisingJob(self.model, self._conditioner, priors, seed=seed, steps=self.steps, clock=time.monotonic)
 
-    def advance(self, job: "RenderJob", done: int) -> None:
+    def advance(self, job: "DenoisingJob", done: int) -> None:
         """Advance a job until `done` steps of its run are done."""
         from receiver.rendering.sampling.sampler import advance
 
@@ -46,7 +46,7 @@ class RunDriver:
             advance(self.model, [job.run])
             self.passes += 1
 
-    def finish(self, job: "RenderJob") -> NDArray[np.uint8]:
+    def finish(self, job: "DenoisingJob") -> NDArray[np.uint8]:
         """Advance a job to its end; return the picture, (H, W, 3) uint8 RGB."""
         self.advance(job, job.run.steps)
         frame = job.draw_frame()
@@ -57,7 +57,7 @@ class RunDriver:
         """Render a picture in a whole run; return (H, W, 3) uint8 RGB."""
         return self.finish(self.begin(priors, seed))
 
-    def fork(self, job: "RenderJob", priors: Priors) -> "RenderJob":
+    def fork(self, job: "DenoisingJob", priors: Priors) -> "DenoisingJob":
         """Copy a job at its current step with other layers, without applying the update policy."""
         twin = self.begin(priors, 0)
         conditions = twin.run.conditions

@@ -3,6 +3,7 @@
 The folders, from the bottom up; a folder imports only from those before it:
 
     settings, model_files   a model's numbers, and where its files are
+    restoration             wavelet planes -> pictures, by a small network
     models                  the loaded model and its schedulers
     sampling, output        the denoising loop and what conditions it; latents -> frames
     backends, loader        other runtimes in place of plain torch; loading a model for one of them

@@ -25,6 +25,7 @@ from receiver.rendering.models.parts import (
     quiet_libraries,
 )
 from receiver.rendering.models.schedules import choose_scheduler, infer_settings
+from receiver.rendering.restoration.restorer import Restorer
 from receiver.rendering.retrieval import RetrievalIndex
 from receiver.rendering.settings.settings import Condition, RenderSettings, Tuning
 
@@ -106,6 +107,7 @@ def _load_parts(files: ModelFiles, place: torch.device, numbers: torch.dtype, se
             condition: load(ControlNetModel, folder, folder.name) for condition, folder in files.controlnets.items()
         },
         retrieval=RetrievalIndex.load(files.retrieval) if files.retrieval else None,
+        restoration=Restorer.load(files.restoration, place) if files.restoration else None,
         text_encoder_2=load(CLIPTextModelWithProjection, files.parts["text_encoder_2"], "text_encoder_2")
         if second
         else None,
@@ -116,7 +118,7 @@ def _load_parts(files: ModelFiles, place: torch.device, numbers: torch.dtype, se
             [
                 *files.parts.values(),
                 *(adapter.folder for adapter in files.adapters.values()),
-                *([files.retrieval] if files.retrieval else []),
+                *(folder for folder in (files.retrieval, files.restoration) if folder),
             ]
         ),
         revision=revision_of(files.parts["unet"].parent),

@@ -149,7 +149,7 @@ def _steps(model: "Model") -> int:
 
 def _draw(model: "Model", others: int = 0) -> NDArray[np.int16]:
     """Render the test picture, (H, W, 3), together with `others` more in the same passes."""
-    from receiver.rendering.engine.job import RenderJob
+    from receiver.rendering.engine.denoising_job import DenoisingJob
     from receiver.rendering.sampling.conditioning import Conditioner
     from receiver.rendering.sampling.sampler import advance
 
@@ -157,7 +157,7 @@ def _draw(model: "Model", others: int = 0) -> NDArray[np.int16]:
     bare = replace(model, settings=replace(model.settings, previews=(), color_fit=False))
     conditioner, priors = Conditioner(bare), make_test_priors(model.settings.native)
     jobs = [
-        RenderJob(bare, conditioner, priors, seed=seed, steps=_steps(model), clock=time.monotonic)
+        DenoisingJob(bare, conditioner, priors, seed=seed, steps=_steps(model), clock=time.monotonic)
         for seed in range(1 + others)
     ]
     while not jobs[0].run.finished:

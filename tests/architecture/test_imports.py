@@ -36,7 +36,10 @@ INSTALLED = [room for room in ROOMS if room != "training"]
 HEAVY = ("torch", "diffusers", "transformers", "ray")
 
 #: Folders and modules of `receiver/rendering` that may import it at their top; all others load without it.
-HEAVY_PLACES = ("models", "sampling", "output", "backends", "loader", "engine.job", "cluster.replica", "restoration")
+HEAVY_PLACES = (
+    *("models", "restoration", "sampling", "output", "backends", "loader", "cluster.replica"),
+    *("engine.job", "engine.denoising_job", "engine.restoration_job"),
+)
 
 
 def is_heavy(module: str) -> bool:

@@ -29,7 +29,8 @@ def render(
         seed: of the starting noise, 0 to 2**64 - 1.
         model: a loaded model, or a name, folder or hub id for `load_model`.
         device: the device to load the model to, see `load_model`.
-        steps: denoising steps, 1 to 1000; None for the model's own number.
+        steps: denoising steps, 1 to 1000; None for the model's own number. A picture with a plane is not denoised by
+            a model that restores planes.
 
     Returns:
         Frames, each better than the one before; the last one is final.
@@ -42,20 +43,23 @@ def render(
         UsageError: the number of steps is out of range, or there is no such device.
     """
     require_render_extra()
-    from receiver.rendering.engine.job import RenderJob
+    from receiver.rendering.engine.job import start_job
     from receiver.rendering.loader import load_model
     from receiver.rendering.sampling.conditioning import Conditioner
 
     loaded = load_model(model, device) if isinstance(model, str | Path) else model
-    job = RenderJob(loaded, Conditioner(loaded), priors, seed=seed, steps=steps, clock=time.monotonic)
+    job = start_job(loaded, Conditioner(loaded), priors, seed=seed, steps=steps, clock=time.monotonic)
     return _frames(loaded, job)
 
 
 def _frames(model: "Model", job: "RenderJob") -> Iterator[Frame]:
     from receiver.rendering.sampling.sampler import advance
 
-    while not job.run.finished:
-        advance(model, [job.run])
+    final = False
+    while not final:
+        if job.run is not None:
+            advance(model, [job.run])
         frame = job.draw_frame()
-        if frame:
+        if frame is not None:
+            final = frame.final
             yield frame

@@ -1,130 +1,80 @@
-"""The job of one picture: its denoising run, and the frames that it produces."""
+"""The jobs of an engine: what they have in common, and the choice of one for a picture."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from typing import Protocol
 
-from codec.layers import EdgeMap, Priors
+from codec.layers import Priors
 from layercast_common.errors import UsageError
-from receiver.rendering.engine.update_policy import Action, Decision, changed_layers, decide
+from receiver.rendering.engine.denoising_job import DenoisingJob
+from receiver.rendering.engine.render_method import RenderMethod, render_method
+from receiver.rendering.engine.restoration_job import RestorationJob
 from receiver.rendering.frames import Frame
 from receiver.rendering.models.model import Model
-from receiver.rendering.output.previews import decode_latents, halve, preview_due
-from receiver.rendering.sampling.conditioning import Conditioner, Conditioning
+from receiver.rendering.sampling.conditioning import Conditioner
 from receiver.rendering.sampling.sampler import DenoisingRun
-from receiver.rendering.settings.arrival_limits import limits_for
 
 #: Most denoising steps of a run; more improve nothing with any solver here.
 MAX_STEPS = 1000
 
 
-class RenderJob:
-    """A denoising run with its frames.
+class RenderJob(Protocol):
+    """The rendering of one picture: after each step of `run`, or at once if there is none, a frame may be due.
 
     Attributes:
-        run: the denoising run.
-        priors: the layers received so far.
+        method: how the job renders.
+        run: the denoising run; None if nothing is denoised.
         shown: whether the job has produced a frame.
+        shape: only jobs of one shape fit into one UNet pass.
+        to_frame: steps until the first frame; 0 once the job has produced one.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        conditioner: Conditioner,
-        priors: Priors,
-        *,
-        seed: int,
-        steps: int | None,
-        clock: Callable[[], float],
-    ) -> None:
-        """Encode text and conditions, and set up the run.
-
-        Args:
-            model: the model to render with.
-            conditioner: the model's conditioner.
-            priors: the layers received so far.
-            seed: of the starting noise.
-            steps: denoising steps, 1 to `MAX_STEPS`; None for the model's own number.
-            clock: returns seconds.
-
-        Raises:
-            UsageError: a number of steps outside its range, or one that the model's scheduler cannot do.
-        """
-        steps = model.settings.steps if steps is None else steps
-        if not 1 <= steps <= MAX_STEPS:
-            raise UsageError(f"a picture takes 1 to {MAX_STEPS} steps, not {steps}")
-        self.priors = priors
-        self.shown = False
-        self._model = model
-        self._seed = seed
-        self._completed = self._retrieve(priors)
-        self._conditioner = conditioner
-        self._clock = clock
-        self._started = clock()
-        self._layers_changed = False
-        self.run = DenoisingRun(
-            model,
-            self._prepare(),
-            size=conditioner.size(priors.canvas),
-            seed=seed,
-            steps=steps,
-        )
-
-    def update(self, priors: Priors) -> Decision:
-        """Replace the layers: the run goes on, rewinds or restarts, as the update policy decides."""
-        completed = self._retrieve(priors)
-        # Retrieved layers that vanish because received ones replace them are not a change of their own.
-        changed = changed_layers(self.priors, priors) | (changed_layers(self._completed, completed) & completed.layers)
-        limits = limits_for(self.run.steps, self._model.settings.arrivals)
-        decision = decide(self.run.done, self.run.steps, changed, limits)
-        self.priors, self._completed = priors, completed
-        self.run.conditions = self._prepare()
-        self._layers_changed = self._layers_changed or bool(changed)
-        match decision.action:
-            case Action.REWIND:
-                self.run.rewind(decision.step)
-            case Action.RESTART:
-                self.run.restart()
-        return decision
-
     @property
-    def to_frame(self) -> int:
-        """Steps until the first frame; 0 once the job has produced one."""
-        if self.shown:
-            return 0
-        done = self.run.done
-        return min((step for step in self._model.settings.previews if step > done), default=self.run.steps) - done
+    def method(self) -> RenderMethod: ...
+    @property
+    def run(self) -> DenoisingRun | None: ...
+    @property
+    def shown(self) -> bool: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def to_frame(self) -> int: ...
+
+    def update(self, priors: Priors) -> int:
+        """Replace the layers, with some of the same `method`; return the number of denoising steps that are kept."""
 
     def draw_frame(self, *, small: bool = False) -> Frame | None:
-        """Decode the frame that is due after the last step; None if none is due.
+        """Return the frame that is due now; None if none is due.
 
         Args:
-            small: whether to decode a preview from a quarter of the latents, because other pictures wait.
+            small: whether a preview may be rendered at a smaller size, because other pictures wait.
         """
-        run, settings = self.run, self._model.settings
-        final = run.finished
-        if not final and not preview_due(run.done, run.steps, settings.previews, layers_changed=self._layers_changed):
-            return None
-        latents = run.sample if final or run.clean is None else run.clean
-        structure = self._completed.structure
-        lines = structure if settings.line_fit and isinstance(structure, EdgeMap) else None
-        colors = self._completed.texture if settings.color_fit else None
-        if small and not final:
-            latents = halve(latents)
-        image = decode_latents(self._model, latents, self.priors.canvas, final=final, lines=lines, colors=colors)
-        self.shown, self._layers_changed = True, False
-        return Frame(
-            image=image,
-            layers=run.conditions.layers,
-            step=run.done,
-            steps=run.steps,
-            final=final,
-            seconds=self._clock() - self._started,
-        )
 
-    def _retrieve(self, priors: Priors) -> Priors:
-        """Return the layers to condition on: those received, or for a prompt alone those of a similar picture."""
-        index = self._model.retrieval
-        return priors if index is None else index.complete(priors, self._seed)
 
-    def _prepare(self) -> Conditioning:
-        return replace(self._conditioner.prepare(self._completed), layers=self.priors.layers)
+def start_job(
+    model: Model,
+    conditioner: Conditioner,
+    priors: Priors,
+    *,
+    seed: int,
+    steps: int | None,
+    clock: Callable[[], float],
+) -> RenderJob:
+    """Start the job of a picture.
+
+    Args:
+        model: the model to render with.
+        conditioner: the model's conditioner.
+        priors: the layers received so far.
+        seed: of the starting noise.
+        steps: denoising steps, 1 to `MAX_STEPS`; None for the model's own number.
+        clock: returns seconds.
+
+    Raises:
+        UsageError: a number of steps outside its range, or one that the model's scheduler cannot do.
+    """
+    steps = model.settings.steps if steps is None else steps
+    if not 1 <= steps <= MAX_STEPS:
+        raise UsageError(f"a picture takes 1 to {MAX_STEPS} steps, not {steps}")
+    if render_method(priors, model) is RenderMethod.RESTORE:
+        return RestorationJob(model, priors, clock=clock)
+    return DenoisingJob(model, conditioner, priors, seed=seed, steps=steps, clock=clock)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from codec.layers import Priors
 from receiver.rendering.engine.batching import choose_batch
 from receiver.rendering.engine.counters import EngineCounters
+from receiver.rendering.engine.render_method import render_method
 from receiver.rendering.engine.requests import Request, RequestQueue
-from receiver.rendering.engine.update_policy import Action
 
 if TYPE_CHECKING:
     from receiver.rendering.engine.job import RenderJob
     from receiver.rendering.models.model import Model
+    from receiver.rendering.sampling.sampler import DenoisingRun
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +44,12 @@ class _ActivePicture:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.job.run.shape
+        return self.job.shape
+
+    @property
+    def done(self) -> int:
+        """Denoising steps done."""
+        return self.job.run.done if self.job.run else 0
 
 
 class Worker:
@@ -76,8 +82,12 @@ class Worker:
         # A method of its own: its locals keep no picture alive while the thread waits for the next one.
         self._pass_number += 1
         chosen = choose_batch(self._active.values(), self._batch, self._pass_number)
-        if chosen:
-            self._step(chosen)
+        denoising = [(active, active.job.run) for active in chosen if active.job.run]
+        if denoising:
+            self._step(denoising)
+        for active in chosen:
+            active.last_pass = self._pass_number
+            self._attempt(active, partial(self._deliver_frame, active))
 
     def _admit_pending(self) -> bool:
         """Wait for work and admit the requests that came since the last pass; return False at the end."""
@@ -91,19 +101,20 @@ class Worker:
         return not pending.closed or (pending.draining and bool(self._active))
 
     def _admit(self, request: Request) -> None:
-        from receiver.rendering.engine.job import RenderJob
+        from receiver.rendering.engine.job import start_job
 
         started = time.perf_counter()
         active = self._active.get(request.key)
         try:
-            if active and request.continues(active.request):
+            method = render_method(request.priors, self._model)
+            if active and active.job.method is method and request.continues(active.request):
                 active.request.result.cancel()
                 active.request = request
-                self._update(active.job, request.priors)
+                self._update(active, request.priors)
                 return
             if active:
                 self._drop(active)
-            job = RenderJob(
+            job = start_job(
                 self._model,
                 self._conditioner,
                 request.priors,
@@ -118,33 +129,30 @@ class Worker:
         finally:
             self._count(preparing_s=time.perf_counter() - started)
 
-    def _update(self, job: "RenderJob", priors: Priors) -> None:
-        done = job.run.done
-        decision = job.update(priors)
-        kept = 0 if decision.action is Action.RESTART else decision.step
+    def _update(self, active: _ActivePicture, priors: Priors) -> None:
+        done = active.done
+        kept = active.job.update(priors)
         self._count(saved=kept, thrown_away=done - kept)
 
-    def _step(self, chosen: list[_ActivePicture]) -> None:
+    def _step(self, denoising: list[tuple[_ActivePicture, "DenoisingRun"]]) -> None:
+        """Do one step of each run in one UNet pass."""
         from receiver.rendering.sampling.sampler import predict
 
         started = time.perf_counter()
         try:
-            predictions = predict(self._model, [active.job.run for active in chosen])
+            predictions = predict(self._model, [run for _, run in denoising])
         except Exception as error:
-            if len(chosen) == 1:
-                self._fail(chosen[0].request, error)
+            if len(denoising) == 1:
+                self._fail(denoising[0][0].request, error)
                 return
             # One picture broke the pass, or the batch is too large for the device. Running each picture alone finds
             # out.
-            for active in chosen:
-                self._step([active])
+            for alone in denoising:
+                self._step([alone])
             return
-        for active, prediction in zip(chosen, predictions, strict=True):
-            active.last_pass = self._pass_number
-            self._attempt(active, partial(active.job.run.apply, prediction))
-        self._count(passes=1, steps=len(chosen), stepping_s=time.perf_counter() - started)
-        for active in chosen:
-            self._attempt(active, partial(self._deliver_frame, active))
+        for (active, run), prediction in zip(denoising, predictions, strict=True):
+            self._attempt(active, partial(run.apply, prediction))
+        self._count(passes=1, steps=len(denoising), stepping_s=time.perf_counter() - started)
 
     def _attempt(self, active: _ActivePicture, act: Callable[[], None]) -> None:
         """Run `act` unless the picture has already failed; an error in it fails this picture alone."""
@@ -173,12 +181,12 @@ class Worker:
 
     def _drop(self, active: _ActivePicture) -> None:
         del self._active[active.request.key]
-        self._count(thrown_away=active.job.run.done)
+        self._count(thrown_away=active.done)
         active.request.result.cancel()
 
     def _fail(self, request: Request, error: Exception) -> None:
         active = self._active.pop(request.key, None)
-        self._count(failed=1, thrown_away=active.job.run.done if active else 0)
+        self._count(failed=1, thrown_away=active.done if active else 0)
         _log.warning("rendering %r failed: %s", request.key, error)
         if request.result.set_running_or_notify_cancel():
             request.result.set_exception(error)

@@ -14,6 +14,7 @@ from receiver.rendering.model_files.files import (
     MORE_PARTS,
     PARTS,
     PREVIEW_VAE,
+    RESTORATION_FOLDER,
     borrows_adapters,
     find_files,
 )
@@ -61,7 +62,7 @@ def _repositories(entry: RegistryEntry) -> list[tuple[str, list[str], str | None
     if isinstance(entry.base, str):
         names = [name for names in ADAPTER_NAMES.values() for name in names]
         more = [f"{kind}_{name}" for kind in ("t2iadapter", "controlnet") for name in names]
-        found.append((entry.base, ["", *PARTS, *MORE_PARTS, PREVIEW_VAE, *more], entry.revision))
+        found.append((entry.base, ["", *PARTS, *MORE_PARTS, PREVIEW_VAE, RESTORATION_FOLDER, *more], entry.revision))
     others = [hub_ids[0] for hub_ids in entry.adapters.values()]
     others += [hub_id for hub_id in (*entry.controlnets.values(), entry.vae, entry.preview_vae, entry.lora) if hub_id]
     return found + [(hub_id, [""], None) for hub_id in others]

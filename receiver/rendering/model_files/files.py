@@ -3,7 +3,7 @@
 A model is a folder in the hub's layout, local or in the hub's cache:
 
     model_index.json  unet/  vae/  text_encoder/  tokenizer/  scheduler/
-    text_encoder_2/  tokenizer_2/  t2iadapter_*/  controlnet_*/  preview_vae/  memory/      optional
+    text_encoder_2/  tokenizer_2/  t2iadapter_*/  controlnet_*/  preview_vae/  restoration/  memory/      optional
 
 A registered model may take parts from several hub repositories.
 """
@@ -36,6 +36,9 @@ MORE_PARTS: Mapping[str, str] = {"text_encoder_2": "config.json", "tokenizer_2":
 
 #: Subfolder of a faster autoencoder for previews.
 PREVIEW_VAE = "preview_vae"
+
+#: Subfolder of the restoration network, see `receiver.rendering.restoration.restorer`.
+RESTORATION_FOLDER = "restoration"
 
 #: Subfolder of the retrieval index, see `receiver.rendering.retrieval`.
 RETRIEVAL_FOLDER = "memory"
@@ -74,6 +77,7 @@ class ModelFiles:
         controlnets: folders of the ControlNets that exist.
         preview_vae: folder of a faster autoencoder, or None.
         retrieval: folder of the retrieval index, or None.
+        restoration: folder of the restoration network, or None.
         lora: folder of a LoRA to fuse, or None.
         settings: the render settings; None to infer them.
     """
@@ -84,6 +88,7 @@ class ModelFiles:
     controlnets: Mapping[Condition, Path]
     preview_vae: Path | None
     retrieval: Path | None
+    restoration: Path | None
     lora: Path | None
     settings: RenderSettings | None
 
@@ -123,7 +128,8 @@ def find_files(name: str | Path) -> ModelFiles:
         controlnets=_own_controlnets(base)
         | {condition: _fetched_folder(name, hub_id) for condition, hub_id in entry.controlnets.items()},
         preview_vae=cached_folder(entry.preview_vae) if entry.preview_vae else _own_preview_vae(base),
-        retrieval=base / RETRIEVAL_FOLDER if (base / RETRIEVAL_FOLDER).is_dir() else None,
+        retrieval=_existing_folder(base / RETRIEVAL_FOLDER),
+        restoration=_existing_folder(base / RESTORATION_FOLDER),
         lora=_fetched_folder(name, entry.lora) if entry.lora else None,
         settings=entry.settings,
     )
@@ -166,6 +172,10 @@ def _own_folders(base: Path, kind: str) -> dict[Condition, Path]:
         if present:
             found[condition] = present[0]
     return found
+
+
+def _existing_folder(folder: Path) -> Path | None:
+    return folder if folder.is_dir() else None
 
 
 def _own_preview_vae(base: Path) -> Path | None:

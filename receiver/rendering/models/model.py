@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from receiver.rendering.restoration.restorer import Restorer
 from receiver.rendering.retrieval import RetrievalIndex
 from receiver.rendering.settings.performance import Performance
 from receiver.rendering.settings.settings import Condition, RenderSettings
@@ -27,6 +28,7 @@ class Model:
         adapters: its T2I-Adapters.
         controlnets: its ControlNets.
         retrieval: pictures to render a prompt from while nothing else has arrived; None if there are none.
+        restoration: draws wavelet planes; None if the model has no restoration network.
         text_encoder_2, tokenizer_2: a second text encoder with a projection, and its tokenizer; None if there is none.
         performance: how it runs.
         fill_features: whether pictures without features get zeros, for runtimes that need one fixed set of inputs.
@@ -47,6 +49,7 @@ class Model:
     adapters: Mapping[Condition, Any]
     controlnets: Mapping[Condition, Any] = field(default_factory=dict)
     retrieval: RetrievalIndex | None = None
+    restoration: Restorer | None = None
     text_encoder_2: Any = None
     tokenizer_2: Any = None
     performance: Performance = Performance.PLAIN

@@ -19,9 +19,6 @@ from layercast_common.errors import ModelFilesError
 from receiver.rendering.restoration.features import LevelMaps, estimated_bands, features, level_maps, mean_planes
 from receiver.rendering.restoration.network import NetworkForm, RestorationNetwork
 
-#: Where it lies in a model's folder.
-FOLDER = "restoration"
-
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 _CLASS_NAME = "RestorationNetwork"
 

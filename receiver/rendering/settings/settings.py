@@ -47,6 +47,8 @@ class RenderSettings:
         color_fit: whether the cells of frames get exactly the received average colours.
         line_fit: whether frames are changed to vary along the received lines and hardly elsewhere; for models too
             small to follow lines closely, or to render at canvas size.
+        restores_planes: whether pictures with a wavelet plane are restored instead of denoised even if the model has no
+            restoration network; for models whose own pictures are less true than the plane's inverse transform.
         arrivals: how late a layer may join a running job.
     """
 
@@ -61,6 +63,7 @@ class RenderSettings:
     color_pull: float = 0.5
     color_fit: bool = True
     line_fit: bool = False
+    restores_planes: bool = False
     arrivals: LimitsBySteps = field(default_factory=lambda: USUAL_LIMITS)
 
 
@@ -70,7 +73,7 @@ def flow_settings(native: int) -> RenderSettings:
     Args:
         native: the long side that the model renders best, in pixels; so in all functions below.
     """
-    return RenderSettings(native=native, steps=4, previews=(1, 2), line_fit=True)
+    return RenderSettings(native=native, steps=4, previews=(1, 2), line_fit=True, restores_planes=True)
 
 
 def diffusion_settings(native: int) -> RenderSettings:

@@ -13,9 +13,8 @@ from codec.encoder.encode import encode
 from codec.encoder.options import EncodeOptions
 from codec.layers import ColorMap, EdgeMap, Layer, Priors, Semantic
 from layercast_common.errors import ModelFilesError
+from receiver.rendering.engine.denoising_job import DenoisingJob
 from receiver.rendering.engine.direct import render
-from receiver.rendering.engine.job import RenderJob
-from receiver.rendering.engine.update_policy import Action
 from receiver.rendering.loader import load_model
 from receiver.rendering.model_files.files import RETRIEVAL_FOLDER
 from receiver.rendering.models.model import Model
@@ -106,10 +105,10 @@ def test_frames_name_the_received_layers(retrieving: Model, mini: Model) -> None
 def test_received_layers_replace_retrieved_ones(retrieving: Model, mini: Model, priors: Priors) -> None:
     received = replace(priors, semantic=Semantic("fire"))
     conditioner = Conditioner(retrieving)
-    job = RenderJob(retrieving, conditioner, received.only([Layer.SEMANTIC]), seed=1, steps=8, clock=lambda: 0.0)
+    job = DenoisingJob(retrieving, conditioner, received.only([Layer.SEMANTIC]), seed=1, steps=8, clock=lambda: 0.0)
     for _ in range(6):
         job.run.apply(job.run.sample)
-    assert job.update(received).action is not Action.JOIN
+    assert job.update(received) < 6
     wanted = Conditioner(mini).prepare(received).features
     assert job.run.conditions.features is not None
     assert wanted is not None

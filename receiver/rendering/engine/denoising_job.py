@@ -1,0 +1,137 @@
+"""A job that denoises: a denoising run, and the frames that it produces."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from codec.layers import EdgeMap, Priors
+from receiver.rendering.engine.render_method import RenderMethod
+from receiver.rendering.engine.update_policy import Action, changed_layers, decide
+from receiver.rendering.frames import Frame
+from receiver.rendering.models.model import Model
+from receiver.rendering.output.previews import decode_latents, halve, preview_due
+from receiver.rendering.sampling.conditioning import Conditioner, Conditioning
+from receiver.rendering.sampling.sampler import DenoisingRun
+from receiver.rendering.settings.arrival_limits import limits_for
+
+
+class DenoisingJob:
+    """A denoising run with its frames: a `RenderJob`.
+
+    Attributes:
+        method: how the job renders.
+        run: the denoising run.
+        priors: the layers received so far.
+        shown: whether the job has produced a frame.
+    """
+
+    method: Final = RenderMethod.DENOISE
+
+    def __init__(
+        self,
+        model: Model,
+        conditioner: Conditioner,
+        priors: Priors,
+        *,
+        seed: int,
+        steps: int,
+        clock: Callable[[], float],
+    ) -> None:
+        """Encode text and conditions, and set up the run.
+
+        Args:
+            model: the model to render with.
+            conditioner: the model's conditioner.
+            priors: the layers received so far.
+            seed: of the starting noise.
+            steps: denoising steps, at least 1.
+            clock: returns seconds.
+
+        Raises:
+            UsageError: the model's scheduler cannot do that number of steps.
+        """
+        self.priors = priors
+        self.shown = False
+        self._model = model
+        self._seed = seed
+        self._completed = self._retrieve(priors)
+        self._conditioner = conditioner
+        self._clock = clock
+        self._started = clock()
+        self._layers_changed = False
+        self.run = DenoisingRun(
+            model,
+            self._prepare(),
+            size=conditioner.size(priors.canvas),
+            seed=seed,
+            steps=steps,
+        )
+
+    def update(self, priors: Priors) -> int:
+        """Replace the layers: the run goes on, rewinds or restarts, as the update policy decides.
+
+        Returns:
+            The number of steps that are kept.
+        """
+        completed = self._retrieve(priors)
+        # Retrieved layers that vanish because received ones replace them are not a change of their own.
+        changed = changed_layers(self.priors, priors) | (changed_layers(self._completed, completed) & completed.layers)
+        limits = limits_for(self.run.steps, self._model.settings.arrivals)
+        decision = decide(self.run.done, self.run.steps, changed, limits)
+        self.priors, self._completed = priors, completed
+        self.run.conditions = self._prepare()
+        self._layers_changed = self._layers_changed or bool(changed)
+        match decision.action:
+            case Action.REWIND:
+                self.run.rewind(decision.step)
+            case Action.RESTART:
+                self.run.restart()
+        return self.run.done
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the run."""
+        return self.run.shape
+
+    @property
+    def to_frame(self) -> int:
+        """Steps until the first frame; 0 once the job has produced one."""
+        if self.shown:
+            return 0
+        done = self.run.done
+        return min((step for step in self._model.settings.previews if step > done), default=self.run.steps) - done
+
+    def draw_frame(self, *, small: bool = False) -> Frame | None:
+        """Decode the frame that is due after the last step; None if none is due.
+
+        Args:
+            small: whether to decode a preview from a quarter of the latents, because other pictures wait.
+        """
+        run, settings = self.run, self._model.settings
+        final = run.finished
+        if not final and not preview_due(run.done, run.steps, settings.previews, layers_changed=self._layers_changed):
+            return None
+        latents = run.sample if final or run.clean is None else run.clean
+        structure = self._completed.structure
+        lines = structure if settings.line_fit and isinstance(structure, EdgeMap) else None
+        colors = self._completed.texture if settings.color_fit else None
+        if small and not final:
+            latents = halve(latents)
+        image = decode_latents(self._model, latents, self.priors.canvas, final=final, lines=lines, colors=colors)
+        self.shown, self._layers_changed = True, False
+        return Frame(
+            image=image,
+            layers=run.conditions.layers,
+            step=run.done,
+            steps=run.steps,
+            final=final,
+            seconds=self._clock() - self._started,
+        )
+
+    def _retrieve(self, priors: Priors) -> Priors:
+        """Return the layers to condition on: those received, or for a prompt alone those of a similar picture."""
+        index = self._model.retrieval
+        return priors if index is None else index.complete(priors, self._seed)
+
+    def _prepare(self) -> Conditioning:
+        return replace(self._conditioner.prepare(self._completed), layers=self.priors.layers)
