@@ -2,8 +2,8 @@
 
     semantic 0   Semantic            the prompt
     structure 1  EdgeMap, Skeleton   lines and people's poses
-    texture 2    ColorMap            a coarse grid of colours
-    detail 3     (a later version)   corrections towards the original
+    texture 2    ColorMap            a coarse grid of colours, or the upper bit planes of wavelet coefficients
+    detail 3     Plane               the bit planes below
 
 A prior is the decoded content of a layer. It has the canvas that it was made for, and can be drawn at any size.
 """

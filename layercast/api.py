@@ -23,7 +23,7 @@ class EncodeKeywords(TypedDict, total=False):
     prompts: Path | str | None
     prompt_level: str | None
     captioner: str | None
-    structure: str
+    structure: str | None
     edges: Path | str | None
     keypoints: Path | str | None
     canvas: Size | None
@@ -49,7 +49,7 @@ def encode(
         prompt: description of the picture; if None that of `options`, or else one found beside or in the picture or
             generated.
         options: encoding options; the defaults if None.
-        overrides: attributes of `EncodeOptions` by keyword, such as `structure="canny"` or `budget=655` (bytes).
+        overrides: attributes of `EncodeOptions` by keyword, such as `order="fidelity"` or `budget=1300` (bytes).
 
     Raises:
         CodecError: the picture, prompt or edges cannot be read, or the budget is too small.

@@ -1,21 +1,25 @@
 """Sections -> priors, with a bound on the work that a stream may cause."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from codec.container.sections import Coder, Section
-from codec.layers import EdgeMap, Priors, Size, Skeleton
+from codec.layers import TEXTURE_PLANE, ColorMap, EdgeMap, Layer, Priors, Size, Skeleton
 from layercast_common.errors import BitstreamError
 
 if TYPE_CHECKING:
     from codec.coders.colors.payload import Levels
 
 #: Most work that decoding one stream may cost, so that no stream keeps a reader busy for long. One unit is the work of
-#: one cell of an edge map: about a third of a microsecond.
+#: one cell of an edge map: about a third of a microsecond. Bit planes do not count: they have limits of their own, see
+#: `codec.coders.planes.payload`.
 MAX_WORK = 130_000
+
+#: Cells on the long side of the colour map that is averaged from bit planes.
+PLANE_COLORS = 16
 
 #: Units of work of one unit of modelled text, of a set edge cell (on top of that of any cell), of one colour cell, and
 #: of one person.
@@ -30,7 +34,8 @@ def decode_sections(sections: Iterable[Section], canvas: Size) -> Priors:
         canvas: (width, height) of the picture, in pixels.
 
     Raises:
-        BitstreamError: a payload is broken, or decoding costs more than `MAX_WORK`.
+        BitstreamError: a payload is broken, planes are longer than the canvas allows, or decoding costs more than
+            `MAX_WORK`.
     """
     sections = tuple(sections)
     state = _DecoderState(Priors(canvas))
@@ -39,7 +44,7 @@ def decode_sections(sections: Iterable[Section], canvas: Size) -> Priors:
             state = _decode_section(section, state)
         except BitstreamError as error:
             raise BitstreamError(f"section {number} of {len(sections)} does not decode: {error}") from error
-    return _thin_coarse_lines(state)
+    return _decode_planes(_thin_coarse_lines(state), state.planes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class _DecoderState:
         edges: the last edge map, as coded.
         halved: whether that map is the coarse version of a finer one.
         levels: the last colour map, as coded.
+        planes: the sections of bit planes so far; they are one code, decoded after the last section.
         work: units of work spent so far.
     """
 
@@ -58,6 +64,7 @@ class _DecoderState:
     edges: EdgeMap | None = None
     halved: bool = False
     levels: "Levels | None" = None
+    planes: tuple[Section, ...] = ()
     work: int = 0
 
     @property
@@ -77,14 +84,53 @@ class _DecoderState:
 
 
 def _decode_section(section: Section, state: _DecoderState) -> _DecoderState:
-    if not section.decodable:
+    if not section.decodable or not _continues(section, state):
         return state
     try:
+        if section.coder == Coder.PLANES:
+            return _add_planes(section, state)
         return _DECODERS[Coder(section.coder)](section.payload, section.missing > 0, state)
     except BitstreamError:
         if section.missing:
             return state
         raise
+
+
+def _continues(section: Section, state: _DecoderState) -> bool:
+    """Return whether a section fits those before it: colours come as a grid or as planes, and detail after texture."""
+    if section.coder == Coder.COLORS:
+        return not state.planes
+    if section.coder != Coder.PLANES:
+        return True
+    if section.layer == Layer.DETAIL:
+        return bool(state.planes)
+    return state.levels is None and all(plane.layer == Layer.TEXTURE for plane in state.planes)
+
+
+def _add_planes(section: Section, state: _DecoderState) -> _DecoderState:
+    from codec.coders.planes.payload import most_bytes
+
+    planes = (*state.planes, section)
+    size, limit = sum(len(plane.payload) + plane.missing for plane in planes), most_bytes(state.priors.canvas)
+    if size > limit:
+        raise BitstreamError(f"the planes of the picture take {size} bytes; its canvas allows {limit}")
+    return replace(state, planes=planes)
+
+
+def _decode_planes(priors: Priors, sections: Sequence[Section]) -> Priors:
+    """Return the priors with the coefficients of all sections of bit planes, and colours averaged from them."""
+    if not sections:
+        return priors
+    from codec.coders.planes.payload import decode_planes
+    from codec.wavelet.transform import top_plane
+
+    plane = decode_planes([section.payload for section in sections], priors.canvas, sections[-1].missing)
+    if sections[-1].layer == Layer.TEXTURE:
+        # The last bytes of the texture may hold the first decisions of the next plane.
+        plane = plane.down_to(TEXTURE_PLANE)
+    if plane.lowest > top_plane(*priors.canvas):
+        return priors
+    return replace(priors, texture=ColorMap(plane.colors(PLANE_COLORS), priors.canvas), plane=plane)
 
 
 def _thin_coarse_lines(state: _DecoderState) -> Priors:

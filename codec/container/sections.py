@@ -6,6 +6,7 @@ length bytes      payload
 """
 
 import enum
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -32,14 +33,16 @@ class Coder(enum.IntEnum):
     EDGES = 1
     COLORS = 2
     SKELETON = 3
+    PLANES = 4
 
 
-#: The layer that each coder belongs to.
-LAYER_OF = {
-    Coder.TEXT: Layer.SEMANTIC,
-    Coder.EDGES: Layer.STRUCTURE,
-    Coder.COLORS: Layer.TEXTURE,
-    Coder.SKELETON: Layer.STRUCTURE,
+#: The layers that sections of each coder may belong to.
+LAYERS_OF = {
+    Coder.TEXT: frozenset({Layer.SEMANTIC}),
+    Coder.EDGES: frozenset({Layer.STRUCTURE}),
+    Coder.COLORS: frozenset({Layer.TEXTURE}),
+    Coder.SKELETON: frozenset({Layer.STRUCTURE}),
+    Coder.PLANES: frozenset({Layer.TEXTURE, Layer.DETAIL}),
 }
 
 
@@ -67,8 +70,8 @@ class Section:
 
     @property
     def decodable(self) -> bool:
-        """Whether this version knows the coder, and the coder belongs to the section's layer."""
-        return isinstance(self.coder, Coder) and LAYER_OF[self.coder] == self.layer
+        """Whether this version knows the coder, and sections of the coder may belong to the section's layer."""
+        return isinstance(self.coder, Coder) and self.layer in LAYERS_OF[self.coder]
 
     def to_bytes(self) -> bytes:
         """Return the section as it is written in the stream: framing, then the payload."""
@@ -112,6 +115,24 @@ def read_sections(data: bytes, start: int) -> tuple[list[Section], int, bool]:
         layer, coder = _member_or_number(Layer, tag >> 5), _member_or_number(Coder, tag & 31)
         sections.append(Section(layer, coder, payload, size - len(payload)))
     return sections, place, False
+
+
+def without_gaps(sections: Mapping[int, Section], missing: Collection[int]) -> tuple[Section, ...]:
+    """Return the sections of a stream that decode although others have not arrived.
+
+    Sections of the other coders decode alone or refine what came before; those of PLANES are parts of one code, and do
+    not decode after a gap.
+
+    Args:
+        sections: the sections that arrived, by their index in the stream.
+        missing: the indices of PLANES sections that have not arrived.
+
+    Returns:
+        The sections in the order of the stream, without the PLANES sections that follow a missing one.
+    """
+    gap = min(missing, default=MAX_SECTIONS)
+    kept = [index for index, section in sections.items() if index < gap or section.coder != Coder.PLANES]
+    return tuple(sections[index] for index in sorted(kept))
 
 
 def _member_or_number(kind: type[_Number], number: int) -> _Number | int:

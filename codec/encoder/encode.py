@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 from codec.container.bitstream import Bitstream, Coder, Header, Section
 from codec.encoder.budget import byte_budget, fit_text, rank_colors
 from codec.encoder.options import EncodeOptions, Order
+from codec.encoder.planes import fidelity_sections
 from codec.encoder.rate_control import LineFitter, color_sections, size_of
 from codec.layers import EdgeMap, Layer, Skeleton
 from codec.structure.contours import find_contours, trace
 from layercast_common.errors import BitstreamError, UsageError
 
-#: The lines of a picture: find contours with Canny, use this edge map, or send no lines.
-Structure = EdgeMap | Literal["canny"] | None
+#: The lines of a picture: those of its contours, found with Canny; an edge map; none; or "auto", as the order of the
+#: layers suggests.
+Structure = EdgeMap | Literal["auto", "canny"] | None
 
 #: Every stream below this size, in bytes, stays within the decoder's work limit. Larger ones are checked.
 ALWAYS_DECODABLE = 2000
@@ -27,32 +29,36 @@ def encode(
     prompt: str,
     options: EncodeOptions | None = None,
     *,
-    structure: Structure = "canny",
+    structure: Structure = "auto",
     skeleton: Skeleton | None = None,
 ) -> Bitstream:
     """Encode pixels, a prompt and structure as a stream within the byte budget.
 
     The prompt comes first. If it would take too much it is shortened to whole clauses, and the stream's notes say so.
-    People come next. Colours and lines share the rest by their value per byte.
+    People come next. Colours and lines share the rest by their value per byte. With the order "fidelity" the rest is
+    for the bit planes of the picture, after coarse lines if there are any: see `codec.encoder.planes`.
 
     Args:
         picture: (H, W, 3) uint8 RGB at canvas size.
         prompt: what the picture shows.
         options: budget or bpp, seed, model, order and nested are used; the defaults if None. The other options concern
             the search for prompt and structure: see `codec.encoder.picture.encode_picture`.
-        structure: "canny" finds the lines; an edge map is used as it is; None sends no lines.
+        structure: "canny" finds the lines; an edge map is used as it is; None sends no lines; "auto" finds them unless
+            the order is "fidelity".
         skeleton: people to send in addition to the lines.
 
     Raises:
         BudgetError: the budget cannot hold the header and the first word.
         UsageError: the picture has another shape or type, the prompt is too long or contains half a surrogate pair,
-            or the skeleton has too many people.
+            the skeleton has too many people, or the canvas is too large for the order "fidelity".
     """
     options = options or EncodeOptions()
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
         raise UsageError(f"a picture is (H, W, 3) uint8, not {picture.dtype} {picture.shape}")
     header = Header(picture.shape[1], picture.shape[0], options.seed, options.model)
     budget = byte_budget(header.canvas, options)
+    if structure == "auto":
+        structure = None if options.order == Order.FIDELITY else "canny"
     stream = _encode_within(budget, picture, prompt, header, options, structure, skeleton)
     if budget < ALWAYS_DECODABLE or _is_decodable(stream):
         return stream
@@ -77,6 +83,9 @@ def _encode_within(
     left = budget - frame_size - len(text.to_bytes())
     people, people_notes = _encode_people(skeleton, left)
     left -= size_of(people)
+    if options.order == Order.FIDELITY:
+        planes = fidelity_sections(picture, left, _line_fitter(picture, structure, nested=False))
+        return Bitstream(header, (text, *people, *planes), notes + people_notes)
     nested = options.nested
     fitter = _line_fitter(picture, structure, nested=nested)
     colors = _fit_colors(picture, left, fitter, nested=nested)
@@ -94,9 +103,10 @@ def _encode_within(
 
 
 def _is_decodable(stream: Bitstream) -> bool:
-    """Return whether decoding the stream stays within the decoder's work limit."""
+    """Return whether decoding the stream stays within the decoder's work limit. Planes do not count towards it."""
+    counted = tuple(section for section in stream.sections if section.coder != Coder.PLANES)
     try:
-        stream.decode()
+        replace(stream, sections=counted).decode()
     except BitstreamError:
         return False
     return True

@@ -16,10 +16,17 @@ STRUCTURES = ("canny", "pidinet", "hed", "openpose", "none")
 
 
 class Order(enum.StrEnum):
-    """The order of the layers after the prompt."""
+    """What follows the prompt: structure and texture in one order or the other, or the picture itself.
+
+    Attributes:
+        PAPER: lines, then a grid of colours, as in arXiv 2412.12982.
+        CHEAPEST: lines and a grid of colours, the smaller one first.
+        FIDELITY: the picture's wavelet coefficients, bit plane by bit plane; coarse lines only if they are asked for.
+    """
 
     PAPER = "paper"
     CHEAPEST = "cheapest"
+    FIDELITY = "fidelity"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +41,7 @@ class EncodeOptions:
         prompt_level: the level of detail to use if a prompt has several.
         captioner: "blip", "blip2", "mini" or "none"; the best installed one if None.
         structure: "canny" (contours), "pidinet" or "hed" (edges by a trained annotator), "openpose" (people, no lines)
-            or "none".
+            or "none". If None, "none" with the order "fidelity", else "canny".
         edges: a picture file of edges that replaces the picture's own lines.
         keypoints: an OpenPose JSON file of people, sent in addition to the lines.
         canvas: (width, height) in pixels, multiples of 64 from 64 to 2048; if None the picture's aspect with a long
@@ -43,8 +50,10 @@ class EncodeOptions:
         bpp: size limit in bits per pixel of canvas; 0.02 if neither limit is given.
         seed: seed of the noise that rendering starts from, 0 to 2**32 - 1.
         model: name of the model that the picture is encoded for, 1 to 200 bytes of UTF-8.
-        order: layers after the prompt: "paper" (structure, then texture) or "cheapest" (the smaller one first).
-        nested: send lines and colours on coarse grids first and refine them, at the cost of a few more bytes.
+        order: what follows the prompt: "paper" (structure, then texture), "cheapest" (the smaller one first) or
+            "fidelity" (bit planes: texture, then detail until the budget is used).
+        nested: send lines and colours on coarse grids first and refine them, at the cost of a few more bytes; without
+            effect on "fidelity", whose planes refine each other at no cost.
 
     Raises:
         UsageError: an option is out of range, or two options contradict each other.
@@ -54,7 +63,7 @@ class EncodeOptions:
     prompts: Path | None = None
     prompt_level: str | None = None
     captioner: str | None = None
-    structure: str = "canny"
+    structure: str | None = None
     edges: Path | None = None
     keypoints: Path | None = None
     canvas: Size | None = None
@@ -67,7 +76,7 @@ class EncodeOptions:
 
     def __post_init__(self) -> None:
         parse_captioner(self.captioner)
-        if self.structure not in STRUCTURES:
+        if self.structure is not None and self.structure not in STRUCTURES:
             raise UsageError(f"no structure is called {self.structure!r}; there are {', '.join(STRUCTURES)}")
         if self.keypoints is not None and self.structure == "openpose":
             raise UsageError("keypoints and the structure openpose both define the people; give one of them")

@@ -80,7 +80,9 @@ def _find_structure(pixels: NDArray[np.uint8], canvas: Size, options: EncodeOpti
             return None
         case "pidinet" | "hed":
             return annotate_edges(pixels, Annotator(options.structure), ANNOTATED_SIDE)
-    return "canny"
+        case "canny":
+            return "canny"
+    return "auto"
 
 
 def _find_people(pixels: NDArray[np.uint8], canvas: Size, options: EncodeOptions) -> Skeleton | None:

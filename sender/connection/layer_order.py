@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from codec.container.bitstream import Section
 
 #: Urgencies (0 first, 7 last, RFC 9218) of the layers semantic 0, structure 1, texture 2 and detail 3. `paper` is the
-#: order of arXiv 2412.12982; `cheapest` sends the layer with the fewest bytes first.
+#: order of arXiv 2412.12982; `cheapest` sends the layer with the fewest bytes first; `fidelity` is the
+#: order of streams that are encoded in it.
 ORDERS = {
     "paper": (0, 2, 3, 6),
     "cheapest": (0, 3, 2, 6),
+    "fidelity": (0, 2, 3, 6),
 }
 
 #: The urgency of layers that an order does not name.
@@ -21,6 +23,9 @@ OTHER_LAYERS = 7
 
 #: Layers that are useful in any prefix, so that they share the link with others of their urgency.
 INCREMENTAL_LAYERS = frozenset({3})
+
+#: The coder whose sections are one code: each decodes only after the one before it, so they do not take turns.
+PLANES = 4
 
 
 def urgency_of(order: str, layer: int) -> int:
@@ -55,7 +60,7 @@ def prioritize(sections: "Iterable[Section]", order: str) -> list[OutgoingSectio
             coder=section.coder,
             payload=section.payload,
             urgency=urgency_of(order, section.layer),
-            incremental=section.layer in INCREMENTAL_LAYERS,
+            incremental=section.layer in INCREMENTAL_LAYERS and section.coder != PLANES,
         )
         for section in sections
     ]

@@ -12,9 +12,10 @@ import atheris
 import tests.support.pictures
 from codec.coders.colors import payload as colors
 from codec.coders.edges import payload as edges
+from codec.coders.planes import payload as planes
 from codec.coders.text import payload as text
 
-COMPILED = (colors, edges, text, tests.support.pictures)
+COMPILED = (colors, edges, planes, text, tests.support.pictures)
 
 with atheris.instrument_imports(include=["codec"]):
     from tests.fuzz.choices import ScriptedChoices

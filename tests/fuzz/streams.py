@@ -7,15 +7,16 @@ import numpy as np
 
 from codec.coders.colors.payload import decode_colors, encode_colors
 from codec.coders.edges.payload import encode_edges, halve
+from codec.coders.planes.payload import encode_planes, to_coefficients
 from codec.coders.skeleton import encode_skeleton
 from codec.coders.text.payload import encode_text
 from codec.container.bitstream import Bitstream, Coder, Section
 from codec.container.header import Header
-from codec.container.sections import LAYER_OF, MAX_PAYLOAD
+from codec.container.sections import LAYERS_OF, MAX_PAYLOAD
 from codec.layers import ColorMap, EdgeMap, Semantic, Size, Skeleton
 from tests.codec.coders.test_skeleton import STANDING
 from tests.fuzz.choices import Choices
-from tests.support.pictures import draw_edges
+from tests.support.pictures import draw_edges, draw_picture
 
 CANVAS: Size = (512, 512)
 
@@ -49,6 +50,8 @@ def good_payloads(coder: Coder) -> tuple[bytes, ...]:
             fine, coarse = ColorMap(noise, CANVAS), ColorMap(noise[::2, ::2].copy(), CANVAS)
             first = encode_colors(coarse)
             return first, encode_colors(fine, base=decode_colors(first, CANVAS)), encode_colors(fine, 2)
+        case Coder.PLANES:
+            return _plane_payloads(120, 200, 400)
         case Coder.SKELETON:
             return tuple(encode_skeleton(Skeleton((STANDING,) * count, CANVAS)) for count in (0, 1, 3))
 
@@ -84,8 +87,15 @@ def heavy_payloads(coder: Coder) -> tuple[bytes, ...]:
         case Coder.COLORS:
             noise = random.integers(0, 256, (64, 64, 3)).astype(np.uint8)
             return encode_colors(ColorMap(noise, CANVAS)), bytes([0x90, 63, 63]) + random.bytes(9000)
+        case Coder.PLANES:
+            return random.bytes(30000), bytes(300), *_plane_payloads(8000)
         case Coder.SKELETON:
             return b"\x3f" + random.bytes(9000), b"\xbf" + random.bytes(9000)
+
+
+def _plane_payloads(*sizes: int) -> tuple[bytes, ...]:
+    """Return the sections of a picture's planes; each but the first decodes after those before it."""
+    return tuple(encode_planes(to_coefficients(draw_picture(*CANVAS)), CANVAS, sizes))
 
 
 def payload(choices: Choices, coder: Coder) -> bytes:
@@ -140,4 +150,4 @@ def _section(choices: Choices) -> Section:
     if choices.one_in(12):
         return Section(choices.below(7), choices.below(32), choices.data(choices.below(30)))
     coder = choices.pick(tuple(Coder))
-    return Section(LAYER_OF[coder], coder, payload(choices, coder))
+    return Section(choices.pick(sorted(LAYERS_OF[coder])), coder, payload(choices, coder))

@@ -15,7 +15,7 @@ from tests.fuzz.streams import CANVASES, good_payloads, heavy_payloads
 
 def untimed() -> Tally:
     """Return a tally for which no input counts as slow, so that none is timed again."""
-    return Tally(slowest_s=math.inf)
+    return Tally(slowest_share=math.inf)
 
 
 def test_a_few_hundred_inputs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,9 +35,8 @@ from codec.wavelet.plane import Plane
 from codec.wavelet.transform import forward, to_channels
 from layercast_common.errors import BitstreamError, UsageError
 
-#: Most bytes of all payloads of a picture, and most decisions.
-MOST_BYTES = 1 << 16
-MOST_DECISIONS = 600_000
+#: Most pixels of a canvas, most bytes of all payloads of a picture, and most decisions.
+MOST_PIXELS, MOST_BYTES, MOST_DECISIONS = 1 << 20, 1 << 16, 1 << 19
 
 #: For a code that training does not look at.
 NO_TRACE = Trace(np.zeros(0, np.int16), np.zeros((0, 4), np.int32), np.zeros(2, np.int64))
@@ -62,12 +61,12 @@ def encode_planes(
         where there is nothing left to tell.
 
     Raises:
-        UsageError: the coefficients are not of the canvas, or there are more bytes than `MOST_BYTES`.
+        UsageError: the coefficients are not of the canvas, or there are more bytes than `most_bytes`.
     """
     if coefficients.shape != (3, canvas[1], canvas[0]):
         raise UsageError(f"coefficients of shape {coefficients.shape} are not those of a canvas of {canvas}")
-    if not budgets or sum(budgets) > MOST_BYTES or min(budgets) < 1:
-        raise UsageError(f"sections of planes have at least a byte each, and {MOST_BYTES} in all")
+    if not budgets or min(budgets) < 1 or sum(budgets) > most_bytes(canvas):
+        raise UsageError(f"sections of planes have at least a byte each, and {most_bytes(canvas)} in all")
     geometry = lay_out(canvas)
     ends = np.zeros((len(budgets), SECTION_FIELDS), np.int64)
     ends[:, END] = budgets
@@ -96,11 +95,11 @@ def decode_planes(payloads: Sequence[bytes], canvas: tuple[int, int], missing: i
         missing: how many bytes of the last payload did not come.
 
     Raises:
-        BitstreamError: the payloads are longer than any of ours.
+        BitstreamError: the payloads are longer than `most_bytes`.
     """
     size = sum(len(payload) for payload in payloads) + missing
-    if size > MOST_BYTES:
-        raise BitstreamError(f"the planes claim {size} bytes, over the limit of {MOST_BYTES}")
+    if size > most_bytes(canvas):
+        raise BitstreamError(f"the planes claim {size} bytes, over the limit of {most_bytes(canvas)}")
     geometry = lay_out(canvas)
     shape = (3, canvas[1], canvas[0])
     magnitudes, signs = np.zeros(shape, np.int32), np.zeros(shape, np.int8)
@@ -109,6 +108,12 @@ def decode_planes(payloads: Sequence[bytes], canvas: tuple[int, int], missing: i
         known, planes = _read(payloads, geometry, missing)
         spread(known, planes, geometry.slots, magnitudes, signs, last_plane)
     return Plane(magnitudes, signs, last_plane, canvas)
+
+
+def most_bytes(canvas: tuple[int, int]) -> int:
+    """How many bytes all payloads of a canvas of (width, height) pixels may have; none where it is too large."""
+    pixels = canvas[0] * canvas[1]
+    return min(MOST_BYTES, 1024 + pixels // 8) if pixels <= MOST_PIXELS else 0
 
 
 def to_coefficients(picture: NDArray[np.uint8]) -> NDArray[np.float32]:

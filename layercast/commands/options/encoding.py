@@ -26,8 +26,7 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
     structure.add_argument(
         "--structure",
         choices=("canny", "pidinet", "hed", "openpose", "none"),
-        default="canny",
-        help="how lines are found; openpose: poses of people, no lines (default: %(default)s)",
+        help="how lines are found; openpose: poses of people, no lines (default: canny; none with --order fidelity)",
     )
     structure.add_argument("--edges", type=Path, metavar="PATH", help="use the edges in this picture")
     group.add_argument(
@@ -40,9 +39,10 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--order",
-        choices=("paper", "cheapest"),
+        choices=("paper", "cheapest", "fidelity"),
         default="paper",
-        help="order after the prompt: paper (lines, then colours) or cheapest (smaller first) (default: %(default)s)",
+        help="what follows the prompt: paper (lines, then colours), cheapest (the smaller first) or fidelity (the "
+        "picture's bit planes: colours, then detail until the budget is used) (default: %(default)s)",
     )
     group.add_argument("--nested", action="store_true", help="send coarse lines and colours first, then refine them")
     size = group.add_mutually_exclusive_group()

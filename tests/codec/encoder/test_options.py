@@ -12,7 +12,7 @@ from layercast_common.errors import UsageError
 
 def test_the_defaults_are_valid() -> None:
     options = EncodeOptions()
-    assert (options.structure, options.order, options.model) == ("canny", Order.PAPER, "mini")
+    assert (options.structure, options.order, options.model) == (None, Order.PAPER, "mini")
 
 
 @pytest.mark.parametrize(
