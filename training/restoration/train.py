@@ -30,13 +30,16 @@ logger = logging.getLogger("training")
 #: Places of a level that are kept to draw from; those of a step; pictures before the first step, and new ones as often
 #: as `RENEWED` steps. So each place is seen two or three times.
 KEPT, BATCH = 600_000, 2048
-FIRST_PICTURES, NEW_PICTURES, RENEWED = 150, 12, 20
+FIRST_PICTURES, NEW_PICTURES, RENEWED = 80, 12, 20
 
 #: Whole planes that are looked at on pictures set aside, how many pictures, and how often in minutes.
 VALIDATED_PLANES, VALIDATED_PICTURES, VALIDATED_EVERY = (10, 9, 8, 7, 6, 5), 9, 10
 
 #: Pictures that the usual distances are measured on.
 SPREAD_PICTURES = 60
+
+#: What a squared error of chroma, in usual distances, weighs: luma's distances are larger.
+CHROMA_SHARE = 0.3
 
 LEARNING_RATE = 2e-3
 AVERAGED, AVERAGED_TUNING = 0.998, 0.98
@@ -142,6 +145,7 @@ class Trainer:
         self.average = copy.deepcopy(self.network)
         if state is not None:
             self.average.load_state_dict(state["average"])
+        self.channels = torch.tensor([1.0, CHROMA_SHARE, CHROMA_SHARE] * 3)
         self.sums: dict[str, float] = defaultdict(float)
         self.summed = 0
 
@@ -191,9 +195,10 @@ class Trainer:
             shown, goals, weights = self.memory.batch(level, BATCH)
             said = estimator(shown)
             goals = goals[:, : said.shape[1]]
-            loss = ((said - goals).square().mean(1) * weights).mean()
+            channels = self.channels[: said.shape[1]] if level else self.channels[:1]
+            loss = (((said - goals).square() * channels).mean(1) * weights).mean()
             loss.backward()
-            left[f"left_{level + 1}"] = float(loss.detach() / (goals.square().mean(1) * weights).mean())
+            left[f"left_{level + 1}"] = float(loss.detach() / ((goals.square() * channels).mean(1) * weights).mean())
         return left
 
     def _tune(self) -> dict[str, float]:

@@ -24,6 +24,7 @@ from training.data.tiles import read_tiles
 from training.tables import budget as table_budget
 from training.tables import colors as table_colors
 from training.tables import edges as table_edges
+from training.tables import planes as table_planes
 from training.tables import shades as table_shades
 from training.tables import text as table_text
 
@@ -35,7 +36,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m training.tables", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("table", choices=["edges", "text", "shades", "colors", "budget"], help="the table to build")
+    parser.add_argument(
+        "table", choices=["edges", "text", "shades", "colors", "budget", "planes"], help="the table to build"
+    )
     parser.add_argument(
         "--pictures", type=Path, help="folder with tiles.jsonl and sheets/ (required for all tables but shades)"
     )
@@ -52,11 +55,17 @@ def main() -> int:
     parser.add_argument("--maps", type=int, default=8, help="maps per picture (edges, colors; default: %(default)s)")
     parser.add_argument("--cells", type=int, default=500, help="cells per map (edges; default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=10, help="training epochs (edges, colors; default: %(default)s)")
-    parser.add_argument("--sample", type=int, default=300, help="pictures to measure (budget; default: %(default)s)")
+    parser.add_argument("--objects", type=Path, help="folder with objects.json (planes)")
+    parser.add_argument("--steps", type=int, default=16000, help="training steps (planes; default: %(default)s)")
+    parser.add_argument(
+        "--sample", type=int, default=300, help="pictures to use (budget, planes; default: %(default)s)"
+    )
     parser.add_argument("--output", type=Path, default=TABLES, help="folder to write to (default: codec/tables)")
     options = parser.parse_args()
     if options.pictures is None and options.table != "shades":
         parser.error(f"the table {options.table} needs pictures: name their folder with --pictures")
+    if options.objects is None and options.table == "planes":
+        parser.error("the table planes needs objects: name their folder with --objects")
     table = _build(options)
     with (options.output / f"{options.table}-{VERSION}.npz").open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **table)
@@ -73,6 +82,10 @@ def _build(options: argparse.Namespace) -> Mapping[str, NDArray[np.generic]]:
     tiles = read_tiles(options.pictures)
     if options.table == "budget":
         return table_budget.build(options.pictures, tiles, pictures=options.sample)
+    if options.table == "planes":
+        return table_planes.build(
+            options.pictures, options.objects, tiles, pictures=options.sample, steps=options.steps
+        )
     if options.table == "colors":
         return table_colors.build(options.pictures, tiles, maps=options.maps, epochs=options.epochs)
     return table_edges.build(options.pictures, tiles, maps=options.maps, cells=options.cells, epochs=options.epochs)

@@ -80,7 +80,8 @@ def _code_slot(
     whole = slot[_WHOLE + START]
     fresh = not known[whole]
     if fresh:
-        bit = decide(coder, slot, number, SLOT_SET, 0, 0, plane, 4, -1, truth[whole] >> plane, known, model, trace)
+        bit = truth[whole] >> plane
+        bit = decide(coder, slot, number, SLOT_SET, 0, 0, plane, 4, -1, bit, known, model, trace)
         if bit <= 0:
             planes[whole] = plane if bit == 0 else planes[whole]
             return bit == 0
@@ -93,22 +94,8 @@ def _code_slot(
             if empty and full:
                 continue
             if empty and (found or row < rows - 1 or column < columns - 1):
-                own = 3 if fresh else 2
-                bit = decide(
-                    coder,
-                    slot,
-                    number,
-                    BLOCK_SET,
-                    row,
-                    column,
-                    plane,
-                    own,
-                    -1,
-                    truth[place] >> plane,
-                    known,
-                    model,
-                    trace,
-                )
+                own, asked = 3 if fresh else 2, truth[place] >> plane
+                bit = decide(coder, slot, number, BLOCK_SET, row, column, plane, own, -1, asked, known, model, trace)
                 if bit <= 0:
                     planes[place] = plane if bit == 0 else planes[place]
                     if bit < 0:
@@ -151,22 +138,8 @@ def _code_block(
             if empty == full:
                 continue
             if empty and (found or row < bottom - 1 or column < right - 1):
-                own = 1 if fresh else 0
-                bit = decide(
-                    coder,
-                    slot,
-                    number,
-                    LEAF_SET,
-                    row,
-                    column,
-                    plane,
-                    own,
-                    -1,
-                    truth[place] >> plane,
-                    known,
-                    model,
-                    trace,
-                )
+                own, asked = 1 if fresh else 0, truth[place] >> plane
+                bit = decide(coder, slot, number, LEAF_SET, row, column, plane, own, -1, asked, known, model, trace)
                 if bit <= 0:
                     planes[place] = plane if bit == 0 else planes[place]
                     if bit < 0:
@@ -218,11 +191,9 @@ def _code_leaf(
             else:
                 bit = 1
                 if found or row < bottom - 1 or column < right - 1:
-                    own = (16 if fresh else 0) + (row & 3) * 4 + (column & 3)
-                    bit = abs(true) >> plane
-                    bit = decide(
-                        coder, slot, number, ZERO, row, column, plane, own, 32 + min(found, 5), bit, known, model, trace
-                    )
+                    own, asked = (16 if fresh else 0) + (row & 3) * 4 + (column & 3), abs(true) >> plane
+                    second = 32 + min(found, 5)
+                    bit = decide(coder, slot, number, ZERO, row, column, plane, own, second, asked, known, model, trace)
                 if bit > 0:
                     own = (row & 1) * 2 + (column & 1)
                     bit = 1 if true < 0 else 0

@@ -16,6 +16,10 @@ _GRID = np.array([0, 0, 0, 1, 2, 3], np.int64)
 _NETWORK = np.array(NETWORK_OF, np.int64)
 
 
+#: Corrections of each network: of levels, and of ranges of what it says.
+LEVELS, VALUES = 16, 64
+
+
 class Coder(NamedTuple):
     """The arithmetic coder with its sections, see `codec.coders.planes.sections`."""
 
@@ -35,7 +39,8 @@ class Model(NamedTuple):
         squash: int32, from `logistic_tables`.
         active: int64, room for a list of features.
         sums: int32, room for the first stage.
-        hidden: int16, room for the first stage.
+        middle: int32, room for the second.
+        learnt: int64 (2, LEARNT), corrections by slot kind and by what the networks say, see `decide`.
     """
 
     networks: Network
@@ -44,7 +49,8 @@ class Model(NamedTuple):
     squash: NDArray[np.int32]
     active: NDArray[np.int64]
     sums: NDArray[np.int32]
-    hidden: NDArray[np.int16]
+    middle: NDArray[np.int32]
+    learnt: NDArray[np.int64]
 
 
 class Trace(NamedTuple):
@@ -104,9 +110,18 @@ def decide(
     active[count] = AT_SELF + own
     active[count + 1] = AT_SELF + second
     count += 1 if second < 0 else 2
-    value = predict(active, count, model.networks, _NETWORK[kind], model.sums, model.hidden)
+    network = _NETWORK[kind]
+    value = predict(active, count, model.networks, network, model.sums, model.middle)
+    by_level = network * LEVELS + active[0] // 12
+    by_value = network * VALUES + ((value + LOGISTIC_BOUND) >> 7)
+    value += (model.learnt[0, by_level] + model.learnt[1, by_value]) >> 8
+    value = max(-LOGISTIC_BOUND, min(LOGISTIC_BOUND, value))
     probability = model.squash[value + LOGISTIC_BOUND]
     bit = code_in_section(coder.state, coder.data, coder.ends, coder.work, 1 if bit else 0, probability)
+    if bit >= 0:
+        error = (bit << 16) - probability
+        model.learnt[0, by_level] += error >> 6
+        model.learnt[1, by_value] += error >> 6
     if trace.decisions.size and bit >= 0:
         trace.decisions[trace.used[0]] = (kind, bit, count, plane)
         trace.used[0] += 1

@@ -4,7 +4,7 @@ Weights are trained by `training.table_planes`; ranges are chosen so that no sum
 """
 
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,13 @@ WEIGHT_ONE = 4096
 _WEIGHT_BITS = 12
 _OUTPUT_BITS = 14
 
+#: Units of the second stage.
+MIDDLE = 16
+
+#: Rows of weights that are added at a time, and so the places that a list of features needs beyond its own.
+_AT_A_TIME = 4
+SPARE = 4
+
 #: Names of the networks: is a coefficient significant, its sign, a further bit of it, is a node not empty.
 NETWORKS = ("zero", "sign", "more", "node")
 
@@ -27,19 +34,21 @@ class Network(NamedTuple):
     """The weights of all networks; a tuple, as compiled functions take one.
 
     Attributes:
-        start: int64 (4,), the first of each network's rows in `first`.
-        first: (features of all, M) int16, 1024 is one.
+        starts: int64 (4,), the first of each network's rows in `first`.
+        units: int64 (4,), how many units each has in its first stage, M at most.
+        first: (features of all + 1, M) int16, 1024 is one; the last row is of no feature, and nought.
         first_bias: (4, M) int32, 1024 is one.
-        second: (4, N, M) int16, 4096 is one.
-        second_bias: (4, N) int32, 1024 is one.
-        third: (4, N) int32, 4096 / 256 is one logistic unit.
+        second: (4, M, MIDDLE) int32, 4096 is one.
+        second_bias: (4, MIDDLE) int32, 1024 is one.
+        third: (4, MIDDLE) int32, 4096 / 256 is one logistic unit.
         third_bias: (4,) int32, in 1 / 16384 logistic units.
     """
 
-    start: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    units: NDArray[np.int64]
     first: NDArray[np.int16]
     first_bias: NDArray[np.int32]
-    second: NDArray[np.int16]
+    second: NDArray[np.int32]
     second_bias: NDArray[np.int32]
     third: NDArray[np.int32]
     third_bias: NDArray[np.int32]
@@ -50,9 +59,20 @@ def load_networks() -> Network:
     """The trained networks."""
     table = load_table("planes")
     rows = [table[f"{name}_first"] for name in NETWORKS]
-    stacked = {name: np.stack([table[f"{network}_{name}"] for network in NETWORKS]) for name in Network._fields[2:]}
-    start = np.cumsum([0, *(len(each) for each in rows[:-1])])
-    return Network(start.astype(np.int64), np.ascontiguousarray(np.concatenate(rows)), **stacked)
+    units = np.array([each.shape[1] for each in rows], np.int64)
+    most = int(units.max())
+
+    def stacked(field: str) -> NDArray[Any]:
+        """A field of all networks, with nothing where one has fewer units than another."""
+        each = [table[f"{name}_{field}"] for name in NETWORKS]
+        if field in ("first_bias", "second"):
+            each = [np.pad(array, [(0, most - len(array)), *[(0, 0)] * (array.ndim - 1)]) for array in each]
+        return np.ascontiguousarray(np.stack(each), np.int32)
+
+    rows.append(np.zeros((1, 0), np.int16))
+    first = np.concatenate([np.pad(each, ((0, 0), (0, most - each.shape[1]))) for each in rows])
+    starts = np.cumsum([0, *(len(each) for each in rows[:-2])]).astype(np.int64)
+    return Network(starts, units, first, *(stacked(field) for field in Network._fields[3:]))
 
 
 @compiled
@@ -62,25 +82,31 @@ def predict(
     network: Network,
     which: int,
     sums: NDArray[np.int32],
-    hidden: NDArray[np.int16],
+    middle: NDArray[np.int32],
 ) -> int:
-    """Logistic value of a decision from its features by one of the networks; `sums` and `hidden` are room for that."""
-    start = network.start[which]
-    for unit in range(hidden.size):
+    """Logistic value of a decision from its features by one of the networks; `sums` and `middle` are room for that."""
+    start, units = network.starts[which], network.units[which]
+    for unit in range(units):
         sums[unit] = network.first_bias[which, unit]
-    for index in range(count):
-        row = network.first[start + active[index]]
-        for unit in range(hidden.size):
+    nothing = network.first.shape[0] - 1 - start
+    for index in range(count, count + _AT_A_TIME - 1):
+        active[index] = nothing
+    for index in range(0, count, _AT_A_TIME):
+        one, two = network.first[start + active[index]], network.first[start + active[index + 1]]
+        three, four = network.first[start + active[index + 2]], network.first[start + active[index + 3]]
+        for unit in range(units):
             # Without the casts the sums are widened, which takes twice as long; so it is with products below.
-            sums[unit] = np.int32(sums[unit] + np.int32(row[unit]))
-    for unit in range(hidden.size):
-        hidden[unit] = min(max(sums[unit], 0), ONE)
+            sums[unit] += np.int32(np.int32(one[unit] + two[unit]) + np.int32(three[unit] + four[unit]))
+    for index in range(MIDDLE):
+        middle[index] = 0
+    for unit in range(units):
+        stage = np.int32(min(sums[unit], ONE))
+        if stage > 0:
+            weights = network.second[which, unit]
+            for index in range(MIDDLE):
+                middle[index] = np.int32(middle[index] + stage * weights[index])
     result = int(network.third_bias[which])
-    for index in range(network.second_bias.shape[1]):
-        weights = network.second[which, index]
-        total = np.int32(0)
-        for unit in range(hidden.size):
-            total = np.int32(total + np.int32(hidden[unit]) * np.int32(weights[unit]))
-        stage = min(max((total >> _WEIGHT_BITS) + network.second_bias[which, index], 0), ONE)
-        result += stage * network.third[which, index]
+    for index in range(MIDDLE):
+        stage = np.int32(min(max((middle[index] >> _WEIGHT_BITS) + network.second_bias[which, index], 0), ONE))
+        result += int(stage) * network.third[which, index]
     return max(-LOGISTIC_BOUND, min(LOGISTIC_BOUND, result >> _OUTPUT_BITS))

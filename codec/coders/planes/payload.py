@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from codec.coders.entropy import CUT, FIELDS, READING, logistic_tables
 from codec.coders.planes.coding import code_planes
-from codec.coders.planes.deciding import Coder, Model, Trace
+from codec.coders.planes.deciding import LEVELS, VALUES, Coder, Model, Trace
 from codec.coders.planes.filling import fill, spread
 from codec.coders.planes.geometry import Geometry, lay_out
-from codec.coders.planes.network import load_networks
+from codec.coders.planes.network import MIDDLE, NETWORKS, SPARE, load_networks
 from codec.coders.planes.sections import (
     BEGIN,
     END,
@@ -72,10 +72,10 @@ def encode_planes(
     ends[:, END] = budgets
     ends[:, STOP] = -1
     ends[: len(stops), STOP] = [stop - 1 if stop > 0 else -1 for stop in stops]
-    room = np.zeros(sum(budgets) + GAP * (len(budgets) + 1), np.uint8)
-    coder = Coder(np.zeros(FIELDS, np.int64), room, ends, _start_work(len(budgets)))
     truth = np.zeros(geometry.size, np.int32)
     fill(coefficients, geometry.slots, (1 << geometry.top + 1) - 1, truth)
+    room = np.zeros(sum(budgets) + GAP * (len(budgets) + 1), np.uint8)
+    coder = Coder(np.zeros(FIELDS, np.int64), room, ends, _start_work(len(budgets)))
     _run(coder, geometry, truth)
     count = int(coder.work[NUMBER])
     if count < len(budgets):
@@ -110,6 +110,29 @@ def decode_planes(payloads: Sequence[bytes], canvas: tuple[int, int], missing: i
     return Plane(magnitudes, signs, last_plane, canvas)
 
 
+def trace_decisions(
+    coefficients: NDArray[np.float32], canvas: tuple[int, int], last: int
+) -> tuple[NDArray[np.int16], NDArray[np.int32]]:
+    """The decisions that coding coefficients takes, and their features: what training wants to see, see `Trace`.
+
+    Args:
+        coefficients: (3, H, W) float32.
+        canvas: (width, height) in pixels.
+        last: the last plane, as it would be on a canvas of 512x512 pixels.
+    """
+    geometry = lay_out(canvas)
+    decisions = 3 * geometry.size
+    ends = np.array([(0, decisions, last + geometry.levels - 8)], np.int64)
+    coder = Coder(np.zeros(FIELDS, np.int64), np.zeros(decisions + GAP, np.uint8), ends, _start_work(1))
+    coder.work[MOST_MADE] = decisions
+    truth = np.zeros(geometry.size, np.int32)
+    fill(coefficients, geometry.slots, (1 << geometry.top + 1) - 1, truth)
+    trace = Trace(np.zeros(MOST * decisions // 3, np.int16), np.zeros((decisions, 4), np.int32), np.zeros(2, np.int64))
+    _run(coder, geometry, truth, trace)
+    made, listed = trace.used
+    return trace.features[:listed], trace.decisions[:made]
+
+
 def most_bytes(canvas: tuple[int, int]) -> int:
     """How many bytes all payloads of a canvas of (width, height) pixels may have; none where it is too large."""
     pixels = canvas[0] * canvas[1]
@@ -142,19 +165,22 @@ def _start_work(sections: int) -> NDArray[np.int64]:
 
 
 def _run(
-    coder: Coder, geometry: Geometry, truth: NDArray[np.int32], trace: Trace = NO_TRACE
+    coder: Coder,
+    geometry: Geometry,
+    truth: NDArray[np.int32],
+    trace: Trace = NO_TRACE,
 ) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
     known, planes = np.zeros(geometry.size, np.int32), np.full(geometry.size, geometry.top + 1, np.int8)
     networks = load_networks()
-    units = networks.first_bias.shape[1]
     model = Model(
         networks,
         look_around(geometry.canvas),
         np.array([7 - geometry.levels], np.int64),
         logistic_tables()[0],
-        np.zeros(MOST, np.int64),
-        np.zeros(units, np.int32),
-        np.zeros(units, np.int16),
+        np.zeros(MOST + SPARE, np.int64),
+        np.zeros(networks.first_bias.shape[1], np.int32),
+        np.zeros(MIDDLE, np.int32),
+        np.zeros((2, len(NETWORKS) * max(LEVELS, VALUES)), np.int64),
     )
     begin(coder.state, coder.data, coder.ends, 0)
     code_planes(coder, geometry.slots, geometry.top, truth, known, planes, model, trace)

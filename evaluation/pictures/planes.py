@@ -1,0 +1,100 @@
+"""What the plane coder makes of bytes, against other formats at as many, each at its best scale for every figure.
+
+python -m evaluation.pictures.planes --images DIR [--budget 160 330 655 1300 2600 5200] [--no-formats] [--json]
+
+The picture is the inverse transform alone, without restoration. Of each budget `OVERHEAD` bytes are taken for what a
+stream has beside the planes: header, end, framing of two sections, and a short text.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from codec.coders.planes.payload import decode_planes, encode_planes, to_coefficients
+from evaluation.pictures.competitors import candidates, load_formats
+from evaluation.pictures.quality import gmsd, ssim
+from evaluation.pictures.scales import ms_ssim
+
+BUDGETS = (160, 330, 655, 1300, 2600, 5200)
+
+#: Bytes of a stream that are not planes: header 6, end 3, two framings of 3, text 12.
+OVERHEAD = 27
+
+FIGURES = ("PSNR", "SSIM", "MS-SSIM", "GMSD")
+
+_SUFFIXES = (".png", ".webp", ".jpg", ".jpeg")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m evaluation.pictures.planes",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--images", type=Path, required=True, help="folder of pictures")
+    parser.add_argument("--budget", type=int, nargs="+", default=list(BUDGETS), help="bytes, all counted")
+    parser.add_argument("--count", type=int, default=24, help="most pictures to measure (default: %(default)s)")
+    parser.add_argument("--no-formats", action="store_true", help="measure no other formats")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    options = parser.parse_args(arguments)
+    paths = sorted(path for path in options.images.iterdir() if path.suffix.lower() in _SUFFIXES)
+    paths = paths[:: max(1, len(paths) // options.count)][: options.count]
+    if not paths:
+        sys.stderr.write(f"error: there is no picture in {options.images}\n")
+        return 1
+    formats = () if options.no_formats else load_formats()
+    rows: dict[tuple[int, str], list[list[float]]] = {}
+    for path in track(paths, "measuring", console=Console(stderr=True), transient=True):
+        picture = np.asarray(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB), np.uint8)
+        coefficients, canvas = to_coefficients(picture), (picture.shape[1], picture.shape[0])
+        for budget in options.budget:
+            payloads = encode_planes(coefficients, canvas, [budget - OVERHEAD])
+            figures = _figures(decode_planes(payloads, canvas).to_image(), picture)
+            rows.setdefault((budget, "planes"), []).append([budget, *figures])
+            for codec in formats:
+                found = candidates(picture, budget, codec)
+                each = np.array([_figures(coded.pixels, picture) for coded in found])
+                best = [*each[:, :3].max(axis=0), each[:, 3].min()]
+                rows.setdefault((budget, codec.name), []).append(
+                    [float(np.mean([coded.size for coded in found])), *best]
+                )
+    means = {key: np.mean(value, axis=0) for key, value in rows.items()}
+    if options.json:
+        results = [
+            {"budget": budget, "what": name, **dict(zip(("bytes", *FIGURES), map(float, mean), strict=True))}
+            for (budget, name), mean in means.items()
+        ]
+        sys.stdout.write(json.dumps({"pictures": len(paths), "results": results}) + "\n")
+    else:
+        Console().print(_table(means))
+    return 0
+
+
+def _figures(drawn: NDArray[np.uint8], picture: NDArray[np.uint8]) -> list[float]:
+    gray, true_gray = (np.asarray(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), np.uint8) for p in (drawn, picture))
+    error = float(np.mean((drawn.astype(np.float64) - picture) ** 2))
+    psnr = float(10 * np.log10(255**2 / max(error, 1e-9)))
+    return [psnr, ssim(gray, true_gray), ms_ssim(gray, true_gray), gmsd(gray, true_gray)]
+
+
+def _table(means: dict[tuple[int, str], NDArray[np.float64]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for number, name in enumerate(("budget", "", "bytes", *FIGURES)):
+        table.add_column(name, justify="left" if number == 1 else "right")
+    for (budget, name), (size, psnr, *others) in means.items():
+        table.add_row(str(budget), name, f"{size:.0f}", f"{psnr:.2f}", *(f"{figure:.3f}" for figure in others))
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())
