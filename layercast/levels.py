@@ -10,7 +10,7 @@ def parse_levels(text: str) -> frozenset[Layer]:
     Raises:
         UsageError: a name is not the name of a level.
     """
-    known = {layer.name.lower(): layer for layer in Layer if layer is not Layer.DETAIL}
+    known = {layer.name.lower(): layer for layer in Layer}
     names = [name.strip().lower() for name in text.split(",") if name.strip()]
     if not names or not set(names) <= set(known):
         raise UsageError(f"levels are {', '.join(known)}, not {text!r}")

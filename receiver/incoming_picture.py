@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from codec.container.bitstream import Bitstream, Coder, Header, Section
+from codec.container.sections import without_gaps
 from codec.layers import Layer
 from layercast_common.errors import UsageError
 from protocol.connection.events import OfferReceived, SectionReceived
@@ -27,6 +28,7 @@ class IncomingPicture:
         header: canvas, seed and model.
         arrived: time of its first packet.
         updated_at: time of its last packet, in seconds of the receiver's clock.
+        planes: indices of the announced sections of bit planes; each of them decodes only after those before it.
         sections: complete sections by their index in the stream.
         received: bytes received over the wire so far.
         rendering: the newest rendering, running or done; None before the first.
@@ -38,6 +40,7 @@ class IncomingPicture:
     header: Header
     arrived: datetime
     updated_at: float = 0.0
+    planes: frozenset[int] = frozenset()
     sections: dict[int, Section] = field(default_factory=dict)
     received: int = 0
     rendering: Future[Frame] | None = None
@@ -46,8 +49,8 @@ class IncomingPicture:
 
     @property
     def stream(self) -> Bitstream:
-        """The complete sections, in the sender's order."""
-        return Bitstream(self.header, tuple(self.sections[index] for index in sorted(self.sections)))
+        """The complete sections, in the sender's order, without bit planes that follow a missing one."""
+        return Bitstream(self.header, without_gaps(self.sections, self.planes - self.sections.keys()))
 
     def opened(self, offer: OfferReceived) -> PictureOpened:
         """Return the event for the picture's offer."""
@@ -66,19 +69,27 @@ class IncomingPicture:
             at=self.updated_at,
         )
 
-    def add(self, section: SectionReceived) -> bool:
-        """Add a section, and return whether this version can decode it."""
+    def add(self, section: SectionReceived) -> list[Layer]:
+        """Add a section.
+
+        Returns:
+            The layers of the sections that can be decoded now and could not before, in the sender's order: none if this
+            version does not know the section's coder, or if it is a bit plane and one before it is missing; several if
+            bit planes waited for this one.
+        """
         self.received = section.received
         if section.layer in _KNOWN_LAYERS and section.coder in _KNOWN_CODERS:
+            before = self.stream.sections
             known = Section(Layer(section.layer), Coder(section.coder), section.payload)
             self.sections[section.index] = known
-            return True
+            # Two sections may be equal, so they are compared by identity.
+            return [Layer(new.layer) for new in self.stream.sections if not any(new is old for old in before)]
         try:
             self.sections[section.index] = Section(section.layer, section.coder, section.payload)
         except UsageError as error:
             # The wire carries larger layer and coder numbers than the file format.
             _log.warning("picture %s: %s", self.name, error)
-        return False
+        return []
 
     def improves(self, frame: Frame) -> bool:
         """Return whether a frame is better than the shown one.

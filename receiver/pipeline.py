@@ -14,8 +14,8 @@ from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from codec.container.bitstream import Header
-from codec.layers import Layer, Priors
+from codec.container.bitstream import Coder, Header
+from codec.layers import Priors
 from layercast_common.errors import BitstreamError, LayercastError, RenderError
 from protocol.connection.events import ImageDone, ImageFailed, OfferReceived, ReceiverEvent, SectionReceived
 from receiver.archive import ArchiveWriter, label_of
@@ -117,7 +117,9 @@ class Pipeline:
             _log.warning("picture %s: %s", name, difference)
         if len(self._open) >= MAX_OPEN_PICTURES:
             self._abandon_oldest()
-        picture = self._open[offer.session, offer.image] = IncomingPicture(name, header, datetime.now(UTC), _now())
+        planes = frozenset(index for index, section in enumerate(offer.sections) if section.coder == Coder.PLANES)
+        picture = IncomingPicture(name, header, datetime.now(UTC), _now(), planes)
+        self._open[offer.session, offer.image] = picture
         self._emit(picture.opened(offer))
         return picture
 
@@ -129,7 +131,8 @@ class Pipeline:
         if picture is None:
             return
         picture.updated_at = _now()
-        if not picture.add(event):
+        layers = picture.add(event)
+        if not layers:
             return
         try:
             # Decoding takes tens of milliseconds, too long for the event loop.
@@ -140,11 +143,10 @@ class Pipeline:
             return
         if self._open.get(key) is not picture:
             return
-        self._emit(
-            LayerArrived(
-                picture=picture.name, layer=Layer(event.layer), priors=priors, received=event.received, at=_now()
+        for layer in layers:
+            self._emit(
+                LayerArrived(picture=picture.name, layer=layer, priors=priors, received=event.received, at=_now())
             )
-        )
         self._render(key, picture, priors)
 
     async def _complete_delivery(self, key: PictureKey, picture: IncomingPicture, received: int) -> None:

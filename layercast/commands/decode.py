@@ -19,18 +19,20 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     parser = add_command(
         subparsers,
         "decode",
-        "Render streams at each level: NAME.semantic.png, NAME.structure.png, NAME.texture.png",
+        "Render streams at each level: NAME.semantic.png, NAME.structure.png, and so on",
         "layercast decode photo.lcast -o out/ --levels texture",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".lcast files")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to write to")
     parser.add_argument(
         "--levels",
-        default="semantic,structure,texture",
-        help="levels to render, each from its own layer and those below (default: %(default)s)",
+        default="semantic,structure,texture,detail",
+        help="levels to render if the stream has them, each from its own layer and those below (default: %(default)s)",
     )
     parser.add_argument("--partial", action="store_true", help="accept truncated streams")
-    parser.add_argument("--save-priors", action="store_true", help="also write prompt, edges, poses and colours")
+    parser.add_argument(
+        "--save-priors", action="store_true", help="also write prompt, edges, poses, colours and planes"
+    )
     add_rendering(parser)
     add_json(parser)
     return parser
@@ -95,7 +97,7 @@ def check_renderable(stream: "Bitstream", levels: frozenset["Layer"], path: Path
 
 
 def save_priors(priors: "Priors", folder: Path, stem: str) -> None:
-    """Write the layers in readable form: STEM.prompt.txt, .edges.png, .people.png, .colors.png.
+    """Write the layers in readable form: STEM.prompt.txt, .edges.png, .people.png, .colors.png, .plane.png.
 
     Raises:
         StorageError: a file cannot be written.
@@ -113,3 +115,5 @@ def save_priors(priors: "Priors", folder: Path, stem: str) -> None:
             save_whole(Image.fromarray(prior.to_image()), folder / f"{stem}.{name}.png")
     if priors.texture:
         save_whole(Image.fromarray(priors.texture.to_image()), folder / f"{stem}.colors.png")
+    if priors.plane:
+        save_whole(Image.fromarray(priors.plane.to_image()), folder / f"{stem}.plane.png")

@@ -69,8 +69,9 @@ def build_app(options: ViewerOptions, broadcaster: Broadcaster) -> Starlette:
             Route("/live", _live(options, broadcaster)),
             Route("/api/pictures", _pictures(options, broadcaster)),
             Route("/api/pictures/{picture}/frame.jpg", _frame(broadcaster)),
-            Route("/api/pictures/{picture}/structure.png", _layer(broadcaster, Layer.STRUCTURE)),
-            Route("/api/pictures/{picture}/texture.png", _layer(broadcaster, Layer.TEXTURE)),
+            Route("/api/pictures/{picture}/structure.png", _layer(broadcaster, Layer.STRUCTURE, "image/png")),
+            Route("/api/pictures/{picture}/texture.png", _layer(broadcaster, Layer.TEXTURE, "image/png")),
+            Route("/api/pictures/{picture}/detail.jpg", _layer(broadcaster, Layer.DETAIL, "image/jpeg")),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(_Headers), Middleware(AccessGuard, policy=policy)],
@@ -135,10 +136,10 @@ def _frame(broadcaster: Broadcaster) -> _Endpoint:
     return frame
 
 
-def _layer(broadcaster: Broadcaster, layer: Layer) -> _Endpoint:
+def _layer(broadcaster: Broadcaster, layer: Layer, media_type: str) -> _Endpoint:
     async def image(request: Request) -> Response:
         state = _requested_picture(broadcaster, request).layer(layer)
-        return _image_response(request, None if state is None else state.image, "image/png")
+        return _image_response(request, None if state is None else state.image, media_type)
 
     return image
 

@@ -7,7 +7,8 @@ from codec.layers import Layer
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
 from receiver.viewer.thumbnails import EncodedImage
 
-#: Default number of remembered pictures. Each holds one JPEG per level and two small PNGs, about 300 kB at 512x512.
+#: Default number of remembered pictures. Each holds one JPEG per level and a small image per layer, at
+#: 512x512 about 400 kB.
 HISTORY_LIMIT = 32
 
 

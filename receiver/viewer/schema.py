@@ -150,6 +150,7 @@ def _jpeg_view(picture: PictureState) -> JpegView | None:
 
 def _layer_view(picture: PictureState, layer: LayerState) -> LayerView:
     name = _names([layer.layer])[0]
+    file = f"{name}.jpg" if layer.layer is Layer.DETAIL else f"{name}.png"
     return LayerView(
         name=name,
         size=layer.size,
@@ -158,7 +159,7 @@ def _layer_view(picture: PictureState, layer: LayerState) -> LayerView:
         arrived_sections=len(layer.arrivals),
         first_at=_since(picture, min(layer.arrivals, default=None)),
         last_at=_since(picture, max(layer.arrivals, default=None)),
-        image=None if layer.image is None else _url(picture, f"{name}.png", v=layer.image.tag),
+        image=None if layer.image is None else _url(picture, file, v=layer.image.tag),
     )
 
 

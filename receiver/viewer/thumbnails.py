@@ -11,10 +11,10 @@ from PIL import Image
 from codec.layers import Layer, Priors, Size
 from receiver.events import Event, FrameRendered, LayerArrived
 
-#: Longest side of a layer's image, in pixels: enough for half a projector's height, a few kilobytes as PNG.
+#: Longest side of a layer's image, in pixels: enough for half a projector's height, a few kilobytes.
 LAYER_SIDE = 512
 
-#: JPEG quality of frames that a better one replaces within a second.
+#: JPEG quality of frames that a better one replaces within a second, and of detail.
 PREVIEW_QUALITY = 82
 
 #: JPEG quality of final frames, which people look at and compare.
@@ -26,7 +26,7 @@ class EncodedImage:
     """An encoded image.
 
     Attributes:
-        data: the file's bytes: JPEG for frames, PNG for layers.
+        data: the file's bytes: JPEG for frames and detail, PNG for lines and colours.
         tag: a digest of the bytes, for URLs that may be cached.
     """
 
@@ -43,6 +43,8 @@ def encode_image(event: Event) -> EncodedImage | None:
             return _tagged(_png(_lines(priors)))
         case LayerArrived(layer=Layer.TEXTURE, priors=priors) if priors.texture is not None:
             return _tagged(_png(Image.fromarray(priors.texture.to_image(_fitted(priors.canvas)))))
+        case LayerArrived(layer=Layer.DETAIL, priors=priors) if priors.plane is not None:
+            return _tagged(_jpeg(_fit(Image.fromarray(priors.plane.to_image())), final=False))
         case _:
             return None
 
@@ -59,6 +61,12 @@ def _lines(priors: Priors) -> Image.Image:
         if prior is not None:
             drawn = np.maximum(drawn, prior.to_image(size))
     return Image.fromarray(drawn).convert("1")
+
+
+def _fit(image: Image.Image) -> Image.Image:
+    """Reduce an image to `LAYER_SIDE`; smaller ones stay as they are."""
+    image.thumbnail((LAYER_SIDE, LAYER_SIDE))
+    return image
 
 
 def _fitted(canvas: Size) -> Size:

@@ -99,6 +99,13 @@ def stream() -> layercast.Bitstream:
     return layercast.encode(draw_picture(*SIZE), prompt="a house on a hill", canvas=SIZE, budget=500, seed=7)
 
 
+@pytest.fixture(scope="session")
+def fidelity() -> layercast.Bitstream:
+    """The picture as a stream of bit planes, down to its detail."""
+    picture = draw_picture(*SIZE)
+    return layercast.encode(picture, prompt="a house on a hill", canvas=SIZE, budget=900, order="fidelity")
+
+
 @pytest.fixture
 def stream_file(place: Path, stream: layercast.Bitstream) -> Path:
     path = place / "house.lcast"

@@ -5,14 +5,16 @@ from PIL import Image
 
 from codec.coders.text.payload import encode_text
 from codec.container.bitstream import Coder, Header
-from codec.layers import Semantic
+from codec.layers import Layer, Semantic
 from protocol.connection.events import SectionReceived
 from receiver.incoming_picture import IncomingPicture
 from receiver.rendering.frames import Frame
 
+NOW = datetime(2026, 3, 1, 12, 30, 5, tzinfo=UTC)
+
 
 def arrival() -> IncomingPicture:
-    return IncomingPicture("a1-0", Header(64, 64, 0, "mini"), datetime(2026, 3, 1, 12, 30, 5, tzinfo=UTC))
+    return IncomingPicture("a1-0", Header(64, 64, 0, "mini"), NOW)
 
 
 def section(layer: int, coder: int, payload: bytes, index: int = 0) -> SectionReceived:
@@ -30,7 +32,7 @@ def frame(step: int, steps: int = 8) -> Frame:
 def test_numbers_from_the_wire_become_sections_that_decode() -> None:
     picture = arrival()
     payload = encode_text(Semantic("a fox"))
-    assert picture.add(section(0, 0, payload))
+    assert picture.add(section(0, 0, payload)) == [Layer.SEMANTIC]
     assert picture.received == 10 + len(payload)
     assert picture.stream.sections[0].coder is Coder.TEXT
     assert picture.stream.decode().semantic == Semantic("a fox")
@@ -42,6 +44,18 @@ def test_what_is_not_known_is_kept_and_not_drawn() -> None:
     assert not picture.add(section(1, 30, b"newer", index=0))
     assert [(s.layer, s.coder, s.payload) for s in picture.stream.sections] == [(1, 30, b"newer"), (5, 9, b"later")]
     assert picture.stream.decode().layers == frozenset()
+
+
+def test_bit_planes_wait_for_those_before_them() -> None:
+    picture = IncomingPicture("a1-0", Header(64, 64, 0, "mini"), NOW, planes=frozenset({1, 2, 3, 4}))
+    payload = encode_text(Semantic("a fox"))
+    assert picture.add(section(3, 4, b"same", index=3)) == []
+    assert picture.add(section(3, 4, b"same", index=2)) == []
+    assert picture.stream.sections == ()
+    assert picture.add(section(0, 0, payload, index=0)) == [Layer.SEMANTIC]
+    assert picture.add(section(2, 4, b"first", index=1)) == [Layer.TEXTURE, Layer.DETAIL, Layer.DETAIL]
+    assert picture.add(section(3, 4, b"last", index=4)) == [Layer.DETAIL]
+    assert [one.payload for one in picture.stream.sections] == [payload, b"first", b"same", b"same", b"last"]
 
 
 @pytest.mark.parametrize(("layer", "coder"), [(9, 0), (0, 40), (7, 31)])

@@ -17,6 +17,9 @@ from diffusers import (
 from tokenizers import ByteLevelBPETokenizer
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from receiver.rendering.restoration.features import LEVELS
+from receiver.rendering.restoration.network import NetworkForm, RestorationNetwork
+
 WORDS = ("a red house by the lake", "a portrait of an old man", "mountains at night, oil painting")
 
 #: Tokens that a tiny prompt is padded to.
@@ -76,6 +79,16 @@ def build_parts(kind: Kind) -> dict[str, Any]:
         "tokenizer": tokenizer,
         "scheduler": _build_scheduler(mini=mini),
     }
+
+
+def build_restoration(*, seed: int = 0) -> RestorationNetwork:
+    """Return a tiny restoration network of random weights that fit into half precision."""
+    torch.manual_seed(seed)
+    network = RestorationNetwork(NetworkForm(((8, 6),) * LEVELS))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_(0, 0.3)
+    return network.half().float()
 
 
 def _library(part: Any) -> str:

@@ -1,8 +1,15 @@
-// The layers beside the picture: text as text, lines and colours as images, placeholders before they arrive.
+// The layers beside the picture: text as text, the others as images, placeholders before they arrive.
 
 import { LAYERS, secondsText, sizeText } from "./words.js";
 
+// The layers that have a place even if they are not sent. A picture with detail has places for its own layers only.
 const ALWAYS = ["semantic", "structure", "texture"];
+
+const IMAGES = {
+  structure: "The lines of the picture",
+  texture: "The colours of the picture, as tiles",
+  detail: "The picture as far as its detail has arrived, before the network adds to it",
+};
 
 export const make = (tag, className, parent) => {
   const element = document.createElement(tag);
@@ -25,8 +32,10 @@ export class LayerCards {
 
   update(picture) {
     const layers = new Map(picture.layers.map((layer) => [layer.name, layer]));
-    for (const name of new Set([...ALWAYS, ...layers.keys()])) this.#show(this.#card(name), picture, layers.get(name));
-    for (const [name, card] of this.#cards) card.root.hidden = !ALWAYS.includes(name) && !layers.has(name);
+    const shown = new Set(layers.has("detail") ? ["semantic", ...layers.keys()] : [...ALWAYS, ...layers.keys()]);
+    for (const name of shown) this.#show(this.#card(name), picture, layers.get(name));
+    for (const [name, card] of this.#cards) card.root.hidden = !shown.has(name);
+    this.#box.style.setProperty("--columns", Math.max(1, shown.size - 1));
   }
 
   #card(name) {
@@ -66,8 +75,7 @@ export class LayerCards {
     }
     card.picture = picture.id;
     card.image ??= make("img", "drawing", card.body);
-    card.image.alt =
-      card.name === "structure" ? "The lines of the picture" : "The colours of the picture, as tiles";
+    card.image.alt = IMAGES[card.name];
     const url = address(layer.image);
     if (card.image.src !== url) card.image.src = url;
   }

@@ -104,7 +104,7 @@ function renderStage(picture, frame) {
   stage.show({ picture: picture.id, url: address(frame.url), alt: `${picture.prompt ?? "A picture"} (drawn from ${from})` });
   denoising.firstElementChild.style.transform = `scaleX(${frame.steps ? frame.step / frame.steps : 0})`;
   byId("drawn-from").textContent = picture.status === "failed" ? failure(picture) : `Drawn from ${from}`;
-  byId("step").textContent = frame.final ? `finished, ${frame.steps} steps` : `step ${frame.step} of ${frame.steps}`;
+  byId("step").textContent = frame.final ? (frame.steps > 1 ? `finished, ${frame.steps} steps` : "finished") : `step ${frame.step} of ${frame.steps}`;
 }
 
 const failure = (picture) => `Failed: ${picture.reason ?? "the sender disconnected"}`;

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from codec.layers import TEXTURE_PLANE
 from layercast import Bitstream, Layer
 from tests.layercast.conftest import Run, snapshot
 
@@ -46,6 +47,20 @@ def test_priors_are_written_for_people_to_look_at(run: Run, stream_file: Path, t
     assert Image.open("out/house.colors.png").size == (128, 128)
 
 
+def test_bit_planes_have_a_level_of_detail(run: Run, fidelity: Bitstream, place: Path, tiny_model: Path) -> None:
+    fidelity.save("house.lcast")
+    outcome = run("decode", "house.lcast", "-o", "out", "--model", tiny_model, "--steps", 1, "--save-priors", "--json")
+    (row,) = json.loads(outcome.out)["pictures"]
+    assert list(row["levels"]) == ["semantic", "texture", "detail"]
+    plane = fidelity.decode().plane
+    assert plane is not None
+    detail, texture = (np.asarray(Image.open(f"out/house.{name}.png")) for name in ("detail", "texture"))
+    assert np.array_equal(detail, plane.to_image())
+    assert np.array_equal(texture, plane.down_to(TEXTURE_PLANE).to_image())
+    assert np.array_equal(np.asarray(Image.open("out/house.plane.png")), detail)
+    assert Image.open("out/house.colors.png").size == (128, 128)
+
+
 def test_a_stream_cut_short_is_drawn_with_partial(
     run: Run, fails: Fails, stream: Bitstream, place: Path, tiny_model: Path
 ) -> None:
@@ -61,9 +76,9 @@ BAD_OPTIONS = [
     (("--model", "sd15"), 1, "the model sd15 is not on this machine; fetch it with: layercast models fetch sd15"),
     (("--model", "someone/some-model"), 1, "layercast models fetch someone/some-model"),
     (("--model", "."), 1, "lacks unet/config.json"),
-    (("--levels", "soup"), 2, "levels are semantic, structure, texture, not 'soup'"),
-    (("--levels", ","), 2, "levels are semantic, structure, texture, not ','"),
-    (("--levels", "detail"), 2, "levels are semantic, structure, texture, not 'detail'"),
+    (("--levels", "soup"), 2, "levels are semantic, structure, texture, detail, not 'soup'"),
+    (("--levels", ","), 2, "levels are semantic, structure, texture, detail, not ','"),
+    (("--levels", "detail"), 2, "contains none of these levels; it has semantic, structure, texture"),
 ]
 
 

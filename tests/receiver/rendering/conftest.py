@@ -10,11 +10,15 @@ import receiver.rendering  # noqa: F401  isort: skip
 import torch
 
 from codec.layers import ColorMap, EdgeMap, Priors, Semantic, Skeleton
+from codec.wavelet.plane import Plane
+from codec.wavelet.transform import forward, to_channels
 from receiver.rendering.loader import load_model
 from receiver.rendering.models.model import Model
+from receiver.rendering.restoration.restorer import Restorer
 from receiver.rendering.settings.settings import flow_settings
 from tests.support.hubs import write_repositories
-from tests.support.models import build_tiny_model
+from tests.support.models import build_restoration, build_tiny_model
+from tests.support.pictures import draw_picture
 
 CANVAS = (64, 64)
 
@@ -76,6 +80,25 @@ def priors() -> Priors:
         EdgeMap(random.random((16, 16)) < 0.2, CANVAS),
         ColorMap(random.integers(0, 256, (2, 2, 3), dtype=np.uint8), CANVAS),
     )
+
+
+@pytest.fixture(scope="session")
+def plane() -> Plane:
+    """A small picture's coefficients, known down to bit plane 4: texture and detail."""
+    coefficients = forward(to_channels(draw_picture(*CANVAS)))
+    return Plane.of(coefficients, np.full(coefficients.shape, 4, np.int8))
+
+
+@pytest.fixture(scope="session")
+def planes(plane: Plane) -> Priors:
+    """The small picture with a prompt and bit planes."""
+    return Priors(CANVAS, Semantic("a red house by the lake"), texture=ColorMap(plane.colors(16), CANVAS), plane=plane)
+
+
+@pytest.fixture(scope="session")
+def restoring(mini: Model) -> Model:
+    """The tiny model of `mini`'s kind with a restoration network."""
+    return replace(mini, restoration=Restorer(build_restoration()))
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderTiny, LCMScheduler, T2IAdapter
@@ -13,12 +14,13 @@ from codec.layers import Priors
 from layercast_common.errors import MissingModelError, ModelFilesError, StorageError, UnknownModelError, UsageError
 from receiver.rendering.engine.direct import render
 from receiver.rendering.loader import load_model
-from receiver.rendering.model_files.files import find_files
+from receiver.rendering.model_files.files import RESTORATION_FOLDER, find_files
 from receiver.rendering.model_files.listing import list_models
 from receiver.rendering.models.model import Model
+from receiver.rendering.restoration.restorer import Restorer, save_restoration
 from receiver.rendering.settings.settings import Condition, Tuning, diffusion_settings, flow_settings
 from tests.support.hubs import ADAPTERS, BASE, LORA, LORA_MODULE, TAESD, as_pickle, fill_cache
-from tests.support.models import build_parts
+from tests.support.models import build_parts, build_restoration
 
 
 @pytest.fixture
@@ -45,6 +47,25 @@ def test_a_local_folder_is_loaded(mini: Model, mini_folder: Path, sd15: Model) -
     assert (sd15.pixels_per_latent, sd15.size_multiple) == (8, 64)
     assert mini.preview_vae is mini.vae
     assert isinstance(mini.vae, AutoencoderTiny)
+
+
+def test_a_restoration_network_is_part_of_a_models_folder(mini: Model, copy: Path, planes: Priors) -> None:
+    assert mini.restoration is None
+    network = build_restoration()
+    save_restoration(network, copy / RESTORATION_FOLDER)
+    loaded = load_model(copy, "cpu")
+    assert loaded.restoration is not None
+    assert planes.plane is not None
+    assert np.array_equal(loaded.restoration.restore(planes.plane), Restorer(network).restore(planes.plane))
+    assert loaded.fingerprint != mini.fingerprint
+    save_restoration(build_restoration(seed=1), copy / RESTORATION_FOLDER)
+    assert load_model(copy, "cpu").fingerprint not in (mini.fingerprint, loaded.fingerprint)
+
+
+def test_a_broken_restoration_network_is_named(copy: Path) -> None:
+    (copy / RESTORATION_FOLDER).mkdir()
+    with pytest.raises(ModelFilesError, match="restoration"):
+        load_model(copy, "cpu")
 
 
 @pytest.mark.parametrize("name", ["sd15", "sd15-lcm", "someone/some-model"])
