@@ -11,7 +11,7 @@ GROUND, UNDER_LINES = (208, 208, 208), 30
 
 
 def paint_priors(priors: Priors) -> NDArray[np.uint8]:
-    """Paint the colours as a smooth background, and the lines and people over it.
+    """Paint the colours as a smooth background, and the lines and people over it; or bit planes as they are.
 
     Args:
         priors: the decoded layers; any may be missing.
@@ -19,6 +19,8 @@ def paint_priors(priors: Priors) -> NDArray[np.uint8]:
     Returns:
         (H, W, 3) uint8 RGB at canvas size.
     """
+    if priors.plane is not None:
+        return priors.plane.to_image()
     width, height = priors.canvas
     if priors.texture is None:
         picture = np.full((height, width, 3), GROUND, np.uint8)

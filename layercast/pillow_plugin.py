@@ -9,8 +9,8 @@
     Image.open("photo.jpg").save("photo.lcast", prompt="a red fox in snow", budget=655)
 
 Importing this module registers the format; no other module does. Pixels are rendered when they are first needed: by the
-model that the stream names, or by `mini`, if its files are on this machine; else the layers themselves are painted.
-`info["rendered"]` says which.
+model that the stream names, or by `mini`, if its files are on this machine; else the layers themselves are painted:
+bit planes as the picture that they encode. `info["rendered"]` says which.
 """
 
 import functools

@@ -16,6 +16,8 @@ def layer_name(layer: Layer | int) -> str:
 def describe(stream: Bitstream, path: Path | None = None) -> dict[str, Any]:
     """Return header, sections and sizes of a stream. Sizes are in bytes, include framing and add up to `bytes`.
 
+    `planes` has the lowest bit plane of any coefficient and its step; None without bit planes.
+
     Raises:
         BitstreamError: a section is damaged.
     """
@@ -36,6 +38,7 @@ def describe(stream: Bitstream, path: Path | None = None) -> dict[str, Any]:
         "texture": None
         if priors.texture is None
         else "x".join(str(side) for side in priors.texture.colors.shape[1::-1]),
+        "planes": _planes(priors),
         "container_bytes": stream.size_of(None),
         "layers": {layer_name(layer): _sized(stream.size_of(layer), pixels) for layer in layers},
         "sections": [
@@ -80,6 +83,13 @@ def _sized(size: int, pixels: int) -> dict[str, Any]:
 def _coder(coder: int) -> str:
     name = getattr(coder, "name", None)
     return str(coder) if name is None else str(name).lower()
+
+
+def _planes(priors: Priors) -> dict[str, int] | None:
+    """Return the lowest bit plane that has come of any coefficient, and the size of its steps."""
+    if priors.plane is None:
+        return None
+    return {"lowest": priors.plane.lowest, "step": 1 << priors.plane.lowest}
 
 
 def _structure(priors: Priors) -> str | None:

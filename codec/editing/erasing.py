@@ -3,25 +3,38 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from codec.container.bitstream import Bitstream, Section
 from codec.editing.regions import Region, coverage
-from codec.editing.sections import check_complete, recode_colors, recode_structure, replace_layer, sections_like
+from codec.editing.sections import (
+    check_complete,
+    recode_colors,
+    recode_structure,
+    replace_layer,
+    replace_planes,
+    sections_like,
+)
 from codec.layers import EdgeMap, Layer, Priors, Skeleton
+from codec.wavelet.plane import Plane
 from layercast_common.errors import UsageError
 
 #: Relaxation sweeps for each cell on the grid's long side; over-relaxation needs only a few.
 SWEEPS_PER_CELL = 6
+
+#: Cells on the long side of the grid on which the colours inside an erased area of bit planes are computed.
+PLANE_CELLS = 32
 
 
 def erase(stream: Bitstream, regions: Sequence[Region]) -> Bitstream:
     """Return the stream without the content of the regions.
 
     Every line cell that a region touches is cleared, and so are joints of people inside. Colour cells become a smooth
-    blend of their surroundings (Laplace's equation) in proportion to their coverage by the regions. The prompt is
-    unchanged: an object that it names may reappear.
+    blend of their surroundings (Laplace's equation) in proportion to their coverage by the regions. Bit planes are
+    decoded, filled with such a blend, and encoded again in as many bytes. The prompt is unchanged: an object that it
+    names may reappear.
 
     Args:
         stream: the stream.
@@ -51,7 +64,9 @@ def _erase_structure(stream: Bitstream, priors: Priors, inside: NDArray[np.bool_
         remaining = _clear(prior, inside)
         changed |= remaining != prior
         sections += sections_like(stream, prior) if remaining == prior else recode_structure(remaining, stream)
-    return replace_layer(stream, Layer.STRUCTURE, sections) if changed else stream
+    if not changed:
+        return stream
+    return replace_layer(stream, Layer.STRUCTURE, sections, keep_planes=priors.plane is not None)
 
 
 def _clear(prior: EdgeMap | Skeleton, inside: NDArray[np.bool_]) -> EdgeMap | Skeleton:
@@ -70,6 +85,8 @@ def _is_inside(point: tuple[float, float], inside: NDArray[np.bool_]) -> bool:
 
 
 def _erase_colors(stream: Bitstream, priors: Priors, inside: NDArray[np.bool_]) -> Bitstream:
+    if priors.plane is not None:
+        return _erase_planes(stream, priors.plane, inside)
     if priors.texture is None:
         return stream
     colors = priors.texture.colors
@@ -77,6 +94,13 @@ def _erase_colors(stream: Bitstream, priors: Priors, inside: NDArray[np.bool_]) 
     if np.array_equal(filled, colors):
         return stream
     return replace_layer(stream, Layer.TEXTURE, recode_colors(stream, replace(priors.texture, colors=filled)))
+
+
+def _erase_planes(stream: Bitstream, plane: Plane, inside: NDArray[np.bool_]) -> Bitstream:
+    picture, coarse = plane.to_image(), plane.colors(PLANE_CELLS)
+    filled = inpaint(coarse, coverage(inside, coarse.shape[:2]))
+    painted = cv2.resize(filled, plane.canvas, interpolation=cv2.INTER_CUBIC)
+    return replace_planes(stream, np.where(inside[..., None], painted, picture).astype(np.uint8))
 
 
 def inpaint(colors: NDArray[np.uint8], covered: NDArray[np.float64]) -> NDArray[np.uint8]:

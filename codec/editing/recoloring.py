@@ -1,6 +1,7 @@
 """Edits of colours: a flat colour, or changes of hue, saturation and brightness, everywhere or in a region."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -10,8 +11,8 @@ from PIL import ImageColor
 
 from codec.container.bitstream import Bitstream
 from codec.editing.regions import Region, coverage, parse_rectangle
-from codec.editing.sections import check_complete, recode_colors, replace_layer
-from codec.layers import Layer
+from codec.editing.sections import check_complete, recode_colors, replace_layer, replace_planes
+from codec.layers import Layer, Size
 from layercast_common.errors import UsageError
 
 #: Largest saturation or brightness, in per cent of the original.
@@ -86,7 +87,8 @@ Recoloring = Paint | Adjust
 def recolor(stream: Bitstream, *changes: Recoloring) -> Bitstream:
     """Return the stream with changed colours, on the same grid and with the same step size.
 
-    A colour cell that a region covers in part changes in proportion.
+    A colour cell that a region covers in part changes in proportion. If the colours are bit planes, the pixels of the
+    decoded picture change, and it is encoded again in as many bytes.
 
     Args:
         stream: the stream.
@@ -97,21 +99,29 @@ def recolor(stream: Bitstream, *changes: Recoloring) -> Bitstream:
         BitstreamError: the stream does not decode.
     """
     check_complete(stream)
-    texture = stream.decode().texture
-    if texture is None:
+    priors = stream.decode()
+    if priors.texture is None:
         raise UsageError("the stream has no colours to change; add some with --texture-from")
-    colors = texture.colors.astype(np.float32)
+    before = priors.texture.colors if priors.plane is None else priors.plane.to_image()
+    after = _apply(changes, before, stream.header.canvas)
+    if np.array_equal(before, after):
+        return stream
+    if priors.plane is not None:
+        return replace_planes(stream, after)
+    return replace_layer(stream, Layer.TEXTURE, recode_colors(stream, replace(priors.texture, colors=after)))
+
+
+def _apply(changes: Sequence[Recoloring], before: NDArray[np.uint8], canvas: Size) -> NDArray[np.uint8]:
+    """Return the changed colours of a grid or of pixels: (rows, columns, 3) uint8 RGB, in and out."""
+    colors = before.astype(np.float32)
     for change in changes:
         changed = change.apply(colors)
         if change.region is not None:
-            inside = change.region.pixels(stream.header.canvas)
+            inside = change.region.pixels(canvas)
             share = coverage(inside, colors.shape[:2]).astype(np.float32)[..., None]
             changed = colors * (1 - share) + changed * share
         colors = changed
-    rounded = np.rint(colors).astype(np.uint8)
-    if np.array_equal(rounded, texture.colors):
-        return stream
-    return replace_layer(stream, Layer.TEXTURE, recode_colors(stream, replace(texture, colors=rounded)))
+    return np.rint(colors).astype(np.uint8)
 
 
 def parse_recoloring(text: str) -> Recoloring:

@@ -7,19 +7,30 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from codec.container.bitstream import Bitstream, Coder, Section
+from codec.encoder.planes import plane_sections
+from codec.encoder.rate_control import size_of
 from codec.layers import ColorMap, EdgeMap, Layer, Skeleton
 from layercast_common.errors import BitstreamError, UsageError
 
 _DRAWN_LAYERS = (Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE)
 
 
-def replace_layer(stream: Bitstream, layer: Layer, sections: Sequence[Section]) -> Bitstream:
+def replace_layer(
+    stream: Bitstream, layer: Layer, sections: Sequence[Section], *, keep_planes: bool = False
+) -> Bitstream:
     """Return the stream with all sections of a layer replaced.
 
     New sections take the places of old ones of the same coder, one by one. Sections that depend on the picture before
     the edit (those of the detail layer, and of unknown layers or coders) are left out, and the notes say so.
+
+    Args:
+        stream: the stream.
+        layer: the layer to replace.
+        sections: its new sections.
+        keep_planes: keep the bit planes of the detail layer, because the edit goes on to change them as well.
 
     Raises:
         UsageError: bytes of the stream are missing.
@@ -37,13 +48,36 @@ def replace_layer(stream: Bitstream, layer: Layer, sections: Sequence[Section]) 
             taken = queue[:1] if remaining[section.coder] else queue[:]
             result += taken
             del queue[: len(taken)]
-        elif section.layer in _DRAWN_LAYERS:
+        elif section.layer in _DRAWN_LAYERS or (keep_planes and _is_plane(section)):
             result.append(section)
     if place is None:
         place = next((index for index, section in enumerate(result) if section.layer > layer), len(result))
     result[place:place] = [section for queue in pending.values() for section in queue]
-    dropped = [section for section in stream.sections if _depends_on(section, layer)]
+    dropped = [
+        section
+        for section in stream.sections
+        if _depends_on(section, layer) and not (keep_planes and _is_plane(section))
+    ]
     return replace(stream, sections=tuple(result), notes=stream.notes + _notes(dropped))
+
+
+def replace_planes(stream: Bitstream, picture: NDArray[np.uint8]) -> Bitstream:
+    """Return the stream with the bit planes of another picture, in as many bytes as its own have.
+
+    Args:
+        stream: a stream with bit planes.
+        picture: (H, W, 3) uint8 RGB at canvas size.
+
+    Raises:
+        UsageError: bytes of the stream are missing.
+    """
+    check_complete(stream)
+    kept = [section for section in stream.sections if section.layer in _DRAWN_LAYERS or _is_plane(section)]
+    dropped = [section for section in stream.sections if section.layer not in _DRAWN_LAYERS and not _is_plane(section)]
+    place = next(index for index, section in enumerate(kept) if _is_plane(section))
+    others = [section for section in kept if not _is_plane(section)]
+    others[place:place] = plane_sections(picture, size_of(section for section in kept if _is_plane(section)))
+    return replace(stream, sections=tuple(others), notes=stream.notes + _notes(dropped))
 
 
 def replace_seed(stream: Bitstream, seed: int) -> Bitstream:
@@ -60,8 +94,9 @@ def replace_seed(stream: Bitstream, seed: int) -> Bitstream:
     header = replace(stream.header, seed=seed)
     if header == stream.header:
         return stream
-    kept = tuple(section for section in stream.sections if section.layer in _DRAWN_LAYERS)
-    dropped = [section for section in stream.sections if section.layer not in _DRAWN_LAYERS]
+    # Bit planes are the picture itself, whatever the seed.
+    dropped = [section for section in stream.sections if section.layer not in _DRAWN_LAYERS and not _is_plane(section)]
+    kept = tuple(section for section in stream.sections if not any(section is left for left in dropped))
     return replace(stream, header=header, sections=kept, notes=stream.notes + _notes(dropped))
 
 
@@ -114,6 +149,11 @@ def recode_colors(stream: Bitstream, colors: ColorMap) -> list[Section]:
         base = decode_colors(payload, colors.canvas, base=base)
         sections.append(Section(Layer.TEXTURE, Coder.COLORS, payload))
     return sections
+
+
+def _is_plane(section: Section) -> bool:
+    """Return whether a section holds bit planes, of texture or of detail."""
+    return section.decodable and section.coder == Coder.PLANES
 
 
 def _sections_of(stream: Bitstream, coder: Coder) -> list[Section]:

@@ -32,7 +32,8 @@ def replace_structure(stream: Bitstream, donor: Donor) -> Bitstream:
 
     Sections of a stream with the same canvas are copied byte for byte. With another canvas the priors are cropped to
     this canvas's aspect, and lines are drawn on an equally fine grid. A picture's lines are those that it would have in
-    a stream of the size of this one, or of 0.02 bit per pixel if that is more.
+    a stream of the size of this one, or of 0.02 bit per pixel if that is more. A stream without lines, but with bit
+    planes, gives those of its decoded picture.
 
     Args:
         stream: the stream.
@@ -46,10 +47,14 @@ def replace_structure(stream: Bitstream, donor: Donor) -> Bitstream:
     check_complete(stream)
     canvas = stream.header.canvas
     other = _open(donor)
+    if isinstance(other, Bitstream):
+        check_complete(other)
+        priors = other.decode()
+        if priors.plane is not None and priors.structure is None:
+            other = Image.fromarray(priors.plane.to_image())
     if not isinstance(other, Bitstream):
         other = encode(fit_to_canvas(other, canvas), "", EncodeOptions(budget=_line_budget(stream)))
-    check_complete(other)
-    priors = other.decode()
+        priors = other.decode()
     found = [prior for prior in (priors.structure, priors.skeleton) if prior is not None]
     if not found:
         raise UsageError(f"{_name(donor)} has no lines to take")
@@ -65,8 +70,9 @@ def replace_structure(stream: Bitstream, donor: Donor) -> Bitstream:
 def replace_texture(stream: Bitstream, donor: Donor) -> Bitstream:
     """Return the stream with the colours of another stream or of a picture.
 
-    Sections of a stream with the same canvas are copied byte for byte. Otherwise the colours are cropped to this
-    canvas's aspect, and averaged on the grid and with the step size of this stream's own colours.
+    Sections of a stream with the same canvas are copied byte for byte. Otherwise, and if they are bit planes, the
+    colours are cropped to this canvas's aspect, and averaged on the grid and with the step size of this stream's own
+    colours. Bit planes of this stream are replaced by such colours; the notes list their detail.
 
     Args:
         stream: the stream.
@@ -82,12 +88,12 @@ def replace_texture(stream: Bitstream, donor: Donor) -> Bitstream:
     other = _open(donor)
     if isinstance(other, Bitstream):
         check_complete(other)
-        texture = other.decode().texture
-        if texture is None:
+        priors = other.decode()
+        if priors.texture is None:
             raise UsageError(f"{_name(donor)} has no colours to take")
-        if other.header.canvas == canvas:
+        if other.header.canvas == canvas and priors.plane is None:
             return replace_layer(stream, Layer.TEXTURE, _decodable_sections(other, Layer.TEXTURE))
-        other = Image.fromarray(texture.to_image())
+        other = Image.fromarray(priors.texture.to_image() if priors.plane is None else priors.plane.to_image())
     colors = _average_like(fit_to_canvas(other, canvas), stream.decode())
     return replace_layer(stream, Layer.TEXTURE, recode_colors(stream, colors))
 
@@ -116,7 +122,7 @@ def _decodable_sections(stream: Bitstream, layer: Layer) -> list[Section]:
 
 def _average_like(picture: NDArray[np.uint8], priors: Priors) -> ColorMap:
     """Average a picture's colours on the grid of the priors' texture, or on the default grid."""
-    if priors.texture is None:
+    if priors.texture is None or priors.plane is not None:
         return average_colors(picture)
     size = priors.texture.colors.shape[1::-1]
     return replace(priors.texture, colors=np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8))

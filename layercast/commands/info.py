@@ -35,3 +35,5 @@ def run(options: argparse.Namespace) -> None:
     for name in ("prompt", "structure", "texture"):
         if facts[name]:
             show_line(f"{name}: {facts[name]}")
+    if facts["planes"]:
+        show_line(f"planes: down to {facts['planes']['lowest']}, a step of {facts['planes']['step']}")

@@ -475,3 +475,102 @@ def test_a_picture_in_memory_is_a_donor() -> None:
     Image.fromarray(draw_picture()).save(file, "PNG")
     edited = editing.replace_texture(STREAM, Image.open(file))
     assert np.abs(colors_of(edited) - colors_of(STREAM)).max() <= TOLERANCE
+
+
+def planes_stream(budget: int = 900) -> Bitstream:
+    stream = encode(draw_picture(), PROMPT, EncodeOptions(budget=budget, order="fidelity"))
+    texture = next(index for index, section in enumerate(stream.sections) if section.layer == Layer.TEXTURE)
+    return replace(stream, sections=(*stream.sections[:texture], EDGES, *stream.sections[texture:]))
+
+
+def picture_of(stream: Bitstream) -> NDArray[np.int32]:
+    plane = stream.decode().plane
+    assert plane is not None
+    return plane.to_image().astype(np.int32)
+
+
+def kinds(stream: Bitstream) -> list[tuple[int, int]]:
+    return [(int(section.layer), int(section.coder)) for section in stream.sections]
+
+
+def test_recolouring_planes_codes_the_changed_picture_in_as_many_bytes() -> None:
+    stream = replace(planes_stream(), sections=(*planes_stream().sections, DETAIL))
+    edited = editing.recolor(stream, editing.Adjust(saturation=0.0))
+    size = len(stream.to_bytes()) - len(DETAIL.to_bytes())
+    assert size - 2 <= len(edited.to_bytes()) <= size
+    assert kinds(edited)[:3] == kinds(stream)[:3]
+    assert set(kinds(edited)[3:]) == {(3, 4)}
+    assert edited.notes == (
+        "1 section(s) of layer detail were left out: they were made for the picture before the edit",
+    )
+    picture = picture_of(edited)
+    assert np.abs(picture - picture.mean(axis=2, keepdims=True)).mean() < 3
+    assert np.abs(picture.mean(axis=2) - picture_of(stream) @ np.array([0.299, 0.587, 0.114])).mean() < 6
+    assert editing.recolor(planes_stream(), editing.Adjust()) == planes_stream()
+
+
+def test_recolouring_a_region_of_planes() -> None:
+    left = editing.Rectangle(0, 0, 256, 512)
+    stream = planes_stream()
+    edited = picture_of(editing.recolor(stream, editing.Paint((200, 30, 30), left)))
+    assert np.abs(edited[:, :230] - (200, 30, 30)).mean() < 8
+    assert np.abs(edited[:, 280:] - picture_of(stream)[:, 280:]).mean() < 8
+
+
+def test_erasing_from_planes() -> None:
+    stream, house = planes_stream(), editing.Rectangle(64, 100, 240, 290)
+    edited = editing.erase(stream, [house])
+    assert len(stream.to_bytes()) - 2 - len(EDGES.to_bytes()) < len(edited.to_bytes()) <= len(stream.to_bytes())
+    assert {(2, 4), (3, 4)} <= set(kinds(edited))
+    assert not edited.notes
+    before, after = picture_of(stream), picture_of(edited)
+    wall = (slice(240, 380), slice(110, 250))
+    assert np.abs(after[wall] - (180, 90, 70)).mean() > 1.5 * np.abs(before[wall] - (180, 90, 70)).mean()
+    assert np.abs(after[:, 340:] - before[:, 340:]).mean() < 8
+    assert not lines_of(edited)[20:70, 15:55].any()
+
+
+def test_words_and_lines_leave_out_the_detail_of_planes() -> None:
+    stream = planes_stream()
+    for edited in (
+        editing.substitute_prompt(stream, "fox", "wolf"),
+        editing.replace_structure(stream, stream_of(edges_section(draw_edges(64)))),
+    ):
+        assert edited.decode().layers == {Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE}
+        assert (3, 4) not in kinds(edited)
+        assert len(edited.notes) == 1
+        assert "of layer detail were left out" in edited.notes[0]
+        assert Bitstream.from_bytes(edited.to_bytes()) == edited
+
+
+def test_another_seed_keeps_planes() -> None:
+    edited = editing.replace_seed(planes_stream(), 5)
+    assert edited.sections == planes_stream().sections
+    assert not edited.notes
+
+
+def test_colours_in_place_of_planes() -> None:
+    edited = editing.replace_texture(planes_stream(), STREAM)
+    assert kinds(edited) == [(0, 0), (1, 1), (2, 2)]
+    assert edited.decode().plane is None
+    assert np.array_equal(colors_of(edited), colors_of(STREAM))
+    assert "of layer detail were left out" in edited.notes[0]
+
+
+def test_planes_as_a_donor() -> None:
+    donor = encode(draw_picture(), "", EncodeOptions(budget=2000, order="fidelity"))
+    edited = editing.replace_texture(STREAM, donor)
+    assert kinds(edited) == kinds(STREAM)
+    assert np.abs(colors_of(edited) - colors_of(STREAM)).mean() < 10
+    fresh = editing.replace_texture(planes_stream(), draw_picture())
+    assert kinds(fresh) == [(0, 0), (1, 1), (2, 2)]
+    lines = lines_of(editing.replace_structure(STREAM, donor))
+    assert 0.02 < lines.mean() < 0.2
+
+
+def test_planes_behind_colours_are_no_part_of_the_picture() -> None:
+    stream = stream_of(TEXT, COLORS, *planes_stream().sections[-2:])
+    assert stream.decode().plane is None
+    edited = editing.recolor(stream, editing.Adjust(saturation=0.0))
+    assert kinds(edited) == [(0, 0), (2, 2)]
+    assert editing.erase(stream, [editing.Rectangle(0, 0, 100, 100)]).decode().plane is None

@@ -40,3 +40,12 @@ def test_without_colours_the_background_is_uniform(priors: Priors, any_lines: bo
     lined = (painted != GROUND).any(axis=-1)
     assert lined.any() == any_lines
     assert not lined.all()
+
+
+def test_bit_planes_are_shown_as_they_are() -> None:
+    from codec.coders.planes.payload import decode_planes, encode_planes, to_coefficients
+    from tests.support.pictures import draw_picture
+
+    plane = decode_planes(encode_planes(to_coefficients(draw_picture(*CANVAS)), CANVAS, [400]), CANVAS)
+    priors = Priors(CANVAS, structure=LINES, texture=ColorMap(plane.colors(16), CANVAS), plane=plane)
+    assert np.array_equal(paint_priors(priors), plane.to_image())

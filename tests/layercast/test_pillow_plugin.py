@@ -212,3 +212,14 @@ def test_importing_layercast_registers_nothing() -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_bit_planes_are_shown_where_no_model_is_wanted() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(draw_picture(128, 128)).save(buffer, "LCAST", prompt="a house", order="fidelity", budget=600)
+    stream = Bitstream.from_bytes(buffer.getvalue())
+    plane = stream.decode().plane
+    assert plane is not None
+    image = opened(buffer.getvalue())
+    assert np.array_equal(np.asarray(image), plane.to_image())
+    assert list(image.info["layers"]) == ["semantic", "texture", "detail"]

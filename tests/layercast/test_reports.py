@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from layercast import Bitstream, Coder, EdgeMap, Layer, Section, Skeleton
+from layercast import Bitstream, Coder, EdgeMap, Layer, Section, Skeleton, encode
 from layercast.reports import describe, layer_name, load_stream
 from layercast_common.errors import TruncatedError
+from tests.support.pictures import draw_picture
 
 
 def test_the_figures_add_up(stream: Bitstream) -> None:
@@ -49,3 +50,15 @@ def test_a_file_cut_short_names_the_option(stream: Bitstream, tmp_path: Path) ->
     with pytest.raises(TruncatedError, match=r"x\.lcast: truncated; --partial accepts the layers before the end"):
         load_stream(path, partial=False)
     assert load_stream(path, partial=True).sections[0] == stream.sections[0]
+
+
+def test_planes_are_reported_with_their_lowest_step() -> None:
+    stream = encode(draw_picture(128, 128), "a house", order="fidelity", budget=1300)
+    facts = describe(stream)
+    plane = stream.decode().plane
+    assert plane is not None
+    assert facts["planes"] == {"lowest": plane.lowest, "step": 2**plane.lowest}
+    assert list(facts["layers"]) == ["semantic", "texture", "detail"]
+    assert facts["texture"] == "16x16"
+    assert facts["container_bytes"] + sum(layer["bytes"] for layer in facts["layers"].values()) == facts["bytes"]
+    assert {section["coder"] for section in facts["sections"]} == {"text", "planes"}

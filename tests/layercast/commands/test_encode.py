@@ -156,3 +156,15 @@ def test_the_file_that_was_there_survives_a_failure(run: Run, house: Path, strea
     before = snapshot(place)
     assert run("encode", house, "-o", stream_file, "--prompt", "a house", "--budget", "3").code == 1
     assert snapshot(place) == before
+
+
+def test_a_budget_of_planes(run: Run, house: Path) -> None:
+    options = ("--prompt", "a house", "--order", "fidelity", "--budget", "1300", "--canvas", "256x256")
+    assert run("encode", house, "-o", "a.lcast", *options).code == 0
+    stream = Bitstream.load("a.lcast")
+    assert 1298 <= len(stream.to_bytes()) <= 1300
+    assert stream.decode().layers == {Layer.SEMANTIC, Layer.TEXTURE, Layer.DETAIL}
+    assert run("encode", house, "-o", "a.lcast", *options, "--structure", "canny").code == 0
+    stream = Bitstream.load("a.lcast")
+    assert 0 < stream.size_of(Layer.STRUCTURE) <= 100
+    assert 1298 <= len(stream.to_bytes()) <= 1300

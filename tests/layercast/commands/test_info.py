@@ -99,3 +99,18 @@ def test_a_prompt_is_shown_as_it_is(run: Run, stream: Bitstream, place: Path) ->
 
     encode(draw_picture(64, 64), prompt="[bold]a fox[/bold] " + "in snow " * 20, budget=900).save("x.lcast")
     assert "prompt: [bold]a fox[/bold] in snow in snow" in run("info", "x.lcast").out
+
+
+def test_planes_are_shown(run: Run, place: Path) -> None:
+    from layercast import encode
+    from tests.support.pictures import draw_picture
+
+    encode(draw_picture(128, 128), "a house", order="fidelity", budget=1300).save("x.lcast")
+    shown = run("info", "x.lcast").out
+    assert "texture (planes)" in shown
+    assert "detail (planes)" in shown
+    assert shown.splitlines()[-1].startswith("planes: down to ")
+    data = Path("x.lcast").read_bytes()
+    for size in (30, 100, len(data) - 20):
+        Path("x.lcast").write_bytes(data[:size])
+        assert run("info", "x.lcast", "--partial").code == 0
