@@ -42,7 +42,7 @@ ORDER = {
 
 #: Words that technical English does not need, in docstrings, comments, messages and documents.
 BANNED = re.compile(
-    r"\b(nobody|whoever|whomever|tells?|told|telling|courier|shelf|wishes|word of|farewell)\b", re.IGNORECASE
+    r"\b(nobody|whoever|whomever|tells?|told|telling|courier|shelf|wishes|farewell)\b", re.IGNORECASE
 )
 
 
