@@ -14,7 +14,7 @@ Where to look, from the wire up:
     driver, transports/              the only I/O: one connection over one transport
 """
 
-from protocol.connection.events import ImageDone, ImageFailed, OfferReceived, SectionInfo, SectionReceived
+from protocol.connection.events import OfferReceived, PictureAborted, PictureDone, SectionInfo, SectionReceived
 from protocol.driver import Driver
 from protocol.link_profiles import LINKS, LinkProfile, parse_link
 from protocol.receiving.connection import ReceiverConnection
@@ -31,13 +31,13 @@ __all__ = [
     "LINKS",
     "Code",
     "Driver",
-    "ImageDone",
-    "ImageFailed",
     "Limits",
     "LinkProfile",
     "OfferReceived",
     "OutgoingSection",
     "Packet",
+    "PictureAborted",
+    "PictureDone",
     "ReceiverConnection",
     "SectionInfo",
     "SectionReceived",

@@ -21,7 +21,7 @@ from receiver.archive import ArchiveWriter, label_of
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed
 from receiver.incoming_picture import IncomingPicture
 from receiver.rendering.frames import Frame
-from receiver.server import ImageDone, ImageFailed, OfferReceived, ReceiverEvent, SectionReceived
+from receiver.server import OfferReceived, PictureAborted, PictureDone, ReceiverEvent, SectionReceived
 
 if TYPE_CHECKING:
     from receiver.rendering.engine.renderer import Renderer
@@ -89,18 +89,18 @@ class Pipeline:
             UsageError: a picture that is complete cannot be kept; then its sender must not hear that it arrived.
         """
         match event:
-            case OfferReceived(stream=stream, session=session):
+            case OfferReceived(stream_id=stream, session=session):
                 # A sender that does not tell who it is cannot be known again.
-                label = label_of(stream or session.encode(), event.epoch, event.image)
+                label = label_of(stream or session.encode(), event.epoch, event.picture_id)
                 self.open(event, label)
             case SectionReceived():
                 await self._add(event)
-            case ImageDone(session=session, image=image):
+            case PictureDone(session=session, picture_id=image):
                 if given_up := self._given_up.pop((session, image), None):
                     await self._keeper.store(given_up)
                 elif picture := self._open.get((session, image)):
                     await self._deliver((session, image), picture, event.received)
-            case ImageFailed(session=session, image=image):
+            case PictureAborted(session=session, picture_id=image):
                 if given_up := self._given_up.pop((session, image), None):
                     self._keeper.keep_part(given_up)
                 elif picture := self._open.get((session, image)):
@@ -118,12 +118,12 @@ class Pipeline:
             _log.warning("picture %s: %s", name, difference)
         if len(self._open) >= MAX_OPEN_PICTURES:
             self._stop_oldest()
-        picture = self._open[offer.session, offer.image] = IncomingPicture(name, header, datetime.now(UTC), _now())
+        picture = self._open[offer.session, offer.picture_id] = IncomingPicture(name, header, datetime.now(UTC), _now())
         self._tell(picture.opened(offer))
         return picture
 
     async def _add(self, event: SectionReceived) -> None:
-        key = (event.session, event.image)
+        key = (event.session, event.picture_id)
         if given_up := self._given_up.get(key):
             given_up.add(event)
         picture = self._open.get(key)

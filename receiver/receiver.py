@@ -27,7 +27,7 @@ from receiver.permissions import Permissions
 from receiver.pipeline import Pipeline
 from receiver.rendering.settings.settings import Tuning
 from receiver.replay import offer_of, sections_of
-from receiver.server import ImageDone, ReceiverEvent, SectionReceived, Server
+from receiver.server import PictureDone, ReceiverEvent, SectionReceived, Server
 
 if TYPE_CHECKING:
     from receiver.rendering.engine.renderer import Renderer
@@ -224,7 +224,9 @@ class Receiver:
                 continue
             for event in sections_of(stream, number):
                 await self._pictures.take(event)
-            await self._pictures.take(ImageDone(session=offer.session, image=number, received=len(stream.to_bytes())))
+            await self._pictures.take(
+                PictureDone(session=offer.session, picture_id=number, received=len(stream.to_bytes()))
+            )
             # One at a time: what comes meanwhile is more urgent.
             if picture.drawing:
                 await asyncio.gather(asyncio.wrap_future(picture.drawing), return_exceptions=True)

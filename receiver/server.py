@@ -1,6 +1,6 @@
 """Where senders arrive: listens, runs one connection per sender, and tells what came.
 
-sender --> transport --> ReceiverConnection --> on_event(OfferReceived | SectionReceived | ImageDone | ImageFailed)
+sender --> transport --> ReceiverConnection --> on_event(OfferReceived | SectionReceived | PictureDone | PictureAborted)
 """
 
 import asyncio
@@ -16,9 +16,9 @@ from typing import cast
 
 from layercast_common.errors import LayercastError, ProtocolError, TransportError, UsageError
 from protocol.connection.events import (
-    ImageDone,
-    ImageFailed,
     OfferReceived,
+    PictureAborted,
+    PictureDone,
     ReceiverEvent,
     SectionInfo,
     SectionReceived,
@@ -34,7 +34,15 @@ from protocol.wire.limits import Limits
 from protocol.wire.seals import SharedKey
 from receiver.permissions import Permissions, Right
 
-__all__ = ["ImageDone", "ImageFailed", "OfferReceived", "ReceiverEvent", "SectionInfo", "SectionReceived", "Server"]
+__all__ = [
+    "OfferReceived",
+    "PictureAborted",
+    "PictureDone",
+    "ReceiverEvent",
+    "SectionInfo",
+    "SectionReceived",
+    "Server",
+]
 
 #: How long saying goodbye to the senders may take when the intake closes, in seconds.
 FAREWELL_SECONDS = 1.0

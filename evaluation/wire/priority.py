@@ -73,7 +73,7 @@ class _Offers:
 
     def note(self, event: object) -> None:
         if isinstance(event, OfferReceived):
-            self._future(event.image).set_result((self._loop.time(), event.received))
+            self._future(event.picture_id).set_result((self._loop.time(), event.received))
 
     async def of(self, image: int) -> tuple[float, int]:
         return await self._future(image)

@@ -23,7 +23,7 @@ from layercast_common.errors import DisconnectedError
 from protocol.transports.addresses import open_listener
 from protocol.transports.base import Transport
 from protocol.wire.limits import Limits
-from receiver.server import ImageDone, OfferReceived, ReceiverEvent, Server
+from receiver.server import OfferReceived, PictureDone, ReceiverEvent, Server
 
 #: Sessions that it takes, from wherever.
 MANY = 4096
@@ -110,9 +110,9 @@ class _Counts:
 
     def note_event(self, event: ReceiverEvent) -> None:
         if isinstance(event, OfferReceived):
-            self.note("offer", event.image)
-        elif isinstance(event, ImageDone):
-            self.note("done", event.image)
+            self.note("offer", event.picture_id)
+        elif isinstance(event, PictureDone):
+            self.note("done", event.picture_id)
 
     async def take(self, transport: Transport) -> None:
         with contextlib.suppress(DisconnectedError):

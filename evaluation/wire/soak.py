@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 
 from evaluation.virtual_time import VirtualTimeLoop, run_virtual
 from layercast_common.errors import LayercastError
-from protocol.connection.events import Event, ImageDone, OfferReceived, SectionReceived
+from protocol.connection.events import Event, OfferReceived, PictureDone, SectionReceived
 from protocol.driver import Driver
 from protocol.link_profiles import LINKS, LinkProfile, parse_link
 from protocol.receiving.connection import ReceiverConnection
@@ -118,14 +118,14 @@ class _Watch:
     def note(self, event: Event) -> None:
         match event:
             case OfferReceived():
-                self.text.append(self._late(event.image))
+                self.text.append(self._late(event.picture_id))
             case SectionReceived() if event.index < len(SECTIONS) - 1:
-                self._base[event.image] -= 1
-                if not self._base[event.image]:
-                    self.base.append(self._late(event.image))
-            case ImageDone():
-                self.whole.append(self._late(event.image))
-                del self._began[event.image], self._base[event.image]
+                self._base[event.picture_id] -= 1
+                if not self._base[event.picture_id]:
+                    self.base.append(self._late(event.picture_id))
+            case PictureDone():
+                self.whole.append(self._late(event.picture_id))
+                del self._began[event.picture_id], self._base[event.picture_id]
             case _:
                 pass
 

@@ -41,13 +41,13 @@ class OfferReceived:
     """
 
     session: str
-    image: int
+    picture_id: int
     head: bytes
     sections: tuple[SectionInfo, ...]
     jpeg_size: int
     rate: int
     received: int
-    stream: bytes = b""
+    stream_id: bytes = b""
     epoch: int = 0
 
 
@@ -63,7 +63,7 @@ class SectionReceived:
     """
 
     session: str
-    image: int
+    picture_id: int
     index: int
     layer: int
     coder: int
@@ -72,27 +72,27 @@ class SectionReceived:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageDone:
+class PictureDone:
     """Every section of a picture is complete, but those in `dropped`, which the sender gave up."""
 
     session: str
-    image: int
+    picture_id: int
     received: int
     dropped: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageFailed:
+class PictureAborted:
     """A picture will not become complete; what came of it stays of use. `reason` is one line for a person."""
 
     session: str
-    image: int
+    picture_id: int
     code: Code
     reason: str
     received: int
 
 
-ReceiverEvent = OfferReceived | SectionReceived | ImageDone | ImageFailed
+ReceiverEvent = OfferReceived | SectionReceived | PictureDone | PictureAborted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ class Suspended:
 class SectionAcknowledged:
     """The receiver holds a whole section. `at` is when we learnt it, in seconds of the connection's clock."""
 
-    image: int
+    picture_id: int
     index: int
     at: float
 
@@ -133,29 +133,29 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageAcknowledged:
+class PictureAcknowledged:
     """The receiver holds every section of a picture, but those in `dropped`. `at` is as in `SectionAcknowledged`."""
 
-    image: int
+    picture_id: int
     at: float
     cost: Cost
     dropped: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageSent:
+class PictureSent:
     """All of a picture left over a link that goes one way; nobody will tell whether it arrived."""
 
-    image: int
+    picture_id: int
     at: float
     cost: Cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageRefused:
+class PictureRefused:
     """A picture was given up, by either side."""
 
-    image: int
+    picture_id: int
     code: Code
     cost: Cost
 
@@ -164,7 +164,7 @@ class ImageRefused:
 class Wanted:
     """The receiver asks for a picture that is not open here (0: the newest). Offer it again to answer."""
 
-    image: int
+    picture_id: int
     sections: tuple[int, ...]
 
 
@@ -177,6 +177,6 @@ class Closed:
 
 
 SenderEvent = (
-    Welcomed | Suspended | SectionAcknowledged | ImageAcknowledged | ImageSent | ImageRefused | Wanted | Closed
+    Welcomed | Suspended | SectionAcknowledged | PictureAcknowledged | PictureSent | PictureRefused | Wanted | Closed
 )
 Event = ReceiverEvent | SenderEvent

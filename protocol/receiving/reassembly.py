@@ -12,8 +12,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from protocol.connection.events import ImageDone, ImageFailed, ReceiverEvent
-from protocol.receiving.image import IncomingImage
+from protocol.connection.events import PictureAborted, PictureDone, ReceiverEvent
+from protocol.receiving.picture import PictureReassembly
 from protocol.receiving.section import ContradictionError
 from protocol.wire.codes import Code
 from protocol.wire.fields import Have
@@ -68,7 +68,7 @@ class Reassembly:
         self.rate = rate
         self._limits = limits
         self._held = held
-        self._open: dict[int, IncomingImage] = {}
+        self._open: dict[int, PictureReassembly] = {}
         self._finished: OrderedDict[int, _Finished] = OrderedDict()
         self._early: dict[int, list[tuple[Data | Repair, int]]] = {}
         self._evicted: deque[float] = deque(maxlen=limits.evictions)
@@ -91,7 +91,7 @@ class Reassembly:
             self._remember(offer.image, _Finished(2 ** len(offer.sections) - 1, None))
             return []
         early = self._early.get(offer.image, [])
-        image = IncomingImage(offer, size + sum(early_size for _, early_size in early))
+        image = PictureReassembly(offer, size + sum(early_size for _, early_size in early))
         if image.announced > self._limits.peer_bytes:
             return self._fail(offer.image, Code.TOO_LARGE)
         if self._is_flooded(image.announced, now):
@@ -182,7 +182,7 @@ class Reassembly:
             return self._open[image].done_mask
         return self._finished[image].done_mask if image in self._finished else 0
 
-    def _offer_again(self, image: IncomingImage, offer: Offer, size: int) -> list[ReceiverEvent]:
+    def _offer_again(self, image: PictureReassembly, offer: Offer, size: int) -> list[ReceiverEvent]:
         image.received += size
         if image.is_same(offer):
             image.may_change = False
@@ -195,7 +195,7 @@ class Reassembly:
         image = self._open.get(packet.image)
         return [] if image is None else self._inside(image, lambda: image.take(packet))
 
-    def _inside(self, image: IncomingImage, step: Callable[[], list[int]]) -> list[ReceiverEvent]:
+    def _inside(self, image: PictureReassembly, step: Callable[[], list[int]]) -> list[ReceiverEvent]:
         """Let something happen to a picture that may complete sections of it, all of it, or end it."""
         events: list[ReceiverEvent] = []
         try:
@@ -205,12 +205,12 @@ class Reassembly:
         events += [image.completed(self.session, index) for index in complete]
         return events + self._finish(image)
 
-    def _finish(self, image: IncomingImage) -> list[ReceiverEvent]:
+    def _finish(self, image: PictureReassembly) -> list[ReceiverEvent]:
         if any(section.open for section in image.sections):
             return []
         number = image.offer.image
         self._remember(number, _Finished(image.done_mask, None))
-        return [ImageDone(session=self.session, image=number, received=image.received, dropped=image.dropped)]
+        return [PictureDone(session=self.session, picture_id=number, received=image.received, dropped=image.dropped)]
 
     def _fail(self, number: int, code: Code) -> list[ReceiverEvent]:
         """End a picture without success; nobody has heard of one that was not offered, so nobody is told."""
@@ -218,11 +218,15 @@ class Reassembly:
         self._remember(number, _Finished(image.done_mask if image else 0, code))
         if image is None:
             return []
-        return [ImageFailed(session=self.session, image=number, code=code, reason=code.text, received=image.received)]
+        return [
+            PictureAborted(
+                session=self.session, picture_id=number, code=code, reason=code.text, received=image.received
+            )
+        ]
 
     def _is_full(self, announced: int) -> bool:
         return bool(self._open) and (
-            len(self._open) >= self._limits.open_images or self.held + announced > self._limits.peer_bytes
+            len(self._open) >= self._limits.open_pictures or self.held + announced > self._limits.peer_bytes
         )
 
     def _is_flooded(self, announced: int, now: float) -> bool:

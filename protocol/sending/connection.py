@@ -11,7 +11,7 @@ from protocol.recovery.ack_ranges import Arrivals
 from protocol.recovery.path import NetworkPath
 from protocol.sending.fragmentation import OutgoingSection
 from protocol.sending.handshake import SenderHandshake
-from protocol.sending.image import OutgoingImage
+from protocol.sending.picture import OutgoingPicture
 from protocol.sending.send_queue import SendQueue
 from protocol.wire.codes import FIRST_PICTURE_CODE, Code
 from protocol.wire.encoding import encode_packet
@@ -109,9 +109,9 @@ class SenderConnection(Connection):
         return self._uplink.packet_size
 
     @property
-    def open_images(self) -> int:
+    def open_pictures(self) -> int:
         """Pictures that are offered and not finished."""
-        return self._dispatch.open_images
+        return self._dispatch.open_pictures
 
     def offer(
         self,
@@ -138,14 +138,14 @@ class SenderConnection(Connection):
         """
         if self.state not in (State.READY, State.SUSPENDED, State.RESUMING):
             raise LocalProtocolError(f"a picture cannot be offered while the connection is {self.state.name}")
-        if self.open_images >= self._limits.open_images:
-            raise LocalProtocolError(f"{self.open_images} pictures are unfinished; await one before offering more")
+        if self.open_pictures >= self._limits.open_pictures:
+            raise LocalProtocolError(f"{self.open_pictures} pictures are unfinished; await one before offering more")
         size = sum(len(section.payload) for section in sections)
         if size > self._limits.peer_bytes:
             raise LocalProtocolError(f"a picture is at most {self._limits.peer_bytes} bytes, not {size}")
-        number = self._dispatch.next_image if image is None else image
+        number = self._dispatch.next_picture_id if image is None else image
         self._dispatch.offer(
-            OutgoingImage(
+            OutgoingPicture(
                 number=number,
                 head=head,
                 sections=sections,
@@ -312,7 +312,7 @@ class SenderConnection(Connection):
     def _greets_at(self) -> float:
         """When to greet again: over a link that loses packets, or to those who came late."""
         if self._one_way:
-            return self._intro.last_at + ANNOUNCE_SECONDS if self.open_images else math.inf
+            return self._intro.last_at + ANNOUNCE_SECONDS if self.open_pictures else math.inf
         if self.state not in (State.GREETING, State.RESUMING) or self._reliable:
             return math.inf
         return self._intro.again_at()

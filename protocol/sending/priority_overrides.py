@@ -14,12 +14,12 @@ class PriorityOverrides:
     def __init__(self) -> None:
         self._urgencies: dict[tuple[int, int], int] = {}
 
-    def add(self, prio: Prio, open_images: Collection[int]) -> None:
+    def add(self, prio: Prio, open_pictures: Collection[int]) -> None:
         """Take a PRIO. Of pictures that are not open, none is kept."""
         if len(self._urgencies) >= MAX_WISHES:
-            kept = {0, *open_images}
+            kept = {0, *open_pictures}
             self._urgencies = {wish: urgency for wish, urgency in self._urgencies.items() if wish[0] in kept}
-        if (not prio.image or prio.image in open_images) and len(self._urgencies) < MAX_WISHES:
+        if (not prio.image or prio.image in open_pictures) and len(self._urgencies) < MAX_WISHES:
             self._urgencies[prio.image, prio.layer] = prio.urgency
 
     def urgency_of(self, image: int, layer: int, own: int) -> int:

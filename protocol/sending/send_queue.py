@@ -1,6 +1,6 @@
 """The pictures that a sender has under way: which packet leaves next, and what came of those that left.
 
-offer --> OutgoingImage --candidates--> FairShare --> packet --> NetworkPath --> arrived / lost --> OutgoingImage
+offer --> OutgoingPicture --candidates--> FairShare --> packet --> NetworkPath --> arrived / lost --> OutgoingPicture
 """
 
 import math
@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 from layercast_common.errors import LocalProtocolError, RemoteProtocolError
 from protocol.connection.events import (
-    ImageAcknowledged,
-    ImageRefused,
-    ImageSent,
+    PictureAcknowledged,
+    PictureRefused,
+    PictureSent,
     SectionAcknowledged,
     SenderEvent,
     Wanted,
 )
 from protocol.recovery.path import NetworkPath
-from protocol.sending.image import OutgoingImage
+from protocol.sending.picture import OutgoingPicture
 from protocol.sending.priority_overrides import PriorityOverrides
 from protocol.sending.scheduler import OFFER, Candidate, FairShare
 from protocol.wire.codes import Code
@@ -34,32 +34,32 @@ class SendQueue:
 
     def __init__(self, uplink: NetworkPath) -> None:
         self.uplink = uplink
-        self._images: dict[int, OutgoingImage] = {}
+        self._images: dict[int, OutgoingPicture] = {}
         self._cancels: dict[int, int] = {}
         self._wishes = PriorityOverrides()
         self._share = FairShare()
-        self._last_image = 0
+        self._last_picture_id = 0
         self._events: list[SenderEvent] = []
         self._now = 0.0
         #: Until when there is nothing to send or no room for it, as far as time alone goes.
         self._idle_until = -math.inf
 
     @property
-    def open_images(self) -> int:
+    def open_pictures(self) -> int:
         """Pictures that are offered and not finished."""
         return len(self._images)
 
     @property
-    def next_image(self) -> int:
+    def next_picture_id(self) -> int:
         """The number of the next picture, if its owner has no other."""
-        return self._last_image + 1
+        return self._last_picture_id + 1
 
     def take_events(self) -> list[SenderEvent]:
         """What happened since the last call, in order."""
         events, self._events = self._events, []
         return events
 
-    def offer(self, image: OutgoingImage) -> None:
+    def offer(self, image: OutgoingPicture) -> None:
         """Begin a picture.
 
         Raises:
@@ -68,7 +68,7 @@ class SendQueue:
         if image.number in self._images:
             raise LocalProtocolError(f"picture {image.number} is under way already")
         self._images[image.number] = image
-        self._last_image = max(self._last_image, image.number)
+        self._last_picture_id = max(self._last_picture_id, image.number)
         self._idle_until = -math.inf
 
     def cancel(self, number: int, code: Code, from_layer: int = 0) -> None:
@@ -100,7 +100,7 @@ class SendQueue:
         """End a picture without success."""
         image = self._images.pop(number, None)
         if image is not None:
-            self._events.append(ImageRefused(image=number, code=code, cost=image.cost))
+            self._events.append(PictureRefused(picture_id=number, code=code, cost=image.cost))
 
     def drop_all(self, code: Code) -> None:
         """End every picture without success."""
@@ -130,7 +130,7 @@ class SendQueue:
                 self._tell(image, image.arrived(sent.section, sent.fragment))
         for done in ack.done:
             image = self._images.get(done.image)
-            if done.image > self._last_image or (image is not None and not image.offered):
+            if done.image > self._last_picture_id or (image is not None and not image.offered):
                 raise RemoteProtocolError("the peer holds a picture that was never offered", Code.PROTOCOL)
             if image is not None:
                 self._tell(image, image.arrived_whole(done.sections))
@@ -141,7 +141,7 @@ class SendQueue:
         image = self._images.get(want.image or max(self._images, default=0))
         if image is None:
             sections = tuple(indices_of(want.sections.to_bytes(4, "little")))
-            self._events.append(Wanted(image=want.image, sections=sections))
+            self._events.append(Wanted(picture_id=want.image, sections=sections))
             return False
         image.want(want.sections, want.fragments)
         return True
@@ -210,7 +210,7 @@ class SendQueue:
         )
         if self.uplink.one_way and not left:
             del self._images[image.number]
-            self._events.append(ImageSent(image=image.number, at=now, cost=image.cost))
+            self._events.append(PictureSent(picture_id=image.number, at=now, cost=image.cost))
         return data
 
     def pass_time(self, now: float) -> None:
@@ -237,7 +237,7 @@ class SendQueue:
         yield from (min(image.deadline, image.next_expiry()) for image in self._images.values())
         yield max(self.uplink.pace.free_at, self._idle_until)
 
-    def _candidates(self, image: OutgoingImage) -> Iterator[Candidate]:
+    def _candidates(self, image: OutgoingPicture) -> Iterator[Candidate]:
         image.start(self._now)
         return image.candidates(self.uplink.plan if self.uplink.repairs else None, self._wishes.urgency_of)
 
@@ -263,16 +263,18 @@ class SendQueue:
     def _tell_cancelled(self, number: int, mask: int) -> None:
         self._cancels[number] = self._cancels.get(number, 0) | mask
 
-    def _give_up(self, image: OutgoingImage, mask: int) -> None:
+    def _give_up(self, image: OutgoingPicture, mask: int) -> None:
         dropped = image.drop(mask)
         if dropped:
             self._tell_cancelled(image.number, dropped)
             self._idle_until = -math.inf
             self._tell(image, [])
 
-    def _tell(self, image: OutgoingImage, sections: list[int]) -> None:
+    def _tell(self, image: OutgoingPicture, sections: list[int]) -> None:
         number = image.number
-        self._events.extend(SectionAcknowledged(image=number, index=index, at=self._now) for index in sections)
+        self._events.extend(SectionAcknowledged(picture_id=number, index=index, at=self._now) for index in sections)
         if image.done and number in self._images:
             del self._images[number]
-            self._events.append(ImageAcknowledged(image=number, at=self._now, cost=image.cost, dropped=image.dropped))
+            self._events.append(
+                PictureAcknowledged(picture_id=number, at=self._now, cost=image.cost, dropped=image.dropped)
+            )

@@ -63,7 +63,7 @@ class Limits:
     """One receiver's policy towards its peers.
 
     Attributes:
-        open_images: pictures of one peer that may be incomplete at a time; the oldest gives way.
+        open_pictures: pictures of one peer that may be incomplete at a time; the oldest gives way.
         peer_bytes: payload bytes that one peer's open pictures may announce together.
         early_packets: DATA packets held while their OFFER has not come.
         evictions: pictures that may give way within a second; of what a peer offers faster, nothing is taken.
@@ -80,7 +80,7 @@ class Limits:
         sessions_per_address: connections at a time from one network address.
     """
 
-    open_images: int = 8
+    open_pictures: int = 8
     peer_bytes: int = 256 * 1024
     early_packets: int = 32
     evictions: int = 8

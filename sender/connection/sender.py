@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from layercast_common.errors import ConnectError, DisconnectedError, LayercastError, RemoteProtocolError
-from protocol.connection.events import Closed, Event, ImageRefused, Welcomed
+from protocol.connection.events import Closed, Event, PictureRefused, Welcomed
 from protocol.connection.states import State
 from protocol.driver import Driver
 from protocol.link_profiles import LinkProfile
@@ -89,7 +89,7 @@ class Sender:
         self._shared_key = shared_key
         self._stream = secrets.token_bytes(STREAM_ID_BYTES) if stream is None else stream
         self._epoch = (0 if stream is None else int(time.time())) if epoch is None else epoch
-        self._slots = asyncio.Semaphore(Limits().open_images)
+        self._slots = asyncio.Semaphore(Limits().open_pictures)
         self._tracker = Tracker()
         self._closing = asyncio.Event()
         self._welcome: asyncio.Future[str] | None = None
@@ -248,7 +248,7 @@ class Sender:
                     self._connection.cancel(image)
                     self._driver.wake()
                     raise
-        if not isinstance(outcome, ImageRefused) or refused_for(outcome, Code.EXPIRED):
+        if not isinstance(outcome, PictureRefused) or refused_for(outcome, Code.EXPIRED):
             return tracked.delivery(outcome, session=self._session, now=loop.time())
         if refused_for(outcome, Code.DISCONNECTED):
             raise await self.wait_closed()

@@ -4,12 +4,19 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
-from protocol.connection.events import Cost, Event, ImageAcknowledged, ImageRefused, ImageSent, SectionAcknowledged
+from protocol.connection.events import (
+    Cost,
+    Event,
+    PictureAcknowledged,
+    PictureRefused,
+    PictureSent,
+    SectionAcknowledged,
+)
 from protocol.sending.fragmentation import OutgoingSection
 from protocol.wire.codes import Code
 from sender.connection.delivery import Delivery, Progress, SectionDelivery
 
-Outcome = ImageAcknowledged | ImageSent | ImageRefused
+Outcome = PictureAcknowledged | PictureSent | PictureRefused
 
 
 class Tracked:
@@ -42,13 +49,13 @@ class Tracked:
 
     def delivery(self, outcome: Outcome, *, session: str, now: float) -> Delivery:
         """How it travelled, up to how it ended."""
-        dropped = outcome.dropped if isinstance(outcome, ImageAcknowledged) else ()
-        ended = now if isinstance(outcome, ImageRefused) else outcome.at
+        dropped = outcome.dropped if isinstance(outcome, PictureAcknowledged) else ()
+        ended = now if isinstance(outcome, PictureRefused) else outcome.at
         cost: Cost = outcome.cost
         return Delivery(
-            image=outcome.image,
+            image=outcome.picture_id,
             session=session,
-            complete=isinstance(outcome, ImageAcknowledged) and not dropped,
+            complete=isinstance(outcome, PictureAcknowledged) and not dropped,
             sections=tuple(
                 SectionDelivery(
                     layer=int(section.layer),
@@ -65,7 +72,7 @@ class Tracked:
 
     def _progress(self, event: SectionAcknowledged) -> Progress:
         return Progress(
-            image=event.image,
+            image=event.picture_id,
             index=event.index,
             layer=int(self._sections[event.index].layer),
             done=len(self._acknowledged),
@@ -91,12 +98,12 @@ class Tracker:
 
     def take(self, event: Event) -> None:
         """Pass an event on to the picture that it is about."""
-        if isinstance(event, SectionAcknowledged | ImageAcknowledged | ImageSent | ImageRefused):
-            tracked = self._tracked.get(event.image)
+        if isinstance(event, SectionAcknowledged | PictureAcknowledged | PictureSent | PictureRefused):
+            tracked = self._tracked.get(event.picture_id)
             if tracked is not None:
                 tracked.take(event)
 
 
 def refused_for(outcome: Outcome, *codes: Code) -> bool:
     """Whether a picture was given up for one of these reasons."""
-    return isinstance(outcome, ImageRefused) and outcome.code in codes
+    return isinstance(outcome, PictureRefused) and outcome.code in codes

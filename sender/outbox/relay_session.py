@@ -70,7 +70,7 @@ class RelaySession:
         self._updates = updates
         self._changed = changed
         self._draining = draining
-        self._places = limits.open_images
+        self._places = limits.open_pictures
         self._bytes = limits.peer_bytes
         self._under_way: dict[int, tuple[OutboxEntry, asyncio.Task[None]]] = {}
         #: Pictures that the receiver threw away. As long as the session lasts, it takes none of them in again.

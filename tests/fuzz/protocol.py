@@ -92,7 +92,7 @@ class _Talk:
         self._now = 0.0
         #: One packet in so many is not what it was, or comes from nowhere.
         self._malice = dice.pick((2, 10, 50))
-        self._limits = Limits(peer_bytes=4096, open_images=3)
+        self._limits = Limits(peer_bytes=4096, open_pictures=3)
         self._sessions = Sessions(self._limits)
         self._one_way = dice.one_in(8)
         self._reliable = bool(dice.below(2))

@@ -22,7 +22,7 @@ from protocol.wire.encoding import decode_packet, encode_packet
 from protocol.wire.limits import Limits
 from protocol.wire.packets import Err, Hello, Packet
 from protocol.wire.seals import SharedKey
-from receiver.server import ImageDone, ImageFailed, OfferReceived, ReceiverEvent, SectionReceived, Server
+from receiver.server import OfferReceived, PictureAborted, PictureDone, ReceiverEvent, SectionReceived, Server
 from sender import Sender
 from tests.support.connection_pair import section
 
@@ -71,13 +71,13 @@ async def test_pictures_of_two_senders(patient: bool) -> None:
         await until(lambda: not intake.sessions)
     assert all(delivery.complete for delivery in deliveries)
     for delivery in deliveries:
-        told = [event for event in events if (event.session, event.image) == (delivery.session, delivery.image)]
-        assert [type(event) for event in told] == [OfferReceived, SectionReceived, SectionReceived, ImageDone]
+        told = [event for event in events if (event.session, event.picture_id) == (delivery.session, delivery.image)]
+        assert [type(event) for event in told] == [OfferReceived, SectionReceived, SectionReceived, PictureDone]
         assert told[-1].received == delivery.sent
         received = [event.received for event in told]
         assert received == sorted(received)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        events[0].image = 9  # type: ignore[misc]
+        events[0].picture_id = 9  # type: ignore[misc]
 
 
 async def test_a_wrong_token() -> None:
@@ -98,7 +98,7 @@ async def test_a_shared_key() -> None:
     async with Server("ws://127.0.0.1:0", on_event=events.append, shared_key=ours, limits=limits) as intake:
         async with Sender(intake.url, shared_key=ours) as sender:
             await sender.send_sections(b"", [section(bytes(3000))])
-        assert isinstance(events[-1], ImageDone)
+        assert isinstance(events[-1], PictureDone)
         for other in (theirs, None):
             with pytest.raises(ConnectError, match="if it signs with a shared key, give the same one"):
                 await Sender(intake.url, shared_key=other).__aenter__()
@@ -154,11 +154,11 @@ async def test_a_sender_that_vanishes_fails_its_pictures() -> None:
         async with Sender(intake.url, rate=9600) as sender:
             sending = asyncio.create_task(sender.send_sections(b"", PICTURE))
             await until(lambda: len(events) >= 2)
-        await until(lambda: any(isinstance(event, ImageFailed) for event in events))
+        await until(lambda: any(isinstance(event, PictureAborted) for event in events))
         with pytest.raises(DisconnectedError):
             await sending
-    assert isinstance(events[-1], ImageFailed)
-    assert (events[-1].code, events[-1].image) == (Code.DISCONNECTED, 1)
+    assert isinstance(events[-1], PictureAborted)
+    assert (events[-1].code, events[-1].picture_id) == (Code.DISCONNECTED, 1)
     assert events[-1].received > 0
 
 
@@ -171,7 +171,7 @@ async def test_closing_says_goodbye_and_leaves_nothing_behind() -> None:
         await intake.__aexit__(None, None, None)
         with pytest.raises(DisconnectedError, match="shutting down"):
             await sending
-    assert isinstance(events[-1], ImageFailed)
+    assert isinstance(events[-1], PictureAborted)
     assert events[-1].code is Code.GOING_AWAY
     gc.collect()
     assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -174,7 +174,7 @@ class Pair:
             at
             for end in self._ends()
             for at, event in end.events
-            if isinstance(event, kind) and getattr(event, "image", None) == image
+            if isinstance(event, kind) and getattr(event, "picture_id", None) == image
         )
 
     def _new_receiver(self) -> ReceiverConnection:

@@ -17,11 +17,11 @@ from layercast_common.errors import DisconnectedError, RemoteProtocolError
 from protocol.connection.base import MAX_CONTROL, Connection
 from protocol.connection.events import (
     Event,
-    ImageAcknowledged,
-    ImageDone,
-    ImageFailed,
-    ImageRefused,
     OfferReceived,
+    PictureAborted,
+    PictureAcknowledged,
+    PictureDone,
+    PictureRefused,
     SectionReceived,
 )
 from protocol.connection.states import State
@@ -182,7 +182,7 @@ class World:
         limits = self.limits
         if self.receiver is not None:
             assert self.receiver.held <= limits.peer_bytes + limits.early_packets * self._link.mtu
-        assert self.sender.open_images <= limits.open_images
+        assert self.sender.open_pictures <= limits.open_pictures
         assert len(self._travelling) < 5000
         for end in self._ends():
             assert len(end._control) <= MAX_CONTROL + 1
@@ -232,7 +232,7 @@ class World:
             )
         if self.sender.state is State.READY:
             for number in self.unfinished:
-                if not self.book[number].offered and self.sender.open_images < self.limits.open_images:
+                if not self.book[number].offered and self.sender.open_pictures < self.limits.open_pictures:
                     self.sender.offer(b"head", self.book[number].sections, image=number)
                     self.book[number].offered = True
 
@@ -284,42 +284,42 @@ class World:
 
     def _sender_heard(self, event: Event) -> None:
         match event:
-            case ImageAcknowledged():
-                picture = self.book[event.image]
+            case PictureAcknowledged():
+                picture = self.book[event.picture_id]
                 assert picture.outcome is None, "one picture had two outcomes"
-                assert event.image in self.shelf.whole, "acknowledged, and not on the shelf"
+                assert event.picture_id in self.shelf.whole, "acknowledged, and not on the shelf"
                 # Sections may have been given up by an earlier run of the sender, or by the receiver.
-                given_up = {*event.dropped, *self.shelf.dropped[event.image]}
-                assert {*self.shelf.whole[event.image], *given_up} == set(range(len(picture.sections)))
+                given_up = {*event.dropped, *self.shelf.dropped[event.picture_id]}
+                assert {*self.shelf.whole[event.picture_id], *given_up} == set(range(len(picture.sections)))
                 picture.outcome = "delivered"
-            case ImageRefused(code=Code.DISCONNECTED):
-                self.book[event.image].offered = False
-            case ImageRefused():
-                assert self.book[event.image].outcome is None, "one picture had two outcomes"
+            case PictureRefused(code=Code.DISCONNECTED):
+                self.book[event.picture_id].offered = False
+            case PictureRefused():
+                assert self.book[event.picture_id].outcome is None, "one picture had two outcomes"
                 assert event.code in (Code.CANCELLED, Code.EXPIRED, Code.EVICTED, Code.NOT_HELD), event.code
-                self.book[event.image].outcome = event.code.name.lower()
+                self.book[event.picture_id].outcome = event.code.name.lower()
             case _:
                 pass
 
     def _receiver_heard(self, event: Event) -> None:
         match event:
-            case OfferReceived(image=image):
+            case OfferReceived(picture_id=image):
                 assert image not in self.shelf.whole, "a whole picture was offered to the application again"
                 assert image not in self.shelf.parts, "a picture began twice"
                 self.shelf.parts[image] = {}
-            case SectionReceived(image=image):
+            case SectionReceived(picture_id=image):
                 parts = self.shelf.parts[image]
                 assert event.index not in parts, "a section was told twice"
                 assert event.payload == self.book[image].sections[event.index].payload
                 parts[event.index] = event.payload
-            case ImageDone(image=image):
+            case PictureDone(picture_id=image):
                 assert image not in self.shelf.whole, "a picture was done twice"
                 parts = self.shelf.parts.pop(image)
                 expected = set(range(len(self.book[image].sections))) - set(event.dropped)
                 assert expected <= parts.keys(), "done, with sections missing"
                 self.shelf.whole[image] = parts
                 self.shelf.dropped[image] = event.dropped
-            case ImageFailed(image=image):
+            case PictureAborted(picture_id=image):
                 self.shelf.parts.pop(image)
                 self.shelf.failed[image] += 1
             case _:

@@ -17,7 +17,7 @@ import pytest
 import layercast
 from layercast.cli import main
 from layercast.commands.services import send_outbox as sending
-from protocol.connection.events import ImageDone, ReceiverEvent
+from protocol.connection.events import PictureDone, ReceiverEvent
 from protocol.wire.limits import Limits
 from receiver.server import Server
 from sender.connection.backoff import Backoff
@@ -53,7 +53,7 @@ def receiving(**options: object) -> Iterator[tuple[str, list[ReceiverEvent]]]:
 
 
 def done(events: list[ReceiverEvent]) -> int:
-    return sum(isinstance(event, ImageDone) for event in events)
+    return sum(isinstance(event, PictureDone) for event in events)
 
 
 def test_what_was_accepted_is_sent_once_however_often_it_is_asked_for(run: Run, house: Path, stream_file: Path) -> None:

@@ -4,10 +4,10 @@ import pytest
 
 from layercast_common.errors import LocalProtocolError
 from protocol.connection.events import (
-    ImageAcknowledged,
-    ImageDone,
-    ImageFailed,
-    ImageRefused,
+    PictureAborted,
+    PictureAcknowledged,
+    PictureDone,
+    PictureRefused,
     SectionReceived,
     Wanted,
 )
@@ -42,9 +42,9 @@ def packets(pair: Pair, since: int = 0) -> list[Packet]:
 def test_another_order() -> None:
     pair = ready(TEXT, LINES, COLOURS)
     pair.receiver.prioritise(1, layer=2)
-    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageDone)))
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(PictureDone)))
     pair.offer(TEXT, LINES, COLOURS)
-    pair.run(pair.now + 60.0, done=lambda: len(pair.events(ImageDone)) == 2)
+    pair.run(pair.now + 60.0, done=lambda: len(pair.events(PictureDone)) == 2)
     assert [event.index for event in pair.events(SectionReceived)][3:] == [0, 2, 1]
     assert any(isinstance(packet, Ack) for packet in packets(pair))
     pair.run(pair.now + 20.0)
@@ -55,8 +55,8 @@ def test_detail_at_once_for_one_picture() -> None:
     pair = ready(TEXT, LINES, DETAIL)
     second = pair.offer(TEXT, LINES, DETAIL)
     pair.receiver.prioritise(0, image=1)
-    pair.run(pair.now + 120.0, done=lambda: bool(pair.events(ImageDone)))
-    assert [event.image for event in pair.events(ImageDone)] == [1]
+    pair.run(pair.now + 120.0, done=lambda: bool(pair.events(PictureDone)))
+    assert [event.picture_id for event in pair.events(PictureDone)] == [1]
     assert second == 2
 
 
@@ -85,12 +85,12 @@ def test_fragments_again() -> None:
     pair._drop = lambda from_sender, place: from_sender and place in (first + 1, first + 3)
     pair.offer(TEXT, LINES)
     pair.run(pair.now + 10.0)
-    assert pair.events(ImageDone) == []
+    assert pair.events(PictureDone) == []
     place = len(pair.sending.sent)
     pair.receiver.want(1, [1], [0, 2])
-    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageAcknowledged)))
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(PictureAcknowledged)))
     assert [packet.fragment for packet in packets(pair, place) if isinstance(packet, Data)] == [0, 2]
-    assert len(pair.events(ImageDone)) == 1
+    assert len(pair.events(PictureDone)) == 1
 
 
 def test_the_newest_offer_again() -> None:
@@ -104,11 +104,11 @@ def test_the_newest_offer_again() -> None:
 
 def test_what_is_not_held_any_more() -> None:
     pair = ready(TEXT)
-    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageAcknowledged)))
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(PictureAcknowledged)))
     pair.receiver.want(1, [0, 3])
     pair.receiver.want()
     pair.run(pair.now + 20.0)
-    assert pair.events(Wanted) == [Wanted(image=1, sections=(0, 3)), Wanted(image=0, sections=())]
+    assert pair.events(Wanted) == [Wanted(picture_id=1, sections=(0, 3)), Wanted(picture_id=0, sections=())]
     assert [packet for packet in packets(pair) if isinstance(packet, Err)] == [Err(code=Code.NOT_HELD, image=1)]
 
 
@@ -126,11 +126,11 @@ def test_declining_layers() -> None:
     pair = ready(TEXT, LINES, DETAIL)
     pair.run(pair.now + 4.0)
     pair.receiver.decline(1, from_layer=3)
-    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageAcknowledged)))
-    (done,), (told,) = pair.events(ImageDone), pair.events(ImageAcknowledged)
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(PictureAcknowledged)))
+    (done,), (told,) = pair.events(PictureDone), pair.events(PictureAcknowledged)
     assert done.dropped == told.dropped == (2,)
     assert told.cost.total < 1700
-    assert pair.sender.open_images == 0
+    assert pair.sender.open_pictures == 0
 
 
 def test_declining_a_picture() -> None:
@@ -138,8 +138,8 @@ def test_declining_a_picture() -> None:
     pair.run(pair.now + 3.0)
     pair.receiver.decline(1)
     pair.run(pair.now + 10.0)
-    assert [event.code for event in pair.events(ImageFailed)] == [Code.CANCELLED]
-    assert [event.code for event in pair.events(ImageRefused)] == [Code.CANCELLED]
+    assert [event.code for event in pair.events(PictureAborted)] == [Code.CANCELLED]
+    assert [event.code for event in pair.events(PictureRefused)] == [Code.CANCELLED]
 
 
 @pytest.mark.parametrize("reliable", [True, False])
@@ -150,8 +150,8 @@ def test_cancelling_layers(reliable: bool) -> None:
         first = len(pair.sending.sent)
         pair._drop = lambda from_sender, place: from_sender and place == first
     pair.sender.cancel(1, from_layer=2)
-    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageAcknowledged) and pair.events(ImageDone)))
-    (done,), (told,) = pair.events(ImageDone), pair.events(ImageAcknowledged)
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(PictureAcknowledged) and pair.events(PictureDone)))
+    (done,), (told,) = pair.events(PictureDone), pair.events(PictureAcknowledged)
     assert done.dropped == told.dropped == (2, 3)
     assert [event.index for event in pair.events(SectionReceived)] == [0, 1]
     assert {packet.sections for packet in packets(pair) if isinstance(packet, Cancel)} == {0b1100}
@@ -162,10 +162,10 @@ def test_cancelling_layers(reliable: bool) -> None:
 def test_a_layer_that_is_out_of_time() -> None:
     """It is dropped when it would leave; everything else of the picture arrives."""
     pair = ready(TEXT, LINES, section(bytes(3000), urgency=6, layer=3, lifetime=5.0), COLOURS)
-    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageAcknowledged) and pair.events(ImageDone)))
-    assert pair.events(ImageDone)[0].dropped == pair.events(ImageAcknowledged)[0].dropped == (2,)
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(PictureAcknowledged) and pair.events(PictureDone)))
+    assert pair.events(PictureDone)[0].dropped == pair.events(PictureAcknowledged)[0].dropped == (2,)
     assert sorted(event.index for event in pair.events(SectionReceived)) == [0, 1, 3]
-    assert pair.events(ImageAcknowledged)[0].cost.sections[2] < 1200
+    assert pair.events(PictureAcknowledged)[0].cost.sections[2] < 1200
 
 
 def test_a_picture_whose_time_is_over_ends_at_the_receiver_too() -> None:
@@ -176,7 +176,7 @@ def test_a_picture_whose_time_is_over_ends_at_the_receiver_too() -> None:
     pair.run(pair.now + 3.0)
     pair._drop = lambda from_sender, _: from_sender
     pair.run(pair.now + 15.0)
-    assert [event.code for event in pair.events(ImageFailed)] == [Code.EXPIRED]
+    assert [event.code for event in pair.events(PictureAborted)] == [Code.EXPIRED]
     assert pair.receiver.held == 0
 
 

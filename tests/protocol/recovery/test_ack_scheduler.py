@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from protocol.connection.events import ImageAcknowledged
+from protocol.connection.events import PictureAcknowledged
 from protocol.link_profiles import LINKS
 from protocol.recovery.ack_ranges import ACK_LATEST
 from protocol.recovery.ack_scheduler import AckScheduler
@@ -78,6 +78,6 @@ def test_acks_take_less_than_a_twentieth(name: str, loss: float) -> None:
     began, before = pair.now, len(pair.receiving.sent)
     detail = section(random.Random(1).randbytes(20_000), urgency=6, incremental=True)
     pair.offer(section(b"a red cat", urgency=0), section(bytes(250), urgency=2), detail)
-    pair.run(done=lambda: bool(pair.events(ImageAcknowledged)))
+    pair.run(done=lambda: bool(pair.events(PictureAcknowledged)))
     back = sum(len(data) for _, data in pair.receiving.sent[before:])
     assert back < 0.05 * link.rate / 8 * (pair.now - began)

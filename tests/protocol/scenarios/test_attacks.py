@@ -14,7 +14,7 @@ import pytest
 from layercast_common.errors import LocalProtocolError, PacketError, RemoteProtocolError
 from protocol import Limits, OutgoingSection, ReceiverConnection, SenderConnection, decode_packet, encode_packet
 from protocol.connection.base import MAX_CONTROL
-from protocol.connection.events import ImageDone, ImageFailed, OfferReceived, SectionReceived
+from protocol.connection.events import OfferReceived, PictureAborted, PictureDone, SectionReceived
 from protocol.connection.states import State
 from protocol.wire.codes import Code
 from protocol.wire.fields import Done
@@ -136,15 +136,15 @@ async def test_a_picture_that_contradicts_itself_is_poisoned(kind: Kind, lie: Pa
         await siege.say(*(data(4 + i, i) for i in range(4)))
         await siege.say(offer(10, 2), *(data(11 + i, i, image=2) for i in range(4)))
         async with asyncio.timeout(120.0):
-            while not any(isinstance(event, ImageDone) for event in siege.events):  # noqa: ASYNC110 - at the other end
+            while not any(isinstance(event, PictureDone) for event in siege.events):  # noqa: ASYNC110 - at the other end
                 await asyncio.sleep(0.01)
-        told = [(type(event).__name__, getattr(event, "image", 0)) for event in siege.events]
+        told = [(type(event).__name__, getattr(event, "picture_id", 0)) for event in siege.events]
         assert told == [
             ("OfferReceived", 1),
-            ("ImageFailed", 1),
+            ("PictureAborted", 1),
             ("OfferReceived", 2),
             ("SectionReceived", 2),
-            ("ImageDone", 2),
+            ("PictureDone", 2),
         ]
         assert siege.connection.state is State.READY
 
@@ -172,7 +172,7 @@ def test_pictures_all_at_once_from_one_peer() -> None:
     for image in range(1, 5001):
         made.receive(encode_packet(offer(image, image, length=30_000)), 1.0)
     told = sum(isinstance(event, OfferReceived) for event in made.take_events())
-    assert told <= limits.open_images + limits.evictions
+    assert told <= limits.open_pictures + limits.evictions
     assert len(answers(made, 1.0)) <= MAX_CONTROL + 1
 
 
@@ -195,7 +195,7 @@ def test_a_replayed_packet_changes_nothing() -> None:
     packets = [encode_packet(packet) for packet in said]
     for packet in packets:
         made.receive(packet, 0.0)
-    assert [type(event) for event in made.take_events()] == [OfferReceived, SectionReceived, ImageDone]
+    assert [type(event) for event in made.take_events()] == [OfferReceived, SectionReceived, PictureDone]
     for number in range(6, 60):
         made.receive(encode_packet(data(number, 0)), 0.0)
     for packet in packets * 50:
@@ -220,9 +220,9 @@ def test_under_a_shared_key_nothing_recorded_is_of_use() -> None:
             one.receive(packet, 0.0)
         while (packet := one.next_packet(0.0)) is not None:
             sender.receive(packet, 0.0)
-        if sender.state is State.READY and not sender.open_images and len(recorded) == 1:
+        if sender.state is State.READY and not sender.open_pictures and len(recorded) == 1:
             sender.offer(b"head", [OutgoingSection(layer=0, coder=0, payload=b"text", urgency=0)])
-    assert any(isinstance(event, ImageDone) for event in one.take_events())
+    assert any(isinstance(event, PictureDone) for event in one.take_events())
     other = receive()
     for packet in recorded:
         other.receive(packet, 10.0)
@@ -452,4 +452,4 @@ def test_cancelling_what_nobody_knows() -> None:
         made.receive(encode_packet(Cancel(pn=number, image=number + 7)), 0.0)
         answers(made)
     assert made.held == 0
-    assert not any(isinstance(event, ImageFailed) for event in made.take_events())
+    assert not any(isinstance(event, PictureAborted) for event in made.take_events())

@@ -9,11 +9,11 @@ import pytest
 from layercast_common.errors import LocalProtocolError
 from protocol.connection.events import (
     Closed,
-    ImageAcknowledged,
-    ImageDone,
-    ImageFailed,
-    ImageSent,
     OfferReceived,
+    PictureAborted,
+    PictureAcknowledged,
+    PictureDone,
+    PictureSent,
     SectionReceived,
 )
 from protocol.connection.states import State
@@ -39,7 +39,7 @@ def broadcast(loss: float = 0.0, seed: int = 0, **options: object) -> Pair:
     link = LinkProfile(name="x", rate=LINK.rate, delay=LINK.delay, mtu=LINK.mtu, loss=loss)
     pair = Pair(link, seed=seed, reliable=False, one_way=True, stream=b"sea", **options)  # type: ignore[arg-type]
     pair.sender.offer(b"head", PICTURE)
-    pair.run(60.0, done=lambda: bool(pair.events(ImageSent)))
+    pair.run(60.0, done=lambda: bool(pair.events(PictureSent)))
     pair.run(pair.now + 5.0)
     return pair
 
@@ -52,10 +52,10 @@ def packets(pair: Pair) -> list[Packet]:
 def test_nothing_comes_back() -> None:
     pair = broadcast()
     assert pair.receiving.sent == []
-    (sent,) = pair.events(ImageSent)
+    (sent,) = pair.events(PictureSent)
     assert sent.cost.total == sum(len(data) for _, data in pair.sending.sent[1:])
-    assert pair.sender.open_images == pair.sender.unacknowledged == 0
-    assert [type(event) for _, event in pair.receiving.events] == [OfferReceived, *[SectionReceived] * 4, ImageDone]
+    assert pair.sender.open_pictures == pair.sender.unacknowledged == 0
+    assert [type(event) for _, event in pair.receiving.events] == [OfferReceived, *[SectionReceived] * 4, PictureDone]
     assert [event.rate for event in pair.events(OfferReceived)] == [9600]
     with pytest.raises(LocalProtocolError):
         pair.receiver.want()
@@ -120,7 +120,7 @@ def test_a_watcher_comes_late_and_packets_jump() -> None:
     made = ReceiverConnection(session=b"w", one_way=True, stream=b"sea", now=0.0)
     for packet in [Ack(largest=1), *reversed([one for one in packets(pair) if not isinstance(one, Hello)])]:
         made.receive(encode_packet(packet), 0.0)
-    assert isinstance(made.take_events()[-1], ImageDone)
+    assert isinstance(made.take_events()[-1], PictureDone)
     assert made.state is State.READY
     made.tick(1e6)
     assert made.state is State.READY
@@ -139,7 +139,7 @@ def test_repair_that_lies_poisons() -> None:
     made.receive(encode_packet(wrong), 0.0)
     for packet in [one for one in sent if isinstance(one, Data) and one.section == 1][1:]:
         made.receive(encode_packet(packet), 0.0)
-    assert isinstance(made.take_events()[-1], ImageFailed)
+    assert isinstance(made.take_events()[-1], PictureAborted)
 
 
 @pytest.mark.parametrize(("group", "size"), [(99, 208), (0, 1), (0, 209)])
@@ -148,7 +148,7 @@ def test_repair_that_does_not_fit(group: int, size: int) -> None:
     made = ReceiverConnection(session=b"w", one_way=True, now=0.0)
     made.receive(encode_packet(next(packet for packet in packets(pair) if isinstance(packet, Offer))), 0.0)
     made.receive(encode_packet(Repair(9, 1, 1, group, 0, bytes(size))), 0.0)
-    assert isinstance(made.take_events()[-1], ImageFailed)
+    assert isinstance(made.take_events()[-1], PictureAborted)
 
 
 def test_repair_is_held_within_bounds() -> None:
@@ -165,7 +165,7 @@ def test_repair_is_held_within_bounds() -> None:
 def test_who_it_is_is_said_again_and_again() -> None:
     pair = Pair(LinkProfile(name="slow", rate=490, mtu=192), one_way=True)
     pair.sender.offer(b"", [DETAIL])
-    pair.run(200.0, done=lambda: bool(pair.events(ImageSent)))
+    pair.run(200.0, done=lambda: bool(pair.events(PictureSent)))
     greetings = [at for at, data in pair.sending.sent if isinstance(decode_packet(data), Hello)]
     assert len(greetings) > 3
     assert all(later - earlier >= ANNOUNCE_SECONDS for earlier, later in itertools.pairwise(greetings))
@@ -184,7 +184,7 @@ def test_a_broadcast_hears_nothing_and_waits_for_nobody() -> None:
 def test_a_broadcast_under_a_key() -> None:
     keys = (SharedKey(b"k" * 16), SharedKey(b"k" * 16))
     pair = broadcast(keys=keys)
-    assert pair.events(ImageDone)
+    assert pair.events(PictureDone)
     assert pair.receiver.bad_packets == 0
 
 
@@ -196,9 +196,9 @@ def test_a_long_way_deserves_repair_and_a_short_one_does_not() -> None:
         pair = Pair(link, seed=4, limits=Limits(hello_seconds=600.0))
         pair.greet()
         for _ in range(6):
-            done = len(pair.events(ImageAcknowledged))
+            done = len(pair.events(PictureAcknowledged))
             pair.offer(TEXT, LINES)
-            pair.run(pair.now + 900.0, done=lambda pair=pair, done=done: len(pair.events(ImageAcknowledged)) > done)  # type: ignore[misc]
+            pair.run(pair.now + 900.0, done=lambda pair=pair, done=done: len(pair.events(PictureAcknowledged)) > done)  # type: ignore[misc]
         sent = packets(pair)
         shares[delay] = sum(isinstance(one, Repair) for one in sent) / sum(isinstance(one, Data) for one in sent)
     assert shares[0.05] == 0
@@ -212,7 +212,7 @@ def test_the_text_is_sent_twice_where_packets_get_lost() -> None:
         pair.greet()
         pair._drop = lambda from_sender, place, every=every: from_sender and place % every == every - 1  # type: ignore[misc]
         pair.offer(section(bytes(20_000)))
-        pair.run(600.0, done=lambda pair=pair: bool(pair.events(ImageAcknowledged)))  # type: ignore[misc]
+        pair.run(600.0, done=lambda pair=pair: bool(pair.events(PictureAcknowledged)))  # type: ignore[misc]
         assert pair.sender.loss is not None
         assert (pair.sender.loss > 0.03) == (copies == 2)
         number = pair.offer(TEXT, LINES)
@@ -229,8 +229,8 @@ def test_another_broadcaster_on_the_same_link() -> None:
         made.receive(encode_packet(greeting), 0.0)
         made.receive(encode_packet(offer), 0.0)
         told = made.take_events()
-        assert [type(event) for event in told] == [ImageFailed] * epoch + [OfferReceived, SectionReceived]
+        assert [type(event) for event in told] == [PictureAborted] * epoch + [OfferReceived, SectionReceived]
         (offered,) = [event for event in told if isinstance(event, OfferReceived)]
-        assert (offered.stream, offered.epoch) == (b"sea", epoch)
+        assert (offered.stream_id, offered.epoch) == (b"sea", epoch)
     made.disconnect(0.0)
-    assert [type(event) for event in made.take_events()] == [ImageFailed]
+    assert [type(event) for event in made.take_events()] == [PictureAborted]

@@ -7,11 +7,11 @@ import pytest
 from layercast_common.errors import DisconnectedError, LocalProtocolError, RemoteProtocolError
 from protocol.connection.events import (
     Event,
-    ImageAcknowledged,
-    ImageDone,
-    ImageFailed,
-    ImageRefused,
     OfferReceived,
+    PictureAborted,
+    PictureAcknowledged,
+    PictureDone,
+    PictureRefused,
     SectionReceived,
     Suspended,
     Welcomed,
@@ -45,7 +45,7 @@ def begun(seconds: float, *, reliable: bool = True, **options: object) -> Pair:
 
 def finish(pair: Pair) -> None:
     """Run until the picture is acknowledged."""
-    pair.run(pair.now + 600.0, done=lambda: bool(pair.events(ImageAcknowledged)))
+    pair.run(pair.now + 600.0, done=lambda: bool(pair.events(PictureAcknowledged)))
 
 
 def packets(pair: Pair, since: int = 0) -> list[Packet]:
@@ -70,7 +70,7 @@ def test_only_what_is_missing_is_sent_again(seconds: float) -> None:
     finish(pair)
     assert [event.resumed for event in pair.events(Welcomed)] == [False, True]
     assert pair.events(Welcomed)[0].session == pair.events(Welcomed)[1].session == pair.receiver.session
-    assert told(pair) == [OfferReceived, *[SectionReceived] * 3, ImageDone]
+    assert told(pair) == [OfferReceived, *[SectionReceived] * 3, PictureDone]
     assert [event.payload for event in pair.events(SectionReceived)] == [one.payload for one in PICTURE]
     again = {(one.section, one.fragment) for one in packets(pair, place) if isinstance(one, Data)}
     # Only what was in flight when the transport broke is doubtful.
@@ -99,9 +99,9 @@ def test_what_is_offered_while_nobody_is_there() -> None:
     with pytest.raises(LocalProtocolError, match="nothing to resume"):
         Pair(GSM).sender.resume(0.0)
     pair.reconnect()
-    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageFailed) and pair.events(ImageDone)))
-    assert [event.image for event in pair.events(ImageDone)] == [second]
-    assert [(event.image, event.code) for event in pair.events(ImageFailed)] == [(1, Code.CANCELLED)]
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(PictureAborted) and pair.events(PictureDone)))
+    assert [event.picture_id for event in pair.events(PictureDone)] == [second]
+    assert [(event.picture_id, event.code) for event in pair.events(PictureAborted)] == [(1, Code.CANCELLED)]
 
 
 def test_too_late() -> None:
@@ -111,7 +111,7 @@ def test_too_late() -> None:
     assert due == pytest.approx(pair.now + 120.0)
     pair.now = due
     (failed,) = pair.sessions.expire(pair.now)
-    assert isinstance(failed, ImageFailed)
+    assert isinstance(failed, PictureAborted)
     assert failed.code is Code.DISCONNECTED
     pair.reconnect()
     pair.run(pair.now + 0.5 + 2 * GSM.delay)
@@ -119,7 +119,7 @@ def test_too_late() -> None:
     assert Err(code=Code.UNKNOWN_SESSION) in answers
     finish(pair)
     assert [event.resumed for event in pair.events(Welcomed)] == [False, False]
-    assert told(pair)[-5:] == [OfferReceived, *[SectionReceived] * 3, ImageDone]
+    assert told(pair)[-5:] == [OfferReceived, *[SectionReceived] * 3, PictureDone]
 
 
 def test_another_epoch_is_another_session() -> None:
@@ -129,7 +129,7 @@ def test_another_epoch_is_another_session() -> None:
     pair.offer(TEXT)
     finish(pair)
     assert pair.sessions.suspended == 1
-    assert told(pair)[-3:] == [OfferReceived, SectionReceived, ImageDone]
+    assert told(pair)[-3:] == [OfferReceived, SectionReceived, PictureDone]
     assert [event.epoch for event in pair.events(OfferReceived)] == [0, 1]
 
 
@@ -141,7 +141,7 @@ def test_a_sender_that_was_started_again_goes_on() -> None:
     pair.greet()
     pair.sender.offer(b"head", PICTURE, image=1)
     finish(pair)
-    assert told(pair) == [OfferReceived, *[SectionReceived] * 3, ImageDone]
+    assert told(pair) == [OfferReceived, *[SectionReceived] * 3, PictureDone]
     assert [event.payload for event in pair.events(SectionReceived)] == [one.payload for one in PICTURE]
 
 
@@ -150,7 +150,7 @@ def test_a_link_with_smaller_packets() -> None:
     pair.reconnect(replace(GSM, mtu=115))
     place = len(pair.sending.sent)
     finish(pair)
-    assert told(pair) == [OfferReceived, *[SectionReceived] * 3, ImageDone]
+    assert told(pair) == [OfferReceived, *[SectionReceived] * 3, PictureDone]
     assert max(len(data) for _, data in pair.sending.sent[place:]) <= 115
     assert not any(isinstance(one, Data) and one.section == 0 for one in packets(pair, place))
 
@@ -170,10 +170,10 @@ def test_what_the_application_holds_is_not_told_again() -> None:
     assert told(pair) == []
     assert pair.receiver.held == 0
     # The OFFER, and what was on its way until the word came back.
-    assert pair.events(ImageAcknowledged)[0].cost.total < 1500
+    assert pair.events(PictureAcknowledged)[0].cost.total < 1500
     pair.sender.offer(b"head", [TEXT], image=5)
-    pair.run(pair.now + 60.0, done=lambda: len(pair.events(ImageAcknowledged)) == 2)
-    assert [event.image for event in pair.events(ImageDone)] == [5]
+    pair.run(pair.now + 60.0, done=lambda: len(pair.events(PictureAcknowledged)) == 2)
+    assert [event.picture_id for event in pair.events(PictureDone)] == [5]
 
 
 def test_the_newest_connection_of_a_sender_wins() -> None:
@@ -190,7 +190,7 @@ def test_the_newest_connection_of_a_sender_wins() -> None:
     assert (old.ended, old.finished, woken) == (Code.REPLACED, False, [True])
     assert decode_packet(old.next_packet(pair.now) or b"") == Err(code=Code.REPLACED)
     assert old.take_events() == []
-    assert told(pair) == [OfferReceived, *[SectionReceived] * 3, ImageDone]
+    assert told(pair) == [OfferReceived, *[SectionReceived] * 3, PictureDone]
 
 
 def test_another_sender_cannot_take_the_session() -> None:
@@ -215,7 +215,7 @@ def test_resuming_over_a_link_that_loses_packets(lost: int) -> None:
         place == (up if lost == 0 else -1) if from_sender else place == down + lost - 1
     )
     finish(pair)
-    assert told(pair) == [OfferReceived, *[SectionReceived] * 3, ImageDone]
+    assert told(pair) == [OfferReceived, *[SectionReceived] * 3, PictureDone]
     assert pair.sender.state is State.READY
 
 
@@ -233,14 +233,14 @@ def test_a_silent_link_suspends() -> None:
     pair._drop = lambda _from_sender, _place: False
     pair.reconnect()
     finish(pair)
-    assert told(pair)[-1] is ImageDone
+    assert told(pair)[-1] is PictureDone
 
 
 def test_a_sender_that_is_suspended_may_give_up() -> None:
     pair = begun(1.0)
     pair.sender.close()
     assert pair.sender.state is State.CLOSED
-    assert [type(event) for event in pair.sender.take_events()][:1] == [ImageRefused]
+    assert [type(event) for event in pair.sender.take_events()][:1] == [PictureRefused]
     with pytest.raises(LocalProtocolError):
         pair.sender.resume(pair.now)
 
@@ -265,8 +265,8 @@ def test_suspended_sessions_are_bounded() -> None:
         pair.run(pair.now + 1.0)
         pair.cut()
     assert pair.sessions.suspended == 2
-    assert [type(event) for event in pair.sessions.expire(pair.now)] == [ImageFailed] * 2
-    assert [type(event) for event in pair.sessions.close()] == [ImageFailed] * 2
+    assert [type(event) for event in pair.sessions.expire(pair.now)] == [PictureAborted] * 2
+    assert [type(event) for event in pair.sessions.close()] == [PictureAborted] * 2
     assert pair.sessions.next_expiry() is None
 
 
@@ -291,11 +291,11 @@ def test_resume_tells_of_what_is_complete_and_not_of_what_failed() -> None:
     pair.cut()
     pair._drop = lambda _from_sender, _: False
     pair.reconnect()
-    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageRefused)))
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(PictureRefused)))
     answers = [decode_packet(data) for _, data in pair.receiving.sent]
     assert [packet.have for packet in answers if isinstance(packet, Resume)] == [(Have(image=1, sections=1),)]
-    assert [event.image for event in pair.events(ImageAcknowledged)] == [1]
-    assert [event.image for event in pair.events(ImageRefused)] == [2]
+    assert [event.picture_id for event in pair.events(PictureAcknowledged)] == [1]
+    assert [event.picture_id for event in pair.events(PictureRefused)] == [2]
 
 
 def test_resume_tells_as_much_as_a_small_packet_can() -> None:
@@ -307,10 +307,10 @@ def test_resume_tells_as_much_as_a_small_packet_can() -> None:
     pair.run(pair.now + 1.2)
     pair.cut()
     pair.reconnect()
-    pair.run(pair.now + 120.0, done=lambda: len(pair.events(ImageAcknowledged)) == 8)
+    pair.run(pair.now + 120.0, done=lambda: len(pair.events(PictureAcknowledged)) == 8)
     (resume,) = [one for _, data in pair.receiving.sent if isinstance(one := decode_packet(data), Resume)]
     assert 0 < len(resume.have) < 8
-    assert len(pair.events(ImageDone)) == 8
+    assert len(pair.events(PictureDone)) == 8
     assert len(pair.events(SectionReceived)) == 16
 
 
@@ -323,7 +323,7 @@ def test_a_cancel_that_was_on_its_way() -> None:
     pair.cut()
     pair.reconnect()
     finish(pair)
-    assert pair.events(ImageAcknowledged)[0].dropped == pair.events(ImageDone)[0].dropped == (2,)
+    assert pair.events(PictureAcknowledged)[0].dropped == pair.events(PictureDone)[0].dropped == (2,)
 
 
 def test_a_link_that_is_too_small_for_what_is_under_way() -> None:
@@ -333,7 +333,7 @@ def test_a_link_that_is_too_small_for_what_is_under_way() -> None:
     pair.cut()
     pair.reconnect(replace(GSM, mtu=64))
     pair.run(pair.now + 10.0)
-    assert [event.code for event in pair.events(ImageRefused)] == [Code.TOO_LARGE]
+    assert [event.code for event in pair.events(PictureRefused)] == [Code.TOO_LARGE]
 
 
 def test_pictures_are_numbered_by_their_owner() -> None:
@@ -347,5 +347,5 @@ def test_pictures_are_numbered_by_their_owner() -> None:
     for number in (0, 2**32):
         with pytest.raises(LocalProtocolError, match="from 1 to 2\\^32 - 1"):
             pair.sender.offer(b"", [TEXT], image=number)
-    pair.run(pair.now + 60.0, done=lambda: len(pair.events(ImageDone)) == 3)
-    assert sorted(event.image for event in pair.events(ImageDone)) == [7, 40, 41]
+    pair.run(pair.now + 60.0, done=lambda: len(pair.events(PictureDone)) == 3)
+    assert sorted(event.picture_id for event in pair.events(PictureDone)) == [7, 40, 41]

@@ -29,7 +29,7 @@ from tests.support.simulation import World
 #: How long everything may take once the link is well again, in seconds.
 PATIENCE = 4 * 3600.0
 
-SMALL = Limits(open_images=3, peer_bytes=16 * 1024, early_packets=8, remembered=16)
+SMALL = Limits(open_pictures=3, peer_bytes=16 * 1024, early_packets=8, remembered=16)
 
 sections = st.builds(
     lambda seed, size, urgency, layer, incremental, lifetime: OutgoingSection(

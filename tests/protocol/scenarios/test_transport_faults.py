@@ -9,7 +9,7 @@ import pytest
 
 from layercast_common.errors import LayercastError
 from protocol import Driver, Limits, OutgoingSection, ReceiverConnection, SenderConnection, Sessions, decode_packet
-from protocol.connection.events import Event, ImageAcknowledged, ImageDone, OfferReceived, SectionReceived, Welcomed
+from protocol.connection.events import Event, OfferReceived, PictureAcknowledged, PictureDone, SectionReceived, Welcomed
 from protocol.transports.base import Transport
 from protocol.wire.packets import Data, Offer
 from tests.support.adversary import CARRIERS, PATIENCE
@@ -150,7 +150,7 @@ class Talk:
     def check(self) -> None:
         """Every section was told once, as it is."""
         assert [type(event) for event in self.told].count(OfferReceived) == 1
-        assert [type(event) for event in self.told].count(ImageDone) == 1
+        assert [type(event) for event in self.told].count(PictureDone) == 1
         sections = [event for event in self.told if isinstance(event, SectionReceived)]
         payloads = {event.index: event.payload for event in sections}
         assert len(sections) == len(payloads)
@@ -176,7 +176,7 @@ async def test_a_picture_survives(kind: Kind, fault: str, tmp_path: Path) -> Non
         async with talk.way(fates[fault]):
             await talk.until(lambda: has(talk.heard, Welcomed))
             talk.sender.offer(b"head", SECTIONS)
-            await talk.until(lambda: has(talk.heard, ImageAcknowledged))
+            await talk.until(lambda: has(talk.heard, PictureAcknowledged))
     talk.check()
 
 
@@ -192,9 +192,9 @@ async def test_a_way_that_breaks_off_costs_only_what_was_on_it(kind: Kind, tmp_p
             async with asyncio.timeout(PATIENCE):
                 while len(first.said) < 12:  # noqa: ASYNC110 - nobody tells of what was sent
                     await asyncio.sleep(0.01)
-        assert not has(talk.told, ImageDone)
+        assert not has(talk.told, PictureDone)
         async with talk.way() as second:
-            await talk.until(lambda: has(talk.heard, ImageAcknowledged))
+            await talk.until(lambda: has(talk.heard, PictureAcknowledged))
     talk.check()
     before, after = ([decode_packet(packet) for packet in way.said] for way in (first, second))
     assert not any(isinstance(packet, Offer) for packet in after)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from layercast_common.errors import ConnectError, DisconnectedError, LocalProtocolError
-from protocol.connection.events import Event, ImageAcknowledged, ImageDone, OfferReceived, SectionReceived, Welcomed
+from protocol.connection.events import Event, OfferReceived, PictureAcknowledged, PictureDone, SectionReceived, Welcomed
 from protocol.driver import Driver
 from protocol.receiving.connection import ReceiverConnection
 from protocol.sending.connection import SenderConnection
@@ -268,7 +268,7 @@ async def test_a_picture(station: Station) -> None:
     def hear(event: Event) -> None:
         if isinstance(event, Welcomed):
             welcomed.set()
-        if isinstance(event, ImageAcknowledged):
+        if isinstance(event, PictureAcknowledged):
             delivered.set()
 
     ours = await station.dial()
@@ -292,7 +292,7 @@ async def test_a_picture(station: Station) -> None:
     # Where packets are lost, the goodbye may be, too.
     assert all(end is None or (not ours.reliable and isinstance(end, DisconnectedError)) for end in ended)
     assert isinstance(told[0], OfferReceived)
-    assert isinstance(told[-1], ImageDone)
+    assert isinstance(told[-1], PictureDone)
     arrived = {event.index: event.payload for event in told if isinstance(event, SectionReceived)}
     assert [arrived[place] for place in range(3)] == payloads
 

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from layercast_common.errors import PacketError, RemoteProtocolError, UsageError
-from protocol.connection.events import ImageAcknowledged, ImageDone, OfferReceived, Welcomed
+from protocol.connection.events import OfferReceived, PictureAcknowledged, PictureDone, Welcomed
 from protocol.connection.states import State
 from protocol.link_profiles import LINKS
 from protocol.receiving.connection import ReceiverConnection
@@ -46,8 +46,8 @@ def test_a_picture_under_a_key() -> None:
     pair = keyed()
     pair.greet()
     pair.offer(*PICTURE)
-    pair.run(done=lambda: bool(pair.events(ImageAcknowledged)))
-    assert pair.events(ImageDone)
+    pair.run(done=lambda: bool(pair.events(PictureAcknowledged)))
+    assert pair.events(PictureDone)
     assert pair.sender.bad_packets == pair.receiver.bad_packets == 0
     assert max(len(data) for _, data in pair.sending.sent) <= pair.sender.packet_size + 8
 
@@ -83,7 +83,7 @@ def test_a_recorded_session_is_worth_nothing_to_another_receiver() -> None:
     pair = keyed()
     pair.greet()
     pair.offer(*PICTURE)
-    pair.run(done=lambda: bool(pair.events(ImageAcknowledged)))
+    pair.run(done=lambda: bool(pair.events(PictureAcknowledged)))
     pair.sender.close()
     pair.run(pair.now + 2.0)
     fresh = ReceiverConnection(session=b"other", key=key(3), now=0.0, limits=Limits(bad_packets=1000))
@@ -98,13 +98,13 @@ def test_replayed_and_returned_packets_change_nothing() -> None:
     pair = keyed(limits=Limits(bad_packets=1000))
     pair.greet()
     pair.offer(*PICTURE)
-    pair.run(done=lambda: bool(pair.events(ImageAcknowledged)))
-    told = len(pair.events(OfferReceived)), len(pair.events(ImageDone))
+    pair.run(done=lambda: bool(pair.events(PictureAcknowledged)))
+    told = len(pair.events(OfferReceived)), len(pair.events(PictureDone))
     said, answered = list(pair.sending.sent), list(pair.receiving.sent)
     for _, data in (*said, *answered):
         pair.receiver.receive(data, pair.now)
     pair.run(pair.now + 5.0)
-    assert (len(pair.events(OfferReceived)), len(pair.events(ImageDone))) == told
+    assert (len(pair.events(OfferReceived)), len(pair.events(PictureDone))) == told
     assert pair.sender.state is pair.receiver.state is State.READY
     # What it said itself is a forgery when it comes back.
     assert pair.receiver.bad_packets == len(answered)
@@ -161,8 +161,8 @@ def test_a_recorded_greeting_takes_no_session_over() -> None:
     assert intruder.next_packet(pair.now) is not None
     intruder.disconnect(pair.now)
     assert live.state is State.READY
-    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageAcknowledged)))
-    assert len(pair.events(ImageDone)) == 1
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(PictureAcknowledged)))
+    assert len(pair.events(PictureDone)) == 1
     assert pair.sessions.suspended == 0
 
 
@@ -173,9 +173,9 @@ def test_resuming_under_a_key() -> None:
     pair.run(pair.now + 1.0)
     pair.cut()
     pair.reconnect()
-    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageAcknowledged)))
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(PictureAcknowledged)))
     assert [event.resumed for event in pair.events(Welcomed)] == [False, True]
-    assert len(pair.events(OfferReceived)) == len(pair.events(ImageDone)) == 1
+    assert len(pair.events(OfferReceived)) == len(pair.events(PictureDone)) == 1
 
 
 def test_a_recorded_broadcast_is_no_conversation() -> None:

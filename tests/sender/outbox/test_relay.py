@@ -16,7 +16,7 @@ from codec.container.bitstream import Bitstream, Coder, Header, Section
 from codec.layers import Layer
 from layercast_common.errors import AuthenticationError, UsageError
 from layercast_common.http.server import open_socket
-from protocol.connection.events import ImageDone, OfferReceived, ReceiverEvent, SectionReceived
+from protocol.connection.events import OfferReceived, PictureDone, ReceiverEvent, SectionReceived
 from protocol.wire.limits import Limits
 from receiver.server import Server
 from sender.connection.sender import Sender
@@ -88,7 +88,7 @@ async def receiving(
 
 
 def pictures_in(events: list[ReceiverEvent]) -> list[int]:
-    return [event.image for event in events if isinstance(event, ImageDone)]
+    return [event.picture_id for event in events if isinstance(event, PictureDone)]
 
 
 async def test_what_is_posted_is_delivered(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ async def test_what_is_posted_is_delivered(tmp_path: Path) -> None:
             assert told[-1].delivery is not None
             offer = events[0]
             assert isinstance(offer, OfferReceived)
-            assert (offer.stream, offer.epoch, offer.jpeg_size) == (desk.outbox.stream, 0, 40_000)
+            assert (offer.stream_id, offer.epoch, offer.jpeg_size) == (desk.outbox.stream, 0, 40_000)
 
 
 async def test_until_empty_ends_when_all_is_delivered(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ async def test_a_restarted_sender_goes_on_under_the_same_numbers(tmp_path: Path)
                 await again.courier.run(until_empty=True)
             assert again.states() == ["delivered"] * 4
     assert sorted(pictures_in(events)) == [1, 2, 3, 4]
-    assert {event.stream for event in events if isinstance(event, OfferReceived)} == {again.outbox.stream}
+    assert {event.stream_id for event in events if isinstance(event, OfferReceived)} == {again.outbox.stream}
 
 
 async def test_a_pulled_cable_costs_only_what_was_in_it(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ async def test_a_receiver_that_holds_less_than_we_thought_gets_everything(
 ) -> None:
     """What it threw away to make room it takes in no more in the same session, and so it is offered in another."""
     events: list[ReceiverEvent] = []
-    async with receiving(events, limits=Limits(open_images=2)) as url:
+    async with receiving(events, limits=Limits(open_pictures=2)) as url:
         with bench(tmp_path, url, rate=60_000) as desk, caplog.at_level(logging.WARNING, "sender.outbox.relay"):
             for number in range(6):
                 await desk.courier.post(stream(1_500 + number))
@@ -251,7 +251,7 @@ async def test_a_receiver_that_takes_nothing_is_asked_ever_more_rarely(
     """It lets us in, as one whose disk is full does; that alone is no success."""
 
     def refuse(event: ReceiverEvent) -> None:
-        if isinstance(event, ImageDone) and len(waits()) < 3:
+        if isinstance(event, PictureDone) and len(waits()) < 3:
             raise UsageError("no room")
         events.append(event)
 

@@ -10,7 +10,7 @@ import aiomqtt
 import pytest
 
 from layercast_common.errors import AuthenticationError, ConnectError, DisconnectedError, ListenError, UsageError
-from protocol.connection.events import ImageDone, ReceiverEvent
+from protocol.connection.events import PictureDone, ReceiverEvent
 from protocol.transports.addresses import open_listener, open_transport
 from protocol.transports.base import DialOptions, ListenOptions, Transport
 from protocol.transports.mqtt import broker as mqtt_broker
@@ -113,7 +113,7 @@ async def test_pictures_are_kept_and_the_oldest_are_cleared(stream: str) -> None
     pictures = {int(topic.split("/")[2]) for topic in there if topic.startswith("pic/")}
     assert pictures == set(range(3, 3 + mqtt_links.KEPT_PICTURES))
     assert sum(topic.endswith("/o") for topic in there) == mqtt_links.KEPT_PICTURES
-    assert sum(isinstance(event, ImageDone) for event in events) == mqtt_links.KEPT_PICTURES + 2
+    assert sum(isinstance(event, PictureDone) for event in events) == mqtt_links.KEPT_PICTURES + 2
     assert "rx" not in await kept(stream)
 
 
@@ -211,7 +211,7 @@ async def test_both_ends_survive_the_brokers_death(tmp_path: Path) -> None:
                 delivery = await sending
             assert delivery.complete
             assert len(intake.sessions) == 1
-    assert sum(isinstance(event, ImageDone) for event in events) == 1
+    assert sum(isinstance(event, PictureDone) for event in events) == 1
 
 
 def access_rules(folder: Path) -> str:

@@ -9,7 +9,7 @@ from protocol.wire.limits import MAX_FRAGMENTS
 from protocol.wire.packets import Data, Offer, Repair
 
 
-class IncomingImage:
+class PictureReassembly:
     """A picture that was offered and is not finished.
 
     Args:
@@ -56,13 +56,13 @@ class IncomingImage:
         )
         return OfferReceived(
             session=session,
-            image=self.offer.image,
+            picture_id=self.offer.image,
             head=self.offer.head,
             sections=infos,
             jpeg_size=self.offer.jpeg_size,
             rate=rate,
             received=self.received,
-            stream=stream,
+            stream_id=stream,
             epoch=epoch,
         )
 
@@ -72,7 +72,7 @@ class IncomingImage:
         assert section.payload is not None
         return SectionReceived(
             session=session,
-            image=self.offer.image,
+            picture_id=self.offer.image,
             index=index,
             layer=section.entry.layer,
             coder=section.entry.coder,

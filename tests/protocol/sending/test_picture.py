@@ -6,19 +6,21 @@ import pytest
 
 from layercast_common.errors import LocalProtocolError
 from protocol.sending.fragmentation import OutgoingSection
-from protocol.sending.image import OutgoingImage
+from protocol.sending.picture import OutgoingPicture
 from protocol.sending.scheduler import OFFER
 from protocol.wire.encoding import encode_packet
 from protocol.wire.limits import MAX_FRAGMENTS, MAX_HEAD, MAX_INLINE, MAX_SECTION, MAX_SECTIONS
 from tests.support.connection_pair import section
 
 
-def image(*sections: OutgoingSection, head: bytes = b"head", packet: int = 64, mtu: int = 1400) -> OutgoingImage:
+def image(*sections: OutgoingSection, head: bytes = b"head", packet: int = 64, mtu: int = 1400) -> OutgoingPicture:
     """A picture, cut for a slow link."""
-    return OutgoingImage(number=1, head=head, sections=sections, jpeg_size=0, packet=packet, mtu=mtu, deadline=math.inf)
+    return OutgoingPicture(
+        number=1, head=head, sections=sections, jpeg_size=0, packet=packet, mtu=mtu, deadline=math.inf
+    )
 
 
-def drain(made: OutgoingImage) -> list[tuple[int, int]]:
+def drain(made: OutgoingPicture) -> list[tuple[int, int]]:
     """Send all that there is to send."""
     order = []
     while candidates := list(made.candidates()):

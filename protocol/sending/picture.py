@@ -19,7 +19,7 @@ Plan = Callable[[int, int, int], int]
 UrgencyOf = Callable[[int, int, int], int]
 
 
-class OutgoingImage:
+class OutgoingPicture:
     """A picture's sections, cut for the link, and how far each has come.
 
     Args:
