@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import cast
 
 from layercast_common.errors import LayercastError, ProtocolError, TransportError, UsageError
 from protocol.connection.events import (
@@ -25,6 +24,7 @@ from protocol.connection.events import (
 )
 from protocol.driver import Driver
 from protocol.receiving.connection import ReceiverConnection
+from protocol.receiving.options import ReceiverOptions
 from protocol.receiving.reassembly import Held, holds_nothing
 from protocol.receiving.sessions import Sessions
 from protocol.transports.addresses import open_listener
@@ -104,17 +104,22 @@ class Server:
         if not self._wanted:
             raise UsageError("a receiver listens on at least one address")
         self._permissions = permissions
-        self._held = held
-        self._shared_key = shared_key
         self._on_event = on_event
         self._options = ListenOptions(
             ssl=ssl, trust=trust, origins=tuple(origins), admits=self._admits, ice_servers=tuple(ice_servers)
         )
         self._limits = limits or Limits()
         self._sessions = Sessions(self._limits)
+        self._receiver_options = ReceiverOptions(
+            admit=None if permissions is None else permissions.judge,
+            limits=self._limits,
+            held=held,
+            sessions=self._sessions,
+            key=shared_key,
+        )
         self._expiring: asyncio.Task[None] | None = None
         self._listeners: list[Listener] = []
-        self._peers: dict[asyncio.Task[None], tuple[ReceiverConnection, Driver]] = {}
+        self._peers: dict[asyncio.Task[None], tuple[ReceiverConnection, Driver[ReceiverEvent]]] = {}
         self._addresses: Counter[str] = Counter()
         self._bad_packets = 0
         self._leaving = False
@@ -182,21 +187,17 @@ class Server:
     async def _take_in(self, transport: Transport) -> None:
         connection = ReceiverConnection(
             session=secrets.token_bytes(4),
-            admit=None if self._permissions is None else self._permissions.judge,
-            held=self._held,
-            sessions=self._sessions,
-            limits=self._limits,
             mtu=transport.mtu,
             one_way=transport.one_way,
-            key=self._shared_key,
-            stream=transport.stream,
+            stream_id=transport.stream_id,
             now=asyncio.get_running_loop().time(),
+            options=self._receiver_options,
         )
         driver = Driver(
             connection, transport, partial(self._tell, connection), stall_seconds=self._limits.stall_seconds
         )
         if self._leaving or self._is_full(transport.peer):
-            connection.refuse(Code.GOING_AWAY if self._leaving else Code.BUSY)
+            connection.abort(Code.GOING_AWAY if self._leaving else Code.BUSY)
         task = asyncio.current_task()
         assert task is not None
         self._peers[task] = (connection, driver)
@@ -239,9 +240,9 @@ class Server:
             len(self._peers) >= self._limits.sessions or self._addresses[address] >= self._limits.sessions_per_address
         )
 
-    async def _tell(self, connection: ReceiverConnection, event: object) -> None:
+    async def _tell(self, connection: ReceiverConnection, event: ReceiverEvent) -> None:
         try:
-            await self._pass_on(cast(ReceiverEvent, event))
+            await self._pass_on(event)
         except Exception as error:
             # What we could not take in must not be acknowledged, nor count as held: the sender is to try again later.
             known = isinstance(error, LayercastError)
@@ -249,4 +250,4 @@ class Server:
             # One that is known was told already by whom it happened to, once and not for every session.
             level = logging.INFO if known else logging.ERROR
             _log.log(level, message, connection.session, error, exc_info=None if known else error)
-            connection.refuse(Code.INTERNAL)
+            connection.abort(Code.INTERNAL)

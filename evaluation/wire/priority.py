@@ -22,6 +22,7 @@ from protocol.connection.events import OfferReceived
 from protocol.driver import Driver
 from protocol.link_profiles import LINKS, LinkProfile, parse_link
 from protocol.receiving.connection import ReceiverConnection
+from protocol.receiving.options import ReceiverOptions
 from protocol.sending.fragmentation import OutgoingSection
 from protocol.transports.memory import memory_pair
 from protocol.wire.limits import Limits
@@ -148,7 +149,7 @@ async def _over_websocket(link: LinkProfile, offers: _Offers) -> AsyncIterator[S
 async def _over_memory(link: LinkProfile, offers: _Offers) -> AsyncIterator[Sender]:
     ours, theirs = memory_pair(link)
     limits = Limits()
-    connection = ReceiverConnection(session=b"virtual", limits=limits, mtu=theirs.mtu, now=0.0)
+    connection = ReceiverConnection(session=b"virtual", mtu=theirs.mtu, now=0.0, options=ReceiverOptions(limits=limits))
     driver = Driver(connection, theirs, offers.note, stall_seconds=limits.stall_seconds)
     receiving = asyncio.create_task(driver.run(), name="receiver")
     async with Sender("memory", transport=ours) as sender:

@@ -28,6 +28,7 @@ from protocol.connection.events import Event, OfferReceived, PictureDone, Sectio
 from protocol.driver import Driver
 from protocol.link_profiles import LINKS, LinkProfile, parse_link
 from protocol.receiving.connection import ReceiverConnection
+from protocol.receiving.options import ReceiverOptions
 from protocol.sending.fragmentation import OutgoingSection
 from protocol.transports.memory import memory_pair
 from protocol.wire.limits import Limits
@@ -147,7 +148,9 @@ async def soak(link: LinkProfile, *, seconds: float = 3600.0, seed: int = 0) -> 
     watch = _Watch(loop)
     ours, theirs = memory_pair(link, seed=seed)
     limits = Limits()
-    receiver = ReceiverConnection(session=b"soak", limits=limits, mtu=theirs.mtu, now=loop.time())
+    receiver = ReceiverConnection(
+        session=b"soak", mtu=theirs.mtu, now=loop.time(), options=ReceiverOptions(limits=limits)
+    )
     receiving = asyncio.create_task(
         Driver(receiver, theirs, watch.note, stall_seconds=limits.stall_seconds).run(), name="receiver"
     )

@@ -1,317 +1,247 @@
-"""One picture on its way out: what of it was sent, lost, acknowledged and given up."""
+"""The delivery state of one outgoing picture: sent, lost, acknowledged and cancelled parts."""
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from protocol.connection.events import Cost
-from protocol.recovery.reed_solomon import repair_pieces
-from protocol.sending.fragmentation import LAST_NUMBER, OutgoingSection, cut_picture
-from protocol.sending.fragments import Fragment, FragmentTracker, no_repair
+from protocol.recovery.window import PacketSizes
+from protocol.sending.fragmentation import OutgoingSection, PictureToSend, fragment_picture
+from protocol.sending.fragments import Fragment, FragmentTracker, RepairPolicy, no_repair
+from protocol.sending.lifetimes import Lifetimes
 from protocol.sending.scheduler import OFFER, Candidate
 from protocol.wire.fields import Have, indices_of
 from protocol.wire.packets import Data, Offer, Repair
-from protocol.wire.seals import CHECKSUM
 
-#: How many repair packets a group deserves: of so many fragments, at an urgency, of a picture of so many packets.
-Plan = Callable[[int, int, int], int]
+#: Returns how many repair packets a group gets: (its fragments, its urgency, packets of the picture).
+RepairCount = Callable[[int, int, int], int]
 
-#: At which urgency a layer is sent, if not at its own: (image, layer, its own).
+#: Returns the urgency of a layer: (picture_id, layer, the sender's urgency).
 UrgencyOf = Callable[[int, int, int], int]
 
 
 class OutgoingPicture:
-    """A picture's sections, cut for the link, and how far each has come.
+    """A picture fragmented for the link, and the delivery state of its sections.
 
     Args:
-        number: the picture's number.
-        head: opaque header, at most 256 bytes.
-        sections: in the stream's order.
-        jpeg_size: bytes of a JPEG of the original; 0 if unknown.
-        packet: the size that packets should have on this link, in bytes.
-        mtu: the size that they must not exceed, in bytes.
-        check: bytes of the check behind every packet.
-        deadline: when what is left is no longer worth sending, in seconds of the connection's clock.
+        picture: the picture.
+        sizes: the packet sizes of the link.
+
+    Attributes:
+        picture: as above.
+        fragmented: the picture as fragmented for the link.
+        lifetimes: when parts of it expire.
 
     Raises:
-        LocalProtocolError: the picture breaks a limit of the protocol, or its table does not fit into one packet.
+        LocalProtocolError: the packets are too small for the picture or its section table.
     """
 
-    def __init__(
-        self,
-        *,
-        number: int,
-        head: bytes,
-        sections: Sequence[OutgoingSection],
-        jpeg_size: int,
-        packet: int,
-        mtu: int,
-        check: int = CHECKSUM.size,
-        deadline: float = math.inf,
-    ) -> None:
-        self.number = number
-        self._packet = packet
-        self.deadline = deadline
-        self._cut = cut_picture(
-            number=number,
-            head=head,
-            sections=sections,
-            jpeg_size=jpeg_size,
-            mortal=not math.isinf(deadline),
-            packet=packet,
-            mtu=mtu,
-            check=check,
-        )
-        self._began: float | None = None
-        self._expiries: dict[int, float] = {}
-        self._offer_run = FragmentTracker(1)
-        self._runs = {index: FragmentTracker(count) for index, count in self._cut.counts.items()}
-        # The sections that were given up, and the receiver does not know.
-        self._unheard = 0
-        self._told: set[int] = set()
+    def __init__(self, picture: PictureToSend, sizes: PacketSizes) -> None:
+        self.picture = picture
+        self.lifetimes = Lifetimes(picture)
+        self.fragmented = fragment_picture(picture, sizes)
+        self._offer_tracker = FragmentTracker(1)
+        self._trackers = {index: FragmentTracker(count) for index, count in self.fragmented.counts.items()}
+        # Dropped sections whose CANCEL the receiver has not acknowledged, bit i for section i.
+        self._unannounced = 0
+        self._reported: set[int] = set()
         self._packets = 0
         self._total = 0
-        self._section_bytes = [0] * len(sections)
+        self._section_bytes = [0] * len(picture.sections)
+
+    @property
+    def picture_id(self) -> int:
+        """The picture's number."""
+        return self.picture.picture_id
 
     @property
     def sections(self) -> tuple[OutgoingSection, ...]:
-        """What it consists of."""
-        return self._cut.sections
-
-    @property
-    def size(self) -> int:
-        """Bytes of its sections."""
-        return sum(len(section.payload) for section in self.sections)
-
-    @property
-    def largest_packet(self) -> int:
-        """The largest packet that it may need, in bytes."""
-        return self._cut.largest
-
-    @property
-    def packet_size(self) -> int:
-        """The size that its packets were cut to, in bytes."""
-        return self._packet
+        """The picture's sections."""
+        return self.picture.sections
 
     @property
     def offered(self) -> bool:
-        """Whether its OFFER has left, or the receiver had it before."""
-        return self._offer_run.begun or self._offer_run.done
+        """Whether the OFFER was sent, or the receiver holds it already."""
+        return self._offer_tracker.begun or self._offer_tracker.done
 
     @property
     def done(self) -> bool:
-        """Whether the receiver holds every section that was not given up, and knows which were."""
-        return (
-            self._offer_run.done and not self._unheard and all(run.done or run.dropped for run in self._runs.values())
-        )
+        """Whether the receiver holds every section that is not dropped, and knows which are dropped."""
+        delivered = all(tracker.done or tracker.dropped for tracker in self._trackers.values())
+        return self._offer_tracker.done and not self._unannounced and delivered
 
     @property
     def dropped(self) -> tuple[int, ...]:
-        """The sections that were given up before the receiver held them."""
-        return tuple(index for index, run in self._runs.items() if run.dropped and not run.done)
+        """The sections that were dropped before the receiver held them."""
+        return tuple(index for index, tracker in self._trackers.items() if tracker.dropped and not tracker.done)
 
     @property
     def cost(self) -> Cost:
-        """What the picture has cost on the wire so far."""
+        """The cost of the picture on the wire so far."""
         return Cost(packets=self._packets, total=self._total, sections=tuple(self._section_bytes))
 
-    def start(self, now: float) -> None:
-        """Let its time begin, if it has not."""
-        if self._began is None:
-            self._began = now
-            lifetimes = ((index, section.lifetime) for index, section in enumerate(self.sections))
-            self._expiries = {index: now + lifetime for index, lifetime in lifetimes if not math.isinf(lifetime)}
-
     def mask_from(self, layer: int) -> int:
-        """The sections of the layers from one on, bit i for section i."""
+        """Return the sections of a layer and of all later layers, bit i for section i."""
         return sum(1 << index for index, section in enumerate(self.sections) if section.layer >= layer)
 
-    def offer(self, pn: int) -> Offer:
-        """The OFFER packet under a packet number."""
-        plain = self._cut.offer
-        return Offer(
-            pn=pn,
-            image=plain.image,
-            head=plain.head,
-            fragment_size=plain.fragment_size,
-            sections=plain.sections,
-            inline=plain.inline,
-            jpeg_size=plain.jpeg_size,
-            lifetime=self._lifetime_ms() if plain.lifetime else 0,
-        )
+    def packet(self, candidate: Candidate, pn: int) -> Offer | Data | Repair:
+        """Return the packet of a candidate, with a packet number."""
+        section, fragment = candidate.section, candidate.fragment
+        if section == OFFER:
+            return self.fragmented.offer_packet(pn, self.lifetimes.milliseconds())
+        if candidate.repair:
+            group = self._trackers[section].group_of(fragment)
+            return self.fragmented.repair_packet(pn, section, group, candidate.repair - 1)
+        return self.fragmented.data_packet(pn, section, fragment)
 
-    def data(self, pn: int, section: int, fragment: int) -> Data:
-        """A DATA packet under a packet number."""
-        payload = self._cut.fragment(section, fragment)
-        return Data(pn=pn, image=self.number, section=section, fragment=fragment, payload=payload)
+    def candidates(
+        self, repair_count: RepairCount | None = None, urgency_of: UrgencyOf | None = None
+    ) -> Iterator[Candidate]:
+        """Yield the next packet of the OFFER and of each section. The OFFER precedes all sections.
 
-    def repair(self, pn: int, section: int, fragment: int, repair: int) -> Repair:
-        """A REPAIR packet under a packet number: of the group that a fragment is in, its `repair`th."""
-        number, group = self._runs[section].group_of(fragment)
-        pieces = [self._cut.fragment(section, one) for one in group]
-        (payload,) = repair_pieces(pieces, 1, first=repair - 1)
-        return Repair(pn=pn, image=self.number, section=section, group=number, index=repair - 1, payload=payload)
-
-    def candidates(self, plan: Plan | None = None, urgency_of: UrgencyOf | None = None) -> Iterator[Candidate]:
-        """Each run's next packet. Nothing leaves before the OFFER has left once."""
+        Args:
+            repair_count: the repair policy; no repair by default.
+            urgency_of: overrides the urgencies.
+        """
         urgencies = [
-            section.urgency if urgency_of is None else urgency_of(self.number, section.layer, section.urgency)
+            section.urgency if urgency_of is None else urgency_of(self.picture_id, section.layer, section.urgency)
             for section in self.sections
         ]
         first = min(urgencies)
-        packets = 1 + sum(self._cut.counts.values())
-        piece = self._offer_run.next(no_repair if plan is None else _at(plan, first, packets))
-        if piece is not None:
-            yield self._candidate(OFFER, piece, first)
+        fragment = self._offer_tracker.next_fragment(self._repair_policy(repair_count, first))
+        if fragment is not None:
+            yield self._candidate(OFFER, fragment, first)
         if not self.offered:
             return
-        for index, run in self._runs.items():
-            urgency = urgencies[index]
-            piece = run.next(no_repair if plan is None else _at(plan, urgency, packets))
-            if piece is not None:
-                yield self._candidate(index, piece, urgency)
+        for index, tracker in self._trackers.items():
+            fragment = tracker.next_fragment(self._repair_policy(repair_count, urgencies[index]))
+            if fragment is not None:
+                yield self._candidate(index, fragment, urgencies[index])
 
-    def sent(self, candidate: Candidate, size: int) -> None:
-        """Note that a packet of `size` bytes left."""
+    def on_packet_sent(self, candidate: Candidate, size: int) -> None:
+        """Advance past a candidate that was sent in a packet of `size` bytes, and add its cost."""
         section = candidate.section
-        self._run(section).sent(Fragment(candidate.fragment, candidate.retransmit, candidate.repair))
+        fragment = Fragment(candidate.fragment, candidate.retransmit, candidate.repair)
+        self._tracker(section).on_packet_sent(fragment)
         self._packets += 1
         self._total += size
         if section == OFFER:
-            for index in self._cut.inline:
+            for index in self.fragmented.inline:
                 self._section_bytes[index] += len(self.sections[index].payload)
         else:
             self._section_bytes[section] += size
 
-    def lost(self, section: int, fragment: int) -> None:
-        """Note that a packet must be sent again, unless its content has arrived otherwise."""
-        self._run(section).lost(fragment)
+    def on_packet_lost(self, section: int, fragment: int) -> None:
+        """Schedule a retransmission, unless the content is acknowledged."""
+        self._tracker(section).on_packet_lost(fragment)
 
-    def arrived(self, section: int, fragment: int) -> list[int]:
-        """Note that a packet arrived; gives the sections that are complete by it, each once."""
-        self._run(section).arrived([fragment])
+    def on_packet_acked(self, section: int, fragment: int) -> list[int]:
+        """Mark a fragment as held by the receiver; return the newly complete sections."""
+        self._tracker(section).on_acked([fragment])
         return self._newly_done()
 
-    def arrived_whole(self, mask: int) -> list[int]:
-        """Note the receiver's word on complete sections, bit i for section i; gives those that are news, each once."""
+    def on_sections_acked(self, mask: int) -> list[int]:
+        """Mark sections as held by the receiver, bit i for section i; return the newly complete ones."""
         if mask:
-            self._offer_run.finish()
-        for index, run in self._runs.items():
+            self._offer_tracker.on_all_acked()
+        for index, tracker in self._trackers.items():
             if mask >> index & 1:
-                run.finish()
+                tracker.on_all_acked()
         return self._newly_done()
 
-    def learn(self, have: Have) -> list[int]:
-        """Note what the receiver holds of it from before; gives the sections that are news, each once.
+    def on_resume(self, have: Have) -> list[int]:
+        """Mark the data that the receiver holds from an earlier transport; return the newly complete sections.
 
-        Of a picture that was cut otherwise, only whole sections are of use, and it must be offered again.
+        If the picture is fragmented differently now, only complete sections count, and the OFFER is sent again.
         """
-        if have.fragment_size in (0, self._cut.offer.fragment_size):
-            self._offer_run.finish()
+        if have.fragment_size in (0, self.fragmented.offer.fragment_size):
+            self._offer_tracker.on_all_acked()
             for part in have.parts:
-                if part.section in self._runs:
-                    self._runs[part.section].arrived(indices_of(part.fragments))
-        for index, run in self._runs.items():
+                if part.section in self._trackers:
+                    self._trackers[part.section].on_acked(indices_of(part.fragments))
+        for index, tracker in self._trackers.items():
             if have.sections >> index & 1:
-                run.finish()
+                tracker.on_all_acked()
         return self._newly_done()
 
-    def restart(self) -> int:
-        """Note that nobody knows what arrived, or was heard to be given up; gives the latter, bit i for section i."""
-        for run in (self._offer_run, *self._runs.values()):
-            run.restart()
-        self._unheard = sum(1 << index for index in self.dropped)
-        return self._unheard
+    def reset(self) -> int:
+        """Start over: nothing is known to have arrived. Return the dropped sections to announce again, bit i for i."""
+        for tracker in (self._offer_tracker, *self._trackers.values()):
+            tracker.reset()
+        self._unannounced = sum(1 << index for index in self.dropped)
+        return self._unannounced
 
-    def recut(self, *, packet: int, mtu: int, check: int) -> None:
-        """Cut what is left anew, for a link with smaller packets.
+    def refragment(self, sizes: PacketSizes) -> None:
+        """Fragment the picture again, for a link with smaller packets.
 
         Raises:
-            LocalProtocolError: that is not possible.
+            LocalProtocolError: the packets are too small.
         """
-        offer = self._cut.offer
-        self._packet = packet
-        self._cut = cut_picture(
-            number=self.number,
-            head=offer.head,
-            sections=self.sections,
-            jpeg_size=offer.jpeg_size,
-            mortal=not math.isinf(self.deadline),
-            packet=packet,
-            mtu=mtu,
-            check=check,
-        )
-        self._offer_run = FragmentTracker(1)
-        given_up = self.dropped
-        self._runs = {index: FragmentTracker(count) for index, count in self._cut.counts.items()}
-        for index in set(given_up) & self._runs.keys():
-            self._runs[index].dropped = True
+        self.fragmented = fragment_picture(self.picture, sizes)
+        self._offer_tracker = FragmentTracker(1)
+        dropped = self.dropped
+        self._trackers = {index: FragmentTracker(count) for index, count in self.fragmented.counts.items()}
+        for index in set(dropped) & self._trackers.keys():
+            self._trackers[index].dropped = True
 
-    def want(self, mask: int, fragments: bytes) -> None:
-        """Note what the receiver asks for: sections, or some fragments of one, or with none of these the OFFER."""
+    def retransmit(self, mask: int, fragments: bytes) -> None:
+        """Send sections again, or the fragments of one section in a bitmap, or the OFFER if `mask` is 0."""
         if not mask:
-            self._offer_run.want(None)
-        asked = indices_of(fragments) if fragments else None
-        for index, run in self._runs.items():
+            self._offer_tracker.retransmit(None)
+        indices = indices_of(fragments) if fragments else None
+        for index, tracker in self._trackers.items():
             if mask >> index & 1:
-                run.want(asked)
+                tracker.retransmit(indices)
 
-    def drop(self, mask: int, *, heard: bool = False) -> int:
-        """Give up sections, as far as the receiver does not hold them; gives those, bit i for section i.
+    def drop(self, mask: int, *, announce: bool = True) -> int:
+        """Drop the sections of a mask that the receiver does not hold; return them, bit i for section i.
 
-        Unless it was the receiver's wish, the picture is not done before the receiver has heard of it.
+        Args:
+            mask: bit i for section i.
+            announce: whether the picture is done only after the receiver acknowledges the CANCEL.
         """
         dropped = 0
-        for index, run in self._runs.items():
-            if mask >> index & 1 and not run.done and not run.dropped:
-                run.dropped = True
+        for index, tracker in self._trackers.items():
+            if mask >> index & 1 and not tracker.done and not tracker.dropped:
+                tracker.dropped = True
                 dropped |= 1 << index
-        if not heard:
-            self._unheard |= dropped
+        if announce:
+            self._unannounced |= dropped
         return dropped
 
-    def heard(self, mask: int) -> None:
-        """Note that the receiver knows that sections will not come."""
-        self._unheard &= ~mask
-
-    def expired(self, now: float) -> int:
-        """The sections whose time is over, bit i for section i."""
-        return sum(1 << index for index, expiry in self._expiries.items() if now >= expiry)
+    def on_cancel_acked(self, mask: int) -> None:
+        """Mark dropped sections as known to the receiver, bit i for section i."""
+        self._unannounced &= ~mask
 
     def next_expiry(self) -> float:
-        """When time takes something of it next, in seconds."""
-        open_sections = (
-            expiry
-            for index, expiry in self._expiries.items()
-            if index in self._runs and not (self._runs[index].done or self._runs[index].dropped)
+        """Return when the next open section expires, in seconds; infinite if none does."""
+        return self.lifetimes.next_expiry(
+            index for index, tracker in self._trackers.items() if not (tracker.done or tracker.dropped)
         )
-        return min(open_sections, default=math.inf)
 
-    def _candidate(self, section: int, piece: Fragment, urgency: int) -> Candidate:
+    def _repair_policy(self, repair_count: RepairCount | None, urgency: int) -> RepairPolicy:
+        if repair_count is None:
+            return no_repair
+        packets = self.fragmented.packets
+        return lambda fragments: repair_count(fragments, urgency, packets)
+
+    def _candidate(self, section: int, fragment: Fragment, urgency: int) -> Candidate:
         return Candidate(
             urgency=urgency,
-            image=self.number,
-            retransmit=piece.again,
+            picture_id=self.picture_id,
+            retransmit=fragment.retransmit,
             incremental=section != OFFER and self.sections[section].incremental,
             section=section,
-            fragment=piece.fragment,
-            repair=piece.repair,
+            fragment=fragment.index,
+            repair=fragment.repair,
         )
 
-    def _run(self, section: int) -> FragmentTracker:
-        return self._offer_run if section == OFFER else self._runs[section]
-
-    def _lifetime_ms(self) -> int:
-        assert self._began is not None, "a picture is started before it is offered"
-        return min(LAST_NUMBER, max(1, math.ceil(1000 * (self.deadline - self._began))))
+    def _tracker(self, section: int) -> FragmentTracker:
+        return self._offer_tracker if section == OFFER else self._trackers[section]
 
     def _newly_done(self) -> list[int]:
-        if not self._offer_run.done:
+        if not self._offer_tracker.done:
             return []
-        complete = (index for index in range(len(self.sections)) if index not in self._runs or self._runs[index].done)
-        news = [index for index in complete if index not in self._told]
-        self._told.update(news)
+        trackers = self._trackers
+        complete = (index for index in range(len(self.sections)) if index not in trackers or trackers[index].done)
+        news = [index for index in complete if index not in self._reported]
+        self._reported.update(news)
         return news
-
-
-def _at(plan: Plan, urgency: int, packets: int) -> Callable[[int], int]:
-    return lambda size: plan(size, urgency, packets)

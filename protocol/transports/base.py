@@ -28,7 +28,7 @@ class Transport(ABC):
     ordered: bool
     overhead: int = 0
     one_way: bool = False
-    stream: bytes = b""
+    stream_id: bytes = b""
     rate_hint: float
     peer: str
 

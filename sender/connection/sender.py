@@ -11,12 +11,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from layercast_common.errors import ConnectError, DisconnectedError, LayercastError, RemoteProtocolError
-from protocol.connection.events import Closed, Event, PictureRefused, Welcomed
+from protocol.connection.events import Closed, Event, PictureRefused, SenderEvent, Welcomed
 from protocol.connection.states import State
 from protocol.driver import Driver
 from protocol.link_profiles import LinkProfile
+from protocol.recovery.path import PathOptions
 from protocol.sending.connection import SenderConnection
 from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.handshake import SenderIdentity
 from protocol.transports.base import DialOptions, Transport
 from protocol.wire.codes import Code, error_of
 from protocol.wire.limits import Limits
@@ -109,16 +111,10 @@ class Sender:
         transport = await self._dialler.open()
         self._connection = SenderConnection(
             now=loop.time(),
-            token=self._token,
-            stream=self._stream,
-            epoch=self._epoch,
-            rate=self._dialler.rate_over(transport),
-            mtu=transport.mtu,
-            overhead=transport.overhead,
-            reliable=transport.reliable,
             resumable=self._dialler.comes_back,
-            one_way=transport.one_way,
             key=self._shared_key,
+            identity=SenderIdentity(token=self._token, stream_id=self._stream, epoch=self._epoch),
+            path=self._path_over(transport),
         )
         self._driver = self._drive(transport)
         self._welcome = loop.create_future()
@@ -157,27 +153,27 @@ class Sender:
     @property
     def rate(self) -> float:
         """The link's rate as told or measured, in bit/s."""
-        return self._connection.rate
+        return self._connection.statistics.rate
 
     @property
     def round_trip(self) -> float:
         """The link's round trip, smoothed, in seconds."""
-        return self._connection.round_trip
+        return self._connection.statistics.round_trip
 
     @property
     def unacknowledged(self) -> int:
         """Bytes in flight."""
-        return self._connection.unacknowledged
+        return self._connection.statistics.bytes_in_flight
 
     @property
     def packets_sent(self) -> int:
         """Packets that left, repeated ones included."""
-        return self._connection.packets_sent
+        return self._connection.statistics.packets_sent
 
     @property
     def packets_lost(self) -> int:
         """Packets that were lost on the way, and sent again where they still mattered."""
-        return self._connection.packets_lost
+        return self._connection.statistics.packets_lost
 
     async def wait_closed(self) -> LayercastError:
         """Wait until the connection has ended for good; gives the error that tells why."""
@@ -238,7 +234,7 @@ class Sender:
             if self._connection.state is State.CLOSED:
                 raise await self.wait_closed()
             deadline = math.inf if lifetime is None else began + lifetime
-            image = self._connection.offer(head, sections, jpeg_size=jpeg_size, deadline=deadline, image=image)
+            image = self._connection.offer(head, sections, jpeg_size=jpeg_size, deadline=deadline, picture_id=image)
             tracked = Tracked(sections, began, on_progress)
             with self._tracker.tracking(image, tracked):
                 self._driver.wake()
@@ -277,13 +273,7 @@ class Sender:
                 self._drain_events()
                 break
             now = asyncio.get_running_loop().time()
-            self._connection.resume(
-                now,
-                mtu=transport.mtu,
-                overhead=transport.overhead,
-                reliable=transport.reliable,
-                rate=self._dialler.rate_over(transport),
-            )
+            self._connection.resume(now, self._path_over(transport))
             self._driver = self._drive(transport)
         if self._welcome is not None and not self._welcome.done():
             if isinstance(error, DisconnectedError):
@@ -299,9 +289,18 @@ class Sender:
             await self._driver.run()
         except (RemoteProtocolError, DisconnectedError) as failure:
             return failure
-        return error_of(self._connection.ended or Code.DONE)
+        return error_of(self._connection.close_code or Code.DONE)
 
-    def _drive(self, transport: Transport) -> Driver:
+    def _path_over(self, transport: Transport) -> PathOptions:
+        return PathOptions(
+            rate=self._dialler.rate_over(transport),
+            mtu=transport.mtu,
+            overhead=transport.overhead,
+            reliable=transport.reliable,
+            one_way=transport.one_way,
+        )
+
+    def _drive(self, transport: Transport) -> Driver[SenderEvent]:
         return Driver(self._connection, transport, self._on_event, stall_seconds=Limits().stall_seconds)
 
     def _drain_events(self) -> None:

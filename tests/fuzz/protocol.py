@@ -36,6 +36,9 @@ from protocol import (
 )
 from protocol.connection.base import Connection
 from protocol.connection.states import State
+from protocol.receiving.options import ReceiverOptions
+from protocol.recovery.path import PathOptions
+from protocol.sending.handshake import SenderIdentity
 from protocol.wire.limits import MAX_PACKET, Limits
 from tests.fuzz.choices import Chance, Dice
 from tests.fuzz.packets import hostile_bytes, packet
@@ -98,27 +101,24 @@ class _Talk:
         self._reliable = bool(dice.below(2))
         self._sender = SenderConnection(
             now=0.0,
-            stream=b"fuzz",
-            reliable=self._reliable,
-            rate=dice.pick((0.0, 2400.0)),
             resumable=bool(dice.below(2)),
-            one_way=self._one_way,
+            identity=SenderIdentity(stream_id=b"fuzz"),
+            path=PathOptions(reliable=self._reliable, rate=dice.pick((0.0, 2400.0)), one_way=self._one_way),
         )
         self._receiver = self._new_receiver()
         self._travelling: tuple[deque[bytes], deque[bytes]] = (deque(), deque())
 
     @property
-    def _ends(self) -> tuple[Connection, Connection]:
+    def _ends(self) -> tuple[Connection[Any], Connection[Any]]:
         return self._sender, self._receiver
 
     def _new_receiver(self) -> ReceiverConnection:
         return ReceiverConnection(
             session=self._dice.data(4),
-            limits=self._limits,
-            sessions=self._sessions,
             one_way=self._one_way,
-            stream=b"fuzz",
+            stream_id=b"fuzz",
             now=self._now,
+            options=ReceiverOptions(limits=self._limits, sessions=self._sessions),
         )
 
     @property
@@ -173,9 +173,9 @@ class _Talk:
                 case 3:
                     self._sender.cancel(image, from_layer=self._dice.below(2))
                 case 4:
-                    self._receiver.prioritise(self._dice.below(8), image=image)
+                    self._receiver.prioritise(self._dice.below(8), picture_id=image)
                 case 5:
-                    self._receiver.want(image, range(self._dice.below(3)), range(self._dice.below(3)))
+                    self._receiver.request_sections(image, range(self._dice.below(3)), range(self._dice.below(3)))
                 case 6:
                     self._receiver.decline(1 + image, from_layer=self._dice.below(2))
                 case 7:
@@ -208,16 +208,16 @@ class _Talk:
         self._sessions.expire(self._now)
         self._receiver = self._new_receiver()
         if self._sender.state is not State.CLOSED:
-            self._sender.resume(self._now, mtu=self._dice.pick((1400, 200)), reliable=self._reliable)
+            self._sender.resume(self._now, PathOptions(mtu=self._dice.pick((1400, 200)), reliable=self._reliable))
 
-    def _tell(self, end: Connection, data: bytes) -> None:
+    def _tell(self, end: Connection[Any], data: bytes) -> None:
         try:
             end.receive(data, self._now)
         except RemoteProtocolError as error:
             _check_message(error)
             self._tally.outcomes["connection refused"] += 1
 
-    def _pass_time(self, end: Connection) -> None:
+    def _pass_time(self, end: Connection[Any]) -> None:
         try:
             end.tick(self._now)
         except RemoteProtocolError:
@@ -238,7 +238,7 @@ class _Talk:
                 assert repr(event).isprintable()
         assert self._receiver.held <= self._limits.peer_bytes + self._limits.early_packets * MAX_PACKET
 
-    def _said(self, end: Connection) -> Iterator[bytes]:
+    def _said(self, end: Connection[Any]) -> Iterator[bytes]:
         for _ in range(MOST_ANSWERS):
             data = end.next_packet(self._now)
             if data is None:

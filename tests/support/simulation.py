@@ -12,6 +12,7 @@ import itertools
 import random
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from layercast_common.errors import DisconnectedError, RemoteProtocolError
 from protocol.connection.base import MAX_CONTROL, Connection
@@ -27,9 +28,12 @@ from protocol.connection.events import (
 from protocol.connection.states import State
 from protocol.link_profiles import LinkProfile
 from protocol.receiving.connection import ReceiverConnection
+from protocol.receiving.options import ReceiverOptions
 from protocol.receiving.sessions import Sessions
+from protocol.recovery.path import PathOptions
 from protocol.sending.connection import SenderConnection
 from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.handshake import SenderIdentity
 from protocol.transports.emulation.link_clock import LinkClock
 from protocol.wire.codes import Code
 from protocol.wire.limits import Limits
@@ -195,18 +199,16 @@ class World:
     def _new_sender(self) -> SenderConnection:
         return SenderConnection(
             now=self.now,
-            stream=b"a sender",
-            rate=self._link.rate,
-            mtu=self._link.mtu,
-            reliable=False,
             resumable=True,
+            identity=SenderIdentity(stream_id=b"a sender"),
+            path=PathOptions(rate=self._link.rate, mtu=self._link.mtu, reliable=False),
         )
 
     def _new_clocks(self) -> tuple[LinkClock, LinkClock]:
         there, back = (LinkClock(self._link, rng=self._rng, **self._noise) for _ in range(2))
         return there, back
 
-    def _ends(self) -> list[Connection]:
+    def _ends(self) -> list[Connection[Any]]:
         return [] if not self._connected else [self.sender, *([self.receiver] if self.receiver is not None else [])]
 
     def _dial(self) -> None:
@@ -217,26 +219,28 @@ class World:
                     picture.offered = picture.outcome is not None
                 self.sender = self._new_sender()
             elif self.sender.state in (State.SUSPENDED, State.NEW):
-                self.sender.resume(self.now, mtu=self._link.mtu, reliable=False, rate=self._link.rate)
+                self.sender.resume(self.now, PathOptions(mtu=self._link.mtu, reliable=False, rate=self._link.rate))
             self._connected = True
             self._clocks = self._new_clocks()
             self._sessions_made += 1
             self.receiver = ReceiverConnection(
                 session=self._sessions_made.to_bytes(4),
-                admit=None,
-                limits=self.limits,
                 mtu=self._link.mtu,
                 now=self.now,
-                held=lambda _stream, _epoch, image: image in self.shelf.whole,
-                sessions=self._sessions,
+                options=ReceiverOptions(
+                    admit=None,
+                    limits=self.limits,
+                    held=lambda _stream, _epoch, image: image in self.shelf.whole,
+                    sessions=self._sessions,
+                ),
             )
         if self.sender.state is State.READY:
             for number in self.unfinished:
                 if not self.book[number].offered and self.sender.open_pictures < self.limits.open_pictures:
-                    self.sender.offer(b"head", self.book[number].sections, image=number)
+                    self.sender.offer(b"head", self.book[number].sections, picture_id=number)
                     self.book[number].offered = True
 
-    def _speak(self, end: Connection) -> None:
+    def _speak(self, end: Connection[Any]) -> None:
         from_sender = end is self.sender
         while (packet := end.next_packet(self.now)) is not None:
             assert len(packet) <= self._link.mtu
@@ -279,8 +283,8 @@ class World:
         for event in self.sender.take_events():
             self._sender_heard(event)
         if self.receiver is not None:
-            for event in self.receiver.take_events():
-                self._receiver_heard(event)
+            for received in self.receiver.take_events():
+                self._receiver_heard(received)
 
     def _sender_heard(self, event: Event) -> None:
         match event:

@@ -35,7 +35,7 @@ class ShapedTransport(Transport):
         self.reliable = inner.reliable and link.loss == 0
         self.ordered = inner.ordered
         self.one_way = inner.one_way
-        self.stream = inner.stream
+        self.stream_id = inner.stream_id
         self.rate_hint = link.rate or inner.rate_hint
         self.peer = inner.peer
         self._inner = inner

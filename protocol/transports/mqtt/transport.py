@@ -55,7 +55,7 @@ class MqttTransport(Transport):
         self.rate_hint = 0.0
         self.peer = peer
         self.link = link
-        self.stream = link.encode()
+        self.stream_id = link.encode()
         #: What came on the link's topic, put there by whoever hears of it.
         self.inbox = ReceiveQueue(peer)
         self._broker = broker

@@ -16,6 +16,7 @@ from protocol import Limits, OutgoingSection, ReceiverConnection, SenderConnecti
 from protocol.connection.base import MAX_CONTROL
 from protocol.connection.events import OfferReceived, PictureAborted, PictureDone, SectionReceived
 from protocol.connection.states import State
+from protocol.receiving.options import ReceiverOptions
 from protocol.wire.codes import Code
 from protocol.wire.fields import Done
 from protocol.wire.packets import Ack, Cancel, Err, Hello, Packet, Ping, Welcome
@@ -39,7 +40,7 @@ MONSTERS = {
 def receiver(*, limits: Limits | None = None, token: str | None = None) -> ReceiverConnection:
     """A receiver at time 0."""
     admit = None if token is None else admit_token(token)
-    return ReceiverConnection(session=b"test", admit=admit, limits=limits or Limits(), now=0.0)
+    return ReceiverConnection(session=b"test", now=0.0, options=ReceiverOptions(admit=admit, limits=limits or Limits()))
 
 
 def ready(limits: Limits | None = None) -> ReceiverConnection:
@@ -210,7 +211,7 @@ def test_under_a_shared_key_nothing_recorded_is_of_use() -> None:
     key, recorded = SharedKey(b"sixteen or more bytes"), []
 
     def receive() -> ReceiverConnection:
-        return ReceiverConnection(session=b"s", admit=None, limits=Limits(), key=key, now=0.0)
+        return ReceiverConnection(session=b"s", now=0.0, options=ReceiverOptions(admit=None, limits=Limits(), key=key))
 
     one = receive()
     sender = SenderConnection(now=0.0, key=SharedKey(b"sixteen or more bytes"))
@@ -231,7 +232,9 @@ def test_under_a_shared_key_nothing_recorded_is_of_use() -> None:
     assert other.state is State.NEW
     # A receiver that was started again cannot know the greeting; what follows means nothing to it all the same.
     forgetful = ReceiverConnection(
-        session=b"t", admit=None, limits=Limits(), key=SharedKey(b"sixteen or more bytes"), now=0.0
+        session=b"t",
+        now=0.0,
+        options=ReceiverOptions(admit=None, limits=Limits(), key=SharedKey(b"sixteen or more bytes")),
     )
     for now, packet in enumerate(recorded):
         forgetful.receive(packet, 10.0 * now)
@@ -243,7 +246,7 @@ def test_under_a_shared_key_nothing_recorded_is_of_use() -> None:
 def test_without_the_key_nobody_is_heard(place: int) -> None:
     """CRC-32, another key, a cut tag, no tag: all are bad packets."""
     key = SharedKey(b"sixteen or more bytes")
-    made = ReceiverConnection(session=b"s", admit=None, limits=Limits(), key=key, now=0.0)
+    made = ReceiverConnection(session=b"s", now=0.0, options=ReceiverOptions(admit=None, limits=Limits(), key=key))
     stranger = SenderConnection(now=0.0, key=SharedKey(b"a different secret"))
     theirs = stranger.next_packet(0.0)
     assert theirs is not None
@@ -346,7 +349,7 @@ async def test_a_receiver_that_stops_reading_holds_up_only_itself(kind: Kind, tm
                 await asyncio.sleep(0.01)
         sender.offer(b"head", [OutgoingSection(layer=3, coder=0, payload=bytes(60_000), urgency=6)])
         await asyncio.sleep(0.5)
-        assert 0 < sender.unacknowledged <= sender.window + 1400
+        assert 0 < sender.statistics.bytes_in_flight <= sender.statistics.window + 1400
         assert sender.state is State.READY
 
 
@@ -372,7 +375,7 @@ async def test_an_acknowledgement_of_what_was_never_sent_ends_it(kind: Kind, lie
         sender.offer(b"head", [OutgoingSection(layer=3, coder=0, payload=bytes(600), urgency=6)])
         await siege.say(lie)
         await asyncio.wait([siege.running], timeout=120.0)
-        assert sender.ended is Code.PROTOCOL
+        assert sender.close_code is Code.PROTOCOL
 
 
 def test_lies_about_time_do_not_open_the_window() -> None:
@@ -387,10 +390,10 @@ def test_lies_about_time_do_not_open_the_window() -> None:
         if sent:
             made.receive(encode_packet(Ack(largest=sent, delay=0xFFFF)), now + 1e-9)
         now += 1e-9
-        assert 0 <= made.unacknowledged <= 1024 * 1024 + 1400
-        assert made.window <= 1024 * 1024 + 1400
-        assert made.round_trip >= 0.0
-        assert made.rate <= 1e12
+        assert 0 <= made.statistics.bytes_in_flight <= 1024 * 1024 + 1400
+        assert made.statistics.window <= 1024 * 1024 + 1400
+        assert made.statistics.round_trip >= 0.0
+        assert made.statistics.rate <= 1e12
     assert made.state is State.READY
 
 

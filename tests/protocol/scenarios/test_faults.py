@@ -17,9 +17,11 @@ from protocol.connection.events import (
 )
 from protocol.connection.states import State
 from protocol.link_profiles import LINKS, LinkProfile
-from protocol.recovery.loss_detection import LONGEST_WAIT
+from protocol.recovery.loss_detection import MAX_PROBE_TIMEOUT
+from protocol.recovery.path import PathOptions
 from protocol.recovery.window import packet_size, window
 from protocol.sending.connection import SenderConnection
+from protocol.sending.handshake import SenderIdentity
 from protocol.transports.websocket import PACKET_OVERHEAD
 from protocol.wire.codes import Code
 from protocol.wire.encoding import decode_packet, encode_packet
@@ -80,7 +82,7 @@ def test_only_the_text_is_lost(link: str) -> None:
     repaired = next(i for i, (_, packet) in enumerate(packets) if i and isinstance(packet, Offer))
     known_at = max(at for at, _ in pair.receiving.sent if at + LINKS[link].delay <= packets[repaired][0])
     assert not any(at > known_at + LINKS[link].delay + 0.1 for at, _ in packets[1:repaired])
-    packet_time = 8 * pair.sender.packet_size / LINKS[link].rate
+    packet_time = 8 * pair.sender.statistics.packet_size / LINKS[link].rate
     round_trip = 2 * LINKS[link].delay + packet_time
     # Three later packets tell of the loss a round trip after the last of them left; then the text travels once.
     assert pair.now - began <= 5 * packet_time + round_trip + LINKS[link].delay + 2 * packet_time
@@ -94,12 +96,15 @@ def test_no_acknowledgement_comes_for_a_minute(link: str) -> None:
     until = pair.now + 60.0
     pair._drop = lambda from_sender, _: not from_sender and pair.now < until
     pair.offer(TEXT, section(random.Random(0).randbytes(60_000), urgency=6, incremental=True))
-    window = pair.sender.window
+    window = pair.sender.statistics.window
     pair.run(until)
-    assert pair.sender.unacknowledged <= window
+    assert pair.sender.statistics.bytes_in_flight <= window
     late = [at for at, _ in pair.sending.sent if at > until - 40.0]
-    assert len(late) <= 40.0 / LONGEST_WAIT + 4
-    assert sum(len(data) for at, data in pair.sending.sent if at < until) <= 2 * window + 12 * pair.sender.packet_size
+    assert len(late) <= 40.0 / MAX_PROBE_TIMEOUT + 4
+    assert (
+        sum(len(data) for at, data in pair.sending.sent if at < until)
+        <= 2 * window + 12 * pair.sender.statistics.packet_size
+    )
     pair.run(until + 600.0, done=lambda: bool(pair.events(PictureAcknowledged)))
     assert payloads(pair)[0] == TEXT.payload
     assert pair.events(PictureDone)
@@ -162,7 +167,7 @@ def test_a_cancelled_detail_stops_within_one_packet() -> None:
     pair.sender.cancel(old)
     pair.run(pair.now + 20.0)
     assert [type(decode_packet(data)).__name__ for _, data in pair.sending.sent[place:]] == ["Cancel"]
-    assert pair.sender.unacknowledged == 0
+    assert pair.sender.statistics.bytes_in_flight == 0
     assert pair.receiver.held == 0
 
 
@@ -228,12 +233,17 @@ def test_a_picture_that_was_thrown_away_is_never_taken_for_delivered() -> None:
 @pytest.mark.parametrize("one_way", [True, False])
 def test_the_next_link_has_smaller_packets(one_way: bool) -> None:
     """What was cut for the old one is cut anew, also where an ERR about a picture is all that answers the greeting."""
-    sender = SenderConnection(now=0.0, stream=b"x", resumable=True, one_way=one_way, reliable=False)
+    sender = SenderConnection(
+        now=0.0,
+        resumable=True,
+        identity=SenderIdentity(stream_id=b"x"),
+        path=PathOptions(one_way=one_way, reliable=False),
+    )
     answer = encode_packet(Welcome(version=1, session=b"s"))
     sender.receive(answer, 0.0)
     sender.offer(b"head", [TEXT, LINES])
     sender.disconnect(1.0)
-    sender.resume(2.0, mtu=200, reliable=False)
+    sender.resume(2.0, PathOptions(mtu=200, reliable=False))
     sender.receive(answer, 2.1)
     sender.receive(encode_packet(Err(code=Code.EVICTED, image=7)), 2.2)
     packets = []

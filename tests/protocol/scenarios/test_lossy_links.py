@@ -90,8 +90,8 @@ def test_the_window_bounds_what_is_in_flight() -> None:
 
     def watch() -> bool:
         nonlocal most
-        most = max(most, pair.sender.unacknowledged)
-        assert pair.sender.unacknowledged <= pair.sender.window
+        most = max(most, pair.sender.statistics.bytes_in_flight)
+        assert pair.sender.statistics.bytes_in_flight <= pair.sender.statistics.window
         return bool(pair.events(PictureAcknowledged))
 
     began = pair.now
@@ -110,12 +110,12 @@ def test_a_wrong_or_missing_rate_is_found_out(told: float) -> None:
     pair.greet()
     pair.offer(section(bytes(20_000), urgency=6))
     pair.run(pair.now + 40.0)
-    assert pair.sender.rate == pytest.approx(2400, rel=0.2)
+    assert pair.sender.statistics.rate == pytest.approx(2400, rel=0.2)
     pair.offer(*PICTURE)
     began = pair.now
     pair.run(done=lambda: len(pair.events(OfferReceived)) == 2)
     # A fragment keeps the size that it was cut to when its picture began; in the way are a few of these.
-    in_the_way = pair.sender.window + 2 * max(len(packet) for _, packet in pair.sending.sent)
+    in_the_way = pair.sender.statistics.window + 2 * max(len(packet) for _, packet in pair.sending.sent)
     assert pair.now - began < in_the_way / 300 + 0.3 + 0.5
 
 

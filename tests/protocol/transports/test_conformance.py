@@ -12,6 +12,8 @@ from layercast_common.errors import ConnectError, DisconnectedError, LocalProtoc
 from protocol.connection.events import Event, OfferReceived, PictureAcknowledged, PictureDone, SectionReceived, Welcomed
 from protocol.driver import Driver
 from protocol.receiving.connection import ReceiverConnection
+from protocol.receiving.options import ReceiverOptions
+from protocol.recovery.path import PathOptions
 from protocol.sending.connection import SenderConnection
 from protocol.transports.base import Transport
 from protocol.wire.limits import MAX_PACKET, Limits
@@ -273,12 +275,12 @@ async def test_a_picture(station: Station) -> None:
 
     ours = await station.dial()
     now = asyncio.get_running_loop().time()
-    sender = SenderConnection(now=now, mtu=ours.mtu, reliable=ours.reliable)
+    sender = SenderConnection(now=now, path=PathOptions(mtu=ours.mtu, reliable=ours.reliable))
     sending = Driver(sender, ours, hear, stall_seconds=5.0)
     running = [asyncio.create_task(sending.run())]
     async with asyncio.timeout(PATIENCE):
         theirs = await station.accepted.get()
-        receiver = ReceiverConnection(session=b"s", limits=Limits(), now=now, mtu=theirs.mtu)
+        receiver = ReceiverConnection(session=b"s", now=now, mtu=theirs.mtu, options=ReceiverOptions(limits=Limits()))
         receiving = Driver(receiver, theirs, tell, stall_seconds=5.0)
         running.append(asyncio.create_task(receiving.run()))
         await welcomed.wait()
