@@ -22,7 +22,7 @@ from evaluation.wire.receiving import Receiving
 from protocol.recovery import window as windows
 from protocol.sending.fragmentation import OutgoingSection
 from protocol.transports.addresses import open_transport
-from protocol.transports.websocket import FRAME_BYTES, PACKET_OVERHEAD, SEGMENT_BYTES
+from protocol.transports.websocket.transport import FRAME_BYTES, PACKET_OVERHEAD, SEGMENT_BYTES
 from protocol.wire.limits import MAX_PACKET
 from sender.connection.sender import Sender
 

@@ -22,7 +22,7 @@ from protocol.recovery.path import PathOptions
 from protocol.recovery.window import packet_size, window
 from protocol.sending.connection import SenderConnection
 from protocol.sending.handshake import SenderIdentity
-from protocol.transports.websocket import PACKET_OVERHEAD
+from protocol.transports.websocket.transport import PACKET_OVERHEAD
 from protocol.wire.codes import Code
 from protocol.wire.encoding import decode_packet, encode_packet
 from protocol.wire.limits import Limits

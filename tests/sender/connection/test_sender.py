@@ -214,7 +214,7 @@ async def test_a_receiver_that_hangs_up() -> None:
     with pytest.raises(ConnectError, match="ended the connection without a greeting"):
         await Sender(listener.url).__aenter__()
     await listener.close()
-    with pytest.raises(ConnectError, match="nobody listens at"):
+    with pytest.raises(ConnectError, match="no receiver listens at"):
         await Sender(listener.url).__aenter__()
 
 

@@ -133,7 +133,7 @@ async def test_a_receiver_that_comes_late_is_waited_for(tmp_path: Path, caplog: 
     with bench(tmp_path, url) as desk, caplog.at_level(logging.WARNING, "sender.outbox.relay"):
         await desk.courier.post(stream())
         async with desk.running():
-            await desk.until(lambda: "nobody listens" in desk.courier.trouble)
+            await desk.until(lambda: "no receiver listens" in desk.courier.trouble)
             assert desk.states() == ["queued"]
             async with receiving(events, url):
                 await desk.until(lambda: desk.states() == ["delivered"])
