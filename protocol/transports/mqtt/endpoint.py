@@ -16,9 +16,10 @@ from secrets import choice
 from layercast_common.errors import ConnectError, ListenError, UsageError
 from layercast_common.urls import Address, parse_address
 from protocol.transports.base import DialOptions, Handler, ListenOptions
-from protocol.transports.mqtt.listener import StreamListener, StreamWatcher
+from protocol.transports.mqtt.listener import StreamListener
 from protocol.transports.mqtt.topics import Topics
 from protocol.transports.mqtt.transport import MqttSenderTransport
+from protocol.transports.mqtt.watcher import StreamWatcher
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _EXAMPLE = "mqtt://broker.example/garden"
