@@ -128,7 +128,7 @@ def test_a_receiver_that_is_not_there_is_told_with_the_way_out(fails: Fails, hou
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (("--listen", "here"), 2, "'here' is not an address that layercast knows"),
+        (("--listen", "here"), 2, "'here' is not an address that layercast supports"),
         (("--listen", "wss://127.0.0.1:0"), 2, "wss:// needs a certificate"),
         (("--viewer", "here"), 2, "an address is HOST:PORT"),
         (("--viewer", "127.0.0.1:99999"), 2, "an address is HOST:PORT"),

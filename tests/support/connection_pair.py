@@ -146,7 +146,13 @@ class Pair:
         self._link = link or self._link
         self.replace_receiver()
         self.sender.resume(
-            self.now, PathOptions(mtu=self._link.mtu, reliable=self._link.loss == 0, rate=self._link.rate)
+            self.now,
+            PathOptions(
+                mtu=self._link.mtu,
+                reliable=self._link.loss == 0,
+                rate=self._link.rate,
+                one_way=self._one_way,
+            ),
         )
 
     def replace_receiver(self) -> None:

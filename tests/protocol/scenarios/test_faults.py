@@ -243,7 +243,7 @@ def test_the_next_link_has_smaller_packets(one_way: bool) -> None:
     sender.receive(answer, 0.0)
     sender.offer(b"head", [TEXT, LINES])
     sender.disconnect(1.0)
-    sender.resume(2.0, PathOptions(mtu=200, reliable=False))
+    sender.resume(2.0, PathOptions(mtu=200, reliable=False, one_way=one_way))
     sender.receive(answer, 2.1)
     sender.receive(encode_packet(Err(code=Code.EVICTED, image=7)), 2.2)
     packets = []
