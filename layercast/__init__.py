@@ -1,4 +1,4 @@
-"""Progressive picture transmission: pictures as layers of meaning, lines and colours, drawn as they arrive.
+"""Progressive picture transmission: pictures as prompt, lines and colours, rendered as the layers arrive.
 
     import layercast
 
@@ -7,7 +7,7 @@
     for frame in layercast.render(stream, model="mini"):
         frame.image.save(f"{frame.step}.png")
 
-Names are loaded when they are first used: importing this package costs nothing.
+Names are imported when they are first used, so importing this package is fast.
 """
 
 from importlib import import_module
@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from codec import editing
     from codec.container.bitstream import Bitstream, Coder, Header, Section
+    from codec.encoder.picture import EncodeOptions
     from codec.layers import ColorMap, EdgeMap, Layer, Priors, Semantic, Skeleton
     from layercast.api import encode, render
     from layercast_common.errors import LayercastError
     from receiver.receiver import Receiver
     from receiver.rendering.frames import Frame
+    from sender.connection.options import ConnectOptions, SenderIdentity
     from sender.connection.sender import Sender
     from sender.outbox.outbox import Outbox
     from sender.outbox.relay import OutboxRelay
@@ -31,7 +33,9 @@ __all__ = [
     "Bitstream",
     "Coder",
     "ColorMap",
+    "ConnectOptions",
     "EdgeMap",
+    "EncodeOptions",
     "Frame",
     "Header",
     "Layer",
@@ -43,6 +47,7 @@ __all__ = [
     "Section",
     "Semantic",
     "Sender",
+    "SenderIdentity",
     "Skeleton",
     "editing",
     "encode",
@@ -53,18 +58,21 @@ _HOMES = {
     "Bitstream": "codec.container.bitstream",
     "Coder": "codec.container.bitstream",
     "ColorMap": "codec.layers",
-    "OutboxRelay": "sender.outbox.relay",
+    "ConnectOptions": "sender.connection.options",
     "EdgeMap": "codec.layers",
+    "EncodeOptions": "codec.encoder.picture",
     "Frame": "receiver.rendering.frames",
     "Header": "codec.container.bitstream",
     "Layer": "codec.layers",
     "LayercastError": "layercast_common.errors",
     "Outbox": "sender.outbox.outbox",
+    "OutboxRelay": "sender.outbox.relay",
     "Priors": "codec.layers",
     "Receiver": "receiver.receiver",
     "Section": "codec.container.bitstream",
     "Semantic": "codec.layers",
     "Sender": "sender.connection.sender",
+    "SenderIdentity": "sender.connection.options",
     "Skeleton": "codec.layers",
     "encode": "layercast.api",
     "render": "layercast.api",

@@ -1,8 +1,9 @@
-"""The two verbs of the Python interface: encode and render."""
+"""The two functions of the Python interface: encode and render."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, TypedDict, Union, Unpack
 
 from codec.container.bitstream import Bitstream
 from codec.encoder.picture import EncodeOptions, encode_picture
@@ -15,58 +16,53 @@ if TYPE_CHECKING:
     from receiver.rendering.models.model import Model
 
 
+class EncodeKeywords(TypedDict, total=False):
+    """The attributes of `EncodeOptions` as keyword arguments; its documentation describes them."""
+
+    prompts: Path | str | None
+    prompt_level: str | None
+    captioner: str | None
+    structure: str
+    edges: Path | str | None
+    keypoints: Path | str | None
+    canvas: Size | None
+    budget: int | None
+    bpp: float | None
+    seed: int
+    model: str
+    order: str
+    nested: bool
+
+
 def encode(
     image: PictureSource,
     prompt: str | None = None,
     *,
-    structure: str = "canny",
-    edges: Path | str | None = None,
-    keypoints: Path | str | None = None,
-    captioner: str | None = None,
-    canvas: Size | None = None,
-    budget: int | None = None,
-    bpp: float | None = None,
-    seed: int = 0,
-    model: str = "mini",
-    order: str = "paper",
-    nested: bool = False,
+    options: EncodeOptions | None = None,
+    **overrides: Unpack[EncodeKeywords],
 ) -> Bitstream:
-    """Turn a picture into a stream.
+    """Encode a picture as a stream.
 
     Args:
         image: a file, a PIL image of any mode, or an array (H, W, 3) uint8 RGB.
-        prompt: what the picture shows; found beside or in the picture, or measured, if None.
-        structure: "canny", "pidinet", "hed", "openpose" or "none".
-        edges: a drawing of edges to use in place of the picture's own.
-        keypoints: an OpenPose JSON file of people to send beside the lines.
-        captioner: "blip", "blip2", "mini" or "none"; the best that is installed if None.
-        canvas: (width, height), multiples of 64; the picture's aspect with a long side of 512 if None.
-        budget: bytes in all, from `bpp` if None.
-        bpp: bits per pixel of canvas; 0.02 if neither is given.
-        seed: of the noise that the picture will be drawn from.
-        model: name of the model that the picture is meant for.
-        order: which layers follow the words: "paper" has lines before colours, "cheapest" the smaller first.
-        nested: whether lines and colours come on coarse grids first and are then refined.
+        prompt: description of the picture; if None that of `options`, or else one found beside or in the picture or
+            generated.
+        options: encoding options; the defaults if None.
+        overrides: attributes of `EncodeOptions` by keyword, such as `structure="canny"` or `budget=655` (bytes).
 
     Raises:
-        CodecError: the picture, prompt or drawing cannot be read, or the budget cannot be met.
-        UsageError: the arguments do not make sense.
+        CodecError: the picture, prompt or edges cannot be read, or the budget is too small.
+        UsageError: an option is out of range, or options contradict each other; a ValueError, too.
+        StorageError: a file cannot be read.
+        MissingExtraError, MissingModelError, ModelFilesError: an annotator or captioner is missing or damaged.
     """
-    recipe = EncodeOptions(
-        prompt=prompt,
-        captioner=captioner,
-        structure=structure,
-        edges=None if edges is None else Path(edges),
-        keypoints=None if keypoints is None else Path(keypoints),
-        canvas=canvas,
-        budget=budget,
-        bpp=bpp,
-        seed=seed,
-        model=model,
-        order=order,
-        nested=nested,
-    )
-    return encode_picture(image, recipe).stream
+    values: dict[str, object] = {**overrides}
+    if prompt is not None:
+        values["prompt"] = prompt
+    for name in ("prompts", "edges", "keypoints"):
+        if isinstance(path := values.get(name), str):
+            values[name] = Path(path)
+    return encode_picture(image, replace(options or EncodeOptions(), **values)).stream  # type: ignore[arg-type]
 
 
 def render(
@@ -77,22 +73,25 @@ def render(
     seed: int | None = None,
     steps: int | None = None,
 ) -> Iterator[Frame]:
-    """Draw a picture; frames come as it gets better, the last one final.
+    """Render a picture. Yields frames as the picture improves; the last one is final.
 
     Args:
-        source: a stream, or the layers that are known of a picture; any may be missing.
-        model: a registered name, a hub id, a local folder or a loaded model; if None the one that the stream names,
-            or "mini".
-        device: "auto", "cpu", "cuda", "cuda:1", "mps".
-        seed: of the starting noise; the stream's if None.
+        source: a stream, or priors; any layer may be missing.
+        model: a registered name, a hub id, a local folder or a loaded model; if None the one that the stream names, or
+            "mini" for priors.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
+        seed: seed of the starting noise; the stream's if None, or 0 for priors.
         steps: denoising steps; the model's own number if None.
 
     Raises:
-        RenderError: the model cannot be had.
-        BitstreamError: a section of the stream is broken.
+        RenderError: the model cannot be loaded.
+        MissingExtraError: the model needs an optional dependency.
+        BitstreamError: a section of the stream is damaged.
+        UsageError: an argument is out of range.
     """
     if isinstance(source, Bitstream):
-        priors, named, own_seed = source.decode(), source.header.model, source.header.seed
+        priors, stream_model, stream_seed = source.decode(), source.header.model, source.header.seed
     else:
-        priors, named, own_seed = source, "mini", 0
-    return render_priors(priors, own_seed if seed is None else seed, model=model or named, device=device, steps=steps)
+        priors, stream_model, stream_seed = source, "mini", 0
+    seed = stream_seed if seed is None else seed
+    return render_priors(priors, seed, model=model or stream_model, device=device, steps=steps)

@@ -1,4 +1,4 @@
-"""What a person or a script gets to see: reports on stdout, progress and notes on stderr."""
+"""Console output: reports on stdout; progress and notes on stderr."""
 
 import json
 import sys
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def report(figures: dict[str, Any]) -> None:
-    """Write one JSON object to stdout, in ASCII, since it may hold file names that no encoding takes."""
+    """Write one JSON object to stdout, in ASCII: file names may not be valid in the terminal's encoding.
+
+    Raises:
+        BrokenPipeError: the reader of stdout has closed it.
+    """
     sys.stdout.write(json.dumps(figures) + "\n")
     sys.stdout.flush()
 
@@ -23,17 +27,17 @@ def report(figures: dict[str, Any]) -> None:
 def say(text: str, *, quiet: bool = False) -> None:
     """Write a line for a person to stderr."""
     if not quiet:
-        sys.stderr.write(_shown(text) + "\n")
+        sys.stderr.write(_escape_controls(text) + "\n")
         sys.stderr.flush()
 
 
 def show_line(text: str) -> None:
     """Write a line for a person to stdout."""
-    sys.stdout.write(_shown(text) + "\n")
+    sys.stdout.write(_escape_controls(text) + "\n")
 
 
 def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write a table to stdout: the first column to the left, figures to the right."""
+    """Write a table to stdout. The first column is aligned left, the others right."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -42,28 +46,28 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for number, name in enumerate(head):
         table.add_column(name, justify="right" if number else "left")
     for row in rows:
-        # Text, since a prompt or file name may hold what rich would take for markup.
+        # As Text, since rich would read markup in prompts and file names.
         table.add_row(*(Text(printable(cell)) for cell in row))
     Console().print(table)
 
 
-def show_bars(bars: "Sequence[Threshold]") -> None:
-    """Write what is promised, what came of it, and whether that will do."""
+def show_thresholds(thresholds: "Sequence[Threshold]") -> None:
+    """Write each threshold with the measured figure, and whether it is met."""
     rows = [
         (
-            bar.what,
-            f"{bar.figure:.3f}",
-            f"{'>=' if bar.at_least else '<='} {bar.bound:g}",
-            "met" if bar.met else "missed",
+            threshold.what,
+            f"{threshold.figure:.3f}",
+            f"{'>=' if threshold.at_least else '<='} {threshold.bound:g}",
+            "met" if threshold.met else "missed",
         )
-        for bar in bars
+        for threshold in thresholds
     ]
-    show_table(("bar", "figure", "bound", ""), rows)
+    show_table(("threshold", "figure", "bound", ""), rows)
 
 
 @contextmanager
 def progress(*, quiet: bool = False) -> Iterator["Progress"]:
-    """Progress bars on stderr; none where stderr is not a terminal."""
+    """Show progress bars on stderr within the block; none if stderr is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -78,6 +82,6 @@ def progress(*, quiet: bool = False) -> Iterator["Progress"]:
         yield bars
 
 
-def _shown(text: str) -> str:
-    """A text as a terminal may get it: prompts and names come from outside, and must not give it orders."""
+def _escape_controls(text: str) -> str:
+    """Return a text without control sequences, which prompts and names from outside may contain."""
     return "\n".join(printable(line) for line in text.split("\n"))

@@ -1,4 +1,4 @@
-"""A contact sheet: pictures side by side with what is to be said of them."""
+"""Contact sheets: pictures side by side with titles and notes."""
 
 import textwrap
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _GROUND, _INK, _FAINT = (18, 20, 24), (236, 238, 242), (150, 158, 170)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """One picture of the sheet, RGB or grayscale, with its title and a note."""
+    """One picture of a sheet, RGB or grayscale, with its title and a note."""
 
     picture: Image.Image
     title: str
@@ -22,7 +22,13 @@ class Panel:
 
 
 def draw_sheet(panels: Sequence[Panel], caption: str, columns: int = 3) -> Image.Image:
-    """Lay the panels out in rows, with the caption below: an RGB picture."""
+    """Draw panels in rows with a caption below, and return an RGB picture.
+
+    Args:
+        panels: at least one panel.
+        caption: text below the panels; longer ones are cut to four lines.
+        columns: panels in a row.
+    """
     title_font, note_font = ImageFont.load_default(18), ImageFont.load_default(14)
     lines = textwrap.wrap(caption, 110)[:4]
     widest = max(panels, key=lambda panel: panel.picture.height / panel.picture.width).picture

@@ -1,14 +1,14 @@
-"""Logs: a line for people, or one JSON object per line for machines."""
+"""Log output: lines for people, or one JSON object per line for programs."""
 
 import datetime
 import json
 import logging
 import sys
 
-#: The loggers of our own; other libraries only warn.
-OURS = ("codec", "layercast", "protocol", "receiver", "sender")
+#: Our own loggers. Loggers of other libraries stay at WARNING.
+OURS = ("codec", "layercast", "layercast_common", "protocol", "receiver", "sender")
 
-#: What every record has; whatever else it carries was given by the caller and is told.
+#: The attributes of every record. Further ones come from the caller, and are part of the JSON.
 _COMMON = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
@@ -16,7 +16,7 @@ def set_up_logs(level: int, form: str = "text") -> None:
     """Send logs to stderr.
 
     Args:
-        level: of our own loggers.
+        level: level of our own loggers.
         form: "text" or "json".
     """
     handler = logging.StreamHandler(sys.stderr)
@@ -27,18 +27,18 @@ def set_up_logs(level: int, form: str = "text") -> None:
 
 
 class TextFormatter(logging.Formatter):
-    """Lines for people. What came from outside cannot move the cursor, ring a bell or forge a line."""
+    """Lines for people. Control characters are escaped, so that text from peers cannot forge lines."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
-        """The record's line, with what is not printable made visible."""
+        """Format a record as one line, with unprintable characters escaped."""
         return printable(super().formatMessage(record))
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per line: time in UTC, level, logger, message, and what the caller added."""
+    """One JSON object per line: time in UTC, level, logger, message, and the caller's extra attributes."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as JSON, in ASCII."""
+        """Format a record as JSON, in ASCII."""
         at = datetime.datetime.fromtimestamp(record.created, datetime.UTC)
         row: dict[str, object] = {
             "time": at.isoformat(timespec="milliseconds"),
@@ -53,5 +53,5 @@ class JsonFormatter(logging.Formatter):
 
 
 def printable(text: str) -> str:
-    """A text in which every character that is not printable, the space apart, is written as its escape."""
+    """Return a text with every unprintable character replaced by its escape sequence."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)

@@ -1,21 +1,21 @@
-"""Streams as a picture format of Pillow: open, show, convert and save .lcast files where any picture will do.
+"""A Pillow format plugin: opens, shows, converts and saves .lcast files like any other picture format.
 
     import layercast.pillow_plugin
     from PIL import Image
 
     with Image.open("photo.lcast") as image:
-        image.info["prompt"], image.info["layers"]     # known at once, nothing is drawn yet
-        image.save("photo.png")                        # drawn here
+        image.info["prompt"], image.info["layers"]     # available at once, nothing is rendered yet
+        image.save("photo.png")                        # renders the picture
     Image.open("photo.jpg").save("photo.lcast", prompt="a red fox in snow", budget=655)
 
-Importing this module registers the format; nothing else of layercast does. Pixels are drawn when they are first needed:
-by the model that the stream names or else by `mini`, where they are on this machine; else the layers themselves are
-painted. `info["rendered"]` says which.
+Importing this module registers the format; no other module does. Pixels are rendered when they are first needed: by the
+model that the stream names, or by `mini`, if its files are on this machine; else the layers themselves are painted.
+`info["rendered"]` says which.
 """
 
 import functools
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -37,26 +37,23 @@ if TYPE_CHECKING:
 
 FORMAT = "LCAST"
 
-#: Largest file that is opened, in bytes: hundreds of times what a picture takes.
+#: Largest file that is opened, in bytes: hundreds of times the size of a usual stream.
 MAX_FILE = 1 << 18
 
 #: Options of `Image.save` that are passed on to the encoder.
-SAVE_OPTIONS = (
-    "prompt", "structure", "edges", "keypoints", "captioner", "canvas", "budget", "bpp", "seed", "model", "order",
-    "nested",
-)  # fmt: skip
+SAVE_OPTIONS = tuple(field.name for field in fields(EncodeOptions))
 
-_PATHS = ("edges", "keypoints")
+_PATHS = ("prompts", "edges", "keypoints")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawOptions:
-    """How pixels come to be.
+    """How pictures are rendered.
 
     Attributes:
-        model: a registered name, a hub id or a local folder; "auto" takes the one that the stream names if it is
-            registered, else `mini`, and paints where neither is on this machine; None always paints.
-        device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        model: a registered name, a hub id or a local folder; "auto" uses the stream's model if it is registered, else
+            `mini`, and paints the layers if neither is on this machine; None always paints.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         steps: denoising steps; the model's own number if None.
     """
 
@@ -65,24 +62,24 @@ class DrawOptions:
     steps: int | None = None
 
 
-_drawing = DrawOptions()
+_draw_options = DrawOptions()
 
 # diffusers' modules are not thread-safe.
-_one_at_a_time = threading.Lock()
+_render_lock = threading.Lock()
 
 
 def draw_with(model: str | Path | None = "auto", *, device: str = "auto", steps: int | None = None) -> None:
-    """Choose what pictures opened by Pillow are drawn with from now on; the arguments are those of `DrawOptions`."""
-    # Global, as Pillow's own settings are, such as ImageFile.LOAD_TRUNCATED_IMAGES.
-    global _drawing
-    _drawing = DrawOptions(model=model, device=device, steps=steps)
+    """Set how Pillow renders .lcast files from now on; the arguments are those of `DrawOptions`."""
+    # Global, like Pillow's own settings, such as ImageFile.LOAD_TRUNCATED_IMAGES.
+    global _draw_options
+    _draw_options = DrawOptions(model=model, device=device, steps=steps)
 
 
 class LcastImageFile(ImageFile.ImageFile):
-    """A stream as Pillow sees it.
+    """A stream as a Pillow image.
 
-    `info` holds `prompt`, `seed`, `model`, `bytes` and `layers` (bytes of each layer by its name); and, once pixels are
-    there, `rendered`.
+    `info` contains `prompt`, `seed`, `model`, `bytes` and `layers` (bytes of each layer by its name), and after loading
+    `rendered`.
     """
 
     format = FORMAT
@@ -92,8 +89,8 @@ class LcastImageFile(ImageFile.ImageFile):
         assert self.fp is not None
         data = self.fp.read(MAX_FILE + 1)
         if len(data) > MAX_FILE:
-            raise SyntaxError(f"over {MAX_FILE} bytes are no layercast file")
-        # Pillow takes a SyntaxError for "not mine or broken", and tells the caller so by its own error.
+            raise SyntaxError(f"a file of more than {MAX_FILE} bytes is not a layercast stream")
+        # Pillow reads a SyntaxError as "another format or damaged", and raises an error of its own.
         try:
             self._stream, self._whole = _read(data)
             prompt = _read_prompt(self._stream)
@@ -114,15 +111,15 @@ class LcastImageFile(ImageFile.ImageFile):
         self.tile = [ImageFile._Tile("raw", (0, 0, *self.size), 0, self.mode)]  # noqa: SLF001 - as Pillow's own do
 
     def load(self) -> Any:
-        """Draw the picture, once.
+        """Render the picture, once.
 
         Raises:
-            OSError: the stream is broken, or cut short and `ImageFile.LOAD_TRUNCATED_IMAGES` is not set; or the model
-                that `draw_with` asks for cannot be had.
+            OSError: the stream is damaged, or truncated and `ImageFile.LOAD_TRUNCATED_IMAGES` is not set; or the model
+                of `draw_with` cannot be loaded.
         """
         if self.tile:
             if not self._whole and not ImageFile.LOAD_TRUNCATED_IMAGES:
-                raise OSError("image file is truncated; with ImageFile.LOAD_TRUNCATED_IMAGES what came of it is drawn")
+                raise OSError("image file is truncated; ImageFile.LOAD_TRUNCATED_IMAGES = True renders its beginning")
             pixels, self.info["rendered"] = _draw(self._stream)
             if self.fp and self._exclusive_fp:
                 self.fp.close()
@@ -130,11 +127,11 @@ class LcastImageFile(ImageFile.ImageFile):
         return super().load()
 
     def load_seek(self, pos: int) -> None:
-        """Pixels start where the buffer does."""
+        """Do nothing: the pixels start at the buffer's beginning."""
 
 
 def _read(data: bytes) -> tuple[Bitstream, bool]:
-    """The stream, and whether all of it is there."""
+    """Return the stream, and whether it is complete."""
     try:
         return Bitstream.from_bytes(data), True
     except TruncatedError:
@@ -142,7 +139,7 @@ def _read(data: bytes) -> tuple[Bitstream, bool]:
 
 
 def _read_prompt(stream: Bitstream) -> str | None:
-    """The words alone: to decode lines and colours can wait until they are drawn."""
+    """Return the prompt, without decoding lines and colours."""
     text = (Layer.SEMANTIC, Coder.TEXT)
     sections = tuple(section for section in stream.sections if (section.layer, section.coder) == text)
     semantic = Bitstream(stream.header, sections[-1:]).decode().semantic
@@ -150,36 +147,36 @@ def _read_prompt(stream: Bitstream) -> str | None:
 
 
 def _draw(stream: Bitstream) -> tuple[NDArray[np.uint8], str]:
-    """The pixels, (H, W, 3) uint8 RGB, and how they came to be."""
+    """Return the pixels, (H, W, 3) uint8 RGB, and how they were made."""
     try:
         priors = stream.decode()
-        if _drawing.model is None or not priors.layers:
+        if _draw_options.model is None or not priors.layers:
             return paint_priors(priors), "painted from the layers"
-        with _one_at_a_time:
+        with _render_lock:
             model = _find_model(stream.header.model)
             if isinstance(model, str):
                 return paint_priors(priors), f"painted from the layers: {model}"
             from receiver.rendering import render
 
-            *_, last = render(priors, stream.header.seed, model=model, steps=_drawing.steps)
-            return np.asarray(last.image.convert("RGB")), f"drawn by {model.name}"
+            *_, last = render(priors, stream.header.seed, model=model, steps=_draw_options.steps)
+            return np.asarray(last.image.convert("RGB")), f"rendered by {model.name}"
     except LayercastError as error:
         raise OSError(str(error)) from error
-    except RuntimeError as error:  # torch tells so that a device's memory is full
-        raise OSError(f"the picture could not be drawn: {str(error).splitlines()[0]}") from error
+    except RuntimeError as error:  # torch raises it when the device's memory is full
+        raise OSError(f"the picture cannot be rendered: {str(error).splitlines()[0]}") from error
 
 
 def _find_model(named: str) -> "Model | str":
-    """The model to draw with, or why there is none."""
+    """Return the model to render with, or the reason why there is none."""
     from receiver.rendering.model_files.registry import REGISTRY
 
-    if _drawing.model != "auto" and _drawing.model is not None:
-        return _load(_drawing.model, _drawing.device)
+    if _draw_options.model != "auto" and _draw_options.model is not None:
+        return _load(_draw_options.model, _draw_options.device)
     reason = ""
-    # A stream comes from anywhere: what it names is looked up by known names alone, never as a folder.
+    # Streams are untrusted: a model's name in one must be registered, and is never used as a path.
     for name in dict.fromkeys((named if named in REGISTRY else "mini", "mini")):
         try:
-            return _load(name, _drawing.device)
+            return _load(name, _draw_options.device)
         except (RenderError, MissingExtraError) as error:
             reason = str(error)
     return reason
@@ -190,7 +187,7 @@ def _load(name: str | Path, device: str) -> "Model":
     from receiver.rendering.extras import require_render_extra
     from receiver.rendering.model_files.files import find_files
 
-    # Where a model is not there, this says so without the seconds that torch takes to load.
+    # Report a missing model without the seconds that importing torch takes.
     require_render_extra()
     find_files(name)
     from receiver.rendering import load_model
@@ -199,11 +196,11 @@ def _load(name: str | Path, device: str) -> "Model":
 
 
 def _save(image: Image.Image, file: IO[bytes], _name: str | bytes) -> None:
-    """Encode a picture; options as for `layercast.encode`.
+    """Encode a picture; the options are those of `EncodeOptions`.
 
     Raises:
-        UsageError: an option does not make sense; it is a ValueError, too.
-        OSError: the picture, or a file that an option names, cannot be encoded.
+        UsageError: an option is out of range; a ValueError, too.
+        OSError: the picture cannot be encoded, or a file that an option names cannot be read.
     """
     given = {**getattr(image, "encoderinfo", {})}
     options = {name: given[name] for name in SAVE_OPTIONS if given.get(name) is not None}

@@ -1,4 +1,4 @@
-"""What is said of a stream: the same figures for people and for scripts."""
+"""Describes streams, with the same figures for people and for scripts."""
 
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,16 @@ from layercast_common.errors import BitstreamError, TruncatedError
 
 
 def layer_name(layer: Layer | int) -> str:
-    """A layer's name, lower case; its number if it is not known."""
+    """Return a layer's name in lower case; its number if the layer is unknown."""
     return layer.name.lower() if isinstance(layer, Layer) else str(layer)
 
 
 def describe(stream: Bitstream, path: Path | None = None) -> dict[str, Any]:
-    """Header, sections and sizes of a stream; sizes count framing, and add up to `bytes`."""
+    """Return header, sections and sizes of a stream. Sizes are in bytes, include framing and add up to `bytes`.
+
+    Raises:
+        BitstreamError: a section is damaged.
+    """
     pixels = stream.header.width * stream.header.height
     total = len(stream.to_bytes())
     layers = sorted({section.layer for section in stream.sections})
@@ -43,24 +47,25 @@ def describe(stream: Bitstream, path: Path | None = None) -> dict[str, Any]:
 
 
 def load_stream(path: Path, *, partial: bool | None = None) -> Bitstream:
-    """Read a stream from a file, and see that it decodes.
+    """Read a stream from a file, and check that it decodes.
 
     Args:
         path: the file.
-        partial: whether a beginning will do; None for a command without `--partial`.
+        partial: accept a truncated stream; None for a command without `--partial`.
 
     Raises:
-        BitstreamError: as `Bitstream.load`, or a section does not decode; it names the file.
+        BitstreamError: the stream is damaged or truncated; the text names the file.
+        StorageError: the file cannot be read.
     """
     try:
         stream = Bitstream.load(path, partial=bool(partial))
     except TruncatedError as error:
         if partial:
             raise
-        # Where not even the header is whole, this tells so.
+        # Raises if not even the header is complete.
         Bitstream.load(path, partial=True)
-        way = "layercast info --partial tells" if partial is None else "--partial takes"
-        raise TruncatedError(f"{path}: cut short; {way} what came of it") from error
+        way = "layercast info --partial shows" if partial is None else "--partial accepts"
+        raise TruncatedError(f"{path}: truncated; {way} the layers before the end") from error
     try:
         stream.decode()
     except BitstreamError as error:
@@ -78,12 +83,12 @@ def _coder(coder: int) -> str:
 
 
 def _structure(priors: Priors) -> str | None:
-    """The grid of the lines, the number of people, or both."""
-    told = []
+    """Return the grid of the edges, the number of people, or both."""
+    parts = []
     for prior in (priors.structure, priors.skeleton):
         match prior:
             case EdgeMap():
-                told.append("edges {1}x{0}".format(*prior.grid.shape))
+                parts.append("edges {1}x{0}".format(*prior.grid.shape))
             case Skeleton():
-                told.append(f"skeleton of {len(prior.people)}")
-    return ", ".join(told) or None
+                parts.append(f"skeleton of {len(prior.people)}")
+    return ", ".join(parts) or None

@@ -1,4 +1,4 @@
-"""The seed whose picture is nearest to the original: the sender draws what the receiver will draw, and chooses."""
+"""Seed search: renders a stream from several seeds, as the receiver will, and chooses the closest to the original."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,21 +15,21 @@ from layercast_common.errors import UsageError
 if TYPE_CHECKING:
     from receiver.rendering.models.model import Model
 
-#: Most seeds to try: beyond two bytes of seed nothing is worth its bytes.
+#: Most seeds to try: a seed of more than two bytes costs more than it gains.
 MAX_SEEDS = 65536
 
-#: A mean CIEDE2000 at which two pictures' colours have nothing in common.
+#: A mean CIEDE2000 at which the colours of two pictures count as unrelated.
 FAR_COLORS = 50.0
 
 
 @dataclass(frozen=True, slots=True)
 class TriedSeed:
-    """One seed's picture against the original.
+    """The result of one seed, compared with the original.
 
     Attributes:
         seed: the seed.
-        score: 0 to 1, more is nearer: the mean of likeness of lines, colours and structure.
-        quality: the figures it is made of.
+        score: similarity, 0 to 1: the mean of the similarities of lines, colours and structure.
+        quality: the figures behind the score.
     """
 
     seed: int
@@ -38,7 +38,7 @@ class TriedSeed:
 
 
 def score(quality: Quality) -> float:
-    """How near a picture is in all: lines (F1), colours (CIEDE2000) and local structure (SSIM) count alike."""
+    """Return the similarity, 0 to 1: the mean of lines (F1), colours (CIEDE2000) and local structure (SSIM)."""
     colors = 1 - min(quality.color_difference, FAR_COLORS) / FAR_COLORS
     return (quality.edge_f1 + colors + max(quality.ssim, 0.0)) / 3
 
@@ -52,21 +52,23 @@ def search_seeds(
     steps: int | None = None,
     track: Callable[[Sequence[int]], Iterable[int]] = iter,
 ) -> tuple[Bitstream, list[TriedSeed]]:
-    """Draw a stream from seeds 0 to `count` - 1 and put the best one into its header.
+    """Render a stream from seeds 0 to `count` - 1, and put the best one into its header.
 
     Args:
-        stream: what will be sent, made with seed `count` - 1, so that no seed makes it longer.
+        stream: the stream, encoded with seed `count` - 1, so that no smaller seed makes it longer.
         original: (H, W, 3) uint8 RGB at canvas size.
-        model: what the receiver will draw it with.
+        model: the model that the receiver will use.
         count: seeds to try, 1 to `MAX_SEEDS`.
-        steps: denoising steps, if the receiver will not take the model's own number.
-        track: passes the seeds through and shows how far the search is.
+        steps: denoising steps of the receiver; the model's own number if None.
+        track: iterates over the seeds and shows the progress.
 
     Returns:
-        The stream with the best seed, and all that were tried, best first.
+        The stream with the best seed, and the results of all seeds, best first.
 
     Raises:
-        UsageError: no such number of seeds.
+        UsageError: `count` is out of range.
+        RenderError: the stream cannot be rendered.
+        BitstreamError: the stream is damaged.
     """
     check_count(count)
     driver = RunDriver(model, steps or model.settings.steps)
@@ -75,15 +77,15 @@ def search_seeds(
     for seed in track(range(count)):
         quality = compare(driver.draw(priors, seed), original)
         tried.append(TriedSeed(seed, score(quality), quality))
-    tried.sort(key=lambda one: (-one.score, one.seed))
+    tried.sort(key=lambda result: (-result.score, result.seed))
     return replace(stream, header=replace(stream.header, seed=tried[0].seed)), tried
 
 
 def check_count(count: int) -> None:
-    """See that so many seeds can be tried.
+    """Check a number of seeds.
 
     Raises:
-        UsageError: they cannot.
+        UsageError: it is out of range.
     """
     if not 1 <= count <= MAX_SEEDS:
         raise UsageError(f"--search-seeds takes 1 to {MAX_SEEDS} seeds, not {count}")

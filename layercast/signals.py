@@ -1,4 +1,4 @@
-"""How programs that run until they are told to stop are told."""
+"""Ends long-running commands cleanly on SIGTERM."""
 
 import asyncio
 import contextlib
@@ -6,43 +6,49 @@ import signal
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from layercast_common.tasks import start_task
+
+#: How long a command may take to finish its work in progress after SIGTERM, in seconds.
+DRAIN_SECONDS = 15.0
+
 
 async def run_until_terminated(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work`; SIGTERM ends it early, cleanly and without an error. Ctrl-C is left to `asyncio.run`."""
+    """Run `work`. SIGTERM cancels it without an error; Ctrl-C is left to `asyncio.run`."""
 
-    async def plain(_: asyncio.Event) -> None:
+    async def ignore_draining(_: asyncio.Event) -> None:
         await work
 
-    await run_until_drained(plain, limit=0.0)
+    await run_until_drained(ignore_draining, limit=0.0)
 
 
 async def run_until_drained(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]], *, limit: float) -> None:
-    """Run `work`, which is to finish what is under way once its event is set: SIGTERM sets it.
+    """Run `work`; SIGTERM sets its event, after which it should finish what is in progress and return.
 
     Args:
-        work: what to do.
-        limit: how long finishing may take, in seconds; then, or at the next SIGTERM, it is cancelled without an error.
+        work: the function to run; its argument is the event.
+        limit: how long finishing may take, in seconds. Then, or at a second SIGTERM, `work` is cancelled without an
+            error.
     """
-    leaving = asyncio.Event()
-    task = asyncio.ensure_future(work(leaving))
+    draining = asyncio.Event()
+    task = start_task(work(draining), name="command")
     terminated = False
 
-    def cut() -> None:
+    def cancel() -> None:
         nonlocal terminated
         terminated = True
         task.cancel()
 
-    def terminate() -> None:
-        if leaving.is_set() or limit <= 0:
-            cut()
+    def on_sigterm() -> None:
+        if draining.is_set() or limit <= 0:
+            cancel()
         else:
-            leaving.set()
-            loop.call_later(limit, cut)
+            draining.set()
+            loop.call_later(limit, cancel)
 
     loop = asyncio.get_running_loop()
-    # Windows has no such signal.
+    # Windows does not support signal handlers.
     with contextlib.suppress(NotImplementedError):
-        loop.add_signal_handler(signal.SIGTERM, terminate)
+        loop.add_signal_handler(signal.SIGTERM, on_sigterm)
     try:
         await task
     except asyncio.CancelledError:

@@ -22,7 +22,7 @@ from protocol.receiving.sessions import Sessions
 from protocol.recovery.path import PathOptions
 from protocol.sending.connection import SenderConnection
 from protocol.sending.fragmentation import OutgoingSection
-from protocol.sending.handshake import SenderIdentity
+from protocol.sending.handshake import SenderCredentials
 from protocol.wire.codes import Code
 from protocol.wire.encoding import decode_packet, encode_packet
 from protocol.wire.limits import Limits
@@ -46,7 +46,7 @@ __all__ = [
     "SectionInfo",
     "SectionReceived",
     "SenderConnection",
-    "SenderIdentity",
+    "SenderCredentials",
     "Sessions",
     "SharedKey",
     "decode_packet",

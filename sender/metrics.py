@@ -1,4 +1,4 @@
-"""What a sender counts, for Prometheus."""
+"""Prometheus metrics of a sender."""
 
 import time
 from collections.abc import Iterator
@@ -12,78 +12,82 @@ from sender.connection.delivery import Delivery
 from sender.outbox.relay import OutboxRelay
 from sender.outbox.updates import Update
 
-#: Seconds that a delivery may take: a fraction on a fast link, hours on the slowest.
+#: Histogram bounds of delivery times, in seconds: from a fraction on a fast link to an hour on the slowest.
 _SECONDS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 
 _LAYERS = {0: "semantic", 1: "structure", 2: "texture", 3: "detail", None: "framing"}
 
 
 class SenderMetrics:
-    """Counts what happens to the pictures of an outbox.
+    """Metrics of an outbox and its relay.
 
     Args:
-        courier: who delivers them.
+        relay: the relay.
     """
 
-    def __init__(self, courier: OutboxRelay) -> None:
+    def __init__(self, relay: OutboxRelay) -> None:
         self._registry = CollectorRegistry()
-        self._pictures = self._counter("pictures", "Pictures by what became of them", "state")
+        self._pictures = self._counter("pictures", "Pictures by the state that they reached", "state")
         self._bytes = self._counter("sent_bytes", "Bytes on the wire of delivered pictures, by layer", "layer")
         self._seconds = Histogram(
             "layercast_sender_delivery_seconds",
-            "From offer to last acknowledgement",
+            "Time from the offer to the last acknowledgement",
             buckets=_SECONDS,
             registry=self._registry,
         )
-        self._registry.register(_Reader(courier))
+        self._registry.register(_RelayCollector(relay))
 
-    def count(self, update: Update) -> None:
-        """Count news of a picture."""
+    def record(self, update: Update) -> None:
+        """Record an update of a picture."""
         if update.progress is None:
             self._pictures.labels(update.entry.state.value).inc()
         if update.delivery is not None:
-            self._count_delivery(update.delivery)
+            self._record_delivery(update.delivery)
 
     def text(self) -> tuple[bytes, str]:
-        """Everything in Prometheus's text format, and its media type."""
+        """Return all metrics in Prometheus's text format, and its media type."""
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
     def _counter(self, name: str, about: str, label: str) -> Counter:
         return Counter(f"layercast_sender_{name}", about, [label], registry=self._registry)
 
-    def _count_delivery(self, delivery: Delivery) -> None:
+    def _record_delivery(self, delivery: Delivery) -> None:
         self._seconds.observe(delivery.seconds)
         layers = {section.layer for section in delivery.sections}
         for layer in (*sorted(layers), None):
             self._bytes.labels(_LAYERS.get(layer, "other")).inc(delivery.size_of(layer))
 
 
-class _Reader(Collector):
-    """The figures that are read when somebody asks."""
+class _RelayCollector(Collector):
+    """Metrics that are read from the relay and the outbox at each scrape."""
 
-    def __init__(self, courier: OutboxRelay) -> None:
-        self._courier = courier
+    def __init__(self, relay: OutboxRelay) -> None:
+        self._relay = relay
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing: the figures need not be there yet."""
+        """Return nothing, so that registering the collector does not read the outbox."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        """The figures of this moment."""
-        outbox, sender = self._courier.outbox, self._courier.sender
+        """Yield the present values."""
+        outbox, sender = self._relay.outbox, self._relay.sender
         counts = GaugeMetricFamily("layercast_sender_outbox_pictures", "Pictures in the outbox", labels=["state"])
         for state, count in outbox.counts().items():
             counts.add_metric([state.value], count)
         yield counts
         oldest = outbox.oldest()
         age = 0.0 if oldest is None else max(0.0, time.time() - oldest)
-        yield GaugeMetricFamily("layercast_sender_oldest_picture_seconds", "Age of the oldest that waits", age)
-        yield GaugeMetricFamily("layercast_sender_connected", "Whether a receiver is there", float(sender is not None))
-        totals = self._courier.totals
+        yield GaugeMetricFamily("layercast_sender_oldest_picture_seconds", "Age of the oldest pending picture", age)
+        yield GaugeMetricFamily(
+            "layercast_sender_connected", "1 while connected to a receiver", float(sender is not None)
+        )
+        totals = self._relay.totals
         yield CounterMetricFamily("layercast_sender_packets", "Packets sent", totals.packets)
-        yield CounterMetricFamily("layercast_sender_lost_packets", "Packets that were sent again", totals.lost)
-        yield CounterMetricFamily("layercast_sender_connections", "Connections that were opened", totals.connections)
+        yield CounterMetricFamily("layercast_sender_lost_packets", "Packets declared lost", totals.lost)
+        yield CounterMetricFamily("layercast_sender_connections", "Connections opened", totals.connections)
         if sender is not None:
-            yield GaugeMetricFamily("layercast_sender_round_trip_seconds", "Round trip, smoothed", sender.round_trip)
+            yield GaugeMetricFamily(
+                "layercast_sender_round_trip_seconds", "Smoothed round-trip time", sender.round_trip
+            )
             yield GaugeMetricFamily("layercast_sender_rate_bits_per_second", "The link's rate", sender.rate)
             yield GaugeMetricFamily("layercast_sender_unacknowledged_bytes", "Bytes in flight", sender.unacknowledged)

@@ -132,7 +132,7 @@ async def _run_ours(make_link: SlowLink, rate: float, delay: float, queued: int)
         text = await sender.send_sections(_HEAD, _sections(0, 0, URGENT))
         await detail
         arrivals = (await receiving.look()).arrivals
-    urgent = next(at for at, what, which in arrivals if (what, which) == ("offer", text.image))
+    urgent = next(at for at, what, which in arrivals if (what, which) == ("offer", text.picture_id))
     whole = max(at for at, what, _ in arrivals if what == "done")
     return TransferRun(urgent=round(urgent - offered, 3), whole=round(whole - began, 3)), first.seconds
 

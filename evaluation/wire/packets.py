@@ -12,7 +12,7 @@ from protocol.receiving.sessions import Sessions
 from protocol.recovery.path import PathOptions
 from protocol.sending.connection import SenderConnection
 from protocol.sending.fragmentation import OutgoingSection
-from protocol.sending.handshake import SenderIdentity
+from protocol.sending.handshake import SenderCredentials
 from protocol.wire.encoding import decode_packet, encode_packet
 from protocol.wire.limits import Limits
 from protocol.wire.packets import Data
@@ -82,7 +82,7 @@ def greeting_bytes(stream: bytes = bytes(range(1, 7))) -> int:
         OutgoingSection(layer=1, coder=1, payload=bytes(range(256)) * 2, urgency=2),
         OutgoingSection(layer=2, coder=2, payload=bytes(range(45)), urgency=3),
     ]
-    sender = SenderConnection(now=0.0, identity=SenderIdentity(stream_id=stream), path=PathOptions(rate=2400))
+    sender = SenderConnection(now=0.0, credentials=SenderCredentials(stream_id=stream), path=PathOptions(rate=2400))
     limits = Limits()
     receiver = ReceiverConnection(
         session=b"\xba\xdc\xaf\xe0", now=0.0, options=ReceiverOptions(sessions=Sessions(limits), limits=limits)

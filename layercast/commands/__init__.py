@@ -1,1 +1,1 @@
-"""One module per subcommand, each with `add_parser` and `run`; what they need is imported when they run."""
+"""One module per subcommand, each with `add_parser` and `run`. Heavy modules are imported when `run` is called."""

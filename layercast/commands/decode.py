@@ -1,10 +1,11 @@
-"""`layercast decode`: streams -> the picture at each level."""
+"""`layercast decode`: renders streams at each level."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layercast.commands.options.common import Subparsers, add_command, add_json, add_rendering, tuning_of
+from layercast.commands.options.parser import Subparsers, add_command, add_json
+from layercast.commands.options.rendering import add_rendering, tuning_of
 from layercast.console import progress, report, say
 from layercast_common.errors import UsageError
 
@@ -14,29 +15,30 @@ if TYPE_CHECKING:
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    """The subcommand's arguments."""
+    """Add the subcommand."""
     parser = add_command(
         subparsers,
         "decode",
-        "Draw streams: the picture at each level, NAME.semantic.png, NAME.structure.png, NAME.texture.png",
+        "Render streams at each level: NAME.semantic.png, NAME.structure.png, NAME.texture.png",
         "layercast decode photo.lcast -o out/ --levels texture",
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".lcast files")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to write to")
     parser.add_argument(
         "--levels",
         default="semantic,structure,texture",
-        help="levels to draw, each from its own layer and those below (default: %(default)s)",
+        help="levels to render, each from its own layer and those below (default: %(default)s)",
     )
-    parser.add_argument("--partial", action="store_true", help="accept streams that were cut short")
-    parser.add_argument("--save-priors", action="store_true", help="also write the prompt, the edges and the colours")
+    parser.add_argument("--partial", action="store_true", help="accept truncated streams")
+    parser.add_argument("--save-priors", action="store_true", help="also write prompt, edges, poses and colours")
     add_rendering(parser)
     add_json(parser)
     return parser
 
 
 def run(options: argparse.Namespace) -> None:
-    """Draw every level of every stream with one loaded model."""
+    """Render every level of every stream with one loaded model."""
+    from layercast.levels import levels_of, parse_levels
     from layercast.reports import layer_name, load_stream
     from layercast_common.files import make_folder, save_whole
     from receiver.rendering import load_model, render
@@ -45,9 +47,9 @@ def run(options: argparse.Namespace) -> None:
     levels = parse_levels(options.levels)
     streams = [(path, load_stream(path, partial=options.partial)) for path in options.files]
     if len({path.stem for path, _ in streams}) < len(streams):
-        raise UsageError("two of the files have the same name; decode them into different folders")
+        raise UsageError("two files have the same name; decode them into different folders")
     for path, stream in streams:
-        check_drawable(stream, levels, path)
+        check_renderable(stream, levels, path)
     name = options.model or streams[0][1].header.model
     model = load_model(name, options.device, performance=options.performance, tuning=tuning_of(options))
     make_folder(options.output)
@@ -74,49 +76,30 @@ def run(options: argparse.Namespace) -> None:
         report({"pictures": rows})
 
 
-def parse_levels(text: str) -> frozenset["Layer"]:
-    """Read "semantic,texture".
+def check_renderable(stream: "Bitstream", levels: frozenset["Layer"], path: Path) -> None:
+    """Check that a stream has at least one of the levels.
 
     Raises:
-        UsageError: a name is none of a layer's.
-    """
-    from codec.layers import Layer
-
-    known = {layer.name.lower(): layer for layer in Layer if layer is not Layer.DETAIL}
-    names = [name.strip().lower() for name in text.split(",") if name.strip()]
-    if not names or not set(names) <= set(known):
-        raise UsageError(f"levels are {', '.join(known)}, not {text!r}")
-    return frozenset(known[name] for name in names)
-
-
-def check_drawable(stream: "Bitstream", levels: frozenset["Layer"], path: Path) -> None:
-    """See that a stream has at least one of the levels.
-
-    Raises:
-        BitstreamError: it has no layer at all that can be drawn from, or a broken one.
-        UsageError: it has only others.
+        BitstreamError: it has no layer that this version can render, or a damaged one.
+        UsageError: it has only other levels.
     """
     from layercast.reports import layer_name
     from layercast_common.errors import BitstreamError
 
     present = stream.decode().layers
     if not present:
-        raise BitstreamError(f"{path}: holds no layer that this version can draw from")
+        raise BitstreamError(f"{path}: contains no layer that this version can render")
     if not present & levels:
         names = ", ".join(layer_name(layer) for layer in sorted(present))
-        raise UsageError(f"{path}: none of the levels asked for is in it; it has {names}")
-
-
-def levels_of(priors: "Priors", wanted: frozenset["Layer"]) -> list[tuple["Layer", "Priors"]]:
-    """Each wanted level that the picture has, with all that is known at it: its own layer and those below."""
-    return [
-        (level, priors.only(layer for layer in priors.layers if layer <= level))
-        for level in sorted(priors.layers & wanted)
-    ]
+        raise UsageError(f"{path}: contains none of these levels; it has {names}")
 
 
 def save_priors(priors: "Priors", folder: Path, stem: str) -> None:
-    """Write what the layers tell, for a person to look at: STEM.prompt.txt, .edges.png, .people.png, .colors.png."""
+    """Write the layers in readable form: STEM.prompt.txt, .edges.png, .people.png, .colors.png.
+
+    Raises:
+        StorageError: a file cannot be written.
+    """
     from PIL import Image
 
     from codec.layers import Skeleton

@@ -1,30 +1,42 @@
-"""`layercast demo`: the whole way on one machine, over a slow link."""
+"""`layercast demo`: sender, slow link, receiver and viewer on one machine."""
 
 import argparse
 from pathlib import Path
 
-from layercast.commands.options.common import Subparsers, add_command, add_json, add_link, add_rendering, tuning_of
+from layercast.commands.options.parser import Subparsers, add_command, add_json
+from layercast.commands.options.peer import add_link
+from layercast.commands.options.rendering import add_rendering, tuning_of
 from layercast.console import report, say
 from layercast_common.errors import UsageError
 
-#: 2,400 bit/s and nearly a second away.
+#: 2,400 bit/s with a delay of almost one second.
 DEFAULT_LINK = "iridium"
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    """The subcommand's arguments."""
+    """Add the subcommand."""
     parser = add_command(
         subparsers,
         "demo",
-        "Watch pictures arrive in layers: sender, slow link, receiver and viewer on this machine",
+        "Watch pictures arrive layer by layer: sender, slow link, receiver and viewer on this machine",
         "layercast demo --image photo.jpg --link gsm\n  layercast demo --headless --out out/ --json",
     )
-    parser.add_argument("--image", type=Path, metavar="PATH", help="your picture (default: the samples in turn)")
-    parser.add_argument("--prompt", metavar="TEXT", help="what it shows; else found beside or in it")
-    parser.add_argument("--viewer", default="127.0.0.1:8080", metavar="HOST:PORT", help="(default: %(default)s)")
+    parser.add_argument(
+        "--image", type=Path, metavar="PATH", help="your picture (default: the samples, one after the other)"
+    )
+    parser.add_argument(
+        "--prompt", metavar="TEXT", help="description of the picture (default: from a file beside it, or its metadata)"
+    )
+    parser.add_argument(
+        "--viewer", default="127.0.0.1:8080", metavar="HOST:PORT", help="address of the page (default: %(default)s)"
+    )
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
-    parser.add_argument("--headless", action="store_true", help="send one picture without a page, and write to --out")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="with --headless: where pictures and sheet are written")
+    parser.add_argument(
+        "--headless", action="store_true", help="send one picture without the page, and write files to --out"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="with --headless: folder for the pictures and the contact sheet"
+    )
     add_link(parser, DEFAULT_LINK)
     add_rendering(parser)
     add_json(parser)
@@ -32,10 +44,10 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Show the demo, or run it without a page."""
+    """Run the demo, with or without the page."""
     import asyncio
 
-    from layercast.demo import DemoConfig, run_headless, show
+    from layercast.commands.services.demo import DemoConfig, run_headless, show
     from layercast.signals import run_until_terminated
     from protocol.link_profiles import parse_link
 
@@ -43,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
         raise UsageError("--headless and --out DIR go together")
     link = parse_link(options.link, options.rate)
     assert link is not None
-    setting = DemoConfig(
+    config = DemoConfig(
         link=link,
         image=options.image,
         prompt=options.prompt,
@@ -55,9 +67,9 @@ def run(options: argparse.Namespace) -> None:
         quiet=options.quiet or options.json,
     )
     if not options.headless:
-        asyncio.run(run_until_terminated(show(setting, options.viewer, open_browser=options.open)))
+        asyncio.run(run_until_terminated(show(config, options.viewer, open_browser=options.open)))
         return
-    outcome = asyncio.run(run_headless(setting, options.out))
+    outcome = asyncio.run(run_headless(config, options.out))
     if options.json:
         report(outcome)
     else:

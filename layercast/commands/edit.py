@@ -1,10 +1,10 @@
-"""`layercast edit`: a stream -> the same picture with another prompt, other lines or colours, or less in it."""
+"""`layercast edit`: edits the prompt, lines and colours of a stream."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layercast.commands.options.common import Subparsers, add_command, add_json
+from layercast.commands.options.parser import Subparsers, add_command, add_json
 from layercast.console import report, say
 from layercast_common.errors import UsageError
 
@@ -18,36 +18,38 @@ layercast edit fox.lcast -o wolf.lcast --substitute "red fox" "grey wolf" --reco
   layercast edit fox.lcast -o pose.lcast --structure-from other.lcast --seed 4
   layercast edit fox.lcast -o calm.lcast --erase 300,40,120,200 --erase 0,400,96,112
 
-changes of colours (--recolor), one after the other:
+changes of colours (--recolor), applied in the order given:
   hue=+40  hue=-40         turn every hue by 40 degrees; 120 makes red things green
-  hue=210                  every colour in that hue: 0 is red, 120 green, 240 blue
-  saturation=0             grey; =50 or -50 half as strong, =150 or +50 half as strong again
-  brightness=-20           darker by 20 per cent, just as brightness=80
+  hue=210                  give every colour this hue: 0 is red, 120 green, 240 blue
+  saturation=0             grey; =50 or -50 halves it, =150 or +50 adds half
+  brightness=-20           darker by 20 percent, the same as brightness=80
   "#336699"  navy          one flat colour everywhere
-  "0,0,256,128=#88aadd"    in the rectangle X,Y,W,H alone; so "0,0,256,128=hue=+40", too
+  "0,0,256,128=#88aadd"    only in the rectangle X,Y,W,H; likewise "0,0,256,128=hue=+40"
 
-Edits are made in the order prompt, lines, colours, recolouring, erasing. Rectangles are in pixels of the canvas, whose
-size layercast info tells. Layers that no edit touches keep their bytes."""
+Edits are applied in the order prompt, lines, colours, recolouring, erasing. Rectangles are in pixels of the canvas,
+whose size "layercast info" shows. Layers that no edit touches keep their bytes."""
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    """The subcommand's arguments."""
+    """Add the subcommand."""
     parser = add_command(
-        subparsers, "edit", "Edit the layers of a stream, without drawing it: words, lines, colours, objects", _EXAMPLE
+        subparsers, "edit", "Edit a stream without rendering it: prompt, lines, colours, objects", _EXAMPLE
     )
-    parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where to write; may be FILE")
-    parser.add_argument("--prompt", metavar="TEXT", help="another prompt")
+    parser.add_argument("file", type=Path, metavar="FILE", help="an .lcast file")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="file to write; may be the same FILE"
+    )
+    parser.add_argument("--prompt", metavar="TEXT", help="replace the prompt")
     parser.add_argument(
         "--substitute",
         nargs=2,
         action="append",
         default=[],
         metavar=("OLD", "NEW"),
-        help="exchange a phrase of the prompt; an empty NEW takes it out; may be repeated",
+        help="replace a phrase of the prompt; an empty NEW removes it; may be repeated",
     )
-    parser.add_argument("--structure-from", metavar="PATH", help="take the lines of this picture or .lcast file")
-    parser.add_argument("--texture-from", metavar="PATH", help="take the colours of this picture or .lcast file")
+    parser.add_argument("--structure-from", metavar="PATH", help="use the lines of this picture or .lcast file")
+    parser.add_argument("--texture-from", metavar="PATH", help="use the colours of this picture or .lcast file")
     parser.add_argument(
         "--recolor", action="append", default=[], metavar="CHANGE", help="change colours, see below; may be repeated"
     )
@@ -56,23 +58,25 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="X,Y,W,H",
-        help="take lines and colours out of a rectangle; may be repeated",
+        help="remove lines and colours from a rectangle; may be repeated",
     )
-    parser.add_argument("--erase-mask", metavar="PATH", help="take them out where this picture is white")
-    parser.add_argument("--seed", type=int, metavar="N", help="draw from other noise")
+    parser.add_argument("--erase-mask", metavar="PATH", help="remove lines and colours where this picture is white")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the starting noise")
     add_json(parser)
     return parser
 
 
 def run(options: argparse.Namespace) -> None:
-    """Edit, write, then report."""
+    """Edit the stream, write it, then report."""
     import time
 
     from layercast.reports import load_stream
     from layercast_common.files import make_folder
 
-    if not _edits(options):
-        raise UsageError("nothing to edit; say --prompt, --recolor, --erase or another, see layercast edit --help")
+    if not _has_edits(options):
+        raise UsageError(
+            "nothing to edit; give --prompt, --recolor, --erase or another edit, see layercast edit --help"
+        )
     start = time.perf_counter()
     before = load_stream(options.file)
     after = edit(before, options)
@@ -82,24 +86,25 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         report(row)
     else:
-        _tell(row, quiet=options.quiet)
+        _print_row(row, quiet=options.quiet)
 
 
-def _edits(options: argparse.Namespace) -> bool:
+def _has_edits(options: argparse.Namespace) -> bool:
     single = (options.prompt, options.structure_from, options.texture_from, options.erase_mask, options.seed)
     return any(value is not None for value in single) or bool(options.substitute or options.recolor or options.erase)
 
 
 def edit(stream: "Bitstream", options: argparse.Namespace) -> "Bitstream":
-    """The stream with all edits made that the options tell.
+    """Apply all edits of the options to a stream, and return the result.
 
     Raises:
-        UsageError: an edit does not make sense for this stream.
-        CodecError: a file to take a layer from cannot be read.
+        UsageError: an edit is not valid for this stream.
+        CodecError: a file to copy a layer from cannot be decoded.
+        StorageError: a file to copy a layer from cannot be read.
     """
     from codec import editing
 
-    # What is written wrong should be told before any work is done.
+    # Report syntax errors before any work is done.
     changes = [editing.parse_recoloring(text) for text in options.recolor]
     regions: list[Region] = [editing.parse_rectangle(text) for text in options.erase]
     if options.prompt is not None:
@@ -145,7 +150,7 @@ def _row(before: "Bitstream", after: "Bitstream", options: argparse.Namespace) -
     }
 
 
-def _tell(row: dict[str, Any], *, quiet: bool) -> None:
+def _print_row(row: dict[str, Any], *, quiet: bool) -> None:
     sizes = ", ".join(
         f"{name} {layer['bytes']}" + (" (unchanged)" if layer["unchanged"] else f" (was {layer['bytes_before']})")
         for name, layer in row["layers"].items()

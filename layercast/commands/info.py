@@ -1,25 +1,25 @@
-"""`layercast info`: what is in a stream."""
+"""`layercast info`: header and layer sizes of a stream."""
 
 import argparse
 from pathlib import Path
 
-from layercast.commands.options.common import Subparsers, add_command, add_json
+from layercast.commands.options.parser import Subparsers, add_command, add_json
 from layercast.console import report, show_line, show_table
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    """The subcommand's arguments."""
+    """Add the subcommand."""
     parser = add_command(
-        subparsers, "info", "Show a stream's header and what each layer costs", "layercast info photo.lcast"
+        subparsers, "info", "Show a stream's header and the size of each layer", "layercast info photo.lcast"
     )
-    parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument("--partial", action="store_true", help="accept a stream that was cut short")
+    parser.add_argument("file", type=Path, metavar="FILE", help="an .lcast file")
+    parser.add_argument("--partial", action="store_true", help="accept a truncated stream")
     add_json(parser)
     return parser
 
 
 def run(options: argparse.Namespace) -> None:
-    """Read the stream and report."""
+    """Read the stream and report its contents."""
     from layercast.reports import describe, load_stream
 
     facts = describe(load_stream(options.file, partial=options.partial), options.file)

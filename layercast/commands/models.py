@@ -1,10 +1,11 @@
-"""`layercast models`: which models there are, bring one here, see whether one works."""
+"""`layercast models`: lists, downloads and checks models."""
 
 import argparse
 import dataclasses
 from typing import TYPE_CHECKING
 
-from layercast.commands.options.common import Subparsers, add_command, add_json, add_performance
+from layercast.commands.options.parser import Subparsers, add_command, add_json
+from layercast.commands.options.rendering import add_performance
 from layercast.console import progress, report, say, show_table
 from layercast_common.errors import RenderError
 
@@ -13,14 +14,16 @@ if TYPE_CHECKING:
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    """The subcommand's arguments."""
+    """Add the subcommand."""
     parser = add_command(
         subparsers,
         "models",
-        "List the diffusion models, fetch one, or check that one works",
+        "List the diffusion models, download one, or check that one works on this machine",
         "layercast models fetch sd15",
     )
-    parser.add_argument("action", choices=("list", "fetch", "check"))
+    parser.add_argument(
+        "action", choices=("list", "fetch", "check"), help="fetch downloads NAME, check renders with it"
+    )
     parser.add_argument("name", nargs="?", metavar="NAME", help="a registered name, a hub id or a local folder")
     parser.add_argument("--device", default="auto", help="device to check on (default: %(default)s)")
     add_performance(parser)
@@ -29,7 +32,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Do what `action` says."""
+    """Run the action."""
     match options.action:
         case "list":
             _list(options)
@@ -46,9 +49,9 @@ def _list(options: argparse.Namespace) -> None:
     if options.json:
         report({"models": [{k: _plain(v) for k, v in dataclasses.asdict(model).items()} for model in models]})
         return
-    rows = [(m.name, f"{m.native} px", "here" if m.folder else "not here", m.about) for m in models]
-    show_table(("name", "size", "files", "what it is"), rows)
-    say("bring one here: layercast models fetch NAME", quiet=options.quiet)
+    rows = [(m.name, f"{m.native} px", "installed" if m.folder else "not installed", m.about) for m in models]
+    show_table(("name", "size", "files", "description"), rows)
+    say("download one: layercast models fetch NAME", quiet=options.quiet)
 
 
 def _fetch(options: argparse.Namespace) -> None:
@@ -64,7 +67,7 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Load the model, draw with it in every way that makes sense here, and remember the fastest that agrees."""
+    """Load the model, render with it in every way that this machine supports, and record the fastest correct one."""
     import time
 
     from receiver.rendering import load_model
@@ -108,16 +111,16 @@ def _check(options: argparse.Namespace) -> None:
                 say(f"{way.performance}: {way.problem}", quiet=options.quiet)
         if any(way.agrees for way in checked):
             say(
-                f"{name} works: loaded in {loaded:.1f} s on {model.device}; from now on it runs {best}",
+                f"{name} works: loaded in {loaded:.1f} s on {model.device}; --performance auto now uses {best}",
                 quiet=options.quiet,
             )
     if not any(way.agrees for way in checked):
-        raise RenderError(f"{name} does not draw the same picture twice on {model.device}; try --device cpu")
+        raise RenderError(f"{name} renders wrong or unstable pictures on {model.device}; try --device cpu")
 
 
 def _show_checked(checked: "list[PerformanceCheck]") -> None:
     show_table(
-        ("performance", "numbers", "ms a step", "difference", "allowed", "in a batch", "again", ""),
+        ("performance", "dtype", "ms per step", "difference", "allowed", "batch difference", "repeats", ""),
         [
             (
                 way.performance,
@@ -126,7 +129,7 @@ def _show_checked(checked: "list[PerformanceCheck]") -> None:
                 f"{way.difference:.3f}",
                 f"{way.tolerance:g}",
                 f"{way.batch_difference:.0f}",
-                "the same" if way.repeats else "another",
+                "yes" if way.repeats else "no",
                 "agrees" if way.agrees else "differs",
             )
             for way in checked

@@ -1,49 +1,51 @@
-"""`layercast outbox`: what waits to be sent, what was sent, and what was not."""
+"""`layercast outbox`: shows and changes the pictures of an outbox."""
 
 import argparse
 import time
 from pathlib import Path
 
-from layercast.commands.options.common import Subparsers, add_command, add_json
+from layercast.commands.options.parser import Subparsers, add_command, add_json
 from layercast.console import report, say, show_table
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    """The subcommand's arguments."""
+    """Add the subcommand."""
     parser = add_command(
         subparsers,
         "outbox",
-        "Look into an outbox: what waits, what was delivered, what failed and why",
+        "Show the pictures of an outbox: pending, delivered, failed and why",
         "layercast outbox pictures.outbox\n  layercast outbox pictures.outbox --retry",
     )
-    parser.add_argument("outbox", type=Path, metavar="FILE", help="as given to send --outbox; it may be in use")
+    parser.add_argument(
+        "outbox", type=Path, metavar="FILE", help="the file given to send --outbox or watch --outbox; it may be in use"
+    )
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--retry", action="store_true", help="queue again what failed or expired")
-    action.add_argument("--forget", action="store_true", help="forget what is finished")
+    action.add_argument("--retry", action="store_true", help="queue failed and expired pictures again")
+    action.add_argument("--forget", action="store_true", help="remove finished pictures from the list")
     add_json(parser)
     return parser
 
 
 def run(options: argparse.Namespace) -> None:
     """Show or change the outbox."""
-    from layercast.commands.services.send_outbox import entry_row
+    from layercast.commands.services.outbox_rows import entry_row
     from sender.outbox.outbox import Outbox
-    from sender.outbox.reader import look_into
+    from sender.outbox.reader import read_outbox
 
     if options.retry or options.forget:
-        look_into(options.outbox)
+        read_outbox(options.outbox)
         with Outbox(options.outbox) as outbox:
             count = outbox.retry() if options.retry else outbox.forget()
         if not options.json:
-            say(f"{count} {'queued again' if options.retry else 'forgotten'}", quiet=options.quiet)
-    entries = look_into(options.outbox)
+            say(f"{count} {'queued again' if options.retry else 'removed'}", quiet=options.quiet)
+    entries = read_outbox(options.outbox)
     if options.json:
         report({"outbox": str(options.outbox), "pictures": [entry_row(entry) for entry in entries]})
         return
     rows = [
         (
             entry.name,
-            str(entry.image),
+            str(entry.picture_id),
             entry.state.value,
             str(entry.size),
             str(entry.attempts),
@@ -52,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
         )
         for entry in entries
     ]
-    show_table(("picture", "number", "state", "bytes", "attempts", "accepted", "why"), rows)
+    show_table(("picture", "number", "state", "bytes", "attempts", "accepted", "reason"), rows)
 
 
 def _age(seconds: float) -> str:

@@ -1,44 +1,36 @@
-"""`layercast receive`: wait for pictures, draw them, show them."""
+"""`layercast receive`: receives pictures, renders them, and shows them in a browser."""
 
 import argparse
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from layercast.commands.options.common import (
-    Subparsers,
-    add_command,
-    add_rendering,
-    byte_count,
-    host_and_port,
-    tuning_of,
-)
+from layercast.commands.options.parser import Subparsers, add_command
 from layercast.commands.options.peer import ADDRESSES, add_listening, certificate_of, shared_key_of, trust_of
-from layercast.commands.options.token import add_token, token_of
-from layercast.console import report, say
+from layercast.commands.options.rendering import add_rendering, tuning_of
+from layercast.commands.options.token import add_permissions, permissions_of
+from layercast.commands.options.values import byte_count, host_and_port
+from layercast.console import say
 from layercast_common.errors import UsageError
 
 if TYPE_CHECKING:
     import asyncio
 
+    from layercast.commands.services.json_events import JsonEvents
     from receiver.events import Event
-    from receiver.permissions import Permissions
 
 DEFAULT_ADDRESS = "ws://127.0.0.1:8765"
 
-#: What `--model` is called where nothing is to be drawn.
+#: The value of `--model` with which nothing is rendered.
 NO_MODEL = "none"
-
-#: How long finishing what is under way may take once we are told to leave, in seconds.
-DRAIN_SECONDS = 15.0
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    """The subcommand's arguments."""
+    """Add the subcommand."""
     parser = add_command(
         subparsers,
         "receive",
-        "Take pictures from senders, draw them as their layers arrive, and show them in a browser",
+        "Receive pictures, render them as their layers arrive, and show them in a browser",
         "layercast receive --listen ws://0.0.0.0:8765 --viewer 0.0.0.0:8080 --archive pictures/\n"
         "  layercast receive --archive pictures/ --model none",
     )
@@ -46,44 +38,36 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         "--listen",
         action="append",
         metavar="URL",
-        help=f"where senders come; may be repeated (default: {DEFAULT_ADDRESS})",
+        help=f"address for senders; may be repeated (default: {DEFAULT_ADDRESS})",
     )
     parser.add_argument(
         "--viewer",
         default="127.0.0.1:8080",
         metavar="HOST:PORT",
-        help="where the page is, or none (default: %(default)s)",
+        help="address of the page, or none (default: %(default)s)",
     )
     parser.add_argument(
         "--viewer-name",
         action="append",
         default=[],
         metavar="NAME",
-        help="a name that the page goes by, besides localhost and addresses in numbers; may be repeated",
+        help="host name of the page besides localhost and IP addresses; may be repeated",
     )
     parser.add_argument(
         "--viewer-origin",
         action="append",
         default=[],
         metavar="URL",
-        help="a web page that may show the page's data and send from a browser, such as https://show.example",
+        help="origin of another web page that may show the pictures and send from a browser, such as https://show.example",
     )
-    parser.add_argument("--archive", type=Path, metavar="DIR", help="keep streams and pictures here")
+    parser.add_argument("--archive", type=Path, metavar="DIR", help="store streams and pictures here")
     parser.add_argument(
         "--keep",
         metavar="SIZE",
-        help="what the archive may take on disk, such as 500MB or 2TB, or all; the oldest go first (default: 10GB)",
+        help="size limit of the archive, such as 500MB or 2TB, or all; the oldest are deleted first (default: 10GB)",
     )
-    parser.add_argument(
-        "--keep-days", type=float, metavar="N", help="what is older goes from the archive in any case (default: never)"
-    )
-    add_token(parser, "what senders must know; without it anyone may send")
-    parser.add_argument(
-        "--permissions",
-        type=Path,
-        metavar="TOML",
-        help="instead of one token: which tokens may send which streams, watch, and read the metrics",
-    )
+    parser.add_argument("--keep-days", type=float, metavar="N", help="delete pictures that are older (default: never)")
+    add_permissions(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object per event on stdout")
     add_listening(parser)
     add_rendering(parser)
@@ -92,34 +76,34 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         type=int,
         default=0,
         metavar="N",
-        help="draw on N engines of a Ray cluster, the one RAY_ADDRESS names or one on this machine (default: here)",
+        help="render on N engines of a Ray cluster: that of RAY_ADDRESS, or one on this machine (default: without Ray)",
     )
     parser.epilog = f"{ADDRESSES}\n\n{parser.epilog}"
     return parser
 
 
 def run(options: argparse.Namespace) -> None:
-    """Serve until Ctrl-C, or until SIGTERM and what is under way is drawn."""
+    """Receive until Ctrl-C, or until SIGTERM and the pictures in progress are rendered."""
     import asyncio
 
-    from layercast.signals import run_until_drained
+    from layercast.signals import DRAIN_SECONDS, run_until_drained
 
-    async def work(leaving: asyncio.Event) -> None:
-        await _serve(options, leaving)
+    async def work(draining: asyncio.Event) -> None:
+        await _serve(options, draining)
 
     asyncio.run(run_until_drained(work, limit=DRAIN_SECONDS))
 
 
-async def _serve(options: argparse.Namespace, leaving: "asyncio.Event") -> None:
-    import asyncio
-
+async def _serve(options: argparse.Namespace, draining: "asyncio.Event") -> None:
+    from layercast.commands.services.json_events import JsonEvents
+    from layercast.commands.services.receive_events import event_line, event_row
     from layercast_common.urls import public_url
     from receiver.receiver import Receiver
     from receiver.viewer import Viewer
 
     addresses = options.listen or [DEFAULT_ADDRESS]
     certificate, trust, shared_key = certificate_of(options), trust_of(options), shared_key_of(options)
-    permissions, keep = _permissions_of(options), _keep_of(options)
+    permissions, keep = permissions_of(options), _keep_of(options)
     receiver: Receiver | None = None
     viewer = None
     if options.viewer != "none":
@@ -132,30 +116,22 @@ async def _serve(options: argparse.Namespace, leaving: "asyncio.Event") -> None:
             condition=lambda: receiver.condition if receiver else "loading",
         )
     quiet = options.quiet or options.json
-
-    # Never done, unless whoever reads our output goes away.
-    unread: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def tell(row: dict[str, Any]) -> None:
-        try:
-            report(row)
-        except BrokenPipeError as error:
-            if not unread.done():
-                unread.set_exception(error)
+    events = JsonEvents()
 
     def on_event(event: "Event") -> None:
         if viewer:
             viewer.publish(event)
         if options.json:
-            tell(event_row(event))
+            events.write(event_row(event))
         elif line := event_line(event):
             say(line, quiet=options.quiet)
 
     async with contextlib.AsyncExitStack() as stack:
-        page = "nowhere"
+        page = "without a page"
         if viewer:
-            # Before the model, which takes seconds to load: a taken port should be told at once.
-            page = await stack.enter_async_context(viewer.serve(*host_and_port(options.viewer), ssl=certificate))
+            # Before the model, which takes seconds to load: report a port in use at once.
+            url = await stack.enter_async_context(viewer.serve(*host_and_port(options.viewer), ssl=certificate))
+            page = f"page at {url}"
         model = options.model or "mini"
         if model != NO_MODEL:
             say(f"loading {model} ...", quiet=quiet)
@@ -181,7 +157,7 @@ async def _serve(options: argparse.Namespace, leaving: "asyncio.Event") -> None:
             )
         )
         if options.json:
-            tell(
+            events.write(
                 {
                     "event": "Listening",
                     "url": receiver.url,
@@ -189,99 +165,45 @@ async def _serve(options: argparse.Namespace, leaving: "asyncio.Event") -> None:
                     "viewer": viewer.url if viewer else None,
                 }
             )
-        say(f"listening at {' and '.join(receiver.urls)}, showing at {page}; Ctrl-C ends it", quiet=quiet)
+        say(f"listening at {' and '.join(receiver.urls)}, {page}; Ctrl-C stops", quiet=quiet)
         if options.archive is not None:
             say(f"keeping {_keep_text(options)} in {options.archive}", quiet=quiet)
         say(f"send a picture: layercast send photo.jpg --to {receiver.url}", quiet=quiet)
-        await _either(unread, leaving)
-        say("finishing what is under way; once more to stop at once", quiet=quiet)
+        await _wait_for_end(events, draining)
+        say("finishing the pictures in progress; SIGTERM again stops at once", quiet=quiet)
         await receiver.drain()
 
 
-async def _either(unread: "asyncio.Future[None]", leaving: "asyncio.Event") -> None:
-    """Wait until we are told to leave, or until nobody reads our output.
+async def _wait_for_end(events: "JsonEvents", draining: "asyncio.Event") -> None:
+    """Wait until SIGTERM asks the command to drain, or until stdout is closed.
 
     Raises:
-        BrokenPipeError: nobody reads it.
+        BrokenPipeError: the reader of stdout has closed it.
     """
     import asyncio
 
-    left = asyncio.ensure_future(leaving.wait())
-    await asyncio.wait((unread, left), return_when=asyncio.FIRST_COMPLETED)
-    left.cancel()
-    if unread.done():
-        unread.result()
+    from layercast_common.tasks import cancel, start_task
 
-
-def _permissions_of(options: argparse.Namespace) -> "Permissions | None":
-    from receiver.permissions import Permissions
-
-    token = token_of(options)
-    if options.permissions is not None:
-        if token is not None:
-            raise UsageError("--permissions names every token; put the one that was given besides into its file")
-        return Permissions.load(options.permissions)
-    return None if token is None else Permissions.of_token(token)
+    requested = start_task(draining.wait(), name="drain request")
+    try:
+        await asyncio.wait((events.closed, requested), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await cancel(requested)
+    if events.closed.done():
+        events.closed.result()
 
 
 def _keep_of(options: argparse.Namespace) -> int | None:
-    """What the archive may take on disk, in bytes; None for any number."""
+    """Return the size limit of the archive, in bytes; None for no limit."""
     from receiver.archive import KEEP_BYTES
 
     if options.archive is None and (options.keep is not None or options.keep_days is not None):
-        raise UsageError("--keep and --keep-days tell how much of an archive to keep; name one with --archive DIR")
+        raise UsageError("--keep and --keep-days limit an archive; name it with --archive DIR")
     return KEEP_BYTES if options.keep is None else byte_count(options.keep)
 
 
 def _keep_text(options: argparse.Namespace) -> str:
-    """What is kept, in a few words, so that nobody is surprised by what is not."""
+    """Return the archive's limits in a few words, so that deletion surprises no user."""
     size = options.keep or "10GB"
     much = "everything" if size == "all" else f"the newest pictures, {size} at most (--keep),"
     return much if options.keep_days is None else f"{much} for {options.keep_days:g} days"
-
-
-def event_line(event: "Event") -> str | None:
-    """An event in a line for a person; None for what happens too often."""
-    from layercast.reports import layer_name
-    from receiver.events import FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
-
-    match event:
-        case PictureOpened():
-            sizes = ", ".join(f"{layer_name(s.layer)} {s.size}" for s in event.sections)
-            return f"{event.picture}: {event.canvas[0]}x{event.canvas[1]}, coming: {sizes} bytes"
-        case LayerArrived():
-            return f"{event.picture}: {layer_name(event.layer)} after {event.received} bytes"
-        case FrameRendered(frame=frame) if frame.final:
-            return f"{event.picture}: drawn up to {layer_name(frame.level)} in {frame.seconds:.2f} s"
-        case PictureCompleted():
-            return f"{event.picture}: complete, {event.received} bytes"
-        case PictureFailed():
-            return f"{event.picture}: {event.reason}"
-    return None
-
-
-def event_row(event: "Event") -> dict[str, Any]:
-    """An event as JSON, without the pictures in it."""
-    from layercast.reports import layer_name
-    from receiver.events import FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
-
-    row: dict[str, Any] = {"event": type(event).__name__, "picture": event.picture, "at": event.at}
-    match event:
-        case PictureOpened():
-            sections = [{"layer": layer_name(section.layer), "bytes": section.size} for section in event.sections]
-            row |= {"canvas": event.canvas, "model": event.model, "seed": event.seed, "sections": sections}
-        case LayerArrived():
-            row |= {"layer": layer_name(event.layer), "received": event.received}
-        case FrameRendered(frame=frame):
-            row |= {
-                "level": layer_name(frame.level),
-                "step": frame.step,
-                "steps": frame.steps,
-                "final": frame.final,
-                "seconds": frame.seconds,
-            }
-        case PictureCompleted():
-            row |= {"received": event.received}
-        case PictureFailed():
-            row |= {"reason": event.reason}
-    return row

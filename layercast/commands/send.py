@@ -1,46 +1,48 @@
-"""`layercast send`: pictures or streams -> a receiver."""
+"""`layercast send`: sends pictures or streams to a receiver."""
 
 import argparse
 import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layercast.commands.options.common import Subparsers, add_command, add_encoding, add_json, add_link, recipe_of
-from layercast.commands.options.identity import add_identity, stream_of
-from layercast.commands.options.peer import ADDRESSES, add_dialling, shared_key_of, trust_of
-from layercast.commands.options.token import add_token, token_of
+from layercast.commands.options.encoding import add_encoding, encoding_of
+from layercast.commands.options.identity import add_identity, stream_id_of
+from layercast.commands.options.parser import Subparsers, add_command, add_json
+from layercast.commands.options.peer import ADDRESSES, add_connecting, add_link
+from layercast.commands.options.token import add_token
 from layercast.console import progress, report, say
 from layercast_common.errors import UsageError
 
 if TYPE_CHECKING:
     from codec.container.bitstream import Bitstream
-    from sender.connection.delivery import Delivery
+    from sender.connection.delivery import Delivery, Progress
+    from sender.connection.sender import Sender
     from sender.sources.files import Item
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    """The subcommand's arguments."""
+    """Add the subcommand."""
     parser = add_command(
         subparsers,
         "send",
-        "Send pictures or streams to a receiver, the most needed layers first",
+        "Send pictures or streams to a receiver, the most important layers first",
         "layercast send photo.jpg --to ws://127.0.0.1:8765 --link iridium",
     )
     parser.add_argument(
         "paths", nargs="*", type=Path, metavar="PATH", help="pictures, .lcast files, or folders of them"
     )
     parser.add_argument("--to", required=True, metavar="URL", help="the receiver, such as ws://127.0.0.1:8765")
-    add_token(parser, "what the receiver wants to hear")
+    add_token(parser, "token that the receiver asks for")
     add_identity(parser)
     parser.add_argument(
         "--outbox",
         type=Path,
         metavar="FILE",
-        help="keep what is to be sent in this file until the receiver has it: through broken links, restarts and "
-        "crashes; without PATH, send what it holds",
+        help="keep pictures in this file until the receiver has them, through broken links, restarts and crashes; "
+        "without PATH, send the pictures in it",
     )
-    parser.add_argument("--loop", action="store_true", help="begin again after the last picture, until Ctrl-C")
-    add_dialling(parser)
+    parser.add_argument("--loop", action="store_true", help="start again after the last picture, until Ctrl-C")
+    add_connecting(parser)
     add_link(parser)
     add_encoding(parser)
     add_json(parser)
@@ -49,18 +51,18 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Send everything, then report."""
+    """Send all pictures, then report."""
     import asyncio
 
     from layercast.signals import run_until_terminated
 
     if options.outbox is not None:
-        from layercast.commands.services.send_outbox import send_by_outbox
+        from layercast.commands.services.send_outbox import send_through_outbox
 
-        send_by_outbox(options)
+        send_through_outbox(options)
         return
     if not options.paths:
-        raise UsageError("name a picture, an .lcast file or a folder; without one there is only what an --outbox holds")
+        raise UsageError("name a picture, an .lcast file or a folder; only with --outbox may PATH be left out")
     sending = _send_all(options)
     asyncio.run(run_until_terminated(sending) if options.loop else sending)
 
@@ -68,51 +70,42 @@ def run(options: argparse.Namespace) -> None:
 async def _send_all(options: argparse.Namespace) -> None:
     import asyncio
 
-    from protocol.link_profiles import parse_link
-    from sender.connection.sender import Sender
+    from layercast.commands.services.sender_factory import sender_factory
+    from sender.connection.options import SenderIdentity
     from sender.sources.files import find_items
 
     items = list(find_items(options.paths))
-    recipe = recipe_of(options)
-    link = parse_link(options.link, options.rate)
+    encoding = encoding_of(options)
+    stream_id = stream_id_of(options)
+    identity = None if stream_id is None else SenderIdentity(stream_id=stream_id)
     rows = []
-    async with Sender(
-        options.to,
-        token=token_of(options),
-        link=link,
-        order=options.order,
-        ssl=trust_of(options),
-        ice_servers=options.ice_server,
-        shared_key=shared_key_of(options),
-        stream=stream_of(options),
-    ) as sender:
+    async with sender_factory(options)(identity) as sender:
         while True:
             for item in items:
-                stream, jpeg_size = await asyncio.to_thread(item.load, recipe)
+                stream, jpeg_size = await asyncio.to_thread(item.load, encoding)
                 delivery = await _send_one(sender, item, stream, jpeg_size, quiet=options.quiet)
-                rows.append(_row(item, stream, delivery))
+                rows.append(_delivery_row(item, stream, delivery))
                 if not options.json:
-                    _tell(rows[-1], quiet=options.quiet)
+                    _print_row(rows[-1], quiet=options.quiet)
             if not options.loop:
                 break
-            # Without an end there is nothing to report, and the rows would grow for ever.
+            # An endless loop never reports, and the rows would fill the memory.
             rows.clear()
     if options.json:
         report({"pictures": rows})
 
 
-async def _send_one(sender: Any, item: "Item", stream: "Bitstream", jpeg_size: int, *, quiet: bool) -> "Delivery":
+async def _send_one(sender: "Sender", item: "Item", stream: "Bitstream", jpeg_size: int, *, quiet: bool) -> "Delivery":
     with progress(quiet=quiet) as bars:
         task = bars.add_task(item.path.name, total=len(stream.sections), note="")
 
-        def advance(step: Any) -> None:
+        def on_progress(step: "Progress") -> None:
             bars.update(task, completed=step.done, note=f"{step.seconds:.1f} s")
 
-        delivery: Delivery = await sender.send(stream, jpeg_size=jpeg_size, on_progress=advance)
-    return delivery
+        return await sender.send(stream, jpeg_size=jpeg_size, on_progress=on_progress)
 
 
-def _row(item: "Item", stream: "Bitstream", delivery: "Delivery") -> dict[str, Any]:
+def _delivery_row(item: "Item", stream: "Bitstream", delivery: "Delivery") -> dict[str, Any]:
     from codec.layers import Layer
     from layercast.reports import layer_name
 
@@ -129,7 +122,7 @@ def _row(item: "Item", stream: "Bitstream", delivery: "Delivery") -> dict[str, A
     }
 
 
-def _tell(row: dict[str, Any], *, quiet: bool) -> None:
+def _print_row(row: dict[str, Any], *, quiet: bool) -> None:
     times = ", ".join(
         f"{layer['layer']} {layer['acknowledged']:.2f} s"
         for layer in row["layers"]

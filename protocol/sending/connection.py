@@ -10,7 +10,7 @@ from protocol.connection.events import Closed, SenderEvent, Suspended, Welcomed
 from protocol.connection.states import BROADCASTER, SENDER, State
 from protocol.recovery.path import NetworkPath, PathOptions
 from protocol.sending.fragmentation import OutgoingSection, PictureToSend
-from protocol.sending.handshake import SenderHandshake, SenderIdentity
+from protocol.sending.handshake import SenderCredentials, SenderHandshake
 from protocol.sending.peer_requests import PeerRequests
 from protocol.sending.picture import OutgoingPicture
 from protocol.sending.probe_timers import ProbeTimers
@@ -27,7 +27,7 @@ class SenderConnection(Connection[SenderEvent]):
 
     Args:
         now: the current time, in seconds.
-        identity: how the sender identifies itself; anonymous by default.
+        credentials: how the sender identifies itself; anonymous by default.
         path: the properties of the transport.
         resumable: whether the pictures wait for another transport when this one is lost.
         key: seals the packets; with checksums by default, which suffice under TLS or on one machine.
@@ -38,7 +38,7 @@ class SenderConnection(Connection[SenderEvent]):
         self,
         *,
         now: float,
-        identity: SenderIdentity | None = None,
+        credentials: SenderCredentials | None = None,
         path: PathOptions | None = None,
         resumable: bool = False,
         key: Sealing | None = None,
@@ -49,7 +49,7 @@ class SenderConnection(Connection[SenderEvent]):
         limits = limits or Limits()
         super().__init__(rules=rules, limits=limits, mtu=path.mtu, one_way=path.one_way, key=key, now=now)
         self._resumable = resumable
-        self._handshake = SenderHandshake(identity or SenderIdentity(), self._codec.key)
+        self._handshake = SenderHandshake(credentials or SenderCredentials(), self._codec.key)
         self._sent_before = self._lost_before = 0
         self._send_queue = SendQueue(self._start_path(path, now))
         self._send_hello(now)

@@ -14,7 +14,7 @@ HELLO_TIMEOUT = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SenderIdentity:
+class SenderCredentials:
     """How a sender identifies itself in HELLO.
 
     Attributes:
@@ -39,7 +39,7 @@ class SenderHandshake:
     """The handshakes of one sender, over successive transports.
 
     Args:
-        identity: how the sender identifies itself.
+        credentials: how the sender identifies itself.
         key: seals the packets.
 
     Attributes:
@@ -52,11 +52,11 @@ class SenderHandshake:
     seal: Seal
     peer_seal: Seal
 
-    def __init__(self, identity: SenderIdentity, key: Sealing) -> None:
+    def __init__(self, credentials: SenderCredentials, key: Sealing) -> None:
         self.session = b""
         self.answered = False
         self.sent_at = 0.0
-        self._identity = identity
+        self._credentials = credentials
         self._key = key
         self._attempts = 0
 
@@ -70,10 +70,10 @@ class SenderHandshake:
         self._hello = Hello(
             versions=VERSIONS,
             role=Role.SENDER,
-            stream=self._identity.stream_id,
-            epoch=self._identity.epoch,
+            stream=self._credentials.stream_id,
+            epoch=self._credentials.epoch,
             rate=min(round(path.rate), 0xFFFF_FFFF),
-            token=self._identity.token,
+            token=self._credentials.token,
             max_packet=path.mtu,
             resume=self.session,
             nonce=nonce,

@@ -1,1 +1,1 @@
-"""One sender, one receiver: connect, send, reconnect, track deliveries."""
+"""One connection to a receiver: sending pictures, reporting progress, reconnecting."""

@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt to connect."""
+"""Waits between attempts to connect: exponential backoff with jitter."""
 
 from collections.abc import Callable
 
@@ -8,10 +8,10 @@ LONGEST_WAIT = 60.0
 
 
 class Backoff:
-    """Exponential waits with jitter, so that many senders do not come back at the same moment.
+    """Exponential waits with jitter, so that many senders do not reconnect at the same moment.
 
     Args:
-        random: gives numbers from 0 to below 1.
+        random: returns numbers from 0 to below 1.
         longest: the longest wait, in seconds.
     """
 
@@ -21,10 +21,10 @@ class Backoff:
         self._failures = 0
 
     def next_wait(self, at_least: float = 0.0) -> float:
-        """The wait after one more failure, in seconds: between half of the present step and all of it.
+        """Return the wait after one more failure, in seconds: 50 to 100 % of the current step.
 
         Args:
-            at_least: what the far side asked for, in seconds; jitter comes on top.
+            at_least: the wait that the peer asked for, in seconds; jitter is added to it.
         """
         step = min(self._longest, FIRST_WAIT * 2.0 ** min(self._failures, 32))
         self._failures += 1
@@ -32,5 +32,5 @@ class Backoff:
         return wait if not at_least else at_least + wait
 
     def reset(self) -> None:
-        """Begin again with the first wait: a connection succeeded."""
+        """Start again with the first wait, after a success."""
         self._failures = 0

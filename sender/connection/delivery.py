@@ -1,18 +1,18 @@
-"""How pictures travelled: what `Sender.send` gives and tells."""
+"""Delivery reports: the result of `Sender.send`, and its progress."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SectionDelivery:
-    """How one section travelled.
+    """Delivery report of one section.
 
     Attributes:
         layer: the layer's number.
-        size: its payload, in bytes.
-        sent: bytes of the packets that carried it, repeated ones included; of the first packet, the payload inside it.
-        acknowledged: when the receiver said that it holds it, in seconds since the picture was handed over; None if it
-            never did.
+        size: size of the payload, in bytes.
+        sent: bytes of the packets that carried it, retransmissions included; in the first packet, its payload only.
+        acknowledged: when the receiver acknowledged the section, in seconds since `send` was called; None if it did
+            not.
     """
 
     layer: int
@@ -23,19 +23,19 @@ class SectionDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """How a picture travelled.
+    """Delivery report of one picture.
 
     Attributes:
-        image: the picture's number in this session.
-        session: the receiver's name of the connection.
-        complete: whether all of it arrived; false where its deadline passed.
-        sections: in the stream's order.
-        packets: packets sent for it, repeated ones included.
-        sent: their bytes.
-        seconds: from handing it over to the last acknowledgement, in seconds.
+        picture_id: the picture's number, unique within the sender's stream and epoch.
+        session: the receiver's name of the session.
+        complete: whether the receiver has the whole picture; false if its lifetime ended first.
+        sections: the sections, in the stream's order.
+        packets: packets sent for the picture, retransmissions included.
+        sent: size of these packets, in bytes.
+        seconds: time from the call of `send` to the last acknowledgement, in seconds.
     """
 
-    image: int
+    picture_id: int
     session: str
     complete: bool
     sections: tuple[SectionDelivery, ...]
@@ -44,7 +44,7 @@ class Delivery:
     seconds: float
 
     def size_of(self, layer: int | None) -> int:
-        """Bytes on the wire for a layer; of None, those of no layer: the first packet's table and framing."""
+        """Return the bytes on the wire of a layer; of None, those of no layer: the first packet's table and framing."""
         if layer is None:
             return self.sent - sum(section.sent for section in self.sections)
         return sum(section.sent for section in self.sections if section.layer == layer)
@@ -52,18 +52,18 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """One more section of a picture is at the receiver.
+    """The receiver acknowledged one more section of a picture.
 
     Attributes:
-        image: the picture's number in this session.
+        picture_id: the picture's number.
         index: the section's place in the stream.
-        layer: its layer's number.
-        done: sections at the receiver so far.
+        layer: the number of its layer.
+        done: acknowledged sections so far.
         total: sections of the picture.
-        seconds: since the picture was handed over, in seconds.
+        seconds: time since `send` was called, in seconds.
     """
 
-    image: int
+    picture_id: int
     index: int
     layer: int
     done: int

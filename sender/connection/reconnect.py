@@ -1,4 +1,4 @@
-"""How a sender comes to its receiver: the first time, and again when the way breaks."""
+"""Opens a sender's transport, and opens it again when the connection breaks."""
 
 import asyncio
 import contextlib
@@ -18,14 +18,14 @@ class Connector:
 
     Args:
         url: the address.
-        options: how to connect.
+        options: transport options.
         link: a link to emulate around the transport, by name or as a profile.
-        rate: the most that may be sent, in bit/s; replaces the link's.
-        transport: an open transport to use instead, once.
-        patience: how long to try to open it again, in seconds.
+        rate: rate limit in bit/s; replaces the link's rate.
+        transport: an open transport to use once instead of connecting to `url`.
+        reconnect_seconds: how long to try to open the transport again, in seconds.
 
     Raises:
-        UsageError: there is no such link, or the rate makes no sense.
+        UsageError: the link does not exist, or the rate is out of range.
     """
 
     def __init__(
@@ -36,46 +36,50 @@ class Connector:
         link: LinkProfile | str | None,
         rate: float | None,
         transport: Transport | None,
-        patience: float,
+        reconnect_seconds: float,
     ) -> None:
         self._url = url
         self._options = options
         self._profile = link if isinstance(link, LinkProfile) else parse_link(link, rate)
         self._emulates = link is not None
         self._given = transport
-        self._patience = 0.0 if transport else patience
-        #: The address as it may be shown: without a broker's password.
+        self._reconnect_seconds = 0.0 if transport else reconnect_seconds
+        #: The address for logs and error texts: without a broker's password.
         self.shown = public_url(url)
 
     @property
-    def comes_back(self) -> bool:
-        """Whether a way that breaks is opened again."""
-        return self._patience > 0
+    def reconnects(self) -> bool:
+        """Whether a broken transport is opened again."""
+        return self._reconnect_seconds > 0
 
     async def open(self) -> Transport:
         """Open the transport.
 
         Raises:
-            ConnectError: nobody listens there.
-            UsageError: that is no address.
+            ConnectError: the receiver cannot be reached.
+            UsageError: the address is not valid.
         """
         transport = self._given or await open_transport(self._url, self._options)
         return ShapedTransport(transport, self._profile) if self._emulates and self._profile else transport
 
-    async def open_again(self, unless: asyncio.Event) -> Transport | None:
-        """Open it again; None if that did not succeed in time, or nobody wants it any more."""
+    async def reopen(self, closing: asyncio.Event) -> Transport | None:
+        """Open the transport again. Return None after `reconnect_seconds` without success, or once `closing` is set.
+
+        Raises:
+            UsageError: the address is not valid.
+        """
         loop = asyncio.get_running_loop()
         backoff = Backoff(random.random)
-        give_up = loop.time() + self._patience
+        give_up = loop.time() + self._reconnect_seconds
         while (wait := backoff.next_wait()) < give_up - loop.time():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
-                    await unless.wait()
+                    await closing.wait()
                     return None
             with contextlib.suppress(ConnectError):
                 return await self.open()
         return None
 
     def rate_over(self, transport: Transport) -> float:
-        """How fast to send over a transport, in bit/s; 0 if that is to be measured."""
+        """Return the rate to send at over a transport, in bit/s; 0 if it must be measured."""
         return self._profile.rate if self._profile else transport.rate_hint

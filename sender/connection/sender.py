@@ -1,69 +1,52 @@
 """Sends pictures to one receiver."""
 
 import asyncio
-import contextlib
 import math
-import secrets
-import ssl as tls
-import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from layercast_common.errors import ConnectError, DisconnectedError, LayercastError, RemoteProtocolError
-from protocol.connection.events import Closed, Event, PictureRefused, SenderEvent, Welcomed
+from layercast_common.tasks import BackgroundTasks
+from protocol.connection.events import Closed, Event, PictureRefused, Welcomed
 from protocol.connection.states import State
-from protocol.driver import Driver
 from protocol.link_profiles import LinkProfile
-from protocol.recovery.path import PathOptions
-from protocol.sending.connection import SenderConnection
 from protocol.sending.fragmentation import OutgoingSection
-from protocol.sending.handshake import SenderIdentity
 from protocol.transports.base import DialOptions, Transport
-from protocol.wire.codes import Code, error_of
+from protocol.wire.codes import Code
 from protocol.wire.limits import Limits
-from protocol.wire.seals import SharedKey
 from protocol.wire.tokens import check_token
 from sender.connection.delivery import Delivery, Progress
-from sender.connection.layer_order import INCREMENTAL_LAYERS, urgency_of
+from sender.connection.layer_order import prioritize, urgency_of
+from sender.connection.options import ConnectOptions, SenderIdentity
 from sender.connection.reconnect import Connector
+from sender.connection.runner import ConnectionRunner
 from sender.connection.tracking import Tracked, Tracker, refused_for
 
 if TYPE_CHECKING:
     from codec.container.bitstream import Bitstream
 
-#: How long a receiver may take to answer the greeting, in seconds.
+#: How long a receiver may take to answer HELLO, in seconds.
 WELCOME_SECONDS = 30.0
-
-#: How long a broken link may take to come back, in seconds; receivers keep what came of a picture for as long.
-PATIENCE_SECONDS = 120.0
-
-#: Bytes of a stream's id that is made up. Archives tell pictures apart by it, so it must not be hit twice by chance.
-STREAM_ID_BYTES = 6
 
 
 class Sender:
-    """A connection to one receiver. Use it as `async with`; pictures may be sent one after the other or together.
+    """A connection to one receiver. Use it as `async with`; `send` may be called concurrently.
 
-    A link that breaks is opened again, and what was under way goes on where it stood.
+    If the transport breaks, the sender reconnects, and pictures in flight continue where they stopped.
 
     Args:
         url: the receiver's address: `ws://`, `wss://`, `webrtc+http://`, `webrtc+https://`, `mqtt://` or `mqtts://`.
-        token: what the receiver wants to hear, if it wants to hear anything.
+        token: the token that the receiver asks for, if any; at most 256 characters.
         link: a link to emulate around the connection in real time, by name (`protocol.LINKS`) or as a profile.
-        rate: the most that may be sent, in bit/s; what is sent is paced to it. With `link` it replaces the link's rate.
-        order: in which order the layers travel: a name of `sender.ORDERS`.
-        ssl: for secure addresses, which certificates to trust; the system's by default.
-        ice_servers: STUN and TURN servers for WebRTC, as URLs; none are needed within one network.
-        shared_key: what packets are signed with where there is no TLS; the receiver must have the same.
-        transport: an open transport to use instead of connecting to `url`; it cannot be opened again.
-        stream: our id, up to 16 bytes, by which receivers know us and our pictures again; made up if None.
-        epoch: which run of the stream the numbers of the pictures belong to; if None, a stream that was given counts
-            anew from this second on.
-        patience: how long to try to open a broken link again, in seconds.
+        rate: rate limit in bit/s; packets are paced to it. With `link` it replaces the link's rate.
+        order: the order of the layers: a name of `sender.ORDERS`.
+        identity: the stream id and epoch by which receivers recognise us; generated if None.
+        connect: certificates, ICE servers, packet signing and reconnecting; the defaults if None.
+        transport: an open transport to use instead of connecting to `url`; it is never opened again.
 
     Raises:
-        UsageError: there is no such link or order, or the rate or the token makes no sense.
+        UsageError: the link or order does not exist, or the rate or token is out of range.
     """
 
     def __init__(
@@ -74,147 +57,129 @@ class Sender:
         link: LinkProfile | str | None = None,
         rate: float | None = None,
         order: str = "paper",
-        ssl: tls.SSLContext | None = None,
-        ice_servers: Sequence[str] = (),
-        shared_key: SharedKey | None = None,
+        identity: SenderIdentity | None = None,
+        connect: ConnectOptions | None = None,
         transport: Transport | None = None,
-        stream: bytes | None = None,
-        epoch: int | None = None,
-        patience: float = PATIENCE_SECONDS,
     ) -> None:
         check_token(token or "")
         urgency_of(order, 0)
+        connect = connect or ConnectOptions()
         self._token = token or ""
-        options = DialOptions(ssl=ssl, token=self._token, ice_servers=tuple(ice_servers))
-        self._dialler = Connector(url, options, link=link, rate=rate, transport=transport, patience=patience)
+        self._connector = Connector(
+            url,
+            DialOptions(ssl=connect.ssl, token=self._token, ice_servers=tuple(connect.ice_servers)),
+            link=link,
+            rate=rate,
+            transport=transport,
+            reconnect_seconds=connect.reconnect_seconds,
+        )
         self._order = order
-        self._shared_key = shared_key
-        self._stream = secrets.token_bytes(STREAM_ID_BYTES) if stream is None else stream
-        self._epoch = (0 if stream is None else int(time.time())) if epoch is None else epoch
+        self._shared_key = connect.shared_key
+        self._identity = identity or SenderIdentity.generate()
         self._slots = asyncio.Semaphore(Limits().open_pictures)
         self._tracker = Tracker()
-        self._closing = asyncio.Event()
+        self._runner = ConnectionRunner(self._connector, self._on_event)
+        self._tasks = BackgroundTasks(f"sender to {self._connector.shown}", self._on_failure)
         self._welcome: asyncio.Future[str] | None = None
-        self._session = ""
-        #: After how many seconds the receiver wants us to come back, once it has ended the connection.
+        #: The receiver's name of the session.
+        self.session = ""
+        #: The wait that the receiver asked for when it closed the connection, in seconds.
         self.retry_after = 0.0
 
     async def __aenter__(self) -> "Sender":
-        """Connect and greet.
+        """Connect, and wait for the receiver's WELCOME; over a one-way transport, do not wait.
 
         Raises:
-            ConnectError: nobody listens there, or does not answer.
+            ConnectError: the receiver cannot be reached, or does not answer.
             AuthenticationError: the receiver refuses the token.
-            RemoteProtocolError: the receiver refuses us for another reason, or is none.
+            RemoteProtocolError: the receiver refuses the connection for another reason, or breaks the protocol.
+            UsageError: the address is not valid.
+            MissingExtraError: the address needs an optional dependency.
         """
-        loop = asyncio.get_running_loop()
-        transport = await self._dialler.open()
-        self._connection = SenderConnection(
-            now=loop.time(),
-            resumable=self._dialler.comes_back,
-            key=self._shared_key,
-            identity=SenderIdentity(token=self._token, stream_id=self._stream, epoch=self._epoch),
-            path=self._path_over(transport),
-        )
-        self._driver = self._drive(transport)
-        self._welcome = loop.create_future()
-        self._running = asyncio.create_task(self._run(), name=f"sender to {self._dialler.shown}")
-        if transport.one_way:
+        one_way = await self._runner.open(self._identity, self._token, self._shared_key)
+        self._welcome = asyncio.get_running_loop().create_future()
+        await self._tasks.__aenter__()
+        self._running = self._tasks.start(self._run(), name="connection")
+        if one_way:
             return self
         try:
             async with asyncio.timeout(WELCOME_SECONDS):
-                self._session = await asyncio.shield(self._welcome)
-        except TimeoutError as error:
-            await self._abandon()
-            raise ConnectError(f"{self._dialler.shown} accepts connections, but no receiver answers there") from error
-        except BaseException:
-            await self._abandon()
+                self.session = await asyncio.shield(self._welcome)
+        except BaseException as error:
+            await self._tasks.__aexit__(type(error), error, error.__traceback__)
+            if isinstance(error, TimeoutError):
+                message = f"{self._connector.shown} accepts connections, but no receiver answers there"
+                raise ConnectError(message) from error
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Say goodbye and disconnect; what is still unsent stays unsent."""
-        self._closing.set()
-        self._connection.close(Code.DONE)
-        self._driver.wake()
+        """Close the connection. Pictures in flight are abandoned."""
+        self._runner.close()
         try:
-            await asyncio.shield(self._running)
-        except asyncio.CancelledError:
-            await self._abandon()
-            raise
-
-    @property
-    def session(self) -> str:
-        """The receiver's name of the connection."""
-        return self._session
+            await asyncio.wait([self._running])
+        finally:
+            await self._tasks.__aexit__(kind, error, trace)
 
     @property
     def rate(self) -> float:
-        """The link's rate as told or measured, in bit/s."""
-        return self._connection.statistics.rate
+        """The link's rate, configured or measured, in bit/s."""
+        return self._runner.connection.statistics.rate
 
     @property
     def round_trip(self) -> float:
-        """The link's round trip, smoothed, in seconds."""
-        return self._connection.statistics.round_trip
+        """The smoothed round-trip time, in seconds."""
+        return self._runner.connection.statistics.round_trip
 
     @property
     def unacknowledged(self) -> int:
         """Bytes in flight."""
-        return self._connection.statistics.bytes_in_flight
+        return self._runner.connection.statistics.bytes_in_flight
 
     @property
     def packets_sent(self) -> int:
-        """Packets that left, repeated ones included."""
-        return self._connection.statistics.packets_sent
+        """Packets sent, retransmissions included."""
+        return self._runner.connection.statistics.packets_sent
 
     @property
     def packets_lost(self) -> int:
-        """Packets that were lost on the way, and sent again where they still mattered."""
-        return self._connection.statistics.packets_lost
+        """Packets declared lost."""
+        return self._runner.connection.statistics.packets_lost
 
     async def wait_closed(self) -> LayercastError:
-        """Wait until the connection has ended for good; gives the error that tells why."""
+        """Wait until the connection has ended for good, and return the error that ended it."""
         return await asyncio.shield(self._running)
 
     async def send(
         self,
         stream: "Bitstream",
         *,
-        image: int | None = None,
+        picture_id: int | None = None,
         jpeg_size: int = 0,
         lifetime: float | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> Delivery:
-        """Send a picture, and wait until the receiver holds all of it. Cancelling the call cancels the picture.
+        """Send a picture, and wait until the receiver has all of it. Cancelling the call cancels the picture.
 
         Args:
             stream: the picture.
-            image: its number, where it has one already; a picture that the receiver holds is not taken in twice.
-            jpeg_size: bytes of a JPEG of the original, for the receiver to compare with; 0 if unknown.
-            lifetime: after how many seconds what is still unsent is no longer worth sending; None for never.
-            on_progress: told of every section that arrives.
+            picture_id: its number, if it has one already. Receivers do not store a picture id twice.
+            jpeg_size: bytes of a JPEG of the original, which the receiver shows for comparison; 0 if unknown.
+            lifetime: after this many seconds, unsent parts are dropped; None for never.
+            on_progress: called for each acknowledged section; its errors are logged.
 
         Raises:
             DisconnectedError: the connection ended first.
-            LocalProtocolError: the picture breaks a limit of the protocol or of the link.
+            LocalProtocolError: the picture exceeds a limit of the protocol or of the link.
             RemoteProtocolError: the receiver refused the picture, or broke the protocol.
+            AuthenticationError: after reconnecting, the receiver refused the token.
         """
-        sections = [
-            OutgoingSection(
-                layer=section.layer,
-                coder=section.coder,
-                payload=section.payload,
-                urgency=urgency_of(self._order, section.layer),
-                incremental=section.layer in INCREMENTAL_LAYERS,
-            )
-            for section in stream.sections
-        ]
+        sections = prioritize(stream.sections, self._order)
         head = stream.header.to_bytes()
         return await self.send_sections(
-            head, sections, image=image, jpeg_size=jpeg_size, lifetime=lifetime, on_progress=on_progress
+            head, sections, picture_id=picture_id, jpeg_size=jpeg_size, lifetime=lifetime, on_progress=on_progress
         )
 
     async def send_sections(
@@ -222,93 +187,64 @@ class Sender:
         head: bytes,
         sections: Sequence[OutgoingSection],
         *,
-        image: int | None = None,
+        picture_id: int | None = None,
         jpeg_size: int = 0,
         lifetime: float | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> Delivery:
-        """Like `send`, of plain sections under an opaque head, with urgencies of the caller's choice."""
+        """Send plain sections under an opaque header, with the caller's urgencies; otherwise like `send`."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         async with self._slots:
-            if self._connection.state is State.CLOSED:
+            if self._runner.connection.state is State.CLOSED:
                 raise await self.wait_closed()
             deadline = math.inf if lifetime is None else began + lifetime
-            image = self._connection.offer(head, sections, jpeg_size=jpeg_size, deadline=deadline, picture_id=image)
+            picture_id = self._runner.connection.offer(
+                head, sections, jpeg_size=jpeg_size, deadline=deadline, picture_id=picture_id
+            )
             tracked = Tracked(sections, began, on_progress)
-            with self._tracker.tracking(image, tracked):
-                self._driver.wake()
+            with self._tracker.tracking(picture_id, tracked):
+                self._runner.wake()
                 try:
                     outcome = await tracked.outcome
                 except asyncio.CancelledError:
-                    self._connection.cancel(image)
-                    self._driver.wake()
+                    self._runner.connection.cancel(picture_id)
+                    self._runner.wake()
                     raise
         if not isinstance(outcome, PictureRefused) or refused_for(outcome, Code.EXPIRED):
-            return tracked.delivery(outcome, session=self._session, now=loop.time())
+            return tracked.delivery(outcome, session=self.session, now=loop.time())
         if refused_for(outcome, Code.DISCONNECTED):
             raise await self.wait_closed()
-        raise RemoteProtocolError(f"the receiver gave up the picture: {outcome.code.text}", outcome.code)
+        raise RemoteProtocolError(f"the receiver refused the picture: {outcome.code.text}", outcome.code)
 
     def _on_event(self, event: Event) -> None:
         match event:
             case Welcomed(session=session):
-                self._session = session
+                self.session = session
                 if self._welcome is not None and not self._welcome.done():
                     self._welcome.set_result(session)
             case Closed(retry=retry):
                 self.retry_after = float(retry)
             case _:
-                self._tracker.take(event)
+                self._tracker.apply(event)
+
+    def _on_failure(self, error: Exception) -> None:
+        """End everything that waits for the connection: its task has failed."""
+        self._tracker.fail(error)
+        self._refuse_welcome(error)
 
     async def _run(self) -> LayercastError:
-        """Run the connection to its end, over as many transports as it takes; gives why it ended."""
-        while True:
-            error = await self._run_once()
-            if self._connection.state is not State.SUSPENDED:
-                break
-            transport = await self._dialler.open_again(self._closing)
-            if transport is None:
-                self._connection.close(Code.DISCONNECTED)
-                self._drain_events()
-                break
-            now = asyncio.get_running_loop().time()
-            self._connection.resume(now, self._path_over(transport))
-            self._driver = self._drive(transport)
-        if self._welcome is not None and not self._welcome.done():
-            if isinstance(error, DisconnectedError):
-                hint = "if it signs with a shared key, give the same one"
-                error = ConnectError(f"{self._dialler.shown} ended the connection without a greeting ({error}); {hint}")
-            self._welcome.set_exception(error)
-            # Nobody may be waiting any more; then nobody needs to hear of it.
-            self._welcome.exception()
+        error = await self._runner.run()
+        self._refuse_welcome(error)
         return error
 
-    async def _run_once(self) -> LayercastError:
-        try:
-            await self._driver.run()
-        except (RemoteProtocolError, DisconnectedError) as failure:
-            return failure
-        return error_of(self._connection.close_code or Code.DONE)
-
-    def _path_over(self, transport: Transport) -> PathOptions:
-        return PathOptions(
-            rate=self._dialler.rate_over(transport),
-            mtu=transport.mtu,
-            overhead=transport.overhead,
-            reliable=transport.reliable,
-            one_way=transport.one_way,
-        )
-
-    def _drive(self, transport: Transport) -> Driver[SenderEvent]:
-        return Driver(self._connection, transport, self._on_event, stall_seconds=Limits().stall_seconds)
-
-    def _drain_events(self) -> None:
-        """Tell what no driver tells any more."""
-        for event in self._connection.take_events():
-            self._on_event(event)
-
-    async def _abandon(self) -> None:
-        self._running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._running
+    def _refuse_welcome(self, error: Exception) -> None:
+        """Pass on an error that came before WELCOME."""
+        if self._welcome is None or self._welcome.done():
+            return
+        if isinstance(error, DisconnectedError):
+            hint = "if the receiver has a shared key, use the same one"
+            error = ConnectError(f"{self._connector.shown} ended the connection before a welcome ({error}); {hint}")
+        self._welcome.set_exception(error)
+        # Mark the error as retrieved: with one-way transports there is no reader.
+        self._welcome.exception()

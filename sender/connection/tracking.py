@@ -1,9 +1,10 @@
-"""Pictures on their way, as the calls that send them see them."""
+"""Tracks the pictures that a sender has in flight: acknowledged sections, and the outcome of each picture."""
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
+from layercast_common.tasks import notify
 from protocol.connection.events import (
     Cost,
     Event,
@@ -20,12 +21,12 @@ Outcome = PictureAcknowledged | PictureSent | PictureRefused
 
 
 class Tracked:
-    """One picture on its way.
+    """One picture in flight.
 
     Args:
-        sections: as they were offered.
-        began: when it was handed over, in seconds of the connection's clock.
-        on_progress: told of every section that arrives.
+        sections: the sections, as offered to the connection.
+        began: when `send` was called, in seconds of the connection's clock.
+        on_progress: called for each acknowledged section.
     """
 
     def __init__(
@@ -35,25 +36,31 @@ class Tracked:
         self._began = began
         self._on_progress = on_progress
         self._acknowledged: dict[int, float] = {}
+        #: The picture's outcome; an error if the connection failed.
         self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
-    def take(self, event: SectionAcknowledged | Outcome) -> None:
-        """Note what happened to it."""
+    def apply(self, event: SectionAcknowledged | Outcome) -> None:
+        """Apply an event of this picture."""
         if not isinstance(event, SectionAcknowledged):
             if not self.outcome.done():
                 self.outcome.set_result(event)
         elif event.index not in self._acknowledged:
             self._acknowledged[event.index] = event.at - self._began
-            if self._on_progress is not None:
-                self._on_progress(self._progress(event))
+            notify(self._on_progress, self._progress(event), what=f"picture {event.picture_id}")
 
     def delivery(self, outcome: Outcome, *, session: str, now: float) -> Delivery:
-        """How it travelled, up to how it ended."""
+        """Build the delivery report.
+
+        Args:
+            outcome: the picture's outcome.
+            session: the receiver's name of the session.
+            now: the current time, in seconds of the connection's clock.
+        """
         dropped = outcome.dropped if isinstance(outcome, PictureAcknowledged) else ()
         ended = now if isinstance(outcome, PictureRefused) else outcome.at
         cost: Cost = outcome.cost
         return Delivery(
-            image=outcome.picture_id,
+            picture_id=outcome.picture_id,
             session=session,
             complete=isinstance(outcome, PictureAcknowledged) and not dropped,
             sections=tuple(
@@ -72,7 +79,7 @@ class Tracked:
 
     def _progress(self, event: SectionAcknowledged) -> Progress:
         return Progress(
-            image=event.picture_id,
+            picture_id=event.picture_id,
             index=event.index,
             layer=int(self._sections[event.index].layer),
             done=len(self._acknowledged),
@@ -82,28 +89,34 @@ class Tracked:
 
 
 class Tracker:
-    """The pictures of one connection that are on their way."""
+    """The pictures that one connection has in flight, by picture id."""
 
     def __init__(self) -> None:
         self._tracked: dict[int, Tracked] = {}
 
     @contextlib.contextmanager
-    def tracking(self, image: int, tracked: Tracked) -> Iterator[None]:
-        """Follow a picture for the time of the block."""
-        self._tracked[image] = tracked
+    def tracking(self, picture_id: int, tracked: Tracked) -> Iterator[None]:
+        """Track a picture within the block."""
+        self._tracked[picture_id] = tracked
         try:
             yield
         finally:
-            del self._tracked[image]
+            del self._tracked[picture_id]
 
-    def take(self, event: Event) -> None:
-        """Pass an event on to the picture that it is about."""
+    def apply(self, event: Event) -> None:
+        """Apply an event to the picture that it belongs to; other events are ignored."""
         if isinstance(event, SectionAcknowledged | PictureAcknowledged | PictureSent | PictureRefused):
             tracked = self._tracked.get(event.picture_id)
             if tracked is not None:
-                tracked.take(event)
+                tracked.apply(event)
+
+    def fail(self, error: Exception) -> None:
+        """End every picture in flight with an error."""
+        for tracked in self._tracked.values():
+            if not tracked.outcome.done():
+                tracked.outcome.set_exception(error)
 
 
 def refused_for(outcome: Outcome, *codes: Code) -> bool:
-    """Whether a picture was given up for one of these reasons."""
+    """Return whether a picture was refused for one of these reasons."""
     return isinstance(outcome, PictureRefused) and outcome.code in codes

@@ -1,10 +1,10 @@
-"""Pictures over HTTP into the outbox, and how far they are.
+"""HTTP interface of the outbox: upload pictures, follow their delivery.
 
-POST /images                a picture or stream, raw or as the field `image` of a form; 202 with its number
+POST /images                upload a picture or stream, as the body or as the form field `image`; 202 with its id
 GET  /images                the newest pictures
-GET  /images/{id}           one
-GET  /images/{id}/events    its progress as server-sent events, until it is finished
-GET  /healthz, /metrics     how we are
+GET  /images/{id}           one picture
+GET  /images/{id}/events    its updates as server-sent events, until it is finished
+GET  /healthz, /metrics     health, Prometheus metrics
 """
 
 import asyncio
@@ -22,24 +22,24 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from codec.encoder.picture import EncodeOptions
-from layercast_common.errors import CodecError, OutboxFullError, UsageError
+from layercast_common.errors import CodecError, MissingExtraError, OutboxFullError, RenderError, UsageError
 from layercast_common.http.access import bearer_token, host_allowed, origin_allowed
 from sender.http.schema import beats, entry_view, update_event
 from sender.http.uploads import Upload, read_upload
 from sender.outbox.entries import EntryState
 from sender.outbox.relay import OutboxRelay
 
-#: Pictures that are coded at a time, and those that may wait for it; one more is asked to come back.
-CODING = 2
-MAX_WAITING = 16
+#: Pictures that are encoded at a time, and uploads that may be in progress; more are refused with 503.
+ENCODING = 2
+MAX_UPLOADS = 16
 
-#: How long a picture's bytes may take to come, in seconds, so that slow peers cannot keep every place.
+#: How long an upload may take, in seconds, so that slow clients cannot block others.
 UPLOAD_SECONDS = 120.0
 
-#: Listeners to progress at a time.
-MAX_LISTENERS = 256
+#: Event streams at a time.
+MAX_SUBSCRIBERS = 256
 
-#: Pictures that one listing tells.
+#: Pictures in a listing.
 LISTED = 100
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
@@ -47,21 +47,21 @@ _Endpoint = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestConfig:
-    """What a counter for pictures takes, and from whom.
+    """Configuration of the HTTP interface.
 
     Attributes:
-        courier: where pictures go.
-        recipe: how they are coded where the request does not tell.
-        token: what clients must show (`Authorization: Bearer ...`); None takes anyone.
-        names: the names that we go by, besides localhost and numbers; in lower case.
-        origins: web pages of other sites that may post.
-        max_upload: the largest request, in bytes.
-        metrics: gives the metrics as text, and their media type.
-        condition: how the sender is, for `/healthz`.
+        relay: the relay of the outbox in which pictures are stored.
+        encoding: encoding options that a request may override.
+        token: bearer token that clients need (`Authorization: Bearer ...`); None admits everyone.
+        names: the server's host names besides localhost and IP addresses, in lower case.
+        origins: web origins besides the server's own that may send requests.
+        max_upload: the largest request body, in bytes.
+        metrics: returns the metrics as text, and their media type; None disables `/metrics`.
+        condition: returns the sender's condition for `/healthz`, "ok" or another word.
     """
 
-    courier: OutboxRelay
-    recipe: EncodeOptions
+    relay: OutboxRelay
+    encoding: EncodeOptions
     token: str | None = None
     names: Collection[str] = ()
     origins: Collection[str] = ()
@@ -70,127 +70,127 @@ class IngestConfig:
     condition: Callable[[], str] = lambda: "ok"
 
 
-def build_app(counter: IngestConfig) -> Starlette:
-    """The application."""
+def build_app(config: IngestConfig) -> Starlette:
+    """Build the ASGI application."""
     return Starlette(
         routes=[
-            Route("/images", _post(counter), methods=["POST"]),
-            Route("/images", _list(counter)),
-            Route("/images/{image:int}", _one(counter)),
-            Route("/images/{image:int}/events", _events(counter)),
-            Route("/healthz", _health(counter)),
-            Route("/metrics", _metrics(counter)),
+            Route("/images", _post_image(config), methods=["POST"]),
+            Route("/images", _list_images(config)),
+            Route("/images/{picture_id:int}", _get_image(config)),
+            Route("/images/{picture_id:int}/events", _get_events(config)),
+            Route("/healthz", _get_health(config)),
+            Route("/metrics", _get_metrics(config)),
         ],
-        middleware=[Middleware(_Guard, counter=counter)],
+        middleware=[Middleware(_Guard, counter=config)],
     )
 
 
-def _post(counter: IngestConfig) -> _Endpoint:
-    places = asyncio.Semaphore(CODING)
-    waiting = 0
+def _post_image(config: IngestConfig) -> _Endpoint:
+    encoding = asyncio.Semaphore(ENCODING)
+    uploads = 0
 
-    async def post(request: Request) -> Response:
-        nonlocal waiting
-        # The place is taken before the body is read, so that no more than so many bodies are ever held.
-        if waiting >= MAX_WAITING:
-            raise HTTPException(503, "too many pictures wait to be coded", {"retry-after": "5"})
-        waiting += 1
+    async def post_image(request: Request) -> Response:
+        nonlocal uploads
+        # Counted before the body is read, which limits the memory that bodies take.
+        if uploads >= MAX_UPLOADS:
+            raise HTTPException(503, "too many uploads in progress", {"retry-after": "5"})
+        uploads += 1
         try:
-            upload = await _read(counter, request)
-            async with places:
-                image = await _accept(counter.courier, upload)
+            upload = await _read(config, request)
+            async with encoding:
+                picture_id = await _store(config.relay, upload)
         finally:
-            waiting -= 1
-        entry = await asyncio.to_thread(counter.courier.outbox.entry, image)
+            uploads -= 1
+        entry = await asyncio.to_thread(config.relay.outbox.entry, picture_id)
         assert entry is not None
-        return _json(entry_view(entry), 202, {"location": f"/images/{image}"})
+        return _json(entry_view(entry), 202, {"location": f"/images/{picture_id}"})
 
-    return post
+    return post_image
 
 
-async def _read(counter: IngestConfig, request: Request) -> Upload:
+async def _read(config: IngestConfig, request: Request) -> Upload:
     try:
         async with asyncio.timeout(UPLOAD_SECONDS):
-            return await read_upload(request, counter.max_upload, counter.recipe)
+            return await read_upload(request, config.max_upload, config.encoding)
     except TimeoutError as error:
-        raise HTTPException(408, f"the picture did not come within {UPLOAD_SECONDS:g} seconds") from error
+        raise HTTPException(408, f"the upload took longer than {UPLOAD_SECONDS:g} seconds") from error
 
 
-async def _accept(courier: OutboxRelay, upload: Upload) -> int:
-    known = None if upload.key is None else await asyncio.to_thread(courier.outbox.number_of, upload.key)
+async def _store(relay: OutboxRelay, upload: Upload) -> int:
+    """Encode an upload and store it in the outbox; return its picture id, the old one if its key is known."""
+    known = None if upload.key is None else await asyncio.to_thread(relay.outbox.number_of, upload.key)
     if known is not None:
         return known
     try:
-        stream, jpeg_size = await asyncio.to_thread(upload.code)
-        return await courier.post(
-            stream, name=upload.name, key=upload.key, jpeg_size=jpeg_size, lifetime=upload.lifetime
-        )
-    except (CodecError, UsageError) as error:
+        stream, jpeg_size = await asyncio.to_thread(upload.encode)
+        return await relay.post(stream, name=upload.name, key=upload.key, jpeg_size=jpeg_size, lifetime=upload.lifetime)
+    except (CodecError, UsageError, MissingExtraError, RenderError) as error:
+        # The last two: an annotator or captioner that the request asks for is not installed here.
         raise HTTPException(422, str(error)) from error
     except OutboxFullError as error:
         raise HTTPException(507, str(error), {"retry-after": "60"}) from error
 
 
-def _list(counter: IngestConfig) -> _Endpoint:
-    async def listing(_: Request) -> Response:
-        entries = await asyncio.to_thread(counter.courier.outbox.newest, LISTED)
+def _list_images(config: IngestConfig) -> _Endpoint:
+    async def list_images(_: Request) -> Response:
+        entries = await asyncio.to_thread(config.relay.outbox.newest, LISTED)
         return _json({"images": [entry_view(entry) for entry in entries]})
 
-    return listing
+    return list_images
 
 
-def _one(counter: IngestConfig) -> _Endpoint:
-    async def one(request: Request) -> Response:
-        entry = await asyncio.to_thread(counter.courier.outbox.entry, request.path_params["image"])
+def _get_image(config: IngestConfig) -> _Endpoint:
+    async def get_image(request: Request) -> Response:
+        entry = await asyncio.to_thread(config.relay.outbox.entry, request.path_params["picture_id"])
         if entry is None:
-            raise HTTPException(404, "no such picture")
+            raise HTTPException(404, "no picture has this id")
         return _json(entry_view(entry))
 
-    return one
+    return get_image
 
 
-def _events(counter: IngestConfig) -> _Endpoint:
-    updates = counter.courier.updates
+def _get_events(config: IngestConfig) -> _Endpoint:
+    outbox, updates = config.relay.outbox, config.relay.updates
 
-    async def events(request: Request) -> Response:
-        image = request.path_params["image"]
-        outbox = counter.courier.outbox
-        if await asyncio.to_thread(outbox.entry, image) is None:
-            raise HTTPException(404, "no such picture")
-        if updates.listeners >= MAX_LISTENERS:
-            raise HTTPException(503, "too many listen", {"retry-after": "5"})
-        stream = beats(update_event(update) async for update in updates.of(image, lambda: outbox.entry(image)))
+    async def get_events(request: Request) -> Response:
+        picture_id = request.path_params["picture_id"]
+        if await asyncio.to_thread(outbox.entry, picture_id) is None:
+            raise HTTPException(404, "no picture has this id")
+        if updates.subscribers >= MAX_SUBSCRIBERS:
+            raise HTTPException(503, "too many event streams", {"retry-after": "5"})
+        changes = updates.subscribe(picture_id, lambda: outbox.entry(picture_id))
+        stream = beats(update_event(update) async for update in changes)
         headers = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"}
         return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
-    return events
+    return get_events
 
 
-def _health(counter: IngestConfig) -> _Endpoint:
-    async def health(_: Request) -> Response:
-        courier = counter.courier
-        counts = await asyncio.to_thread(courier.outbox.counts)
-        status = counter.condition()
+def _get_health(config: IngestConfig) -> _Endpoint:
+    async def get_health(_: Request) -> Response:
+        relay = config.relay
+        counts = await asyncio.to_thread(relay.outbox.counts)
+        status = config.condition()
         report = {
             "status": status,
-            "connected": courier.sender is not None,
-            "trouble": courier.trouble or None,
+            "connected": relay.sender is not None,
+            "trouble": relay.trouble or None,
             "queued": counts[EntryState.QUEUED],
             "sent": counts[EntryState.SENT],
         }
         return _json(report, 200 if status == "ok" else 503)
 
-    return health
+    return get_health
 
 
-def _metrics(counter: IngestConfig) -> _Endpoint:
-    async def metrics(_: Request) -> Response:
-        if counter.metrics is None:
-            raise HTTPException(404, "nobody counts here")
-        text, kind = await asyncio.to_thread(counter.metrics)
+def _get_metrics(config: IngestConfig) -> _Endpoint:
+    async def get_metrics(_: Request) -> Response:
+        if config.metrics is None:
+            raise HTTPException(404, "metrics are disabled")
+        text, kind = await asyncio.to_thread(config.metrics)
         return Response(text, headers={"content-type": kind, "cache-control": "no-store"})
 
-    return metrics
+    return get_metrics
 
 
 def _json(content: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:

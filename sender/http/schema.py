@@ -1,4 +1,4 @@
-"""Pictures of the outbox as JSON and as server-sent events. Times in seconds, sizes in bytes."""
+"""JSON and server-sent events of the HTTP interface. Times are in seconds, sizes in bytes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ class EntryView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProgressView(msgspec.Struct, frozen=True, kw_only=True):
-    """A section that arrived: its layer's number, and how many of how many are there."""
+    """An acknowledged section: its layer's number, and how many sections of the total are acknowledged."""
 
     layer: int
     done: int
@@ -37,7 +37,7 @@ class ProgressView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
-    """How a picture travelled."""
+    """The delivery report of a picture."""
 
     seconds: float
     packets: int
@@ -45,7 +45,7 @@ class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UpdateView(msgspec.Struct, frozen=True, kw_only=True):
-    """News of a picture."""
+    """A change of a picture."""
 
     image: EntryView
     progress: ProgressView | None
@@ -53,9 +53,9 @@ class UpdateView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def entry_view(entry: OutboxEntry) -> EntryView:
-    """A picture as it is told to clients."""
+    """Build the view of an outbox entry."""
     return EntryView(
-        id=entry.image,
+        id=entry.picture_id,
         name=entry.name,
         state=entry.state.value,
         bytes=entry.size,
@@ -63,13 +63,13 @@ def entry_view(entry: OutboxEntry) -> EntryView:
         reason=entry.reason,
         accepted_at=entry.accepted_at,
         changed_at=entry.changed_at,
-        url=f"/images/{entry.image}",
-        events=f"/images/{entry.image}/events",
+        url=f"/images/{entry.picture_id}",
+        events=f"/images/{entry.picture_id}/events",
     )
 
 
 def update_event(update: Update) -> bytes:
-    """News as a server-sent event: `progress` for a section that arrived, else the state's name."""
+    """Build the server-sent event of an update: `progress` for an acknowledged section, else the name of the state."""
     progress, delivery = update.progress, update.delivery
     view = UpdateView(
         image=entry_view(update.entry),

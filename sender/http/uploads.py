@@ -1,4 +1,4 @@
-"""A picture as a request brings it: its bytes, and how it is to be coded."""
+"""Uploads: reads a picture and its encoding options from an HTTP request."""
 
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -19,12 +19,12 @@ from codec.encoder.picture import EncodeOptions, encode_picture
 from codec.image_io import parse_canvas
 from layercast_common.errors import PictureError, UsageError
 
-#: A key that a client may give (header `Idempotency-Key`), in characters.
+#: Longest `Idempotency-Key` header, in characters.
 MAX_KEY = 128
 
 
 class UploadOptions(msgspec.Struct, forbid_unknown_fields=True):
-    """How a client wants its picture coded: fields of the form, or of the query."""
+    """A client's encoding options: fields of the form or of the query."""
 
     prompt: Annotated[str, Meta(min_length=1, max_length=2000)] | None = None
     budget: Annotated[int, Meta(ge=1, le=65536)] | None = None
@@ -35,75 +35,76 @@ class UploadOptions(msgspec.Struct, forbid_unknown_fields=True):
     name: Annotated[str, Meta(max_length=255)] | None = None
     lifetime: Annotated[float, Meta(gt=0, le=31_536_000)] | None = None
 
-    def recipe(self, usual: EncodeOptions) -> EncodeOptions:
-        """The recipe that these wishes make of the usual one.
+    def override(self, defaults: EncodeOptions) -> EncodeOptions:
+        """Return the default options with the client's in place of theirs.
 
         Raises:
-            UsageError: they contradict each other.
+            UsageError: an option is out of range, or options contradict each other.
         """
-        wished: dict[str, object] = {
+        overrides: dict[str, object] = {
             name: value for name in ("prompt", "structure", "seed") if (value := getattr(self, name)) is not None
         }
         if self.budget is not None or self.bpp is not None:
-            wished |= {"budget": self.budget, "bpp": self.bpp}
+            overrides |= {"budget": self.budget, "bpp": self.bpp}
         if self.canvas is not None:
-            wished["canvas"] = parse_canvas(self.canvas)
-        return replace(usual, **wished)  # type: ignore[arg-type]
+            overrides["canvas"] = parse_canvas(self.canvas)
+        return replace(defaults, **overrides)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """A picture that was posted.
+    """An uploaded picture.
 
     Attributes:
-        body: its file, or a stream's.
-        name: what the client calls it.
-        key: the client's own key of it, so that it may post it twice and have it sent once.
-        lifetime: after how many seconds it is no longer worth sending; None for never.
-        recipe: how it is to be coded.
+        body: a picture file or a stream.
+        name: the client's name for it.
+        key: the client's idempotency key: a picture posted twice under one key is sent once.
+        lifetime: the picture expires after this many seconds; None for never.
+        encoding: how it is encoded.
     """
 
     body: bytes
     name: str
     key: str | None
     lifetime: float | None
-    recipe: EncodeOptions
+    encoding: EncodeOptions
 
-    def code(self) -> tuple[Bitstream, int]:
-        """The stream, and the size of the picture as a JPEG in bytes; 0 where a stream was posted.
+    def encode(self) -> tuple[Bitstream, int]:
+        """Encode the picture. Return the stream and the picture's size as a JPEG in bytes; 0 if a stream was posted.
 
         Raises:
-            CodecError: it is no picture and no stream, or cannot be coded as asked for.
-            UsageError: what was asked for makes no sense.
+            CodecError: the body is not a picture or stream, or cannot be encoded with these options.
+            UsageError: the options do not make sense for this picture.
+            MissingExtraError, MissingModelError, ModelFilesError: an annotator or captioner is missing or damaged.
         """
         if self.body.startswith(MAGIC):
             return Bitstream.from_bytes(self.body), 0
         try:
             with Image.open(BytesIO(self.body)) as picture:
-                composed = encode_picture(picture, self.recipe)
+                encoded = encode_picture(picture, self.encoding)
         except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
-            raise PictureError("this is no picture that can be read") from error
-        return composed.stream, composed.jpeg_size
+            raise PictureError("the body is not a picture that can be read") from error
+        return encoded.stream, encoded.jpeg_size
 
 
-async def read_upload(request: Request, limit: int, usual: EncodeOptions) -> Upload:
-    """Take a request's body in.
+async def read_upload(request: Request, limit: int, defaults: EncodeOptions) -> Upload:
+    """Read a request's body and options.
 
     Args:
         request: a POST of a picture.
         limit: the largest body, in bytes.
-        usual: how pictures are coded where the request does not tell.
+        defaults: encoding options that the request may override.
 
     Raises:
         HTTPException: 400, 413 or 422, with the reason.
     """
-    told = request.headers.get("content-length", "0")
-    if not (told.isascii() and told.isdigit()):
-        raise HTTPException(400, "the content-length is not a number")
-    # Python refuses to read numbers of thousands of digits.
-    if len(told) > 20 or int(told) > limit:
-        raise HTTPException(413, f"a request has at most {limit} bytes")
-    request = Request(request.scope, _bounded(request.receive, limit))
+    length = request.headers.get("content-length", "0")
+    if not (length.isascii() and length.isdigit()):
+        raise HTTPException(400, "content-length is not a number")
+    # int() refuses strings of thousands of digits.
+    if len(length) > 20 or int(length) > limit:
+        raise HTTPException(413, f"the body is larger than {limit} bytes")
+    request = Request(request.scope, _limit_body(request.receive, limit))
     fields = dict(request.query_params)
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
         body, name, more = await _read_form(request, limit)
@@ -111,21 +112,21 @@ async def read_upload(request: Request, limit: int, usual: EncodeOptions) -> Upl
     else:
         body, name = await request.body(), ""
     if not body:
-        raise HTTPException(400, "the request holds no picture: send it as the body, or as the field 'image' of a form")
+        raise HTTPException(400, "the request contains no picture; send it as the body, or as the form field 'image'")
     key = request.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= MAX_KEY:
-        raise HTTPException(400, f"an Idempotency-Key has 1 to {MAX_KEY} characters")
+        raise HTTPException(400, f"Idempotency-Key must have 1 to {MAX_KEY} characters")
     try:
-        wishes = msgspec.convert(fields, UploadOptions, strict=False)
-        recipe = wishes.recipe(usual)
+        options = msgspec.convert(fields, UploadOptions, strict=False)
+        encoding = options.override(defaults)
     except (msgspec.ValidationError, UsageError) as error:
         raise HTTPException(422, str(error)) from error
     return Upload(
         body=body,
-        name=wishes.name or name,
+        name=options.name or name,
         key=None if key is None else f"http {key}",
-        lifetime=wishes.lifetime,
-        recipe=recipe,
+        lifetime=options.lifetime,
+        encoding=encoding,
     )
 
 
@@ -134,23 +135,23 @@ async def _read_form(request: Request, limit: int) -> tuple[bytes, str, dict[str
         async with request.form(max_files=1, max_fields=16, max_part_size=limit) as form:
             image = form.get("image")
             if not isinstance(image, UploadFile):
-                raise HTTPException(400, "the form has no file in the field 'image'")
+                raise HTTPException(400, "the form field 'image' contains no file")
             fields = {name: value for name, value in form.items() if isinstance(value, str)}
             return await image.read(), image.filename or "", fields
     except MultiPartException as error:
-        raise HTTPException(400, f"the form cannot be read: {error.message}") from error
+        raise HTTPException(400, f"invalid form: {error.message}") from error
 
 
-def _bounded(receive: Receive, limit: int) -> Receive:
-    """The same messages, until more than `limit` bytes came; what a header says of a body's length need not be true."""
-    got = 0
+def _limit_body(receive: Receive, limit: int) -> Receive:
+    """Return `receive` with a limit on the body: its actual size, since content-length may be missing or wrong."""
+    received = 0
 
     async def next_message() -> Message:
-        nonlocal got
+        nonlocal received
         message = await receive()
-        got += len(message.get("body", b""))
-        if got > limit:
-            raise HTTPException(413, f"a request has at most {limit} bytes")
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise HTTPException(413, f"the body is larger than {limit} bytes")
         return message
 
     return next_message

@@ -1,1 +1,1 @@
-"""The outbox: pictures stored on disk until the receiver acknowledges them."""
+"""The outbox: pictures on disk until the receiver acknowledges them, and the relay that delivers them."""

@@ -1,5 +1,6 @@
-"""The file behind an outbox: its tables, and what may go wrong with it."""
+"""The SQLite file of an outbox: its tables, and its errors."""
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from layercast_common.errors import OutboxError, OutboxFullError
 
-#: Marks a SQLite file as ours ("lcob"), and the form of its tables.
+#: Marks a SQLite file as an outbox ("lcob"), and the version of its tables.
 APPLICATION_ID = 0x6C636F62
 SCHEMA_VERSION = 1
 
@@ -32,12 +33,12 @@ CREATE INDEX by_state ON pictures (state, image);
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Open an outbox's file, and make it where there is none.
+    """Open an outbox's file; create it if it does not exist.
 
     Raises:
-        OutboxError: it is none, or cannot be used.
+        OutboxError: the file is not an outbox, or cannot be read or written.
     """
-    with translated(path):
+    with translated_errors(path):
         database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         try:
             (version,) = database.execute("PRAGMA user_version").fetchone()
@@ -46,9 +47,9 @@ def open_database(path: Path) -> sqlite3.Connection:
                     f"BEGIN; {_TABLES} PRAGMA application_id = {APPLICATION_ID};"
                     f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
                 )
-            check_form(database, path)
+            check_schema(database, path)
             database.execute("PRAGMA journal_mode = WAL")
-            # In WAL mode this is what makes a commit survive a power failure, not only a crash.
+            # In WAL mode, only FULL makes commits survive a power failure. NORMAL survives a crash of the process.
             database.execute("PRAGMA synchronous = FULL")
         except BaseException:
             database.close()
@@ -56,31 +57,33 @@ def open_database(path: Path) -> sqlite3.Connection:
     return database
 
 
-def check_form(database: sqlite3.Connection, path: Path) -> None:
-    """Refuse what another program or another version made.
+def check_schema(database: sqlite3.Connection, path: Path) -> None:
+    """Refuse files of other programs and of other versions.
 
     Raises:
-        OutboxError: it is no outbox that we know.
+        OutboxError: the file is not an outbox of this version.
     """
     (application,) = database.execute("PRAGMA application_id").fetchone()
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
-        raise OutboxError(f"{path} is a database of another program; name a new file")
+        raise OutboxError(f"{path} is a database of another program; use a new file", path=path)
     if version != SCHEMA_VERSION:
-        raise OutboxError(f"{path} is an outbox of form {version}; this version of layercast knows {SCHEMA_VERSION}")
+        message = f"{path} is an outbox of format {version}; this version of layercast reads format {SCHEMA_VERSION}"
+        raise OutboxError(message, path=path)
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Errors of SQLite as ours.
+def translated_errors(path: Path) -> Iterator[None]:
+    """Raise SQLite's errors within the block as errors of the outbox.
 
     Raises:
-        OutboxFullError: the disk has no room.
-        OutboxError: anything else.
+        OutboxFullError: the disk is full.
+        OutboxError: any other error of SQLite.
     """
     try:
         yield
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            raise OutboxFullError(f"{path} cannot grow, for its disk is full; make room there") from error
-        raise OutboxError(f"{path} cannot be used as an outbox: {error}") from error
+            message = f"{path} cannot grow: its disk is full; free some space there"
+            raise OutboxFullError(message, path=path, errno=errno.ENOSPC) from error
+        raise OutboxError(f"{path} cannot be used as an outbox: {error}", path=path) from error

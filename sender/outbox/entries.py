@@ -1,16 +1,16 @@
-"""The pictures of an outbox, as they are told."""
+"""Entries of an outbox: one picture, its state and its history."""
 
 import enum
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: What is read of each row, in the order of `entry_of`.
+#: The columns of a row, in the order that `entry_of` expects.
 COLUMNS = "image, name, state, size, jpeg_size, attempts, reason, accepted_at, changed_at, expires_at"
 
 
 class EntryState(enum.StrEnum):
-    """How far a picture is. It is sent again after a crash until it is delivered, failed or expired."""
+    """The state of a picture. After a crash, pictures that are queued or sent are sent again."""
 
     QUEUED = "queued"
     SENT = "sent"
@@ -28,18 +28,18 @@ class OutboxEntry:
     """One picture of an outbox.
 
     Attributes:
-        image: its number, unique for ever within the outbox.
-        name: what the caller calls it.
-        state: how far it is.
-        size: the stream, in bytes.
+        picture_id: its number, which the outbox never uses again.
+        name: the caller's name for it.
+        state: its state.
+        size: size of the stream, in bytes.
         jpeg_size: bytes of a JPEG of the original; 0 if unknown.
         attempts: how often it was offered to a receiver.
-        reason: why it failed or was offered again, for a person.
+        reason: why it failed or is queued again, for a person.
         accepted_at, changed_at: in seconds since 1970.
-        expires_at: when it is no longer worth sending, in seconds since 1970; None for never.
+        expires_at: when it expires, in seconds since 1970; None for never.
     """
 
-    image: int
+    picture_id: int
     name: str
     state: EntryState
     size: int
@@ -52,17 +52,17 @@ class OutboxEntry:
 
 
 def read_entries(database: sqlite3.Connection, states: Sequence[EntryState], limit: int = -1) -> list[OutboxEntry]:
-    """The rows in these states as entries, oldest first; at most `limit` unless it is negative."""
+    """Return the pictures in these states, oldest first; at most `limit` unless it is negative."""
     marks = ", ".join("?" * len(states))
     query = f"SELECT {COLUMNS} FROM pictures WHERE state IN ({marks}) ORDER BY image LIMIT ?"  # noqa: S608 - marks, names
     return [entry_of(row) for row in database.execute(query, (*states, limit))]
 
 
 def entry_of(row: tuple[int, str, str, int, int, int, str | None, float, float, float | None]) -> OutboxEntry:
-    """The entry of one row."""
-    image, name, state, size, jpeg_size, attempts, reason, accepted_at, changed_at, expires_at = row
+    """Return the entry of one row of `COLUMNS`."""
+    picture_id, name, state, size, jpeg_size, attempts, reason, accepted_at, changed_at, expires_at = row
     return OutboxEntry(
-        image=image,
+        picture_id=picture_id,
         name=name,
         state=EntryState(state),
         size=size,

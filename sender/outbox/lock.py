@@ -1,40 +1,53 @@
-"""One process at a time."""
+"""Locks an outbox for one process."""
 
-import fcntl
+import contextlib
+import errno
 import os
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from layercast_common.errors import OutboxError
 
 
-class FileLock:
-    """Keeps other processes from a file until it is released or the process ends, however it ends.
+class OutboxLock:
+    """Keeps other processes from an outbox until it is released or the process ends, even by SIGKILL.
 
-    Beside the file and not on it: closing any handle of a SQLite file drops the locks that SQLite itself holds.
+    The lock is a file of its own beside the outbox: closing any handle of a SQLite file drops SQLite's own locks. It
+    holds the process id of its owner, for the error text of others.
+
+    Args:
+        path: the outbox.
 
     Raises:
-        OutboxError: another process holds it, or there can be no such file.
+        OutboxError: another process holds the lock, or the lock file cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
+        if not path.parent.is_dir():
+            # FileLock would create it.
+            raise OutboxError(f"{path} cannot be used: its folder does not exist", path=path, errno=errno.ENOENT)
         name = path.with_name(f"{path.name}.lock")
+        self._lock = FileLock(name, mode=0o600, thread_local=False)
         try:
-            self._handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock.acquire(blocking=False)
+        except Timeout as error:
+            message = f"{path} is in use by process {_read_owner(name)}; end that process, or use another file"
+            raise OutboxError(message, path=path) from error
         except OSError as error:
-            raise OutboxError(f"{path} cannot be used: {error.strerror or error}") from error
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.pread(self._handle, 32, 0).decode("ascii", "replace").strip()
-            os.close(self._handle)
-            raise OutboxError(
-                f"{path} is in use by process {holder or 'unknown'}; end that one, or take another file"
-            ) from error
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, str(os.getpid()).encode(), 0)
+            raise OutboxError.of(error, path, "cannot be used") from error
+        # The process id is a hint for people: a full disk does not matter.
+        with contextlib.suppress(OSError):
+            name.write_text(str(os.getpid()), encoding="ascii")
 
     def release(self) -> None:
-        """Let others have it; may be called twice."""
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
+        """Release the lock; may be called twice."""
+        self._lock.release()
+
+
+def _read_owner(name: Path) -> str:
+    """Return the process id in a lock file, for an error text."""
+    try:
+        return name.read_bytes()[:32].decode("ascii", "replace").strip() or "unknown"
+    except OSError:
+        return "unknown"

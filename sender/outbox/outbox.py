@@ -1,15 +1,14 @@
-"""What was accepted for sending, kept on disk until the receiver has it.
+"""The outbox: accepted pictures, on disk until the receiver acknowledges them.
 
     accept --> QUEUED --offered--> SENT --acknowledged--> DELIVERED
-                  ^                  |--refused---------> FAILED --retry--> QUEUED, under a new number
-                  +-- link lost -----+--out of time-----> EXPIRED
+                  ^                  |--refused---------> FAILED --retry--> QUEUED, under a new picture id
+                  +--disconnected----+--lifetime over---> EXPIRED
 
-One SQLite file in WAL mode. It also holds who we are: the stream's id, its epoch, and the numbers of the pictures, none
-of which is ever given twice. So a sender that is started again goes on as the one it was, and a receiver knows what it
-already has.
+The outbox is one SQLite file in WAL mode. The file also holds the sender's identity (stream id and epoch), and no
+picture id is used twice. A restarted sender therefore continues under the same identity, and the receiver recognises
+the pictures that it already has.
 """
 
-import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -20,26 +19,24 @@ from types import TracebackType
 
 from codec.container.bitstream import Bitstream
 from layercast_common.errors import OutboxError, OutboxFullError
-from sender.outbox.database import open_database, translated
+from sender.connection.options import SenderIdentity
+from sender.outbox.database import open_database, translated_errors
 from sender.outbox.entries import FINISHED, PENDING, EntryState
-from sender.outbox.lock import FileLock
+from sender.outbox.lock import OutboxLock
 from sender.outbox.reader import OutboxReader
 
-#: Bytes of a stream's id. Receivers tell pictures apart by it for years, so it must not be hit twice by chance.
-STREAM_ID_BYTES = 6
-
-#: Characters of a name or a reason that are kept.
+#: Longer names and reasons are cut to this many characters.
 MAX_TEXT = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxLimits:
-    """What an outbox may come to hold.
+    """Limits of an outbox.
 
     Attributes:
-        pending: pictures that wait to be delivered.
-        pending_bytes: their streams together, in bytes.
-        finished: finished pictures that are remembered; the oldest are forgotten.
+        pending: undelivered pictures.
+        pending_bytes: total size of their streams, in bytes.
+        finished: finished pictures to remember; older ones are forgotten.
     """
 
     pending: int = 10_000
@@ -48,35 +45,38 @@ class OutboxLimits:
 
 
 class Outbox(OutboxReader):
-    """Pictures to send, safe on disk, and how far each is. Use it in a `with`, in one process at a time; in any thread.
+    """Pictures to send, on disk, with the state of each. Thread-safe. Use it as `with`, in one process at a time.
 
     Args:
-        path: the file; made if it is not there.
-        stream: the id of the stream that the pictures belong to, up to 16 bytes; the file's own, or made up, if None.
-        limits: what it may come to hold.
-        clock: seconds since 1970.
+        path: the file; created if it does not exist.
+        stream_id: the stream that the pictures belong to, at most 16 bytes; the file's own, or generated, if None.
+        limits: its limits; the defaults if None.
+        clock: returns seconds since 1970.
 
     Raises:
-        OutboxError: another process uses it, it is not an outbox or one of another stream, or the file cannot be used.
+        OutboxError: another process uses the outbox, the file is not an outbox, belongs to another stream, or cannot be
+            read or written.
+        UsageError: the stream id is too long.
     """
 
     def __init__(
         self,
         path: Path | str,
         *,
-        stream: bytes | None = None,
+        stream_id: bytes | None = None,
         limits: OutboxLimits | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         path = Path(path)
         self._limits = limits or OutboxLimits()
         self._clock = clock
-        self._lock = FileLock(path)
+        self._file_lock = OutboxLock(path)
         try:
             super().__init__(path, open_database(path))
-            self.stream, self.epoch = self._identity(stream)
+            #: The sender's identity, which the file keeps.
+            self.identity = self._load_identity(stream_id)
         except BaseException:
-            self._lock.release()
+            self._file_lock.release()
             raise
 
     def __enter__(self) -> "Outbox":
@@ -88,10 +88,10 @@ class Outbox(OutboxReader):
         self.close()
 
     def close(self) -> None:
-        """Let go of the file. Everything is on disk already."""
-        with self._turn:
+        """Close the file. All changes are on disk already."""
+        with self._lock:
             self._database.close()
-            self._lock.release()
+            self._file_lock.release()
 
     def accept(
         self,
@@ -102,17 +102,17 @@ class Outbox(OutboxReader):
         jpeg_size: int = 0,
         lifetime: float | None = None,
     ) -> int:
-        """Take a picture in; when this returns it will be delivered though the power fails. Gives its number.
+        """Store a picture for delivery, and return its picture id. It is on disk, safe from a power failure.
 
         Args:
             stream: the picture.
-            name: what to call it in reports.
-            key: what it was made from; of a key that is known nothing is taken in again, and its number is given.
-            jpeg_size: bytes of a JPEG of the original, for the receiver to compare with; 0 if unknown.
-            lifetime: after how many seconds it is no longer worth sending; None for never.
+            name: its name in reports.
+            key: idempotency key; if the outbox has it already, nothing is stored and its picture id is returned.
+            jpeg_size: bytes of a JPEG of the original, which the receiver shows for comparison; 0 if unknown.
+            lifetime: the picture expires after this many seconds; None for never.
 
         Raises:
-            OutboxFullError: it holds as much as it may, or its disk is full.
+            OutboxFullError: the outbox has reached its limit, or its disk is full.
             OutboxError: the file cannot be written.
         """
         payload = stream.to_bytes()
@@ -121,7 +121,7 @@ class Outbox(OutboxReader):
             known = None if key is None else self.number_of(key)
             if known is not None:
                 return known
-            self._check_room(database, len(payload))
+            self._check_limits(database, len(payload))
             row = database.execute(
                 "INSERT INTO pictures (key, name, state, size, jpeg_size, payload, accepted_at, changed_at, expires_at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -140,23 +140,26 @@ class Outbox(OutboxReader):
             assert row.lastrowid is not None
             return row.lastrowid
 
-    def begin(self, image: int) -> None:
-        """Note that a picture is being offered."""
+    def begin(self, picture_id: int) -> None:
+        """Record that a picture is offered to a receiver."""
         with self._changing() as database:
-            self._move(database, image, EntryState.SENT, None, attempts=1)
+            self._set_state(database, picture_id, EntryState.SENT, None, attempts=1)
 
-    def put_back(self, image: int, reason: str) -> None:
-        """Note that a picture must be offered again."""
+    def requeue(self, picture_id: int, reason: str) -> None:
+        """Record that a picture must be offered again."""
         with self._changing() as database:
-            self._move(database, image, EntryState.QUEUED, reason)
+            self._set_state(database, picture_id, EntryState.QUEUED, reason)
 
-    def finish(self, image: int, state: EntryState, reason: str | None = None) -> None:
-        """Note how a picture ended, and forget the oldest finished ones; the stream of a delivered one goes at once."""
+    def finish(self, picture_id: int, state: EntryState, reason: str | None = None) -> None:
+        """Record the final state of a picture, and forget the oldest finished ones over the limit.
+
+        The stream of a delivered picture is removed at once.
+        """
         assert state in FINISHED
         with self._changing() as database:
-            self._move(database, image, state, reason)
+            self._set_state(database, picture_id, state, reason)
             if state is EntryState.DELIVERED:
-                database.execute("UPDATE pictures SET payload = NULL WHERE image = ?", (image,))
+                database.execute("UPDATE pictures SET payload = NULL WHERE image = ?", (picture_id,))
             database.execute(
                 "DELETE FROM pictures WHERE image IN (SELECT image FROM pictures WHERE state IN (?, ?, ?)"
                 " ORDER BY changed_at DESC, image DESC LIMIT -1 OFFSET ?)",
@@ -164,71 +167,83 @@ class Outbox(OutboxReader):
             )
 
     def expire(self) -> list[int]:
-        """Give up the pictures that wait and whose time is over; gives their numbers."""
+        """Expire the queued pictures whose lifetime is over, and return their picture ids."""
         with self._reading() as database:
             rows = database.execute(
                 "SELECT image FROM pictures WHERE state = ? AND expires_at <= ?", (EntryState.QUEUED, self._clock())
             ).fetchall()
-        for (image,) in rows:
-            self.finish(image, EntryState.EXPIRED, "its time was over before it could be sent")
-        return [image for (image,) in rows]
+        for (picture_id,) in rows:
+            self.finish(picture_id, EntryState.EXPIRED, "its lifetime ended before it could be sent")
+        return [picture_id for (picture_id,) in rows]
 
     def retry(self) -> int:
-        """Queue again what failed or expired; gives how many. Under new numbers: receivers remember the old ones."""
+        """Queue failed and expired pictures again, and return how many.
+
+        They get new picture ids, because receivers remember the old ones.
+
+        Raises:
+            OutboxFullError: the outbox has reached its limit.
+        """
         now = self._clock()
         with self._changing() as database:
             rows = database.execute(
                 "SELECT image, size FROM pictures WHERE state IN (?, ?) AND payload IS NOT NULL ORDER BY image",
                 (EntryState.FAILED, EntryState.EXPIRED),
             ).fetchall()
-            for image, size in rows:
-                self._check_room(database, size)
+            for picture_id, size in rows:
+                self._check_limits(database, size)
                 database.execute(
                     "UPDATE pictures SET state = ?, changed_at = ?, expires_at = NULL, image ="
                     " (SELECT seq + 1 FROM sqlite_sequence WHERE name = 'pictures') WHERE image = ?",
-                    (EntryState.QUEUED, now, image),
+                    (EntryState.QUEUED, now, picture_id),
                 )
                 database.execute("UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'pictures'")
         return len(rows)
 
     def forget(self) -> int:
-        """Forget every finished picture; gives how many."""
+        """Remove all finished pictures, and return how many."""
         with self._changing() as database:
             return database.execute("DELETE FROM pictures WHERE state IN (?, ?, ?)", FINISHED).rowcount
 
-    def _identity(self, stream: bytes | None) -> tuple[bytes, int]:
+    def _load_identity(self, stream_id: bytes | None) -> SenderIdentity:
         with self._changing() as database:
             found = database.execute("SELECT stream, epoch FROM identity").fetchone()
-            if found is None:
-                # An id that was made up is new, and so are its numbers. One that was given may have been used before.
-                found = (secrets.token_bytes(STREAM_ID_BYTES), 0) if stream is None else (stream, int(self._clock()))
-                database.execute("INSERT INTO identity VALUES (?, ?)", found)
-            elif stream is not None and stream != found[0]:
-                raise OutboxError(f"{self.path} belongs to another stream; leave its name out, or take another file")
-            # What was under way when the last process ended is to be sent again.
+            if found is not None:
+                identity = SenderIdentity(stream_id=bytes(found[0]), epoch=int(found[1]))
+                if stream_id not in (None, identity.stream_id):
+                    message = f"{self.path} belongs to another stream; omit the stream's name, or use another file"
+                    raise OutboxError(message, path=self.path)
+            else:
+                if stream_id is None:
+                    identity = SenderIdentity.generate()
+                else:
+                    # The stream may have been used before, with picture ids that this file does not know.
+                    identity = SenderIdentity(stream_id=stream_id, epoch=int(self._clock()))
+                database.execute("INSERT INTO identity VALUES (?, ?)", (identity.stream_id, identity.epoch))
+            # Pictures that were in flight when the last process ended are sent again.
             database.execute("UPDATE pictures SET state = ? WHERE state = ?", (EntryState.QUEUED, EntryState.SENT))
-        return bytes(found[0]), int(found[1])
+        return identity
 
-    def _check_room(self, database: sqlite3.Connection, size: int) -> None:
+    def _check_limits(self, database: sqlite3.Connection, size: int) -> None:
         count, held = database.execute(
             "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM pictures WHERE state IN (?, ?)", PENDING
         ).fetchone()
         if count >= self._limits.pending or held + size > self._limits.pending_bytes:
             raise OutboxFullError(
-                f"{self.path} is full: {count} pictures of {held} bytes wait; send them, or allow more pictures"
+                f"{self.path} is full: {count} pictures of {held} bytes are queued; deliver them first", path=self.path
             )
 
-    def _move(
-        self, database: sqlite3.Connection, image: int, state: EntryState, reason: str | None, attempts: int = 0
+    def _set_state(
+        self, database: sqlite3.Connection, picture_id: int, state: EntryState, reason: str | None, attempts: int = 0
     ) -> None:
         database.execute(
             "UPDATE pictures SET state = ?, reason = ?, changed_at = ?, attempts = attempts + ? WHERE image = ?",
-            (state, None if reason is None else reason[:MAX_TEXT], self._clock(), attempts, image),
+            (state, None if reason is None else reason[:MAX_TEXT], self._clock(), attempts, picture_id),
         )
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it is on disk when the block ends, or none of it ever is."""
-        with self._turn, translated(self.path), self._database:
+        """Run the block as one transaction: on disk when the block ends, or rolled back."""
+        with self._lock, translated_errors(self.path), self._database:
             self._database.execute("BEGIN IMMEDIATE")
             yield self._database

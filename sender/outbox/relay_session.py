@@ -1,12 +1,13 @@
-"""One connection's worth of deliveries: as many pictures of an outbox at a time as fit, until it ends.
+"""Delivers pictures of an outbox over one connection, several at a time, until the connection ends.
 
 Outbox --queued--> begin --> Sender.send --> delivered, failed, expired
   ^                              |
-  +-- put back: the link broke, or the receiver had no place for it --+
+  +-- requeue: disconnected, or evicted by the receiver
 """
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +19,7 @@ from layercast_common.errors import (
     LocalProtocolError,
     RemoteProtocolError,
 )
+from layercast_common.tasks import cancel, start_task
 from protocol.wire.codes import FIRST_PICTURE_CODE, Code
 from protocol.wire.limits import Limits
 from sender.connection.delivery import Delivery, Progress
@@ -26,74 +28,79 @@ from sender.outbox.entries import EntryState, OutboxEntry
 from sender.outbox.outbox import Outbox
 from sender.outbox.updates import Updates
 
-#: Reasons for which a receiver gives up a picture that it would not take later either.
+_log = logging.getLogger(__name__)
+
+#: A picture that is refused with one of these codes fails: the receiver would refuse it again.
 REFUSALS = frozenset({Code.BAD_OBJECT, Code.TOO_LARGE, Code.CANCELLED})
 
-#: Reasons that, after `LAST_ATTEMPT` attempts, put the picture itself under suspicion.
+#: Codes that end a connection; after `LAST_ATTEMPT` attempts the picture itself is taken as the cause, and fails.
 BREAKS = frozenset({Code.PROTOCOL, Code.BAD_PACKETS})
 LAST_ATTEMPT = 10
 
-#: After so many attempts a picture that we cannot offer counts as broken; before, it may have been the moment's fault.
+#: A picture that our own side cannot offer fails after this many attempts; until then the cause may be temporary.
 LAST_LOCAL_ATTEMPT = 3
 
-#: How long a picture that was put back keeps its place, in seconds, so that it is not tried again in an endless hurry.
+#: How long a requeued picture keeps its slot, in seconds, so that it is not retried in a busy loop.
 PAUSE_SECONDS = 1.0
 
-#: How often pictures that wait are looked through for those out of time, in seconds.
+#: How often queued pictures are checked for expiry, in seconds.
 EXPIRY_SECONDS = 5.0
 
-#: Pictures that a session may have given up before nothing new is begun in it.
-MAX_GIVEN_UP = 64
+#: After the receiver has evicted this many pictures, no more are offered in the session.
+MAX_EVICTED = 64
 
 
 class RelaySession:
-    """Delivers over one open connection. `run` it once.
+    """Deliveries over one open connection. Await `run` once, close the connection, then await `finish`.
 
     Args:
-        sender: the connection.
-        outbox: what to deliver.
-        updates: told of everything that happens to a picture.
-        changed: set when there is something new to look at.
-        draining: whether nothing new is to be begun.
+        sender: the open connection.
+        outbox: the outbox.
+        updates: publishes each change of a picture.
+        changed: set when there may be something new to do.
+        draining: returns whether no more pictures are to be offered.
 
     Attributes:
-        fruitful: whether a picture ended here, so that it was not in vain.
+        finished_any: whether a picture was delivered, failed or expired in this session.
     """
 
     def __init__(
         self, sender: Sender, outbox: Outbox, updates: Updates, changed: asyncio.Event, draining: Callable[[], bool]
     ) -> None:
         limits = Limits()
-        self.fruitful = False
+        self.finished_any = False
         self._sender = sender
         self._outbox = outbox
         self._updates = updates
         self._changed = changed
         self._draining = draining
-        self._places = limits.open_pictures
+        self._slots = limits.open_pictures
         self._bytes = limits.peer_bytes
-        self._under_way: dict[int, tuple[OutboxEntry, asyncio.Task[None]]] = {}
-        #: Pictures that the receiver threw away. As long as the session lasts, it takes none of them in again.
-        self._given_up: set[int] = set()
+        self._in_flight: dict[int, tuple[OutboxEntry, asyncio.Task[None]]] = {}
+        #: Pictures that the receiver evicted. It accepts them again only in another session.
+        self._evicted: set[int] = set()
 
     async def run(self, *, until_empty: bool) -> None:
-        """Deliver until nothing is left, if that was asked for, or we are to drain.
+        """Deliver pictures until the session is draining and none is in flight.
+
+        Args:
+            until_empty: return as well once no picture is pending.
 
         Raises:
-            LayercastError: why the connection ended.
-            DisconnectedError: what is left will only be taken in another session.
+            LayercastError: the error that ended the connection.
+            DisconnectedError: the remaining pictures need another session.
             OutboxError: the outbox cannot be read or written.
         """
-        closed = asyncio.create_task(self._sender.wait_closed(), name="watch the connection")
+        closed = start_task(self._sender.wait_closed(), name="end of the connection")
         closed.add_done_callback(lambda _: self._changed.set())
         try:
             while not closed.done():
                 self._changed.clear()
                 self._remove_finished()
                 waiting = 0 if self._draining() else await self._begin_next()
-                if not waiting and not self._under_way:
-                    if self._given_up and not self._draining():
-                        raise DisconnectedError(f"the receiver had no place for {len(self._given_up)} pictures")
+                if not waiting and not self._in_flight:
+                    if self._evicted and not self._draining():
+                        raise DisconnectedError(f"the receiver had no room for {len(self._evicted)} pictures")
                     if until_empty or self._draining():
                         return
                 with contextlib.suppress(TimeoutError):
@@ -101,88 +108,106 @@ class RelaySession:
                         await self._changed.wait()
             raise closed.result()
         finally:
-            closed.cancel()
+            if not closed.done():
+                await cancel(closed)
 
     async def finish(self) -> None:
-        """Wait, once the connection is closed, until every picture that was under way is put back."""
-        await asyncio.gather(*(task for _, task in self._under_way.values()), return_exceptions=True)
-
-    def _remove_finished(self) -> None:
-        """Give the places of finished pictures away.
+        """Wait until all pictures in flight are recorded. Call it after the connection is closed.
 
         Raises:
-            OutboxError: how one of them ended could not be written down.
+            OutboxError: a picture's state could not be recorded.
         """
-        for image, (_, task) in list(self._under_way.items()):
+        tasks = [task for _, task in self._in_flight.values()]
+        self._in_flight.clear()
+        if not tasks:
+            return
+        await asyncio.wait(tasks)
+        errors = [error for task in tasks if not task.cancelled() and (error := task.exception()) is not None]
+        for error in errors[1:]:
+            _log.error("a picture's state could not be recorded", exc_info=error)
+        if errors:
+            raise errors[0]
+
+    def _remove_finished(self) -> None:
+        """Free the slots of finished pictures.
+
+        Raises:
+            OutboxError: a picture's state could not be recorded.
+        """
+        for picture_id, (_, task) in list(self._in_flight.items()):
             if task.done():
-                del self._under_way[image]
+                del self._in_flight[picture_id]
                 task.result()
 
     async def _begin_next(self) -> int:
-        """Begin as many pictures as there are places for; gives how many of those looked at still wait."""
-        for image in await asyncio.to_thread(self._outbox.expire):
-            self._updates.tell(image, await asyncio.to_thread(self._outbox.entry, image))
-        if len(self._given_up) >= MAX_GIVEN_UP:
+        """Offer as many queued pictures as there are slots. Return how many of those examined remain queued."""
+        for picture_id in await asyncio.to_thread(self._outbox.expire):
+            self._updates.publish(await asyncio.to_thread(self._outbox.entry, picture_id))
+        if len(self._evicted) >= MAX_EVICTED:
             return 0
-        room = max(0, self._places - len(self._under_way))
-        queued = await asyncio.to_thread(self._outbox.queued, room + 1 + len(self._given_up))
-        queued = [entry for entry in queued if entry.image not in self._given_up]
+        free = max(0, self._slots - len(self._in_flight))
+        queued = await asyncio.to_thread(self._outbox.queued, free + 1 + len(self._evicted))
+        queued = [entry for entry in queued if entry.picture_id not in self._evicted]
         waiting = len(queued)
-        for entry in queued[:room]:
-            held = sum(other.size for other, _ in self._under_way.values())
-            if self._under_way and held + entry.size > self._bytes:
+        for entry in queued[:free]:
+            held = sum(other.size for other, _ in self._in_flight.values())
+            if self._in_flight and held + entry.size > self._bytes:
                 break
-            await asyncio.to_thread(self._outbox.begin, entry.image)
+            await asyncio.to_thread(self._outbox.begin, entry.picture_id)
             begun = replace(entry, state=EntryState.SENT, attempts=entry.attempts + 1)
-            task = asyncio.create_task(self._deliver(begun), name=f"picture {entry.image}")
+            task = start_task(self._deliver(begun), name=f"delivery of picture {entry.picture_id}")
             task.add_done_callback(lambda _: self._changed.set())
-            self._under_way[entry.image] = (begun, task)
+            self._in_flight[entry.picture_id] = (begun, task)
             waiting -= 1
         return waiting
 
     async def _deliver(self, entry: OutboxEntry) -> None:
-        self._updates.tell(entry.image, entry)
+        """Send one picture, and record how it ended."""
+        self._updates.publish(entry)
         delivery: Delivery | None = None
+        reason: str | None
         try:
             delivery = await self._send(entry)
-            ending = (EntryState.DELIVERED, None) if delivery.complete else (EntryState.EXPIRED, "its time was over")
         except LayercastError as error:
-            ending = ending_of(error, entry)
-            if ending[0] is EntryState.QUEUED:
-                await self._make_way(error, entry)
-        state, reason = ending
-        if state is EntryState.QUEUED:
-            await asyncio.to_thread(self._outbox.put_back, entry.image, reason or "")
+            state, reason = classify_failure(error, entry)
+            if state is EntryState.QUEUED:
+                await self._make_room(error, entry)
         else:
-            self.fruitful = True
-            await asyncio.to_thread(self._outbox.finish, entry.image, state, reason)
-        self._updates.tell(entry.image, await asyncio.to_thread(self._outbox.entry, entry.image), delivery=delivery)
+            state, reason = (
+                (EntryState.DELIVERED, None) if delivery.complete else (EntryState.EXPIRED, "its lifetime ended")
+            )
+        if state is EntryState.QUEUED:
+            await asyncio.to_thread(self._outbox.requeue, entry.picture_id, reason or "")
+        else:
+            self.finished_any = True
+            await asyncio.to_thread(self._outbox.finish, entry.picture_id, state, reason)
+        self._updates.publish(await asyncio.to_thread(self._outbox.entry, entry.picture_id), delivery=delivery)
 
     async def _send(self, entry: OutboxEntry) -> Delivery:
-        stream = await asyncio.to_thread(self._outbox.load, entry.image)
+        stream = await asyncio.to_thread(self._outbox.load, entry.picture_id)
 
         def on_progress(progress: Progress) -> None:
-            self._updates.tell(entry.image, entry, progress=progress)
+            self._updates.publish(entry, progress=progress)
 
         lifetime = None if entry.expires_at is None else max(0.0, entry.expires_at - time.time())
         return await self._sender.send(
-            stream, image=entry.image, jpeg_size=entry.jpeg_size, lifetime=lifetime, on_progress=on_progress
+            stream, picture_id=entry.picture_id, jpeg_size=entry.jpeg_size, lifetime=lifetime, on_progress=on_progress
         )
 
-    async def _make_way(self, error: LayercastError, entry: OutboxEntry) -> None:
-        """Let others go first before a picture that is to be put back is tried again."""
+    async def _make_room(self, error: LayercastError, entry: OutboxEntry) -> None:
+        """Let other pictures go first before a requeued one is retried."""
         if isinstance(error, RemoteProtocolError) and error.code >= FIRST_PICTURE_CODE:
-            self._given_up.add(entry.image)
+            self._evicted.add(entry.picture_id)
             if error.code == Code.EVICTED:
-                # It holds fewer at a time than we thought: one more would only drive out another.
-                self._places = max(1, len(self._under_way) - 1)
+                # The receiver holds fewer pictures than its limits say: another one would evict yet another.
+                self._slots = max(1, len(self._in_flight) - 1)
             return
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._sender.wait_closed(), PAUSE_SECONDS)
 
 
-def ending_of(error: LayercastError, entry: OutboxEntry) -> tuple[EntryState, str]:
-    """What becomes of a picture that was not delivered, and why."""
+def classify_failure(error: LayercastError, entry: OutboxEntry) -> tuple[EntryState, str]:
+    """Return the state of a picture that was not delivered, FAILED or QUEUED, and the reason."""
     reason = str(error)
     match error:
         case RemoteProtocolError(code=code) if code in REFUSALS:

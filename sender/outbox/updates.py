@@ -1,24 +1,25 @@
-"""News of the pictures in an outbox, for whoever wants to know."""
+"""Updates on the pictures of an outbox, for the application and for subscribers of single pictures."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
+from layercast_common.tasks import notify
 from sender.connection.delivery import Delivery, Progress
 from sender.outbox.entries import FINISHED, OutboxEntry
 
-#: News that may wait for one listener; of a slow one the oldest are dropped.
+#: Updates that may wait for one subscriber; if it is slower, the oldest are dropped.
 MAX_WAITING = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """News of one picture.
+    """A change of one picture.
 
     Attributes:
-        entry: the picture as it is now.
-        progress: the section that arrived, where that is the news.
-        delivery: how it travelled, where it was delivered now.
+        entry: the picture after the change.
+        progress: the section that was acknowledged, if that is the change.
+        delivery: the delivery report, if the picture was delivered.
     """
 
     entry: OutboxEntry
@@ -27,71 +28,72 @@ class Update:
 
     @property
     def last(self) -> bool:
-        """Whether nothing comes after it."""
+        """Whether no update follows."""
         return self.entry.state in FINISHED
 
 
 class Updates:
-    """Spreads news. Used from one event loop.
+    """Publishes updates. Used from one event loop.
 
     Args:
-        on_update: told of all of them.
+        on_update: called for each update; its errors are logged.
     """
 
     def __init__(self, on_update: Callable[[Update], None] | None = None) -> None:
         self._on_update = on_update
-        self._listeners: dict[int, set[asyncio.Queue[Update | None]]] = {}
+        self._subscribers: dict[int, set[asyncio.Queue[Update | None]]] = {}
 
     def close(self) -> None:
-        """Send every listener home."""
-        for listeners in self._listeners.values():
-            for listener in listeners:
-                _put(listener, None)
+        """End all subscriptions."""
+        for subscribers in self._subscribers.values():
+            for subscriber in subscribers:
+                _put(subscriber, None)
 
     @property
-    def listeners(self) -> int:
-        """How many listen to single pictures."""
-        return sum(map(len, self._listeners.values()))
+    def subscribers(self) -> int:
+        """Number of subscriptions to single pictures."""
+        return sum(map(len, self._subscribers.values()))
 
-    def tell(
-        self,
-        image: int,
-        entry: OutboxEntry | None,
-        *,
-        progress: Progress | None = None,
-        delivery: Delivery | None = None,
+    def publish(
+        self, entry: OutboxEntry | None, *, progress: Progress | None = None, delivery: Delivery | None = None
     ) -> None:
-        """Tell that a picture is now so; one that was forgotten meanwhile is no news."""
+        """Publish a change of a picture. If the outbox has forgotten it (`entry` is None), do nothing."""
         if entry is None:
             return
         update = Update(entry=entry, progress=progress, delivery=delivery)
-        if self._on_update is not None:
-            self._on_update(update)
-        for listener in self._listeners.get(image, ()):
-            _put(listener, update)
+        notify(self._on_update, update, what=f"picture {entry.picture_id}")
+        for subscriber in self._subscribers.get(entry.picture_id, ()):
+            _put(subscriber, update)
 
-    async def of(self, image: int, entry: Callable[[], OutboxEntry | None]) -> AsyncIterator[Update]:
-        """How a picture is, as `entry` reads it once we listen, and its news until it is finished, or we are closed."""
+    async def subscribe(
+        self, picture_id: int, read_entry: Callable[[], OutboxEntry | None]
+    ) -> AsyncGenerator[Update, None]:
+        """Yield a picture's present state, then its updates, until it is finished or `close` is called.
+
+        Args:
+            picture_id: the picture.
+            read_entry: reads the picture's entry, in a thread; called after the subscription has begun.
+        """
         queue: asyncio.Queue[Update | None] = asyncio.Queue(MAX_WAITING)
-        listeners = self._listeners.setdefault(image, set())
-        listeners.add(queue)
+        subscribers = self._subscribers.setdefault(picture_id, set())
+        subscribers.add(queue)
         try:
-            known = await asyncio.to_thread(entry)
-            if known is None:
+            entry = await asyncio.to_thread(read_entry)
+            if entry is None:
                 return
-            update: Update | None = Update(entry=known)
+            update: Update | None = Update(entry=entry)
             while update is not None:
                 yield update
                 if update.last:
                     return
                 update = await queue.get()
         finally:
-            listeners.discard(queue)
-            if not listeners:
-                self._listeners.pop(image, None)
+            subscribers.discard(queue)
+            if not subscribers:
+                self._subscribers.pop(picture_id, None)
 
 
-def _put(listener: asyncio.Queue[Update | None], update: Update | None) -> None:
-    if listener.full():
-        listener.get_nowait()
-    listener.put_nowait(update)
+def _put(subscriber: asyncio.Queue[Update | None], update: Update | None) -> None:
+    if subscriber.full():
+        subscriber.get_nowait()
+    subscriber.put_nowait(update)

@@ -1,1 +1,1 @@
-"""Where pictures come from: files, and folders that are watched."""
+"""Sources of pictures: files, and folders that are watched."""

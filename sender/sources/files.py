@@ -1,7 +1,4 @@
-"""Where pictures to send come from: files, folders, and folders that fill up.
-
-A source only finds and reads; what becomes of a picture is the caller's business.
-"""
+"""Finds and loads the files to send: single files, folders, and folders that are watched."""
 
 import asyncio
 import enum
@@ -11,20 +8,20 @@ from pathlib import Path
 
 from codec.container.bitstream import Bitstream
 from codec.encoder.picture import EncodeOptions, encode_picture
-from layercast_common.errors import UsageError
+from layercast_common.errors import StorageError, UsageError
 
-#: Files that hold a coded picture.
+#: Suffixes of files that hold an encoded picture.
 STREAM_SUFFIXES = frozenset({".lcast"})
 
-#: Files that hold a picture still to be coded.
+#: Suffixes of files that hold a picture to encode.
 PICTURE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
-#: How often a watched folder is looked at, in seconds.
+#: How often changing files of a watched folder are checked, in seconds.
 WATCH_SECONDS = 1.0
 
 
 class SourceKind(enum.Enum):
-    """What a file holds."""
+    """The kind of a file: an encoded stream, or a picture to encode."""
 
     STREAM = "stream"
     PICTURE = "picture"
@@ -35,41 +32,53 @@ class Item:
     """A file to send.
 
     Attributes:
-        path: where it is.
-        kind: whether it is coded already.
+        path: the file.
+        kind: its kind.
     """
 
     path: Path
     kind: SourceKind
 
-    def load(self, recipe: EncodeOptions) -> tuple[Bitstream, int]:
-        """The stream to send, and the size of the picture as a JPEG in bytes; 0 where only the stream is left of it.
+    def load(self, encoding: EncodeOptions) -> tuple[Bitstream, int]:
+        """Load or encode the file. Return the stream and the picture's size as a JPEG in bytes; 0 for a stream file.
+
+        Args:
+            encoding: how a picture is encoded.
 
         Raises:
-            CodecError: the file is no picture or stream, or cannot be coded as asked for.
-            UsageError: the file cannot be read.
+            CodecError: the file is not a picture or stream, or cannot be encoded with these options.
+            StorageError: the file cannot be read.
+            UsageError: the options do not make sense for this picture.
+            MissingExtraError, MissingModelError, ModelFilesError: an annotator or captioner is missing or damaged.
         """
         if self.kind is SourceKind.STREAM:
             return Bitstream.load(self.path), 0
-        composed = encode_picture(self.path, recipe)
-        return composed.stream, composed.jpeg_size
+        encoded = encode_picture(self.path, encoding)
+        return encoded.stream, encoded.jpeg_size
 
     @property
     def key(self) -> str:
-        """What tells the file from others and from what it was before: its path, size and time of change.
+        """Idempotency key of this version of the file: its path, size and modification time.
 
         Raises:
-            FileNotFoundError: it has just gone.
+            FileNotFoundError: the file has disappeared.
+            StorageError: the file cannot be read.
         """
-        status = self.path.stat()
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise StorageError.of(error, self.path) from error
         return f"{self.path.absolute()} {status.st_size} {status.st_mtime_ns}"
 
 
 def find_items(paths: Iterable[Path | str]) -> Iterator[Item]:
-    """The files that the paths mean: a file itself, and of a folder the pictures and streams in it, by name.
+    """Yield the files at these paths; of a folder, the pictures and streams in it, by name.
 
     Raises:
-        UsageError: a path leads nowhere, or to a file that is neither picture nor stream, or to a folder without any.
+        UsageError: a path does not exist, is neither a picture nor a stream, or is a folder without any.
+        StorageError: a folder cannot be read.
     """
     for path in map(Path, paths):
         if path.is_dir():
@@ -87,17 +96,21 @@ def find_items(paths: Iterable[Path | str]) -> Iterator[Item]:
 
 
 async def watch_folder(
-    folder: Path | str, *, every: float = WATCH_SECONDS, changed: Callable[[float], Awaitable[None]] = asyncio.sleep
+    folder: Path | str,
+    *,
+    every: float = WATCH_SECONDS,
+    wait_for_change: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> AsyncIterator[Item]:
-    """The files in a folder, and for ever those that appear in it or change, each once it has stopped growing.
+    """Yield the files of a folder, then those that appear or change. Files that are still growing are left out.
 
     Args:
-        folder: where to look.
-        every: how often to look at a file that changes, in seconds; it takes this long to be believed.
-        changed: waits until something happens in the folder, or for so many seconds; see `folder_events`.
+        folder: the folder.
+        every: a file counts as complete if it has not changed for this long, in seconds.
+        wait_for_change: waits for a change in the folder, at most for the given seconds; see `folder_events`.
 
     Raises:
-        UsageError: the folder does not exist, or is gone.
+        UsageError: the folder does not exist, or was removed.
+        StorageError: the folder cannot be read.
     """
     folder = Path(folder)
     seen: dict[Path, tuple[int, int]] = {}
@@ -111,16 +124,19 @@ async def watch_folder(
                 given[item.path] = stamp
                 yield item
         seen = {item.path: stamp for item, stamp in now.items()}
-        # A file that was taken away and comes back is a new one.
+        # A file that was removed and comes back is a new one.
         given = {path: stamp for path, stamp in given.items() if path in seen}
         if seen == given:
-            await changed(every)
+            await wait_for_change(every)
         else:
             await asyncio.sleep(every)
 
 
 def _items_in(folder: Path) -> list[Item]:
-    visible = (path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith("."))
+    try:
+        visible = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    except OSError as error:
+        raise StorageError.of(error, folder) from error
     return [item for path in visible if (item := _item_of(path)) is not None]
 
 
@@ -132,9 +148,11 @@ def _item_of(path: Path) -> Item | None:
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
-    """A file's size and time of change, or None if it has just gone."""
+    """Return a file's size and modification time; None if it has disappeared."""
     try:
         status = path.stat()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise StorageError.of(error, path) from error
     return status.st_size, status.st_mtime_ns

@@ -1,4 +1,4 @@
-"""Puts whatever appears in a folder into the outbox."""
+"""Stores the pictures that appear in a folder in an outbox."""
 
 import asyncio
 import logging
@@ -8,31 +8,37 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codec.encoder.picture import EncodeOptions
-from layercast_common.errors import CodecError, OutboxFullError, UsageError
+from layercast_common.errors import CodecError, OutboxFullError, StorageError, UsageError
+from layercast_common.files import make_folder
+from layercast_common.tasks import notify
 from sender.outbox.relay import OutboxRelay
 from sender.sources.files import Item, watch_folder
-from sender.sources.folder_events import notices_of
+from sender.sources.folder_events import folder_events
 
-_log = logging.getLogger("sender.sources.folder")
+_log = logging.getLogger(__name__)
 
-#: How long to wait for room in a full outbox before the next try, in seconds.
+#: How long to wait before the next attempt while the outbox is full, in seconds.
 FULL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedFolder:
-    """A folder that people and programs drop pictures into.
+    """A folder into which people and programs put pictures.
 
     Attributes:
-        folder: where to look; hidden files and other kinds of files are left alone.
-        recipe: how pictures are coded.
-        done: where files go once they are in the outbox; if None they stay, and are known again by path, size and time.
-        failed: where files go that cannot be coded; if None they stay, and are tried again once they change.
-        lifetime: after how many seconds a picture is no longer worth sending; None for never.
+        folder: the folder; hidden files and files of other types are ignored.
+        encoding: how pictures are encoded.
+        done: where files are moved once they are in the outbox; if None they stay, and are recognised by path, size and
+            modification time.
+        failed: where files are moved that cannot be encoded; if None they stay, and are tried again after they change.
+        lifetime: pictures expire after this many seconds; None for never.
+
+    Raises:
+        UsageError: `done` or `failed` is the folder itself.
     """
 
     folder: Path
-    recipe: EncodeOptions
+    encoding: EncodeOptions
     done: Path | None = None
     failed: Path | None = None
     lifetime: float | None = None
@@ -40,53 +46,67 @@ class WatchedFolder:
     def __post_init__(self) -> None:
         for target in (self.done, self.failed):
             if target is not None and target.resolve() == self.folder.resolve():
-                raise UsageError(f"{target} is the folder that is watched; files would be found again for ever")
+                raise UsageError(f"{target} is the watched folder: files moved there would be found again")
 
 
-async def ingest_folder(drop: WatchedFolder, courier: OutboxRelay, *, tell: Callable[[Item, int], None]) -> None:
-    """Post what is in the folder and what comes, until cancelled.
+@dataclass(frozen=True, slots=True)
+class AcceptedFile:
+    """A file that is now in the outbox, under a picture id."""
+
+    item: Item
+    picture_id: int
+
+
+async def ingest_folder(
+    watched: WatchedFolder, relay: OutboxRelay, *, on_accepted: Callable[[AcceptedFile], None] | None = None
+) -> None:
+    """Store the files of a folder, present and future ones, in the relay's outbox until cancelled.
 
     Args:
-        drop: the folder.
-        courier: where to post.
-        tell: told of each file that is now in the outbox, with its number there.
+        watched: the folder.
+        relay: the relay of the outbox.
+        on_accepted: called for each stored file; its errors are logged.
 
     Raises:
-        UsageError: the folder is not there, or a file cannot be moved.
-        OutboxError: the outbox cannot be written.
+        UsageError: the folder does not exist.
+        StorageError: the folder cannot be read, or a file cannot be moved.
+        OutboxError: the outbox cannot be read or written.
     """
-    async with notices_of(drop.folder) as changed:
-        async for item in watch_folder(drop.folder, changed=changed):
-            image = await _take(drop, item, courier)
-            if image is not None:
-                tell(item, image)
+    async with folder_events(watched.folder) as wait_for_change:
+        async for item in watch_folder(watched.folder, wait_for_change=wait_for_change):
+            picture_id = await _ingest_file(watched, item, relay)
+            if picture_id is not None:
+                notify(on_accepted, AcceptedFile(item, picture_id), what=f"picture {picture_id} ({item.path.name})")
 
 
-async def _take(drop: WatchedFolder, item: Item, courier: OutboxRelay) -> int | None:
+async def _ingest_file(watched: WatchedFolder, item: Item, relay: OutboxRelay) -> int | None:
+    """Store one file. Return its picture id; None if it is known, cannot be encoded or has disappeared."""
     try:
         key = item.key
-        known = await asyncio.to_thread(courier.outbox.number_of, key)
-        if known is not None:
-            await _move(item, drop.done)
-            return None
-        stream, jpeg_size = await asyncio.to_thread(item.load, drop.recipe)
     except FileNotFoundError:
         return None
-    except (CodecError, UsageError) as error:
+    if await asyncio.to_thread(relay.outbox.number_of, key) is not None:
+        await _move(item, watched.done)
+        return None
+    try:
+        stream, jpeg_size = await asyncio.to_thread(item.load, watched.encoding)
+    except FileNotFoundError:
+        return None
+    except (CodecError, StorageError, UsageError) as error:
         _log.error("%s is not sent: %s", item.path, error)
-        await _move(item, drop.failed)
+        await _move(item, watched.failed)
         return None
     while True:
         try:
-            image = await courier.post(
-                stream, name=item.path.name, key=key, jpeg_size=jpeg_size, lifetime=drop.lifetime
+            picture_id = await relay.post(
+                stream, name=item.path.name, key=key, jpeg_size=jpeg_size, lifetime=watched.lifetime
             )
             break
         except OutboxFullError as error:
             _log.warning("%s waits: %s", item.path, error)
             await asyncio.sleep(FULL_SECONDS)
-    await _move(item, drop.done)
-    return image
+    await _move(item, watched.done)
+    return picture_id
 
 
 async def _move(item: Item, folder: Path | None) -> None:
@@ -95,15 +115,19 @@ async def _move(item: Item, folder: Path | None) -> None:
 
 
 def _move_file(path: Path, folder: Path) -> None:
-    """Move a file, and a prompt beside it, under names that are not taken."""
+    """Move a file, and the prompt file beside it, under names that are free.
+
+    Raises:
+        StorageError: a file cannot be moved.
+    """
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for one in (path, path.with_suffix(".txt")):
-            if one.is_file():
-                # Not a rename: the folder may be on another disk.
-                shutil.move(one, _free_name(folder, one.name))
+        for source in (path, path.with_suffix(".txt")):
+            if source.is_file():
+                # shutil.move, since rename does not work across disks.
+                shutil.move(source, _free_name(folder, source.name))
     except OSError as error:
-        raise UsageError(f"{path} cannot be moved to {folder}: {error.strerror or error}") from error
+        raise StorageError.of(error, path, f"cannot be moved to {folder}") from error
 
 
 def _free_name(folder: Path, name: str) -> Path:

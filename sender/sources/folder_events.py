@@ -1,4 +1,4 @@
-"""Waits for something to happen in a folder, by the system's own notices."""
+"""Waits for changes in a folder, by the operating system's notifications."""
 
 import asyncio
 import contextlib
@@ -6,32 +6,38 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-#: How often to look although nothing was noticed, in seconds: network folders and some containers tell of nothing.
-LOOK_SECONDS = 5.0
+from layercast_common.tasks import BackgroundTasks
+
+#: The longest wait without a notification, in seconds: network folders and some containers send none.
+POLL_SECONDS = 5.0
 
 
 @asynccontextmanager
-async def notices_of(folder: Path) -> AsyncIterator[Callable[[float], Awaitable[None]]]:
-    """For the time of the block, a function that waits until something changes in a folder, or `LOOK_SECONDS`."""
+async def folder_events(folder: Path) -> AsyncIterator[Callable[[float], Awaitable[None]]]:
+    """Watch a folder within the block. The block gets a function that waits for a change, or for `POLL_SECONDS`.
+
+    An unexpected error of the watcher is logged and ends the block with that error.
+    """
     from watchfiles import awatch
 
-    stopped, noticed = asyncio.Event(), asyncio.Event()
+    stopped, changed = asyncio.Event(), asyncio.Event()
 
     async def listen() -> None:
-        # Where the system gives no notices, the folder is looked at from time to time all the same.
+        # Where the system cannot notify, polling remains.
         with contextlib.suppress(OSError):
             async for _ in awatch(folder, stop_event=stopped, recursive=False, debounce=50, step=20):
-                noticed.set()
+                changed.set()
 
-    async def changed(_: float) -> None:
+    async def wait_for_change(_: float) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_SECONDS):
-                await noticed.wait()
-        noticed.clear()
+            async with asyncio.timeout(POLL_SECONDS):
+                await changed.wait()
+        changed.clear()
 
-    listening = asyncio.create_task(listen(), name=f"notices of {folder}")
-    try:
-        yield changed
-    finally:
-        stopped.set()
-        await listening
+    async with BackgroundTasks(f"watch of {folder}") as tasks:
+        listening = tasks.start(listen(), name="folder events")
+        try:
+            yield wait_for_change
+        finally:
+            stopped.set()
+            await asyncio.wait([listening])

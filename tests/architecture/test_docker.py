@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from layercast.cli import build_parser
-from layercast.commands.options.common import byte_count, host_and_port
+from layercast.commands.options.values import byte_count, host_and_port
 from layercast_common.errors import AuthenticationError
 from layercast_common.urls import public_url
 from protocol.link_profiles import LINKS

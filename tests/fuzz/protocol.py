@@ -38,7 +38,7 @@ from protocol.connection.base import Connection
 from protocol.connection.states import State
 from protocol.receiving.options import ReceiverOptions
 from protocol.recovery.path import PathOptions
-from protocol.sending.handshake import SenderIdentity
+from protocol.sending.handshake import SenderCredentials
 from protocol.wire.limits import MAX_PACKET, Limits
 from tests.fuzz.choices import Chance, Dice
 from tests.fuzz.packets import hostile_bytes, packet
@@ -102,7 +102,7 @@ class _Talk:
         self._sender = SenderConnection(
             now=0.0,
             resumable=bool(dice.below(2)),
-            identity=SenderIdentity(stream_id=b"fuzz"),
+            credentials=SenderCredentials(stream_id=b"fuzz"),
             path=PathOptions(reliable=self._reliable, rate=dice.pick((0.0, 2400.0)), one_way=self._one_way),
         )
         self._receiver = self._new_receiver()

@@ -63,7 +63,7 @@ def fails(run: Run, place: Path) -> Callable[..., str]:
 
 @contextmanager
 def unchanged(folder: Path) -> Iterator[None]:
-    """Check that no file or folder appears, goes or changes in the block."""
+    """Check that no file or folder is created, removed or changed in the block."""
     before = snapshot(folder)
     yield
     assert snapshot(folder) == before
@@ -107,7 +107,7 @@ def stream_file(place: Path, stream: layercast.Bitstream) -> Path:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """The beginning of a PNG of a size that nobody wants to decode."""
+    """The beginning of a PNG that declares a size."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

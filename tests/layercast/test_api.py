@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +6,8 @@ import pytest
 from PIL import Image
 
 import layercast
+from codec.encoder.picture import EncodeOptions
+from layercast.api import EncodeKeywords
 from layercast_common.errors import TruncatedError, UnknownModelError, UsageError
 from receiver.events import FrameRendered
 from tests.support.pictures import draw_picture
@@ -34,6 +37,23 @@ def test_encoding_gives_a_stream_with_its_attributes(stream: layercast.Bitstream
     ]
     assert all(isinstance(section.payload, bytes) for section in stream.sections)
     assert sum(stream.size_of(layer) for layer in layercast.Layer) + stream.size_of(None) == len(data)
+
+
+def test_the_keywords_of_encode_are_the_encode_options() -> None:
+    names = {field.name for field in dataclasses.fields(EncodeOptions)}
+    assert set(EncodeKeywords.__annotations__) == names - {"prompt"}
+
+
+def test_options_and_keywords_give_the_same_stream(tmp_path: Path) -> None:
+    edges = tmp_path / "edges.png"
+    Image.fromarray(PICTURE).convert("L").save(edges)
+    options = EncodeOptions(prompt="a house", budget=300, seed=3, edges=edges)
+    expected = layercast.encode(PICTURE, options=options)
+    assert layercast.encode(PICTURE, "a house", budget=300, seed=3, edges=str(edges)) == expected
+    other = layercast.encode(PICTURE, options=options, seed=4)
+    assert (other.header.seed, other.sections) == (4, expected.sections)
+    with pytest.raises(TypeError, match="sed"):
+        layercast.encode(PICTURE, sed=3)  # type: ignore[call-arg]
 
 
 def test_decoding_gives_readable_layers(stream: layercast.Bitstream) -> None:

@@ -133,8 +133,8 @@ def test_a_receiver_that_is_not_there_is_told_with_the_way_out(fails: Fails, hou
         (("--viewer", "here"), 2, "an address is HOST:PORT"),
         (("--viewer", "127.0.0.1:99999"), 2, "an address is HOST:PORT"),
         (("--steps", "0"), 2, "a picture takes at least one step, not 0"),
-        (("--archive", "house.png"), 2, "house.png is a file, and a folder is needed there"),
-        (("--keep", "1GB"), 2, "name one with --archive DIR"),
+        (("--archive", "house.png"), 1, "house.png is a file, not a folder"),
+        (("--keep", "1GB"), 2, "name it with --archive DIR"),
         (("--archive", "archive", "--keep", "10"), 2, "a size is a number with MB, GB or TB"),
         (("--archive", "archive", "--keep-days", "0"), 2, "kept for more than 0 and up to 36500 days, not 0"),
         (("--model", "sd15"), 1, "layercast models fetch sd15"),
@@ -186,21 +186,19 @@ def test_signals_end_a_receiver_cleanly(
 def test_signals_end_a_demo_cleanly(
     tiny_model: Path, house: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int, last: list[str]
 ) -> None:
-    err = Signalling("watch at", number)
+    err = Signalling("page at", number)
     monkeypatch.setattr(sys, "stderr", err)
     line = ["demo", "--image", str(house), "--prompt", "a house", "--viewer", "127.0.0.1:0", "--model", str(tiny_model)]
     assert main(line) == code
     loading, watch, *rest = err.getvalue().splitlines()
     assert loading == f"loading {tiny_model} ..."
-    assert re.fullmatch(
-        r"watch at http://127.0.0.1:\d+/ - link: iridium, 2,400 bit/s, 0.9 s away - Ctrl-C ends it", watch
-    )
+    assert re.fullmatch(r"page at http://127.0.0.1:\d+/; link: iridium, 2,400 bit/s, 0.9 s delay; Ctrl-C stops", watch)
     assert rest == last
 
 
 @pytest.fixture
 def environment(place: Path) -> dict[str, str]:
-    """For a process of its own; warnings of what is not closed are shown."""
+    """The environment of a process; it shows warnings of unclosed resources."""
     root = str(Path(layercast.__file__).parents[1])
     return os.environ | {"PYTHONPATH": root, "PYTHONWARNINGS": "default::ResourceWarning", "PYTHONUNBUFFERED": "1"}
 
@@ -217,7 +215,7 @@ class Process:
             stderr=subprocess.PIPE,
             text=True,
         )
-        # Whatever goes wrong, reading its output comes to an end.
+        # So that reading its output always ends.
         self.watchdog = threading.Timer(300, self.process.kill)
         self.watchdog.start()
 

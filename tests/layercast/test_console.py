@@ -1,4 +1,4 @@
-"""What comes from outside is shown to a person, and never obeyed by the terminal."""
+"""Text from outside cannot control the terminal."""
 
 import pytest
 

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def drawing() -> Iterator[None]:
-    """Each test starts with painting, and leaves no setting behind."""
+    """Each test starts with painting, and restores the options."""
     plugin.draw_with(None)
     yield
     plugin.draw_with()
@@ -91,7 +91,7 @@ def test_a_model_draws(stream: Bitstream, tiny_model: Path) -> None:
     plugin.draw_with(tiny_model, device="cpu", steps=2)
     image = opened(stream.to_bytes())
     drawn = np.asarray(image)
-    assert image.info["rendered"] == f"drawn by {tiny_model}"
+    assert image.info["rendered"] == f"rendered by {tiny_model}"
     *_, last = layercast.render(stream, model=tiny_model, device="cpu", steps=2)
     assert np.array_equal(drawn, np.asarray(last.image))
 

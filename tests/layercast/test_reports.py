@@ -46,6 +46,6 @@ def test_layers_have_names() -> None:
 def test_a_file_cut_short_names_the_option(stream: Bitstream, tmp_path: Path) -> None:
     path = tmp_path / "x.lcast"
     path.write_bytes(stream.to_bytes()[:-10])
-    with pytest.raises(TruncatedError, match=r"x\.lcast: cut short; --partial takes what came of it"):
+    with pytest.raises(TruncatedError, match=r"x\.lcast: truncated; --partial accepts the layers before the end"):
         load_stream(path, partial=False)
     assert load_stream(path, partial=True).sections[0] == stream.sections[0]

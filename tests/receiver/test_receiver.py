@@ -30,6 +30,7 @@ from receiver.permissions import Permissions
 from receiver.receiver import Receiver
 from receiver.rendering.frames import Frame
 from receiver.server import OfferReceived, SectionInfo, SectionReceived
+from sender.connection.options import SenderIdentity
 from sender.connection.sender import Sender
 from tests.support.pictures import draw_picture
 
@@ -277,14 +278,16 @@ async def test_a_picture_that_nobody_goes_on_with_is_not_waited_for(
     monkeypatch.setattr("receiver.receiver.SWEEP_SECONDS", 0.1)
     async with Receiver(ANY_PORT, model=None, archive=tmp_path, on_event=watch) as receiver:
         transport = await open_transport(receiver.url)
-        async with Sender(receiver.url, transport=transport, link=SLOW, stream=b"ship", epoch=1) as sender:
-            sending = asyncio.create_task(sender.send(stream, image=1))
+        async with Sender(
+            receiver.url, transport=transport, link=SLOW, identity=SenderIdentity(stream_id=b"ship", epoch=1)
+        ) as sender:
+            sending = asyncio.create_task(sender.send(stream, picture_id=1))
             await watch.until(lambda: watch.of(LayerArrived))
             transport._connection.transport.abort()  # type: ignore[attr-defined]
             with pytest.raises(DisconnectedError):
                 await sending
-        async with Sender(receiver.url, stream=b"ship", epoch=1) as sender:
-            await sender.send(stream, image=2)
+        async with Sender(receiver.url, identity=SenderIdentity(stream_id=b"ship", epoch=1)) as sender:
+            await sender.send(stream, picture_id=2)
             await watch.until_ended(2)
             assert len(watch.of(PictureCompleted)) == 1
             (failed,) = watch.of(PictureFailed)
@@ -293,7 +296,7 @@ async def test_a_picture_that_nobody_goes_on_with_is_not_waited_for(
             async with asyncio.timeout(PATIENCE):
                 await receiver.drain()
             # Should it be remembered after all, it is kept.
-            await sender.send(stream, image=1)
+            await sender.send(stream, picture_id=1)
             assert streams_in(tmp_path) == [stream, stream]
 
 
@@ -414,16 +417,16 @@ async def test_what_is_held_is_not_taken_in_twice_not_even_after_a_restart(
     for _ in range(2):
         async with Receiver(ANY_PORT, model=None, archive=tmp_path, on_event=watch) as receiver:
             for number in (7, 7, 9):
-                async with Sender(receiver.url, stream=b"ship", epoch=1) as sender:
-                    assert (await sender.send(stream, image=number)).complete
+                async with Sender(receiver.url, identity=SenderIdentity(stream_id=b"ship", epoch=1)) as sender:
+                    assert (await sender.send(stream, picture_id=number)).complete
     assert len(watch.of(PictureOpened)) == len(watch.of(PictureCompleted)) == 2
     assert streams_in(tmp_path) == [stream, stream]
     async with Receiver(ANY_PORT, model=None, archive=tmp_path, on_event=watch) as receiver:
-        async with Sender(receiver.url, stream=b"ship", epoch=2) as sender:
-            await sender.send(stream, image=7)
-        async with Sender(receiver.url, stream=b"") as sender:
+        async with Sender(receiver.url, identity=SenderIdentity(stream_id=b"ship", epoch=2)) as sender:
+            await sender.send(stream, picture_id=7)
+        async with Sender(receiver.url, identity=SenderIdentity(stream_id=b"")) as sender:
             await sender.send(stream)
-        async with Sender(receiver.url, stream=b"") as sender:
+        async with Sender(receiver.url, identity=SenderIdentity(stream_id=b"")) as sender:
             await sender.send(stream)
     assert len(streams_in(tmp_path)) == 5
 
@@ -434,10 +437,10 @@ async def test_permissions_tell_who_may_send_which_stream(tmp_path: Path, stream
     async with Receiver(ANY_PORT, model=None, permissions=Permissions.load(path), on_event=watch) as receiver:
         for token, name in [("wrong", b"ship-1"), ("secret", b"other")]:
             with pytest.raises(AuthenticationError) as caught:
-                async with Sender(receiver.url, token=token, stream=name):
+                async with Sender(receiver.url, token=token, identity=SenderIdentity(stream_id=name)):
                     pass
             assert token not in str(caught.value)
-        async with Sender(receiver.url, token="secret", stream=b"ship-1") as sender:
+        async with Sender(receiver.url, token="secret", identity=SenderIdentity(stream_id=b"ship-1")) as sender:
             await sender.send(stream)
         await watch.until_ended()
     with pytest.raises(UsageError, match="put this one among them"):

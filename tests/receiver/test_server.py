@@ -23,7 +23,7 @@ from protocol.wire.limits import Limits
 from protocol.wire.packets import Err, Hello, Packet
 from protocol.wire.seals import SharedKey
 from receiver.server import OfferReceived, PictureAborted, PictureDone, ReceiverEvent, SectionReceived, Server
-from sender import Sender
+from sender import ConnectOptions, Sender
 from tests.support.connection_pair import section
 
 HELLO = Hello(versions=1, stream=b"")
@@ -71,7 +71,9 @@ async def test_pictures_of_two_senders(patient: bool) -> None:
         await until(lambda: not intake.sessions)
     assert all(delivery.complete for delivery in deliveries)
     for delivery in deliveries:
-        told = [event for event in events if (event.session, event.picture_id) == (delivery.session, delivery.image)]
+        told = [
+            event for event in events if (event.session, event.picture_id) == (delivery.session, delivery.picture_id)
+        ]
         assert [type(event) for event in told] == [OfferReceived, SectionReceived, SectionReceived, PictureDone]
         assert told[-1].received == delivery.sent
         received = [event.received for event in told]
@@ -96,12 +98,12 @@ async def test_a_shared_key() -> None:
     limits = Limits(hello_seconds=0.2)
     ours, theirs = SharedKey(b"a long secret of both"), SharedKey(b"a long secret of one side")
     async with Server("ws://127.0.0.1:0", on_event=events.append, shared_key=ours, limits=limits) as intake:
-        async with Sender(intake.url, shared_key=ours) as sender:
+        async with Sender(intake.url, connect=ConnectOptions(shared_key=ours)) as sender:
             await sender.send_sections(b"", [section(bytes(3000))])
         assert isinstance(events[-1], PictureDone)
         for other in (theirs, None):
-            with pytest.raises(ConnectError, match="if it signs with a shared key, give the same one"):
-                await Sender(intake.url, shared_key=other).__aenter__()
+            with pytest.raises(ConnectError, match="if the receiver has a shared key, use the same one"):
+                await Sender(intake.url, connect=ConnectOptions(shared_key=other)).__aenter__()
 
 
 async def test_a_taken_port() -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from codec.container.bitstream import Bitstream, Header
 from codec.encoder.encode import encode
 from sender.outbox.entries import EntryState
-from sender.outbox.reader import look_into
+from sender.outbox.reader import read_outbox
 from tests.support.brokers import Mosquitto, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -155,7 +155,7 @@ def run_trial(victims: Sequence[str], *, folder: Path, pictures: int, rate: int,
                 program.kill()
     arrived = Counter(path.read_bytes() for path in archive.glob("*.lcast"))
     told = Counter(row["picture"] for row in receiver.rows() if row.get("event") == "PictureCompleted")
-    states = Counter(entry.state for entry in look_into(outbox))
+    states = Counter(entry.state for entry in read_outbox(outbox))
     return Outcome(
         victims=tuple(victims),
         killed_after=tuple(killed_after),

@@ -18,7 +18,7 @@ from protocol.receiving.sessions import Sessions
 from protocol.recovery.path import PathOptions
 from protocol.sending.connection import SenderConnection
 from protocol.sending.fragmentation import OutgoingSection
-from protocol.sending.handshake import SenderIdentity
+from protocol.sending.handshake import SenderCredentials
 from protocol.transports.emulation.link_clock import LinkClock
 from protocol.wire.limits import Limits
 from protocol.wire.seals import Sealing
@@ -88,7 +88,7 @@ class Pair:
             limits=Limits(silence_seconds=limits.silence_seconds),
             resumable=resumable,
             key=keys[0],
-            identity=SenderIdentity(token=shown_token, stream_id=stream, epoch=epoch),
+            credentials=SenderCredentials(token=shown_token, stream_id=stream, epoch=epoch),
             path=PathOptions(
                 rate=link.rate if rate is None else rate,
                 mtu=link.mtu,

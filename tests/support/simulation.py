@@ -33,7 +33,7 @@ from protocol.receiving.sessions import Sessions
 from protocol.recovery.path import PathOptions
 from protocol.sending.connection import SenderConnection
 from protocol.sending.fragmentation import OutgoingSection
-from protocol.sending.handshake import SenderIdentity
+from protocol.sending.handshake import SenderCredentials
 from protocol.transports.emulation.link_clock import LinkClock
 from protocol.wire.codes import Code
 from protocol.wire.limits import Limits
@@ -200,7 +200,7 @@ class World:
         return SenderConnection(
             now=self.now,
             resumable=True,
-            identity=SenderIdentity(stream_id=b"a sender"),
+            credentials=SenderCredentials(stream_id=b"a sender"),
             path=PathOptions(rate=self._link.rate, mtu=self._link.mtu, reliable=False),
         )
 

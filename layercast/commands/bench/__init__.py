@@ -1,1 +1,1 @@
-"""`layercast bench`: measurements, each a module of its name."""
+"""`layercast bench`: one module per subject."""

@@ -1,4 +1,4 @@
-"""`layercast bench codec`: bytes, fidelity and time of the codec, beside what else there is."""
+"""`layercast bench codec`: bytes, fidelity and time of the codec, beside Brotli and JPEG XL."""
 
 import argparse
 from collections.abc import Iterable, Sequence
@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from layercast.commands.options.common import Subparsers, add_command, add_json
-from layercast.console import progress, report, show_bars, show_line, show_table
+from layercast.commands.options.parser import Subparsers, add_command, add_json
+from layercast.console import progress, report, show_line, show_table, show_thresholds
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -18,24 +18,28 @@ _Item = TypeVar("_Item")
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    """The subject's arguments."""
+    """Add the subject."""
     parser = add_command(
         subparsers,
         "codec",
         "Measure bytes, fidelity and time of the codec beside Brotli and JPEG XL, in one run",
         "layercast bench codec --images pictures/ --prompts prompts.txt more.txt --json",
     )
-    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="pictures, measured at 512x512")
     parser.add_argument(
-        "--prompts", type=Path, required=True, nargs="+", metavar="FILE", help="text files with a prompt a line"
+        "--images", type=Path, required=True, metavar="DIR", help="folder of pictures, which are measured at 512x512"
     )
-    parser.add_argument("--limit", type=int, default=40, metavar="N", help="most pictures (default: %(default)s)")
+    parser.add_argument(
+        "--prompts", type=Path, required=True, nargs="+", metavar="FILE", help="text files with one prompt per line"
+    )
+    parser.add_argument(
+        "--limit", type=int, default=40, metavar="N", help="at most this many pictures (default: %(default)s)"
+    )
     add_json(parser)
     return parser
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure everything, and show it."""
+    """Measure everything, and report."""
     from evaluation.codec import measure_codec
 
     with progress(quiet=options.quiet) as bars:
@@ -47,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 class _Tracker:
-    """Shows how far each part is."""
+    """Shows the progress of each part."""
 
     def __init__(self, bars: "Progress") -> None:
         self._bars = bars
@@ -67,7 +71,7 @@ def _show(measured: "CodecReport") -> None:
     )
     show_line("")
     show_table(
-        ("lines, against JPEG XL of a map of", "pictures", "bytes", "F1", "JPEG XL", "its F1", "ratio", "unmatched"),
+        ("lines, beside JPEG XL of a map of", "pictures", "bytes", "F1", "JPEG XL", "its F1", "ratio", "unmatched"),
         [
             _row(f"{r.side} cells", r.pictures, r.mean_bytes, r.f1, r.jpegxl_bytes, r.jpegxl_f1, r.ratio, r.unmatched)
             for r in measured.lines
@@ -77,15 +81,17 @@ def _show(measured: "CodecReport") -> None:
     nesting = measured.nesting
     sides = "/".join(map(str, nesting.sides))
     show_table(
-        ("nested lines", "bytes", "finest alone", "ratio"),
+        ("nested lines", "bytes", "finest level only", "ratio"),
         [_row(sides, nesting.nested_bytes, nesting.alone_bytes, nesting.ratio)],
     )
     show_line("")
     show_table(
-        ("contours left out", "bytes", "F1"),
+        ("omitted contours", "bytes", "F1"),
         [
             _row(
-                "none" if point.cluttered else f"clutter, and under {point.shortest} pixels", point.mean_bytes, point.f1
+                "none" if point.cluttered else f"clutter, and shorter than {point.shortest} pixels",
+                point.mean_bytes,
+                point.f1,
             )
             for point in measured.pruning
         ],
@@ -93,12 +99,12 @@ def _show(measured: "CodecReport") -> None:
     show_line("")
     colors = measured.colors
     show_table(
-        ("colours", "bytes", "most", "CIEDE2000"),
+        ("colours", "bytes", "maximum", "CIEDE2000"),
         [_row("8x8", colors.mean_bytes, colors.most_bytes, colors.difference)],
     )
     show_line("")
     show_table(
-        ("everything", "bytes", "most", "bpp", "text", "lines", "colours", "rest", "F1", "CIEDE2000"),
+        ("whole stream", "bytes", "maximum", "bpp", "text", "lines", "colours", "rest", "F1", "CIEDE2000"),
         [
             _row(f"budget {r.budget}", r.mean_bytes, r.most_bytes, r.bpp, r.text, r.lines, r.colors)
             + _row(r.container, r.f1, r.difference)
@@ -112,7 +118,7 @@ def _show(measured: "CodecReport") -> None:
         [_row(f"{measured.pictures} pictures", 1000 * speed.encode_s, 1000 * speed.decode_s, speed.start_s)],
     )
     show_line("")
-    show_bars(measured.bars)
+    show_thresholds(measured.bars)
 
 
 def _row(*cells: str | int | float) -> list[str]:

@@ -1,11 +1,11 @@
-"""`layercast bench protocol`: bytes, time, memory and priority of the wire."""
+"""`layercast bench protocol`: bytes, time, memory and priorities of the protocol."""
 
 import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from layercast.commands.options.common import Subparsers, add_command, add_json
-from layercast.console import progress, report, show_bars, show_line, show_table
+from layercast.commands.options.parser import Subparsers, add_command, add_json
+from layercast.console import progress, report, show_line, show_table, show_thresholds
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    """The subject's arguments."""
+    """Add the subject."""
     parser = add_command(
         subparsers,
         "protocol",
-        "Measure what the wire costs, and whether an urgent text overtakes, beside a plain sender",
+        "Measure the overhead of the protocol, and how urgent text overtakes detail, beside a plain FIFO sender",
         "layercast bench protocol --full --json",
     )
     parser.add_argument(
         "--full",
         action="store_true",
-        help="100 kB of detail before the urgent text, not 12, and an hour of each link, not ten minutes",
+        help="100 kB of detail before the urgent text instead of 12, and an hour of each link instead of ten minutes",
     )
     parser.add_argument(
-        "--link", action="append", default=[], metavar="PROFILE", help="watch this link alone; may be repeated"
+        "--link", action="append", default=[], metavar="PROFILE", help="measure only this link; may be repeated"
     )
     add_json(parser)
     return parser
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure everything, and show it."""
+    """Measure everything, and report."""
     from evaluation.wire.report import measure_wire
     from protocol.link_profiles import parse_link
 
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 class _Tracker:
-    """Shows how far each part is."""
+    """Shows the progress of each part."""
 
     def __init__(self, bars: "Progress") -> None:
         self._bars = bars
@@ -68,7 +68,7 @@ class _Tracker:
 def _show(measured: "WireReport") -> None:
     packets = measured.packets
     show_table(
-        ("packets", "framing", "under a key", "greeting", "per second", "under a key", "msgspec alone", "ratio"),
+        ("packets", "framing", "with a key", "handshake", "per second", "with a key", "msgspec only", "ratio"),
         [
             [
                 "",
@@ -89,14 +89,14 @@ def _show(measured: "WireReport") -> None:
     rush = measured.rush
     arrived = f"{rush.complete} of {rush.pictures} pictures"
     rows.append([f"{rush.sessions} sending", "", arrived, f"{rush.median:.2f} s", f"{rush.slowest:.2f} s"])
-    show_table(("sessions at once", "memory", "arrived", "middle", "slowest"), rows)
+    show_table(("concurrent sessions", "memory", "arrived", "median", "slowest"), rows)
     show_line("")
     show_table(
         (
             "urgent text behind detail",
             "detail",
             "text, s",
-            "at most",
+            "bound",
             "plain sender",
             "all, s",
             "plain sender",
@@ -117,7 +117,7 @@ def _show(measured: "WireReport") -> None:
         ],
     )
     if measured.kernel_missing is not None:
-        show_line(f"no link of network interfaces: {measured.kernel_missing}")
+        show_line(f"not measured over network interfaces: {measured.kernel_missing}")
     show_line("")
     show_table(
         ("links in virtual time, median / 95 %, s", "loss", "pictures", "text", "base", "all"),
@@ -132,4 +132,4 @@ def _show(measured: "WireReport") -> None:
         ],
     )
     show_line("")
-    show_bars(measured.bars)
+    show_thresholds(measured.bars)

@@ -1,4 +1,4 @@
-"""`layercast bench render`: what the rendering engine adds, saves and promises, measured side by side in one run."""
+"""`layercast bench render`: overhead and savings of the rendering engine, measured side by side in one run."""
 
 import argparse
 from collections.abc import Iterable, Sequence
@@ -6,8 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layercast.commands.options.common import Subparsers, add_command, add_json, add_performance
-from layercast.console import progress, report, say, show_bars, show_line, show_table
+from layercast.commands.options.parser import Subparsers, add_command, add_json
+from layercast.commands.options.rendering import add_performance
+from layercast.console import progress, report, say, show_line, show_table, show_thresholds
 
 if TYPE_CHECKING:
     from evaluation.rendering import RenderReport
@@ -15,37 +16,47 @@ if TYPE_CHECKING:
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    """The subject's arguments."""
+    """Add the subject."""
     parser = add_command(
         subparsers,
         "render",
-        "Measure the rendering engine: its steps beside the bare UNet and a stock pipeline, late layers, and a crowd",
+        "Measure the rendering engine beside the bare UNet and a stock pipeline, with late layers and many pictures",
         "layercast bench render --images pictures/ --count 6",
     )
     parser.add_argument(
-        "--images", type=Path, metavar="DIR", help="pictures with their prompts (default: the demo's own)"
+        "--images", type=Path, metavar="DIR", help="pictures with their prompts (default: the demo's samples)"
     )
-    parser.add_argument("--count", type=int, default=6, metavar="N", help="most pictures (default: %(default)s)")
-    parser.add_argument("--model", default="mini", metavar="NAME", help="(default: %(default)s)")
+    parser.add_argument(
+        "--count", type=int, default=6, metavar="N", help="at most this many pictures (default: %(default)s)"
+    )
+    parser.add_argument("--model", default="mini", metavar="NAME", help="model to measure (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
     add_performance(parser)
     parser.add_argument(
-        "--steps", type=int, default=20, metavar="N", help="steps of runs into which layers come (default: %(default)s)"
+        "--steps",
+        type=int,
+        default=20,
+        metavar="N",
+        help="denoising steps of renderings with late layers (default: %(default)s)",
     )
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="times taken (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="(default: %(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=5, metavar="N", help="repetitions of each time measurement (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the starting noise (default: %(default)s)"
+    )
     parser.add_argument(
         "--policy",
         type=Path,
         metavar="FILE",
-        help="measure instead how late each layer may come, and write the limits that follow to this JSON file",
+        help="instead, measure how late each layer may arrive, and write the resulting limits to this JSON file",
     )
     add_json(parser)
     return parser
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure, and show it."""
+    """Measure, and report."""
     from evaluation.rendering import find_pictures, measure_limits, measure_rendering
     from layercast.samples import sample_paths
     from receiver.rendering import load_model
@@ -76,7 +87,7 @@ def _show(measured: "RenderReport") -> None:
     speed, crowd = measured.speed, measured.crowd
     show_line(f"{measured.model}, {measured.performance}; {measured.device}; {measured.pictures} pictures\n")
     show_table(
-        ("medians, ms", "bare forward", "engine's step", "first frame", "its parts", "whole", "stock pipeline"),
+        ("medians, ms", "bare forward", "engine's step", "first frame", "its parts", "total", "stock pipeline"),
         [
             (
                 f"{speed.steps} steps",
@@ -86,7 +97,16 @@ def _show(measured: "RenderReport") -> None:
     )
     show_line("")
     show_table(
-        ("layers arrive at 10, 40, 70 %", "forwards", "of three runs", "F1", "restart", "CIEDE2000", "restart", "SSIM"),
+        (
+            "layers arrive at 10, 40, 70 %",
+            "forwards",
+            "share of three runs",
+            "F1",
+            "restart",
+            "CIEDE2000",
+            "restart",
+            "SSIM",
+        ),
         [
             (
                 f"{a.scenario}, {a.steps} steps",
@@ -103,11 +123,11 @@ def _show(measured: "RenderReport") -> None:
     )
     show_line("")
     show_table(
-        ("at once", "lone first frame, ms", "last first frame, ms", "throughput over one by one"),
+        ("concurrent pictures", "single first frame, ms", "last first frame, ms", "throughput over one by one"),
         [(str(crowd.pictures), _ms(crowd.lone_first_s), _ms(crowd.last_first_s), f"{crowd.throughput:.2f}")],
     )
     show_line("")
-    show_bars(measured.bars)
+    show_thresholds(measured.bars)
 
 
 def _ms(seconds: float) -> str:
@@ -121,7 +141,7 @@ def _write_policy(options: argparse.Namespace, measured: "Sequence[PolicyFigures
 
     tables = [
         {
-            # Half way between two measured lengths, a run is taken for the longer.
+            # A table applies from half way between the previous number of steps and its own.
             "least_steps": 1 if not number else (measured[number - 1].steps + figures.steps) // 2,
             "limits": {name: asdict(limits) for name, limits in figures.limits.items()},
             "steps": figures.steps,
@@ -142,12 +162,12 @@ def _write_policy(options: argparse.Namespace, measured: "Sequence[PolicyFigures
         return
     for figures in measured:
         show_table(
-            (f"{figures.steps} steps: layer", "comes at", "goes on from", "quality", "SSIM", "saved"),
+            (f"{figures.steps} steps: layer", "arrives at", "continues from", "quality", "SSIM", "saved"),
             [
                 (
                     point.layer,
                     f"{point.moment:.2f}",
-                    "there" if point.joins else f"{point.target:.2f}",
+                    "same step" if point.joins else f"{point.target:.2f}",
                     f"{point.quality:.3f}",
                     f"{point.similarity:.3f}",
                     f"{point.saved:.2f}",
@@ -157,7 +177,7 @@ def _write_policy(options: argparse.Namespace, measured: "Sequence[PolicyFigures
         )
         show_line("")
         show_table(
-            ("recommended", "joins until", "rewound until", "to"),
+            ("recommended", "join until", "rewind until", "rewind to"),
             [(n, f"{m.join:.2f}", f"{m.rewind:.2f}", f"{m.rewind_to:.2f}") for n, m in figures.limits.items()],
         )
         show_line("")

@@ -1,1 +1,1 @@
-"""Options that several subcommands share."""
+"""Options that several subcommands share: each module adds them to a parser and reads their values."""

@@ -1,4 +1,4 @@
-"""Arguments of commands that talk to a far side: where it is, whom to trust, and which certificate to show."""
+"""Options of commands that connect to a peer: link, certificates, ICE servers, packet signing."""
 
 import argparse
 import ssl as tls
@@ -6,21 +6,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layercast.commands.options.token import add_token, token_of
-from layercast_common.errors import UsageError
+from layercast_common.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
     from protocol.wire.seals import SharedKey
 
-#: What an address may look like, for the help of commands.
+#: The forms of addresses, for the help of commands.
 ADDRESSES = """\
 addresses:
   ws://HOST:PORT, wss://HOST:PORT                    WebSockets
-  webrtc+http://HOST:PORT, webrtc+https://HOST:PORT  WebRTC data channels; the address is where they are arranged
-  mqtt://[USER@]BROKER[:PORT]/STREAM, mqtts://...    through a broker; its password in LAYERCAST_MQTT_PASSWORD"""
+  webrtc+http://HOST:PORT, webrtc+https://HOST:PORT  WebRTC data channels; the address is the signalling server
+  mqtt://[USER@]BROKER[:PORT]/STREAM, mqtts://...    MQTT broker; its password is in LAYERCAST_MQTT_PASSWORD"""
 
 
-def add_dialling(parser: argparse.ArgumentParser) -> None:
-    """What it takes to connect."""
+def add_connecting(parser: argparse.ArgumentParser) -> None:
+    """Add the options of connecting to a receiver."""
     group = parser.add_argument_group("connection")
     group.add_argument(
         "--trust", type=Path, metavar="PEM", help="trust the certificates in this file (default: the system's)"
@@ -30,9 +30,9 @@ def add_dialling(parser: argparse.ArgumentParser) -> None:
 
 
 def add_listening(parser: argparse.ArgumentParser) -> None:
-    """What it takes to be connected to."""
+    """Add the options of accepting connections."""
     group = parser.add_argument_group("connection")
-    group.add_argument("--certificate", type=Path, metavar="PEM", help="the certificate to show at wss:// and https")
+    group.add_argument("--certificate", type=Path, metavar="PEM", help="server certificate for wss:// and https")
     group.add_argument("--key", type=Path, metavar="PEM", help="its key, unless it is in the same file")
     group.add_argument(
         "--trust", type=Path, metavar="PEM", help="trust these certificates of a broker (default: the system's)"
@@ -41,11 +41,25 @@ def add_listening(parser: argparse.ArgumentParser) -> None:
     _add_shared_key(parser)
 
 
+def add_link(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """Add the options of link emulation."""
+    group = parser.add_argument_group("link")
+    group.add_argument(
+        "--link",
+        metavar="PROFILE",
+        default=default,
+        help="emulate a link: gsm, lora-sf7, lora-sf9, iridium, nb-iot, acoustic, lte-m or fast"
+        + (" (default: %(default)s)" if default else ""),
+    )
+    group.add_argument("--rate", type=float, metavar="BIT/S", help="emulate a link of this rate")
+
+
 def shared_key_of(options: argparse.Namespace) -> "SharedKey | None":
-    """The key that packets are signed with; None if none was given.
+    """Return the key that packets are signed with; None if none is given.
 
     Raises:
-        UsageError: it cannot be read, or is too short.
+        StorageError: its file cannot be read.
+        UsageError: the key is too short.
     """
     secret = token_of(options, name="shared-key")
     if secret is None:
@@ -56,40 +70,46 @@ def shared_key_of(options: argparse.Namespace) -> "SharedKey | None":
 
 
 def trust_of(options: argparse.Namespace) -> tls.SSLContext | None:
-    """The certificates to trust; None for the system's.
+    """Return the certificates to trust; None for the system's.
 
     Raises:
-        UsageError: they cannot be read.
+        StorageError: the file cannot be read.
+        UsageError: the file contains no certificates.
     """
     if options.trust is None:
         return None
     try:
         return tls.create_default_context(cafile=str(options.trust))
+    except tls.SSLError as error:
+        raise UsageError(f"{options.trust} contains no certificates: {_reason(error)}") from error
     except OSError as error:
-        raise UsageError(f"no certificates to trust in {options.trust}: {_reason(error)}") from error
+        raise StorageError.of(error, options.trust, "cannot be read") from error
 
 
 def certificate_of(options: argparse.Namespace) -> tls.SSLContext | None:
-    """The certificate to show; None if none was given.
+    """Return the server certificate; None if none is given.
 
     Raises:
-        UsageError: it cannot be read, or its key is missing.
+        StorageError: a file cannot be read.
+        UsageError: the files contain no certificate with its key, or there is a --key without a --certificate.
     """
     if options.certificate is None:
         if options.key is not None:
-            raise UsageError("--key belongs to a --certificate; name that, too")
+            raise UsageError("--key needs a --certificate; name its file, too")
         return None
     context = tls.create_default_context(tls.Purpose.CLIENT_AUTH)
+    files = f"{options.certificate}" + (f" and {options.key}" if options.key else "")
     try:
         context.load_cert_chain(options.certificate, options.key)
-    except OSError as error:
-        files = f"{options.certificate}" + (f" and {options.key}" if options.key else "")
+    except tls.SSLError as error:
         raise UsageError(f"no certificate with its key in {files}: {_reason(error)}") from error
+    except OSError as error:
+        raise StorageError.of(error, files, "cannot be read") from error
     return context
 
 
 def _add_shared_key(parser: argparse.ArgumentParser) -> None:
-    add_token(parser, "sign packets with this secret, the same on both sides, where there is no TLS", name="shared-key")
+    add_token(parser, "sign packets with this secret where there is no TLS; both sides need it", name="shared-key")
 
 
 def _add_ice_server(group: argparse._ArgumentGroup) -> None:
@@ -102,5 +122,5 @@ def _add_ice_server(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _reason(error: OSError) -> str:
-    return (error.reason if isinstance(error, tls.SSLError) else error.strerror) or str(error)
+def _reason(error: tls.SSLError) -> str:
+    return error.reason or str(error)

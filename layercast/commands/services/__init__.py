@@ -1,1 +1,1 @@
-"""Subcommands that run until stopped: what `send --outbox` and `watch` do."""
+"""The work behind the subcommands that run for a long time, apart from their options."""

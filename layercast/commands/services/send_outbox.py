@@ -1,18 +1,23 @@
-"""`layercast send --outbox FILE`: everything is on disk before the first byte leaves."""
+"""`layercast send --outbox FILE`: stores all pictures on disk, then delivers them."""
 
 import argparse
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from codec.encoder.picture import EncodeOptions
-from layercast.commands.options.common import recipe_of
-from layercast.commands.options.identity import stream_of
-from layercast.commands.services.connect import DRAIN_SECONDS, connector
+from layercast.commands.options.encoding import encoding_of
+from layercast.commands.options.identity import stream_id_of
+from layercast.commands.services.outbox_rows import entry_row
+from layercast.commands.services.sender_factory import sender_factory
 from layercast.console import progress, report, say
 from layercast.reports import layer_name
-from layercast.signals import run_until_drained
+from layercast.signals import DRAIN_SECONDS, run_until_drained
 from layercast_common.errors import OutboxError, UsageError
-from sender.outbox.entries import EntryState, OutboxEntry
+from layercast_common.tasks import BackgroundTasks
+from sender.connection.options import SenderIdentity
+from sender.connection.sender import Sender
+from sender.outbox.entries import PENDING, EntryState
 from sender.outbox.outbox import Outbox
 from sender.outbox.relay import OutboxRelay
 from sender.outbox.updates import Update
@@ -23,28 +28,31 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
-def send_by_outbox(options: argparse.Namespace) -> None:
-    """Accept the pictures, deliver everything that the outbox holds, then report.
+def send_through_outbox(options: argparse.Namespace) -> None:
+    """Store the pictures, deliver everything in the outbox, then report.
 
     Raises:
-        OutboxError: the outbox cannot be used, or a picture could not be delivered.
-        LayercastError: a picture cannot be read, or the receiver will never take us.
+        OutboxError: the outbox cannot be used, or a picture was not delivered.
+        StorageError: a file cannot be read.
+        CodecError: a file is not a picture or stream, or cannot be encoded.
+        AuthenticationError, RemoteProtocolError: the receiver refuses the connection.
+        UsageError: options contradict each other or are out of range.
     """
     if options.loop:
-        raise UsageError("--loop sends for ever, and an --outbox only what was accepted; give one of them")
+        raise UsageError("--loop and --outbox exclude each other: an outbox sends each picture once")
     items = list(find_items(options.paths))
-    connect = connector(options)
-    with Outbox(options.outbox, stream=stream_of(options)) as outbox:
-        before = {entry.image for entry in outbox.pending()}
-        accepted = _accept(items, recipe_of(options), outbox, quiet=options.quiet)
+    connect = sender_factory(options)
+    with Outbox(options.outbox, stream_id=stream_id_of(options)) as outbox:
+        before = {entry.picture_id for entry in outbox.pending()}
+        accepted = _accept(items, encoding_of(options), outbox, quiet=options.quiet)
         asyncio.run(_deliver(options, outbox, connect))
-        entries = [entry for entry in outbox.entries() if entry.image in before | accepted]
+        entries = [entry for entry in outbox.entries() if entry.picture_id in before | accepted]
         if options.json:
             report({"pictures": [entry_row(entry) for entry in entries]})
-        waiting = sum(entry.state in (EntryState.QUEUED, EntryState.SENT) for entry in entries)
+        waiting = sum(entry.state in PENDING for entry in entries)
         if waiting:
             say(
-                f"{waiting} pictures wait in {options.outbox}; to go on: "
+                f"{waiting} pictures wait in {options.outbox}; to continue: "
                 f"layercast send --outbox {options.outbox} --to {options.to}",
                 quiet=options.quiet,
             )
@@ -53,57 +61,40 @@ def send_by_outbox(options: argparse.Namespace) -> None:
             raise OutboxError(f"{len(lost)} pictures were not delivered: {lost[0].name}: {lost[0].reason}")
 
 
-def entry_row(entry: OutboxEntry) -> dict[str, Any]:
-    """A picture of an outbox, for scripts."""
-    return {
-        "id": entry.image,
-        "name": entry.name,
-        "state": entry.state.value,
-        "bytes": entry.size,
-        "attempts": entry.attempts,
-        "reason": entry.reason,
-        "accepted_at": entry.accepted_at,
-        "changed_at": entry.changed_at,
-        "expires_at": entry.expires_at,
-    }
-
-
-def _accept(items: list[Item], recipe: EncodeOptions, outbox: Outbox, *, quiet: bool) -> set[int]:
-    """Take the files in; one that is known already, as it is now, is not taken in again."""
+def _accept(items: list[Item], encoding: EncodeOptions, outbox: Outbox, *, quiet: bool) -> set[int]:
+    """Store the files; files that the outbox has in the same version are skipped. Return all their picture ids."""
     accepted = set()
     with progress(quiet=quiet) as bars:
         task = bars.add_task("accepting", total=len(items), note="")
         for item in items:
-            image = outbox.number_of(item.key)
-            if image is None:
-                stream, jpeg_size = item.load(recipe)
-                image = outbox.accept(stream, name=item.path.name, key=item.key, jpeg_size=jpeg_size)
-            accepted.add(image)
+            picture_id = outbox.number_of(item.key)
+            if picture_id is None:
+                stream, jpeg_size = item.load(encoding)
+                picture_id = outbox.accept(stream, name=item.path.name, key=item.key, jpeg_size=jpeg_size)
+            accepted.add(picture_id)
             bars.advance(task)
     return accepted
 
 
-async def _deliver(options: argparse.Namespace, outbox: Outbox, connect: Any) -> None:
+async def _deliver(options: argparse.Namespace, outbox: Outbox, connect: Callable[[SenderIdentity], Sender]) -> None:
     with progress(quiet=options.quiet) as bars:
-        courier = OutboxRelay(outbox, connect, on_update=_Teller(bars, quiet=options.quiet or options.json))
+        relay = OutboxRelay(outbox, connect, on_update=_ProgressBars(bars, quiet=options.quiet or options.json))
 
-        async def work(leaving: asyncio.Event) -> None:
-            draining = asyncio.create_task(_drain_when(leaving, courier))
-            try:
-                await courier.run(until_empty=True)
-            finally:
-                draining.cancel()
+        async def work(draining: asyncio.Event) -> None:
+            async with BackgroundTasks("send") as tasks:
+                tasks.start(_drain_when(draining, relay), name="drain request")
+                await relay.run(until_empty=True)
 
         await run_until_drained(work, limit=DRAIN_SECONDS)
 
 
-async def _drain_when(leaving: asyncio.Event, courier: OutboxRelay) -> None:
-    await leaving.wait()
-    courier.drain()
+async def _drain_when(draining: asyncio.Event, relay: OutboxRelay) -> None:
+    await draining.wait()
+    relay.drain()
 
 
-class _Teller:
-    """Shows how far each picture is."""
+class _ProgressBars:
+    """Shows the progress of each picture, and a line when it is finished."""
 
     def __init__(self, bars: "Bars", *, quiet: bool) -> None:
         self._bars = bars
@@ -113,16 +104,16 @@ class _Teller:
     def __call__(self, update: Update) -> None:
         entry, step = update.entry, update.progress
         if step is not None:
-            task = self._tasks.get(entry.image)
+            task = self._tasks.get(entry.picture_id)
             if task is None:
-                task = self._tasks[entry.image] = self._bars.add_task(entry.name, total=step.total, note="")
+                task = self._tasks[entry.picture_id] = self._bars.add_task(entry.name, total=step.total, note="")
             self._bars.update(task, completed=step.done, note=f"{layer_name(step.layer)} {step.seconds:.1f} s")
         elif entry.state is not EntryState.SENT:
-            self._end(update)
+            self._finish(update)
 
-    def _end(self, update: Update) -> None:
+    def _finish(self, update: Update) -> None:
         entry = update.entry
-        task = self._tasks.pop(entry.image, None)
+        task = self._tasks.pop(entry.picture_id, None)
         if task is not None:
             self._bars.remove_task(task)
         if update.delivery is not None:

@@ -107,7 +107,7 @@ def test_what_is_left_out_is_told(run: Run, place: Path, stream: Bitstream) -> N
         (("--structure-from", "none.lcast"), 1, "none.lcast: No such file"),
         (("--texture-from", "."), 1, "is a folder"),
         (("--seed", "-1"), 2, "a seed is 0 to"),
-        (("--prompt", "a barn", "-o", "house.lcast/x.lcast"), 2, "a folder is needed there"),
+        (("--prompt", "a barn", "-o", "house.lcast/x.lcast"), 1, "is a file, not a folder"),
     ],
 )
 def test_what_makes_no_sense_fails(
@@ -123,7 +123,7 @@ def test_a_folder_is_made_where_it_is_needed(run: Run, place: Path, stream_file:
 
 def test_only_whole_streams_are_edited(fails: Fails, stream_file: Path) -> None:
     stream_file.write_bytes(stream_file.read_bytes()[:-9])
-    assert "cut short" in fails(1, "edit", stream_file, "-o", "edited.lcast", "--seed", 1)
+    assert "truncated" in fails(1, "edit", stream_file, "-o", "edited.lcast", "--seed", 1)
 
 
 def test_help_shows_how(run: Run) -> None:

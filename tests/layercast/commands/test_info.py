@@ -35,7 +35,7 @@ def test_the_table_tells_the_same(run: Run, stream_file: Path) -> None:
 def test_a_stream_cut_short_is_told_with_the_way_out(run: Run, fails: Fails, stream_file: Path) -> None:
     data = stream_file.read_bytes()
     stream_file.write_bytes(data[:-6])
-    assert fails(1, "info", stream_file).endswith("house.lcast: cut short; --partial takes what came of it")
+    assert fails(1, "info", stream_file).endswith("house.lcast: truncated; --partial accepts the layers before the end")
     facts = json.loads(run("info", stream_file, "--partial", "--json").out)
     assert facts["bytes"] == len(data) - 6
     assert facts["prompt"] == "a house on a hill"
@@ -81,7 +81,7 @@ def test_a_section_that_does_not_decode_is_told_with_its_file(
 def test_an_edit_of_a_stream_cut_short_tells_the_way_out(fails: Fails, stream_file: Path) -> None:
     stream_file.write_bytes(stream_file.read_bytes()[:-6])
     line = fails(1, "edit", stream_file, "-o", "out.lcast", "--prompt", "x")
-    assert line.endswith("house.lcast: cut short; layercast info --partial tells what came of it")
+    assert line.endswith("house.lcast: truncated; layercast info --partial shows the layers before the end")
 
 
 def test_what_follows_a_stream_is_told(fails: Fails, stream_file: Path) -> None:

@@ -21,7 +21,7 @@ from protocol.recovery.loss_detection import MAX_PROBE_TIMEOUT
 from protocol.recovery.path import PathOptions
 from protocol.recovery.window import packet_size, window
 from protocol.sending.connection import SenderConnection
-from protocol.sending.handshake import SenderIdentity
+from protocol.sending.handshake import SenderCredentials
 from protocol.transports.websocket.transport import PACKET_OVERHEAD
 from protocol.wire.codes import Code
 from protocol.wire.encoding import decode_packet, encode_packet
@@ -236,7 +236,7 @@ def test_the_next_link_has_smaller_packets(one_way: bool) -> None:
     sender = SenderConnection(
         now=0.0,
         resumable=True,
-        identity=SenderIdentity(stream_id=b"x"),
+        credentials=SenderCredentials(stream_id=b"x"),
         path=PathOptions(one_way=one_way, reliable=False),
     )
     answer = encode_packet(Welcome(version=1, session=b"s"))

@@ -20,7 +20,7 @@ from protocol.connection.states import State
 from protocol.link_profiles import LINKS
 from protocol.recovery.path import PathOptions
 from protocol.sending.connection import SenderConnection
-from protocol.sending.handshake import SenderIdentity
+from protocol.sending.handshake import SenderCredentials
 from protocol.wire.codes import Code
 from protocol.wire.encoding import decode_packet
 from protocol.wire.fields import Have
@@ -128,7 +128,7 @@ def test_another_epoch_is_another_session() -> None:
     pair = begun(2.0)
     pair.replace_sender(
         SenderConnection(
-            now=pair.now, identity=SenderIdentity(stream_id=b"stream", epoch=1), path=PathOptions(rate=GSM.rate)
+            now=pair.now, credentials=SenderCredentials(stream_id=b"stream", epoch=1), path=PathOptions(rate=GSM.rate)
         )
     )
     pair.greet()
@@ -145,7 +145,9 @@ def test_a_sender_that_was_started_again_goes_on() -> None:
     other = replace(GSM, mtu=115)
     pair.replace_sender(
         SenderConnection(
-            now=pair.now, identity=SenderIdentity(stream_id=b"stream"), path=PathOptions(rate=GSM.rate, mtu=other.mtu)
+            now=pair.now,
+            credentials=SenderCredentials(stream_id=b"stream"),
+            path=PathOptions(rate=GSM.rate, mtu=other.mtu),
         )
     )
     pair.greet()
@@ -206,7 +208,7 @@ def test_the_newest_connection_of_a_sender_wins() -> None:
 def test_another_sender_cannot_take_the_session() -> None:
     pair = begun(2.0)
     thief = SenderConnection(
-        now=pair.now, resumable=True, identity=SenderIdentity(stream_id=b"thief"), path=PathOptions(rate=GSM.rate)
+        now=pair.now, resumable=True, credentials=SenderCredentials(stream_id=b"thief"), path=PathOptions(rate=GSM.rate)
     )
     thief._handshake.session = b"test1"
     pair.replace_sender(thief)
@@ -273,7 +275,9 @@ def test_suspended_sessions_are_bounded() -> None:
     for turn in range(4):
         pair.replace_sender(
             SenderConnection(
-                now=pair.now, identity=SenderIdentity(stream_id=b"stream%d" % turn), path=PathOptions(rate=GSM.rate)
+                now=pair.now,
+                credentials=SenderCredentials(stream_id=b"stream%d" % turn),
+                path=PathOptions(rate=GSM.rate),
             )
         )
         pair.run(pair.now + 2.0)

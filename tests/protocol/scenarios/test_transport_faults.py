@@ -13,7 +13,7 @@ from protocol import Driver, Limits, OutgoingSection, ReceiverConnection, Sender
 from protocol.connection.events import Event, OfferReceived, PictureAcknowledged, PictureDone, SectionReceived, Welcomed
 from protocol.receiving.options import ReceiverOptions
 from protocol.recovery.path import PathOptions
-from protocol.sending.handshake import SenderIdentity
+from protocol.sending.handshake import SenderCredentials
 from protocol.transports.base import Transport
 from protocol.wire.packets import Data, Offer
 from tests.support.adversary import CARRIERS, PATIENCE
@@ -109,7 +109,7 @@ class Talk:
         self.sender = SenderConnection(
             now=self._loop.time(),
             resumable=True,
-            identity=SenderIdentity(stream_id=b"carried"),
+            credentials=SenderCredentials(stream_id=b"carried"),
             path=PathOptions(rate=RATE, reliable=False),
         )
 

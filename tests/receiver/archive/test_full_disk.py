@@ -17,6 +17,7 @@ from layercast_common.errors import UsageError
 from receiver.archive import Archive, RetentionPolicy
 from receiver.events import Event, PictureCompleted, PictureFailed
 from receiver.receiver import Receiver
+from sender.connection.options import SenderIdentity
 from sender.connection.sender import Sender
 from sender.outbox.outbox import Outbox
 from sender.outbox.relay import OutboxRelay
@@ -75,8 +76,8 @@ async def test_a_full_disk_costs_no_picture(
     with caplog.at_level(logging.WARNING), Outbox(tmp_path / "outbox") as outbox:
         async with Receiver("ws://127.0.0.1:0", model=None, archive=folder, on_event=events.append) as receiver:
 
-            def connect(identity: bytes, epoch: int) -> Sender:
-                return Sender(receiver.url, stream=identity, epoch=epoch)
+            def connect(identity: SenderIdentity) -> Sender:
+                return Sender(receiver.url, identity=identity)
 
             def counts() -> dict[str, int]:
                 return {str(state): count for state, count in outbox.counts().items() if count}

@@ -16,6 +16,7 @@ from receiver.archive.writer import ArchiveWriter
 from receiver.events import Event, PictureCompleted, PictureOpened
 from receiver.incoming_picture import IncomingPicture
 from receiver.receiver import Receiver
+from sender.connection.options import SenderIdentity
 from sender.connection.sender import Sender
 
 #: Longest that something may take on a busy machine, in seconds.
@@ -48,8 +49,8 @@ async def test_what_had_to_go_is_not_told_again_not_even_after_a_restart(tmp_pat
             "ws://127.0.0.1:0", model=None, archive=tmp_path, keep=3 * BLOCK, on_event=events.append
         ) as receiver:
             for number in numbers:
-                async with Sender(receiver.url, stream=b"ship", epoch=1) as sender:
-                    assert (await sender.send(stream, image=number)).complete
+                async with Sender(receiver.url, identity=SenderIdentity(stream_id=b"ship", epoch=1)) as sender:
+                    assert (await sender.send(stream, picture_id=number)).complete
             await until_there_are(tmp_path, 3)
             size = f"layercast_receiver_archive_bytes {3.0 * BLOCK}"
             await until(lambda size=size: size in receiver.metrics.text()[0].decode())  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Sending pictures: what arrives, what is told, and how it ends when it does not."""
+"""Sending pictures: deliveries, progress, and failures."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ from protocol.transports.memory import memory_pair
 from protocol.wire.codes import Code
 from protocol.wire.limits import Limits
 from receiver.server import Server
-from sender import Delivery, Progress, Sender
+from sender import ConnectOptions, Delivery, Progress, Sender, SenderIdentity
 from tests.support.connection_pair import section
 from tests.support.sender_link import Cable, connected
 
@@ -105,7 +105,7 @@ def test_more_pictures_than_the_receiver_holds_take_turns() -> None:
             return deliveries
 
     deliveries = run_virtual(send())
-    assert sorted(delivery.image for delivery in deliveries) == list(range(1, 21))
+    assert sorted(delivery.picture_id for delivery in deliveries) == list(range(1, 21))
     assert all(delivery.complete for delivery in deliveries)
 
 
@@ -143,7 +143,7 @@ def test_a_lifetime() -> None:
 def test_a_refused_picture() -> None:
     async def send() -> None:
         async with connected(limits=Limits(peer_bytes=100)) as (sender, _):
-            with pytest.raises(RemoteProtocolError, match="gave up the picture: the picture is larger") as caught:
+            with pytest.raises(RemoteProtocolError, match="refused the picture: the picture is larger") as caught:
                 await sender.send(STREAM)
             assert caught.value.code == Code.TOO_LARGE
 
@@ -211,7 +211,7 @@ async def test_a_receiver_that_hangs_up() -> None:
         await transport.recv()
 
     listener = await open_listener("ws://127.0.0.1:0", hang_up)
-    with pytest.raises(ConnectError, match="ended the connection without a greeting"):
+    with pytest.raises(ConnectError, match="ended the connection before a welcome"):
         await Sender(listener.url).__aenter__()
     await listener.close()
     with pytest.raises(ConnectError, match="no receiver listens at"):
@@ -278,7 +278,7 @@ async def test_a_link_that_stays_broken_is_given_up_in_time() -> None:
         port = int(intake.url.rpartition(":")[2])
         async with (
             Cable("127.0.0.1", port) as cable,
-            Sender(f"ws://127.0.0.1:{cable.port}", rate=8_000, patience=1.0) as sender,
+            Sender(f"ws://127.0.0.1:{cable.port}", rate=8_000, connect=ConnectOptions(reconnect_seconds=1.0)) as sender,
         ):
             sending = asyncio.create_task(sender.send_sections(b"", [section(bytes(6_000))]))
             await asyncio.sleep(0.2)
@@ -298,17 +298,17 @@ async def test_leaving_does_not_wait_for_a_broken_link() -> None:
             Sender(f"ws://127.0.0.1:{cable.port}") as sender,
         ):
             cable.pull()
-            while sender._connection.state is not State.SUSPENDED:  # noqa: ASYNC110
+            while sender._runner.connection.state is not State.SUSPENDED:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
 
 async def test_a_picture_keeps_its_number_and_streams_that_were_named_count_anew() -> None:
     events: list[object] = []
     async with Server("ws://127.0.0.1:0", on_event=events.append) as intake:
-        async with Sender(intake.url, stream=b"ship", epoch=3) as sender:
-            assert (await sender.send(STREAM, image=41)).image == 41
-            assert (await sender.send(STREAM, image=7)).image == 7
-        async with Sender(intake.url, stream=b"ship") as sender:
+        async with Sender(intake.url, identity=SenderIdentity(stream_id=b"ship", epoch=3)) as sender:
+            assert (await sender.send(STREAM, picture_id=41)).picture_id == 41
+            assert (await sender.send(STREAM, picture_id=7)).picture_id == 7
+        async with Sender(intake.url, identity=SenderIdentity(stream_id=b"ship")) as sender:
             await sender.send(STREAM)
         async with Sender(intake.url) as sender:
             await sender.send(STREAM)

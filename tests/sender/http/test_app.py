@@ -14,6 +14,7 @@ from PIL import Image
 
 from codec.encoder.encode import encode
 from codec.encoder.picture import EncodeOptions
+from layercast_common.errors import LayercastError, MissingExtraError, MissingModelError
 from layercast_common.http.server import open_socket, quiet_server, serving, url_of
 from sender.connection.delivery import Progress
 from sender.connection.sender import Sender
@@ -26,19 +27,19 @@ from sender.outbox.relay import OutboxRelay
 from tests.support.pictures import draw_picture
 
 
-class Desk:
-    """A served counter, its outbox, and a client."""
+class Environment:
+    """A running HTTP server, its relay and outbox, and a client."""
 
-    def __init__(self, courier: OutboxRelay, client: httpx.AsyncClient) -> None:
-        self.courier = courier
-        self.outbox = courier.outbox
+    def __init__(self, relay: OutboxRelay, client: httpx.AsyncClient) -> None:
+        self.relay = relay
+        self.outbox = relay.outbox
         self.client = client
 
     async def post(self, body: bytes | None = None, **options: Any) -> httpx.Response:
         return await self.client.post("/images", content=PNG if body is None else body, **options)
 
 
-Opened = Callable[..., contextlib.AbstractAsyncContextManager[Desk]]
+Opened = Callable[..., contextlib.AbstractAsyncContextManager[Environment]]
 
 
 def picture() -> bytes:
@@ -53,64 +54,62 @@ PNG = picture()
 @pytest.fixture
 def opened(tmp_path: Path) -> Opened:
     @contextlib.asynccontextmanager
-    async def opened(limits: OutboxLimits | None = None, **options: Any) -> AsyncIterator[Desk]:
+    async def opened(limits: OutboxLimits | None = None, **options: Any) -> AsyncIterator[Environment]:
         with Outbox(tmp_path / "outbox", limits=limits) as outbox:
-            courier = OutboxRelay(outbox, lambda stream, epoch: Sender("ws://127.0.0.1:1"))
-            counter = IngestConfig(courier=courier, recipe=EncodeOptions(captioner="none"), **options)
+            relay = OutboxRelay(outbox, lambda identity: Sender("ws://127.0.0.1:1"))
+            config = IngestConfig(relay=relay, encoding=EncodeOptions(captioner="none"), **options)
             listener = await open_socket("127.0.0.1", 0, option="--http")
             async with (
-                serving(quiet_server(build_app(counter)), listener, on_end=courier.updates.close),
+                serving(quiet_server(build_app(config)), listener, on_end=relay.updates.close),
                 httpx.AsyncClient(base_url=url_of(listener), timeout=120) as client,
             ):
-                yield Desk(courier, client)
+                yield Environment(relay, client)
 
     return opened
 
 
 async def test_a_picture_is_accepted_and_told_of(opened: Opened) -> None:
-    async with opened() as desk:
-        response = await desk.post(
-            params={"prompt": "a house", "budget": "300", "name": "house.png", "canvas": "64x64"}
-        )
+    async with opened() as env:
+        response = await env.post(params={"prompt": "a house", "budget": "300", "name": "house.png", "canvas": "64x64"})
         assert response.status_code == 202, response.text
         told = response.json()
         assert (told["id"], told["state"], told["name"]) == (1, "queued", "house.png")
         assert response.headers["location"] == told["url"] == "/images/1"
-        stream = desk.outbox.load(1)
+        stream = env.outbox.load(1)
         assert (stream.header.canvas, told["bytes"]) == ((64, 64), len(stream.to_bytes()))
         assert told["bytes"] <= 300
         semantic = stream.decode().semantic
         assert semantic is not None
         assert semantic.prompt == "a house"
-        assert (await desk.client.get("/images/1")).json() == told
-        assert (await desk.client.get("/images")).json() == {"images": [told]}
-        assert (await desk.client.get("/images/2")).status_code == 404
+        assert (await env.client.get("/images/1")).json() == told
+        assert (await env.client.get("/images")).json() == {"images": [told]}
+        assert (await env.client.get("/images/2")).status_code == 404
 
 
 async def test_forms_and_streams_are_taken_too(opened: Opened) -> None:
     stream = encode(draw_picture(64, 64), "a hill", budget=300)
-    async with opened() as desk:
-        form = await desk.client.post(
+    async with opened() as env:
+        form = await env.client.post(
             "/images", files={"image": ("../../hill.png", PNG, "image/png")}, data={"prompt": "a hill"}
         )
         assert (form.status_code, form.json()["name"]) == (202, "../../hill.png"), form.text
-        posted = await desk.post(stream.to_bytes())
+        posted = await env.post(stream.to_bytes())
         assert posted.status_code == 202
-        assert desk.outbox.load(2) == stream
+        assert env.outbox.load(2) == stream
 
 
 async def test_what_was_posted_before_under_its_key_is_not_taken_again(opened: Opened) -> None:
-    async with opened() as desk:
-        told = [(await desk.post(headers={"Idempotency-Key": key})).json()["id"] for key in ("a", "a", "b")]
+    async with opened() as env:
+        told = [(await env.post(headers={"Idempotency-Key": key})).json()["id"] for key in ("a", "a", "b")]
         assert told == [1, 1, 2]
-        assert (await desk.post(headers={"Idempotency-Key": "x" * 129})).status_code == 400
+        assert (await env.post(headers={"Idempotency-Key": "x" * 129})).status_code == 400
 
 
 @pytest.mark.parametrize(
     ("body", "params", "status", "why"),
     [
-        (b"", {}, 400, "holds no picture"),
-        (b"junk" * 100, {}, 422, "no picture that can be read"),
+        (b"", {}, 400, "contains no picture"),
+        (b"junk" * 100, {}, 422, "not a picture that can be read"),
         (PNG[:200], {}, 422, "the image"),
         (b"\xb1Ljunk", {}, 422, ""),
         (PNG, {"budget": "many"}, 422, "budget"),
@@ -129,11 +128,24 @@ async def test_what_was_posted_before_under_its_key_is_not_taken_again(opened: O
 async def test_what_makes_no_sense_is_refused_with_the_reason(
     opened: Opened, body: bytes, params: dict[str, str], status: int, why: str
 ) -> None:
-    async with opened() as desk:
-        response = await desk.post(body, params=params)
+    async with opened() as env:
+        response = await env.post(body, params=params)
         assert response.status_code == status
         assert why in response.text
-        assert desk.outbox.entries() == []
+        assert env.outbox.entries() == []
+
+
+@pytest.mark.parametrize("error", [MissingExtraError("edges by hed", "annotators"), MissingModelError("no files")])
+async def test_an_annotator_that_is_not_installed_is_an_answer_and_no_crash(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, error: LayercastError
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("sender.http.uploads.encode_picture", fail)
+    async with opened() as env:
+        response = await env.post(params={"structure": "hed"})
+        assert (response.status_code, response.text) == (422, str(error))
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -142,24 +154,24 @@ async def test_too_large_a_body_is_refused(opened: Opened, declared: bool) -> No
         for _ in range(30):
             yield bytes(1000)
 
-    async with opened(max_upload=10_000) as desk:
-        response = await desk.client.post("/images", content=bytes(30_000) if declared else chunks())
+    async with opened(max_upload=10_000) as env:
+        response = await env.client.post("/images", content=bytes(30_000) if declared else chunks())
         assert response.status_code == 413
-        form = await desk.client.post("/images", files={"image": ("a.png", bytes(30_000))})
+        form = await env.client.post("/images", files={"image": ("a.png", bytes(30_000))})
         assert form.status_code == 413
-        strange = await desk.client.post("/images", files={"other": ("a.png", b"x")})
+        strange = await env.client.post("/images", files={"other": ("a.png", b"x")})
         assert (strange.status_code, "field 'image'" in strange.text) == (400, True)
-        broken = await desk.post(b"x", headers={"content-type": "multipart/form-data; boundary=a"})
+        broken = await env.post(b"x", headers={"content-type": "multipart/form-data; boundary=a"})
         assert broken.status_code == 400
 
 
 async def test_a_full_outbox_asks_to_come_back(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with opened(limits=OutboxLimits(pending=1)) as desk:
-        assert (await desk.post()).status_code == 202
-        full = await desk.post()
+    async with opened(limits=OutboxLimits(pending=1)) as env:
+        assert (await env.post()).status_code == 202
+        full = await env.post()
         assert (full.status_code, full.headers["retry-after"]) == (507, "60")
-        monkeypatch.setattr(web, "MAX_WAITING", 0)
-        assert (await desk.post()).status_code == 503
+        monkeypatch.setattr(web, "MAX_UPLOADS", 0)
+        assert (await env.post()).status_code == 503
 
 
 async def test_a_body_that_does_not_come_holds_a_place_for_so_long_only(
@@ -172,14 +184,14 @@ async def test_a_body_that_does_not_come_holds_a_place_for_so_long_only(
         begun.set()
         await freed.wait()
 
-    monkeypatch.setattr(web, "MAX_WAITING", 1)
+    monkeypatch.setattr(web, "MAX_UPLOADS", 1)
     monkeypatch.setattr(web, "UPLOAD_SECONDS", 1.0)
-    async with opened() as desk:
-        slow = asyncio.create_task(desk.client.post("/images", content=stalled()))
+    async with opened() as env:
+        slow = asyncio.create_task(env.client.post("/images", content=stalled()))
         await begun.wait()
-        assert 503 in [(await desk.post()).status_code for _ in range(5)]
+        assert 503 in [(await env.post()).status_code for _ in range(5)]
         for _ in range(100):
-            if (await desk.post()).status_code == 202:
+            if (await env.post()).status_code == 202:
                 break
             await asyncio.sleep(0.1)
         else:
@@ -189,7 +201,7 @@ async def test_a_body_that_does_not_come_holds_a_place_for_so_long_only(
 
 
 async def test_who_may_post(opened: Opened) -> None:
-    async with opened(token="secret", names=["show.example"]) as desk:
+    async with opened(token="secret", names=["show.example"]) as env:
         for headers, status in [
             ({}, 401),
             ({"authorization": "Bearer wrong"}, 401),
@@ -198,20 +210,20 @@ async def test_who_may_post(opened: Opened) -> None:
             ({"authorization": "Bearer secret", "host": "evil.example"}, 421),
             ({"authorization": "Bearer secret", "origin": "http://evil.example"}, 403),
         ]:
-            assert (await desk.post(headers=headers)).status_code == status, headers
-        assert (await desk.client.get("/healthz")).status_code == 200
+            assert (await env.post(headers=headers)).status_code == status, headers
+        assert (await env.client.get("/healthz")).status_code == 200
         for path in ("/images", "/images/1", "/images/1/events", "/metrics"):
-            assert (await desk.client.get(path)).status_code == 401
+            assert (await env.client.get(path)).status_code == 401
 
 
 async def test_progress_is_told_as_it_happens(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(views, "BEAT", 0.05)
-    async with opened() as desk:
-        image = (await desk.post()).json()["id"]
+    async with opened() as env:
+        image = (await env.post()).json()["id"]
         lines: list[str] = []
 
         async def listen() -> None:
-            async with desk.client.stream("GET", f"/images/{image}/events") as response:
+            async with env.client.stream("GET", f"/images/{image}/events") as response:
                 assert response.headers["content-type"].startswith("text/event-stream")
                 async for line in response.aiter_lines():
                     lines.extend([line])
@@ -219,28 +231,28 @@ async def test_progress_is_told_as_it_happens(opened: Opened, monkeypatch: pytes
         listening = asyncio.create_task(listen())
         while not lines or not any(line.startswith(":") for line in lines):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        updates, outbox = desk.courier.updates, desk.outbox
+        updates, outbox = env.relay.updates, env.outbox
         outbox.begin(image)
         entry = outbox.entry(image)
-        progress = Progress(image=image, index=0, layer=0, done=1, total=3, seconds=0.25)
-        updates.tell(image, entry, progress=progress)
+        progress = Progress(picture_id=image, index=0, layer=0, done=1, total=3, seconds=0.25)
+        updates.publish(entry, progress=progress)
         outbox.finish(image, EntryState.DELIVERED)
-        updates.tell(image, outbox.entry(image))
+        updates.publish(outbox.entry(image))
         await asyncio.wait_for(listening, 120)
         events = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
         assert events == ["queued", "progress", "delivered"]
         told = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
         assert told[1]["progress"] == {"layer": 0, "done": 1, "total": 3, "seconds": 0.25}
-        async with desk.client.stream("GET", f"/images/{image}/events") as response:
+        async with env.client.stream("GET", f"/images/{image}/events") as response:
             assert "event: delivered" in (await response.aread()).decode()
-        assert (await desk.client.get("/images/99/events")).status_code == 404
-        assert updates.listeners == 0
+        assert (await env.client.get("/images/99/events")).status_code == 404
+        assert updates.subscribers == 0
 
 
 async def test_closing_ends_what_listens(opened: Opened) -> None:
-    async with opened() as desk:
-        image = (await desk.post()).json()["id"]
-        client = desk.client
+    async with opened() as env:
+        image = (await env.post()).json()["id"]
+        client = env.client
         ended = asyncio.Event()
 
         async def listen() -> None:
@@ -250,18 +262,18 @@ async def test_closing_ends_what_listens(opened: Opened) -> None:
             ended.set()
 
         listening = asyncio.create_task(listen())
-        while desk.courier.updates.listeners == 0:  # noqa: ASYNC110
+        while env.relay.updates.subscribers == 0:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        desk.courier.updates.close()
+        env.relay.updates.close()
         await asyncio.wait_for(ended.wait(), 120)
         await listening
 
 
 async def test_health_tells_how_we_are(opened: Opened) -> None:
     condition = "ok"
-    async with opened(condition=lambda: condition) as desk:
-        await desk.post()
-        assert (await desk.client.get("/healthz")).json() == {
+    async with opened(condition=lambda: condition) as env:
+        await env.post()
+        assert (await env.client.get("/healthz")).json() == {
             "status": "ok",
             "connected": False,
             "trouble": "not connected yet",
@@ -269,4 +281,4 @@ async def test_health_tells_how_we_are(opened: Opened) -> None:
             "sent": 0,
         }
         condition = "draining"
-        assert (await desk.client.get("/healthz")).status_code == 503
+        assert (await env.client.get("/healthz")).status_code == 503

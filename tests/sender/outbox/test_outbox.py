@@ -1,4 +1,4 @@
-"""The outbox: what was accepted stays accepted, whatever happens to the process."""
+"""The outbox: accepted pictures survive any end of the process."""
 
 import itertools
 import os
@@ -17,7 +17,7 @@ from codec.layers import Layer
 from layercast_common.errors import OutboxError, OutboxFullError
 from sender.outbox.entries import PENDING, EntryState, OutboxEntry
 from sender.outbox.outbox import Outbox, OutboxLimits
-from sender.outbox.reader import look_into
+from sender.outbox.reader import read_outbox
 
 
 def stream(text: str = "a red cat") -> Bitstream:
@@ -38,7 +38,7 @@ def clock() -> Iterator[float]:
 
 
 def states(entries: list[OutboxEntry]) -> list[tuple[int, str]]:
-    return [(entry.image, str(entry.state)) for entry in entries]
+    return [(entry.picture_id, str(entry.state)) for entry in entries]
 
 
 def test_a_picture_goes_its_way(path: Path, clock: Iterator[float]) -> None:
@@ -50,7 +50,7 @@ def test_a_picture_goes_its_way(path: Path, clock: Iterator[float]) -> None:
         assert entry.size == len(stream().to_bytes())
         outbox.begin(image)
         assert states(outbox.pending()) == [(image, "sent")]
-        outbox.put_back(image, "the link broke")
+        outbox.requeue(image, "the link broke")
         outbox.begin(image)
         assert outbox.load(image) == stream()
         outbox.finish(image, EntryState.DELIVERED)
@@ -70,23 +70,23 @@ def test_the_identity_and_the_numbers_outlive_the_process(path: Path) -> None:
         first.finish(numbers[1], EntryState.DELIVERED)
         first.finish(numbers[2], EntryState.DELIVERED)
         assert first.forget() == 2
-        identity = (first.stream, first.epoch)
+        identity = first.identity
     with Outbox(path) as second:
-        assert (second.stream, second.epoch) == identity
-        assert len(second.stream) == 6
+        assert second.identity == identity
+        assert len(second.identity.stream_id) == 6
         # What was on its way is to be sent again, and no number is given twice.
         assert states(second.pending()) == [(1, "queued")]
         assert second.accept(stream()) == 4
     with Outbox(path.with_name("other")) as other:
-        assert other.stream != identity[0]
+        assert other.identity.stream_id != identity.stream_id
 
 
 def test_one_process_at_a_time(path: Path) -> None:
     with Outbox(path) as outbox:
         outbox.accept(stream())
-        with pytest.raises(OutboxError, match=f"in use by process {os.getpid()}; end that one"):
+        with pytest.raises(OutboxError, match=f"in use by process {os.getpid()}; end that process"):
             Outbox(path)
-        assert states(look_into(path)) == [(1, "queued")]
+        assert states(read_outbox(path)) == [(1, "queued")]
     with Outbox(path):
         pass
 
@@ -106,7 +106,7 @@ def test_what_was_accepted_survives_kill_9(path: Path) -> None:
     line = [sys.executable, "-c", ACCEPT, str(path)]
     killed = subprocess.run(line, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
     assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, "accepted\n"), killed.stderr
-    assert states(look_into(path)) == [(number, "sent") for number in range(1, 6)]
+    assert states(read_outbox(path)) == [(number, "sent") for number in range(1, 6)]
     with Outbox(path) as outbox:
         assert states(outbox.pending()) == [(number, "queued") for number in range(1, 6)]
         assert [outbox.load(number) for number in range(1, 6)] == [stream(str(number)) for number in range(5)]
@@ -140,7 +140,7 @@ def test_an_outbox_on_a_full_disk_takes_nothing_in(path: Path) -> None:
         first = outbox.accept(stream())
         (pages,) = outbox._database.execute("PRAGMA page_count").fetchone()
         outbox._database.execute(f"PRAGMA max_page_count = {pages}")
-        with pytest.raises(OutboxFullError, match="cannot grow, for its disk is full; make room"):
+        with pytest.raises(OutboxFullError, match="cannot grow: its disk is full; free some space"):
             outbox.accept(stream("x" * 60_000))
         assert states(outbox.pending()) == [(first, "queued")]
         outbox._database.execute("PRAGMA max_page_count = 1000000")
@@ -166,7 +166,7 @@ def test_what_is_out_of_time_expires(path: Path) -> None:
         assert outbox.expire() == [short]
         entry = outbox.entry(short)
         assert entry is not None
-        assert (entry.state, entry.reason) == ("expired", "its time was over before it could be sent")
+        assert (entry.state, entry.reason) == ("expired", "its lifetime ended before it could be sent")
 
 
 def test_what_failed_is_tried_again_under_a_new_number(path: Path) -> None:
@@ -188,7 +188,7 @@ def test_threads_take_turns(path: Path) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        assert [entry.image for entry in outbox.pending()] == list(range(1, 41))
+        assert [entry.picture_id for entry in outbox.pending()] == list(range(1, 41))
 
 
 def _foreign(path: Path) -> None:
@@ -210,7 +210,7 @@ def _newer(path: Path) -> None:
         (lambda path: path.write_bytes(b"no database, but long enough to be taken for one" * 9), "is not a database"),
         (lambda path: path.mkdir(), "unable to open"),
         (_foreign, "a database of another program"),
-        (_newer, "an outbox of form 9; this version of layercast knows 1"),
+        (_newer, "an outbox of format 9; this version of layercast reads format 1"),
     ],
 )
 def test_what_is_no_outbox_is_refused_and_left_alone(path: Path, spoil: object, why: str) -> None:
@@ -223,6 +223,6 @@ def test_what_is_no_outbox_is_refused_and_left_alone(path: Path, spoil: object, 
 
 def test_looking_into_what_is_not_there(path: Path) -> None:
     with pytest.raises(OutboxError, match="does not exist; layercast send --outbox"):
-        look_into(path)
-    with pytest.raises(OutboxError, match="cannot be used: No such file"):
+        read_outbox(path)
+    with pytest.raises(OutboxError, match="cannot be used: its folder does not exist"):
         Outbox(path / "deeper")

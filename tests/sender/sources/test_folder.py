@@ -37,15 +37,17 @@ def folder(tmp_path: Path) -> Path:
 async def gathering(
     folder: Path, *, done: Path | None = None, failed: Path | None = None, limits: OutboxLimits | None = None
 ) -> AsyncIterator[Outbox]:
-    """The folder's outbox while the folder is watched; nobody delivers."""
-    drop = WatchedFolder(folder=folder, recipe=EncodeOptions(captioner="none", budget=300), done=done, failed=failed)
+    """The folder's outbox while the folder is watched; no relay runs."""
+    watched = WatchedFolder(
+        folder=folder, encoding=EncodeOptions(captioner="none", budget=300), done=done, failed=failed
+    )
     with Outbox(folder / ".outbox", limits=limits) as outbox:
-        courier = OutboxRelay(outbox, lambda stream, epoch: Sender("ws://127.0.0.1:1"))
+        relay = OutboxRelay(outbox, lambda identity: Sender("ws://127.0.0.1:1"))
         told: list[int] = []
-        task = asyncio.create_task(ingest_folder(drop, courier, tell=lambda item, image: told.append(image)))
+        task = asyncio.create_task(ingest_folder(watched, relay, on_accepted=lambda file: told.append(file.picture_id)))
         try:
             yield outbox
-            assert set(told) <= {entry.image for entry in outbox.entries()}
+            assert set(told) <= {entry.picture_id for entry in outbox.entries()}
         finally:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -72,7 +74,7 @@ async def test_what_is_there_and_what_comes_is_accepted_once(folder: Path) -> No
         await until(lambda: names(outbox) == ["one.png"])
         draw(folder / "two.png")
         await until(lambda: names(outbox) == ["one.png", "two.png"])
-    # Started again, it knows what it had; what changed meanwhile is new.
+    # After a restart, unchanged files are recognised; changed ones are new.
     draw(folder / "three.png")
     Image.fromarray(draw_picture(96, 64)).save(folder / "one.png")
     async with gathering(folder) as outbox:
@@ -123,10 +125,10 @@ async def test_a_full_outbox_makes_files_wait(folder: Path, monkeypatch: pytest.
 
 
 async def test_a_folder_that_goes_away_is_an_error(folder: Path, tmp_path: Path) -> None:
-    drop = WatchedFolder(folder=tmp_path / "missing", recipe=EncodeOptions())
+    watched = WatchedFolder(folder=tmp_path / "missing", encoding=EncodeOptions())
     with Outbox(folder / ".outbox") as outbox:
-        courier = OutboxRelay(outbox, lambda stream, epoch: Sender("ws://127.0.0.1:1"))
+        relay = OutboxRelay(outbox, lambda identity: Sender("ws://127.0.0.1:1"))
         with pytest.raises(UsageError, match="is not a folder"):
-            await ingest_folder(drop, courier, tell=lambda item, image: None)
-    with pytest.raises(UsageError, match="found again for ever"):
-        WatchedFolder(folder=folder, recipe=EncodeOptions(), done=folder / ".." / "camera")
+            await ingest_folder(watched, relay)
+    with pytest.raises(UsageError, match="would be found again"):
+        WatchedFolder(folder=folder, encoding=EncodeOptions(), done=folder / ".." / "camera")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from layercast.commands.options.common import byte_count
+from layercast.commands.options.values import byte_count
 from layercast_common.errors import UsageError
 
 

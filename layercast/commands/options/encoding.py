@@ -1,0 +1,74 @@
+"""Options of encoding a picture."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codec.encoder.picture import EncodeOptions
+
+
+def add_encoding(parser: argparse.ArgumentParser) -> None:
+    """Add the encoding options."""
+    group = parser.add_argument_group("encoding")
+    prompt = group.add_mutually_exclusive_group()
+    prompt.add_argument(
+        "--prompt", metavar="TEXT", help="description of the picture (default: from a file beside it, or its metadata)"
+    )
+    prompt.add_argument("--prompts", type=Path, metavar="DIR_OR_JSON", help="prompts by picture name")
+    group.add_argument("--prompt-level", metavar="NAME", help="level of detail, for prompts that have several")
+    group.add_argument(
+        "--captioner",
+        choices=("blip", "blip2", "mini", "none"),
+        help="writes a prompt if none is found (default: the best one installed; mini always is)",
+    )
+    structure = group.add_mutually_exclusive_group()
+    structure.add_argument(
+        "--structure",
+        choices=("canny", "pidinet", "hed", "openpose", "none"),
+        default="canny",
+        help="how lines are found; openpose: poses of people, no lines (default: %(default)s)",
+    )
+    structure.add_argument("--edges", type=Path, metavar="PATH", help="use the edges in this picture")
+    group.add_argument(
+        "--skeleton",
+        "--keypoints",
+        dest="keypoints",
+        type=Path,
+        metavar="PATH",
+        help="also send the poses in this OpenPose JSON file (with --structure none: poses and no lines)",
+    )
+    group.add_argument(
+        "--order",
+        choices=("paper", "cheapest"),
+        default="paper",
+        help="order after the prompt: paper (lines, then colours) or cheapest (smaller first) (default: %(default)s)",
+    )
+    group.add_argument("--nested", action="store_true", help="send coarse lines and colours first, then refine them")
+    size = group.add_mutually_exclusive_group()
+    size.add_argument("--budget", type=int, metavar="BYTES", help="size limit in bytes (default: 0.02 bit per pixel)")
+    size.add_argument("--bpp", type=float, metavar="X", help="size limit in bits per pixel")
+    group.add_argument("--canvas", metavar="WxH", help="size to render at, multiples of 64 (default: long side 512)")
+    group.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the starting noise (default: %(default)s)"
+    )
+    group.add_argument(
+        "--model", default="mini", metavar="NAME", help="model that the picture is encoded for (default: %(default)s)"
+    )
+
+
+def encoding_of(options: argparse.Namespace) -> "EncodeOptions":
+    """Return the encoding options.
+
+    Raises:
+        UsageError: an option is out of range, or options contradict each other.
+    """
+    from dataclasses import fields
+
+    from codec.encoder.picture import EncodeOptions
+    from codec.image_io import parse_canvas
+
+    values = {field.name: getattr(options, field.name) for field in fields(EncodeOptions)}
+    if options.canvas is not None:
+        values["canvas"] = parse_canvas(options.canvas)
+    return EncodeOptions(**values)

@@ -1,0 +1,62 @@
+"""Options of rendering a picture."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from layercast_common.errors import UsageError
+
+if TYPE_CHECKING:
+    from receiver.rendering.settings.settings import Tuning
+
+
+def add_rendering(parser: argparse.ArgumentParser) -> None:
+    """Add the rendering options."""
+    group = parser.add_argument_group("rendering")
+    group.add_argument(
+        "--model",
+        metavar="NAME",
+        help="mini, sd15, sd15-lcm, a local folder or a hub id (see: layercast models list)",
+    )
+    group.add_argument("--steps", type=int, metavar="N", help="denoising steps (default: the model's own)")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
+    add_performance(group)
+    group.add_argument(
+        "--guidance", type=float, metavar="X", help="strength of the prompt (classifier-free guidance); 1 is off"
+    )
+    group.add_argument("--negative-prompt", metavar="TEXT", help="what guidance avoids")
+    group.add_argument(
+        "--weight",
+        action="append",
+        default=[],
+        metavar="CONDITION=X",
+        help="strength of edges, colors or skeleton, 0 to 2, as in edges=0.7; may be repeated",
+    )
+
+
+def add_performance(parser: argparse._ActionsContainer) -> None:
+    """Add `--performance`."""
+    parser.add_argument(
+        "--performance",
+        default="auto",
+        choices=("auto", "plain", "compiled", "graphs", "openvino", "low-memory"),
+        help="how the model is run (default: the fastest way that passed layercast models check)",
+    )
+
+
+def tuning_of(options: argparse.Namespace) -> "Tuning":
+    """Return the rendering options that override the model's settings.
+
+    Raises:
+        UsageError: a weight is not CONDITION=NUMBER, or a value is out of range.
+    """
+    from receiver.rendering.settings.settings import Condition, Tuning
+
+    weights = {}
+    for text in options.weight:
+        name, _, number = text.partition("=")
+        try:
+            weights[Condition(name.strip().lower())] = float(number)
+        except ValueError as error:
+            known = ", ".join(condition.value for condition in Condition)
+            raise UsageError(f"a weight is CONDITION=NUMBER with one of {known}, not {text!r}") from error
+    return Tuning(guidance=options.guidance, negative_prompt=options.negative_prompt, weights=weights)

@@ -1,0 +1,213 @@
+"""The demo: receiver, viewer and sender on one machine, over a loopback WebSocket that emulates a slow link."""
+
+import asyncio
+import itertools
+import webbrowser
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codec.encoder.picture import EncodeOptions, EncodeResult, encode_picture
+from codec.layers import Layer, Priors
+from layercast.commands.options.values import host_and_port
+from layercast.commands.services.demo_report import draw_demo_sheet, timing_row
+from layercast.console import progress, say
+from layercast.levels import levels_of
+from layercast.reports import describe, layer_name
+from layercast.samples import sample_paths
+from layercast_common.errors import RenderError
+from layercast_common.files import make_folder, save_whole
+from protocol.link_profiles import LinkProfile
+from receiver.events import Event, PictureCompleted, PictureFailed
+from receiver.receiver import Receiver
+from receiver.viewer import Viewer
+from sender.connection.delivery import Delivery, Progress
+from sender.connection.sender import Sender
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from receiver.rendering.models.model import Model
+    from receiver.rendering.settings.settings import Tuning
+
+#: How long a finished picture is shown before the next one is sent, in seconds.
+PAUSE_SECONDS = 6.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoConfig:
+    """Configuration of the demo.
+
+    Attributes:
+        link: the link between sender and receiver.
+        image: the picture; the samples, one after the other, if None.
+        prompt: description of the picture; from a file beside it or from its metadata if None.
+        model, device, steps: as for `layercast.render`.
+        performance, tuning: as for `receiver.rendering.load_model`.
+        quiet: write nothing to stderr.
+    """
+
+    link: LinkProfile
+    image: Path | None
+    prompt: str | None
+    model: str
+    device: str
+    performance: str
+    tuning: "Tuning"
+    steps: int | None
+    quiet: bool
+
+    @property
+    def images(self) -> list[Path]:
+        """The pictures to send, in order."""
+        return [self.image] if self.image else sample_paths()
+
+    def encode_picture(self, image: Path) -> EncodeResult:
+        """Encode a picture.
+
+        Raises:
+            CodecError: the picture or its prompt cannot be read.
+        """
+        return encode_picture(image, EncodeOptions(prompt=self.prompt, model=self.model))
+
+
+async def show(config: DemoConfig, viewer_address: str, *, open_browser: bool) -> None:
+    """Send the pictures one after the other and show them in the browser, until cancelled.
+
+    Args:
+        config: the configuration.
+        viewer_address: HOST:PORT of the page.
+        open_browser: open the page in a browser.
+
+    Raises:
+        ListenError: the viewer's address is in use.
+        CodecError: the picture cannot be read.
+        RenderError: the model cannot be loaded.
+        UsageError: the viewer's address is not valid.
+    """
+    host, port = host_and_port(viewer_address)
+    # Before anything starts, so that a wrong path is reported at once.
+    first = await asyncio.to_thread(config.encode_picture, config.images[0])
+    viewer = Viewer()
+    async with viewer.serve(host, port) as page:
+        say(f"loading {config.model} ...", quiet=config.quiet)
+        done = asyncio.Event()
+
+        def on_event(event: Event) -> None:
+            viewer.publish(event)
+            if isinstance(event, PictureCompleted | PictureFailed):
+                done.set()
+
+        async with Receiver(
+            "ws://127.0.0.1:0",
+            model=config.model,
+            device=config.device,
+            performance=config.performance,
+            tuning=config.tuning,
+            steps=config.steps,
+            on_event=on_event,
+        ) as receiver:
+            say(f"page at {page}; link: {_describe_link(config.link)}; Ctrl-C stops", quiet=config.quiet)
+            if open_browser:
+                await asyncio.to_thread(webbrowser.open, page)
+            async with Sender(receiver.url, link=config.link) as sender:
+                for image in itertools.cycle(config.images):
+                    done.clear()
+                    encoded = (
+                        first if image == config.images[0] else await asyncio.to_thread(config.encode_picture, image)
+                    )
+                    await _send(sender, image, encoded, quiet=config.quiet)
+                    await done.wait()
+                    await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def run_headless(config: DemoConfig, folder: Path) -> dict[str, Any]:
+    """Send one picture, and write the picture at each level, the stream and a contact sheet into `folder`.
+
+    Returns:
+        A report for JSON: stream, delivery, and the times of layers and frames in seconds since the first packet.
+
+    Raises:
+        CodecError: the picture cannot be read.
+        RenderError: the model cannot be loaded, or the picture cannot be rendered.
+        StorageError: the folder cannot be written.
+    """
+    from receiver.rendering import load_model
+
+    image = config.images[0]
+    encoded = await asyncio.to_thread(config.encode_picture, image)
+    say(f"loading {config.model} ...", quiet=config.quiet)
+    load = partial(load_model, performance=config.performance, tuning=config.tuning)
+    model = await asyncio.to_thread(load, config.model, config.device)
+    events: list[Event] = []
+    done = asyncio.Event()
+
+    def on_event(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, PictureCompleted | PictureFailed):
+            done.set()
+
+    async with (
+        Receiver("ws://127.0.0.1:0", model=model, steps=config.steps, on_event=on_event) as receiver,
+        Sender(receiver.url, link=config.link) as sender,
+    ):
+        # Only now, so that an earlier failure leaves no empty folder.
+        await asyncio.to_thread(make_folder, folder)
+        delivery = await _send(sender, image, encoded, quiet=config.quiet)
+        await done.wait()
+    for event in events:
+        if isinstance(event, PictureFailed):
+            raise RenderError(f"{image}: {event.reason}")
+    stem = image.stem
+    encoded.stream.save(folder / f"{stem}.lcast")
+    priors = encoded.stream.decode()
+    rendered = await asyncio.to_thread(_render_levels, priors, model, encoded.stream.header.seed, config.steps)
+    files = {}
+    for level, picture in rendered.items():
+        files[layer_name(level)] = str(folder / f"{stem}.{layer_name(level)}.png")
+        save_whole(picture, Path(files[layer_name(level)]))
+    timing = timing_row(events)
+    sheet = folder / f"{stem}.sheet.png"
+    save_whole(draw_demo_sheet(image, encoded, priors, rendered, timing), sheet)
+    return (
+        describe(encoded.stream, folder / f"{stem}.lcast")
+        | timing
+        | {
+            "image": str(image),
+            "prompt_source": str(encoded.prompt.source),
+            "link": {"name": config.link.name, "bit_per_s": config.link.rate, "delay_s": config.link.delay},
+            "sent_bytes": delivery.sent,
+            "packets": delivery.packets,
+            "jpeg_bytes": encoded.jpeg_size,
+            "jpeg_seconds": 8 * encoded.jpeg_size / config.link.rate if config.link.rate else None,
+            "levels": files,
+            "sheet": str(sheet),
+        }
+    )
+
+
+async def _send(sender: Sender, image: Path, encoded: EncodeResult, *, quiet: bool) -> Delivery:
+    with progress(quiet=quiet) as bars:
+        task = bars.add_task(f"sending {image.name}", total=len(encoded.stream.sections), note="")
+
+        def on_progress(step: Progress) -> None:
+            bars.update(task, completed=step.done, note=f"{layer_name(Layer(step.layer))} {step.seconds:.1f} s")
+
+        return await sender.send(encoded.stream, jpeg_size=encoded.jpeg_size, on_progress=on_progress)
+
+
+def _render_levels(priors: Priors, model: "Model", seed: int, steps: int | None) -> dict[Layer, "Image.Image"]:
+    """Render each level to its end: on a fast link, the next layer interrupts the rendering of a level."""
+    from receiver.rendering import render
+
+    rendered = {}
+    for level, known in levels_of(priors, priors.layers):
+        for frame in render(known, seed, model=model, steps=steps):
+            rendered[level] = frame.image
+    return rendered
+
+
+def _describe_link(link: LinkProfile) -> str:
+    rate = f"{link.rate:,.0f} bit/s" if link.rate else "unlimited"
+    return f"{link.name}, {rate}, {link.delay:g} s delay"
