@@ -1,11 +1,11 @@
-"""How different colours look, for measuring and for making tables. Floats: no stream may depend on it."""
+"""Visible difference of colours, for measurements and for making tables. In floats: no stream may depend on it."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-#: Linear sRGB to CIE XYZ, white (D65) being one.
+#: Linear sRGB to CIE XYZ; white (D65) is one.
 TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
 ) / np.array([[0.95047], [1.0], [1.08883]])
@@ -20,7 +20,7 @@ _BENT_LIGHTNESS = np.concatenate(
 
 
 def to_lab(colors: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """CIELAB (D65) of sRGB colours: (..., 3) uint8 RGB to (..., 3) float64, lightness 0..100."""
+    """Convert sRGB to CIELAB (D65): (..., 3) uint8 RGB to (..., 3) float64, lightness 0..100."""
     part = colors / 255.0
     linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
     xyz = linear @ TO_XYZ.T
@@ -30,13 +30,13 @@ def to_lab(colors: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def ciede2000(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Difference of colours as it is seen; 1 is just noticeable side by side.
+    """Return the CIEDE2000 difference of colours; 1 is just noticeable side by side.
 
     Source: G. Sharma, W. Wu, E. N. Dalal, "The CIEDE2000 Color-Difference Formula", 2005, equations 2 to 22.
 
     Args:
         first: (..., 3) float64 CIELAB.
-        second: (..., 3) float64 CIELAB, of a shape that broadcasts with the first.
+        second: (..., 3) float64 CIELAB; its shape broadcasts with the first.
     """
     mean_chroma = (np.hypot(first[..., 1], first[..., 2]) + np.hypot(second[..., 1], second[..., 2])) / 2
     stretch = 1.5 - 0.5 * np.sqrt(_seventh(mean_chroma))
@@ -61,19 +61,20 @@ def ciede2000(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArra
 
 
 def ellipsoids(colors: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """What the square of CIEDE2000 is near a colour, as a quadratic form of the difference in CIELAB.
+    """Approximate the square of CIEDE2000 near a colour by a quadratic form of the difference in CIELAB.
 
     Args:
         colors: (..., 3) uint8 RGB.
 
     Returns:
-        (..., 4) float64: factors of the squares of the lightness, red and yellow differences, and of red by yellow.
+        (..., 4) float64: coefficients of the squares of the lightness, red and yellow differences, and of red times
+        yellow.
     """
     lab = to_lab(colors)
     stretch = 1.5 - 0.5 * np.sqrt(_seventh(np.hypot(lab[..., 1], lab[..., 2])))
     chroma, hue = _polar(lab[..., 1] * stretch, lab[..., 2])
     weights = _weigh(lab[..., 0], chroma, hue)
-    # Along and across the hue, in steps of red (stretched) and of yellow.
+    # Directions along and across the hue, in units of red (stretched) and of yellow.
     red, yellow = _cos(hue) * stretch, _cos(hue - 90)
     along = np.stack([red, yellow]) / weights.chroma
     across = np.stack([-yellow * stretch, red / stretch]) / weights.hue
@@ -84,9 +85,9 @@ def ellipsoids(colors: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def bend(colors: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Colours in a space where equal distances look about equal: (..., 3) uint8 RGB to (..., 3) float64.
+    """Convert to a space in which equal distances look about equal: (..., 3) uint8 RGB to (..., 3) float64.
 
-    CIELAB, with lightness and chroma divided by the weights that CIEDE2000 gives them, integrated from 0.
+    The space is CIELAB with lightness and chroma divided by their CIEDE2000 weights, integrated from 0.
     """
     lab = to_lab(colors)
     shrink = shrink_chroma(np.hypot(lab[..., 1], lab[..., 2]))
@@ -94,18 +95,18 @@ def bend(colors: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def bend_lightness(lightness: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What `bend` makes of CIELAB's lightness."""
+    """Return the lightness of `bend` for a CIELAB lightness."""
     return np.asarray(np.interp(lightness, _LIGHTNESS, _BENT_LIGHTNESS))
 
 
 def shrink_chroma(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
-    """By how much `bend` shortens a chroma of CIELAB."""
+    """Return the factor by which `bend` shortens a CIELAB chroma."""
     weighed = _CHROMA_WEIGHT * (chroma + 1e-9)
     return np.asarray(np.log1p(weighed) / weighed)
 
 
 def unbend(bent: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """The nearest RGB of what `bend` gives."""
+    """Invert `bend`: return the nearest RGB, (..., 3) uint8."""
     chroma = np.hypot(bent[..., 1], bent[..., 2]) + 1e-9
     grow = np.expm1(np.minimum(_CHROMA_WEIGHT * chroma, 6)) / (_CHROMA_WEIGHT * chroma)
     y = (np.interp(bent[..., 0], _BENT_LIGHTNESS, _LIGHTNESS) + 16) / 116
@@ -118,7 +119,7 @@ def unbend(bent: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True, slots=True)
 class _Weights:
-    """By how much differences count less than in CIELAB, and how chroma and hue play together."""
+    """CIEDE2000's divisors of lightness, chroma and hue differences, and its chroma-hue interaction."""
 
     lightness: NDArray[np.float64]
     chroma: NDArray[np.float64]

@@ -1,11 +1,11 @@
-"""The layers of a picture and what each one tells: the priors.
+"""The layers of a picture and their decoded content, the priors.
 
-    semantic 0   Semantic            what the picture means, in words
-    structure 1  EdgeMap, Skeleton   where its lines are
-    texture 2    ColorMap            what colours lie where
-    detail 3     (a later version)   what brings it nearer to the original
+    semantic 0   Semantic            the prompt
+    structure 1  EdgeMap, Skeleton   lines and people's poses
+    texture 2    ColorMap            a coarse grid of colours
+    detail 3     (a later version)   corrections towards the original
 
-A prior is a layer's decoded content. It knows the canvas it was made for, and can draw itself at any size.
+A prior is the decoded content of a layer. It has the canvas that it was made for, and can be drawn at any size.
 """
 
 import enum
@@ -24,13 +24,13 @@ Size = tuple[int, int]
 
 
 def grid_size(canvas: Size, long_side: int) -> Size:
-    """(columns, rows) of a grid with `long_side` cells on the canvas's long side."""
+    """Return (columns, rows) of a grid with `long_side` cells on the canvas's long side."""
     longest = max(canvas)
     return (max(1, round(canvas[0] * long_side / longest)), max(1, round(canvas[1] * long_side / longest)))
 
 
 class Layer(enum.IntEnum):
-    """A layer's number: it stands in files and packets and never changes."""
+    """Number of a layer. The numbers appear in files and packets and never change."""
 
     SEMANTIC = 0
     STRUCTURE = 1
@@ -40,10 +40,10 @@ class Layer(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Semantic:
-    """What the picture means.
+    """The meaning of a picture, as text.
 
     Attributes:
-        prompt: the text that the picture is drawn from.
+        prompt: the text that the picture is rendered from.
     """
 
     prompt: str
@@ -51,10 +51,10 @@ class Semantic:
 
 @dataclass(frozen=True, eq=False)
 class EdgeMap:
-    """Where the picture's lines are, on a grid coarser than the canvas.
+    """The lines of a picture, on a grid coarser than the canvas.
 
     Attributes:
-        grid: (rows, columns) bool; true where a line crosses the cell.
+        grid: (rows, columns) bool; true if a line crosses the cell.
         canvas: (width, height) of the picture, in pixels.
     """
 
@@ -74,8 +74,7 @@ class EdgeMap:
     def to_image(self, size: Size | None = None) -> NDArray[np.uint8]:
         """Draw the lines: (H, W) uint8, 0 or 255, at `size` (width, height) or at the canvas size.
 
-        Neighbouring cells are joined through their centres, so that a coarse grid gives thin continuous lines and
-        not a staircase of blocks.
+        Lines join the centres of neighbouring cells, so a coarse grid gives thin continuous lines instead of blocks.
         """
         width, height = size or self.canvas
         drawn = np.zeros((height, width), np.uint8)
@@ -93,11 +92,11 @@ class EdgeMap:
 
     @cached_property
     def _segments(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Both ends, as (N, 2) x-y cells, of each line to draw; a lone cell is a line from itself to itself."""
+        """Start and end cells of each line to draw: two arrays (N, 2) of x and y. A lone cell is a line to itself."""
         grid = np.pad(self.grid, 1)
         here = grid[1:-1, 1:-1]
         right, below = here & grid[1:-1, 2:], here & grid[2:, 1:-1]
-        # A diagonal is drawn only where no third cell already joins its two ends round the corner.
+        # A diagonal is drawn only if no third cell joins its two ends around the corner.
         falling = here & grid[2:, 2:] & ~grid[1:-1, 2:] & ~grid[2:, 1:-1]
         rising = here & grid[2:, :-2] & ~grid[1:-1, :-2] & ~grid[2:, 1:-1]
         neighbours = cv2.filter2D(grid.astype(np.uint8), -1, np.ones((3, 3)), borderType=cv2.BORDER_CONSTANT)
@@ -110,10 +109,10 @@ class EdgeMap:
         return np.concatenate(starts), np.concatenate(ends)
 
 
-#: Points of OpenPose's 18-point body model, in its order.
+#: Number of points of OpenPose's 18-point body model.
 SKELETON_POINTS = 18
 
-#: Pairs of points joined by a limb, in OpenPose's drawing order.
+#: Pairs of points that a limb joins, in OpenPose's drawing order.
 SKELETON_LIMBS = (
     (1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10),
     (1, 11), (11, 12), (12, 13), (1, 0), (0, 14), (14, 16), (0, 15), (15, 17),
@@ -122,10 +121,10 @@ SKELETON_LIMBS = (
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """Where people stand and how: OpenPose's 18 body points for each of them.
+    """Positions and poses of people: OpenPose's 18 body points for each person.
 
     Attributes:
-        people: for each person 18 points, each (x, y) in canvas pixels or None where it is not seen.
+        people: for each person 18 points, each (x, y) in canvas pixels, or None if not visible.
         canvas: (width, height) of the picture, in pixels.
     """
 
@@ -152,7 +151,7 @@ class Skeleton:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ColorMap:
-    """What colours lie where: the picture as a tiny grid of cell averages.
+    """The colours of a picture: a tiny grid of cell averages.
 
     Attributes:
         colors: (rows, columns, 3) uint8 RGB.
@@ -175,7 +174,7 @@ class ColorMap:
     def to_image(self, size: Size | None = None) -> NDArray[np.uint8]:
         """Draw the cells as flat squares: (H, W, 3) uint8 RGB, at `size` (width, height) or at the canvas size.
 
-        This is the form that T2I-Adapter's colour adapter was trained on (arXiv 2302.08453, section 3.3).
+        T2I-Adapter's colour adapter was trained on this form (arXiv 2302.08453, section 3.3).
         """
         drawn = cv2.resize(self.colors, size or self.canvas, interpolation=cv2.INTER_NEAREST)
         return np.asarray(drawn, np.uint8)
@@ -183,14 +182,14 @@ class ColorMap:
 
 @dataclass(frozen=True, slots=True)
 class Priors:
-    """What is known of a picture so far; every layer may be missing.
+    """The layers of a picture that have been decoded; any of them may be missing.
 
     Attributes:
         canvas: (width, height) of the picture, in pixels.
-        semantic: the words, if they came.
-        structure: the lines, if they came.
-        texture: the colours, if they came.
-        skeleton: people's poses, which a picture may carry beside its edges.
+        semantic: the prompt, if present.
+        structure: the lines, or the people if there are no lines.
+        texture: the colours, if present.
+        skeleton: the people, if a picture has both lines and people.
     """
 
     canvas: Size
@@ -201,7 +200,7 @@ class Priors:
 
     @property
     def layers(self) -> frozenset[Layer]:
-        """The layers that are present: the *level* that a picture rendered from these priors has."""
+        """The layers that are present: the *level* of a picture rendered from these priors."""
         present = {
             Layer.SEMANTIC: self.semantic,
             Layer.STRUCTURE: self.structure or self.skeleton,
@@ -210,7 +209,7 @@ class Priors:
         return frozenset(layer for layer, prior in present.items() if prior is not None)
 
     def only(self, layers: Iterable[Layer]) -> "Priors":
-        """The same priors with every other layer left out."""
+        """Return the priors with only these layers."""
         kept = frozenset(layers)
         result = self
         if Layer.SEMANTIC not in kept:

@@ -1,4 +1,4 @@
-"""Priors -> a plain picture, without a model: what can be seen of a picture before anybody draws it."""
+"""Priors -> a simple preview picture, without a model."""
 
 import cv2
 import numpy as np
@@ -6,15 +6,15 @@ from numpy.typing import NDArray
 
 from codec.layers import Priors
 
-#: Ground where no colours are known, and what is left of a colour under a line, in per cent.
+#: Background without colours (RGB), and brightness of a colour under a line, in per cent.
 GROUND, UNDER_LINES = (208, 208, 208), 30
 
 
 def paint_priors(priors: Priors) -> NDArray[np.uint8]:
-    """Paint the colours as a smooth ground, and the lines and people over it.
+    """Paint the colours as a smooth background, and the lines and people over it.
 
     Args:
-        priors: the layers that are known; any may be missing.
+        priors: the decoded layers; any may be missing.
 
     Returns:
         (H, W, 3) uint8 RGB at canvas size.

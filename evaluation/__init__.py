@@ -1,1 +1,1 @@
-"""Links, simulators, metrics and baselines: how well it all works."""
+"""Benchmarks: codec, protocol, rendering, and the pictures that result."""

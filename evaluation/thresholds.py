@@ -1,17 +1,17 @@
-"""Bars: what a figure must reach, and whether it does."""
+"""Thresholds that a benchmark figure must reach."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A figure held against what is promised.
+    """A measured figure and its bound.
 
     Attributes:
-        what: what was measured, with its unit.
-        figure: what it came to.
-        bound: what it must come to.
-        at_least: whether more is better; else less is.
+        what: the measured quantity, with its unit.
+        figure: the measured value.
+        bound: the value that it must reach.
+        at_least: the figure must be at least the bound; else at most.
     """
 
     what: str
@@ -21,5 +21,5 @@ class Threshold:
 
     @property
     def met(self) -> bool:
-        """Whether the figure reaches the bar."""
+        """Whether the figure meets the bound."""
         return self.figure >= self.bound if self.at_least else self.figure <= self.bound

@@ -1,7 +1,7 @@
-"""An event loop whose clock leaps: nothing is waited for, and hours of a slow link pass in a moment.
+"""An event loop with a virtual clock: it never waits, and simulates hours of a slow link in a moment.
 
-When nothing is ready the clock jumps to the next timer. When there is no timer either, the program waits for itself,
-and that is an error instead of a hang. Only for programs that do no real I/O.
+If no task is ready the clock jumps to the next timer. If there is no timer either, the program is deadlocked, and the
+loop raises an error instead of hanging. Only for programs without real I/O.
 """
 
 import asyncio
@@ -13,39 +13,39 @@ Result = TypeVar("Result")
 
 
 class DeadlockError(RuntimeError):
-    """Every task waits, and nothing will ever happen."""
+    """Every task waits, and no timer is set."""
 
 
-class _LeapingSelector(selectors.SelectSelector):
-    """Says at once that nothing happened, and how long nothing happened for."""
+class _VirtualSelector(selectors.SelectSelector):
+    """A selector that returns at once and adds the timeout to the virtual clock."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.passed = 0.0
+        self.now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if not ready:
             if timeout is None:
                 raise DeadlockError("every task waits, and no timer is set")
-            self.passed += timeout
+            self.now += timeout
         return ready
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """The event loop; its time begins at 0."""
+    """An event loop in virtual time, which starts at 0."""
 
     def __init__(self) -> None:
-        self._leaping = _LeapingSelector()
-        super().__init__(self._leaping)
+        self._selector_clock = _VirtualSelector()
+        super().__init__(self._selector_clock)
 
     def time(self) -> float:
         """The virtual time, in seconds."""
-        return self._leaping.passed
+        return self._selector_clock.now
 
     @property
     def timers(self) -> int:
-        """Timers that are set and not cancelled."""
+        """Number of timers that are set and not cancelled."""
         scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
         return sum(not timer.cancelled() for timer in scheduled)
 
@@ -54,7 +54,7 @@ def run_virtual(main: Coroutine[Any, Any, Result]) -> Result:
     """Run a coroutine in virtual time, like `asyncio.run`.
 
     Raises:
-        DeadlockError: it waits for what never comes.
+        DeadlockError: every task waits, and no timer is set.
     """
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(main)

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from codec import editing
     from codec.container.bitstream import Bitstream, Coder, Header, Section
-    from codec.encoder.picture import EncodeOptions
+    from codec.encoder.options import EncodeOptions
     from codec.layers import ColorMap, EdgeMap, Layer, Priors, Semantic, Skeleton
     from layercast.api import encode, render
     from layercast_common.errors import LayercastError
+    from receiver.options import ArchiveOptions, RenderOptions, Security
     from receiver.receiver import Receiver
     from receiver.rendering.frames import Frame
     from sender.connection.options import ConnectOptions, SenderIdentity
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ArchiveOptions",
     "Bitstream",
     "Coder",
     "ColorMap",
@@ -44,7 +46,9 @@ __all__ = [
     "OutboxRelay",
     "Priors",
     "Receiver",
+    "RenderOptions",
     "Section",
+    "Security",
     "Semantic",
     "Sender",
     "SenderIdentity",
@@ -55,6 +59,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ArchiveOptions": "receiver.options",
     "Bitstream": "codec.container.bitstream",
     "Coder": "codec.container.bitstream",
     "ColorMap": "codec.layers",
@@ -69,7 +74,9 @@ _HOMES = {
     "OutboxRelay": "sender.outbox.relay",
     "Priors": "codec.layers",
     "Receiver": "receiver.receiver",
+    "RenderOptions": "receiver.options",
     "Section": "codec.container.bitstream",
+    "Security": "receiver.options",
     "Semantic": "codec.layers",
     "Sender": "sender.connection.sender",
     "SenderIdentity": "sender.connection.options",

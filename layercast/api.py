@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Union, Unpack
 
 from codec.container.bitstream import Bitstream
-from codec.encoder.picture import EncodeOptions, encode_picture
+from codec.encoder.options import EncodeOptions
+from codec.encoder.picture import encode_picture
 from codec.image_io import PictureSource
 from codec.layers import Priors, Size
 from receiver.rendering.engine.direct import render as render_priors

@@ -26,7 +26,8 @@ from PIL import Image, ImageFile
 
 from codec.container.bitstream import Bitstream, Coder
 from codec.container.header import MAGIC
-from codec.encoder.picture import EncodeOptions, encode_picture
+from codec.encoder.options import EncodeOptions
+from codec.encoder.picture import encode_picture
 from codec.layers import Layer
 from codec.preview import paint_priors
 from layercast.reports import layer_name

@@ -1,1 +1,1 @@
-"""What every package uses: errors, files, addresses, background tasks, small HTTP servers. Imports no other package."""
+"""Foundations shared by all packages: errors, files, URLs, background tasks, HTTP. Imports no other package."""

@@ -1,32 +1,32 @@
-"""Every error that layercast raises on purpose, in one tree.
+"""All errors that layercast raises on purpose, in one tree.
 
 LayercastError
-├── UsageError                 the caller asked for something that does not make sense
+├── UsageError                 an argument or option does not make sense
 ├── CodecError
-│   ├── PictureError           a picture cannot be read, or is too large to be
-│   ├── PromptError            no prompt where one was promised, or none that can be read
+│   ├── PictureError           a picture cannot be read, or is too large
+│   ├── PromptError            a prompt is missing or cannot be read
 │   ├── BitstreamError         the bytes are not a layercast stream, or are damaged
-│   │   └── TruncatedError     the bytes stop early; what came before may still decode with `partial=True`
-│   └── BudgetError            the budget cannot hold even the least that was asked for
+│   │   └── TruncatedError     the bytes end early; the start may still decode with `partial=True`
+│   └── BudgetError            the budget is smaller than the smallest possible stream
 ├── ProtocolError
-│   ├── LocalProtocolError     we tried to do what the protocol does not allow
-│   ├── RemoteProtocolError    the peer did; carries the code that tells it so
+│   ├── LocalProtocolError     our side tried something that the protocol forbids
+│   ├── RemoteProtocolError    the peer broke the protocol; carries the error code to send to it
 │   └── PacketError            a packet is malformed, too large, or fails its check
 ├── TransportError
-│   ├── ConnectError           no connection to the far side
+│   ├── ConnectError           the peer cannot be reached
 │   ├── ListenError            the address cannot be listened on
 │   └── DisconnectedError      the connection ended before the work was done
-├── AuthenticationError        the far side refused the token, or we refused theirs
+├── AuthenticationError        one side refused the other's token
 ├── StorageError               a file or folder cannot be read or written; carries its path and errno
-│   ├── ArchiveError           an archive cannot be used, read or written
-│   └── OutboxError            an outbox is in use elsewhere, is none, or cannot be read or written
-│       └── OutboxFullError    it holds as much as it may
+│   ├── ArchiveError           an archive cannot be opened, read or written
+│   └── OutboxError            an outbox is in use by another process, is not an outbox, or cannot be read or written
+│       └── OutboxFullError    the outbox has reached its limit
 ├── RenderError
-│   ├── UnknownModelError      no model of that name, hub id or folder
-│   ├── MissingModelError      a known model whose files are not on this machine
-│   ├── ModelFilesError        a model folder that lacks a part or holds a broken one
-│   └── EngineBusyError        the engine holds as many pictures as it takes
-└── MissingExtraError          an optional dependency is needed; names the extra that brings it
+│   ├── UnknownModelError      no model of that name, hub id or folder exists
+│   ├── MissingModelError      the model is known, but its files are not on this machine
+│   ├── ModelFilesError        a model folder lacks a part, or a part is damaged
+│   └── EngineBusyError        the engine has reached its limit of pictures
+└── MissingExtraError          an optional dependency is missing; names the extra to install
 """
 
 import os
@@ -64,23 +64,23 @@ __all__ = [
 
 
 class LayercastError(Exception):
-    """Root of all errors; its text is one line fit for a person, with the way out where there is one."""
+    """Root of all errors. The text is one line for a person, with the way out where there is one."""
 
 
 class UsageError(LayercastError, ValueError):
-    """The caller asked for something that does not make sense."""
+    """An argument or option does not make sense."""
 
 
 class CodecError(LayercastError):
-    """A picture, prior or stream could not be coded or decoded."""
+    """A picture, prior or stream cannot be encoded or decoded."""
 
 
 class PictureError(CodecError):
-    """A picture cannot be read, or is too large to be."""
+    """A picture cannot be read, or is too large."""
 
 
 class PromptError(CodecError):
-    """No prompt where one was promised, or none that can be read."""
+    """A prompt is missing or cannot be read."""
 
 
 class BitstreamError(CodecError):
@@ -88,15 +88,15 @@ class BitstreamError(CodecError):
 
 
 class TruncatedError(BitstreamError):
-    """The bytes stop early; what came before may still decode with `partial=True`."""
+    """The bytes end early; the start may still decode with `partial=True`."""
 
 
 class BudgetError(CodecError):
-    """The budget cannot hold even the least that was asked for.
+    """The budget is smaller than the smallest possible stream.
 
     Attributes:
-        budget: what was allowed, in bytes.
-        needed: the least that would do, in bytes.
+        budget: the budget, in bytes.
+        needed: the smallest budget that suffices, in bytes.
     """
 
     def __init__(self, budget: int, needed: int, what: str) -> None:
@@ -106,18 +106,18 @@ class BudgetError(CodecError):
 
 
 class ProtocolError(LayercastError):
-    """The conversation with a peer broke a rule."""
+    """A peer or our side broke the protocol."""
 
 
 class LocalProtocolError(ProtocolError):
-    """We tried to do what the protocol does not allow."""
+    """Our side tried something that the protocol forbids."""
 
 
 class RemoteProtocolError(ProtocolError):
-    """The peer did what the protocol does not allow.
+    """The peer did something that the protocol forbids.
 
     Attributes:
-        code: the protocol's error code that tells the peer so.
+        code: the protocol's error code to send to the peer.
     """
 
     def __init__(self, message: str, code: int) -> None:
@@ -130,11 +130,11 @@ class PacketError(ProtocolError):
 
 
 class TransportError(LayercastError):
-    """A link could not be opened, or did not last."""
+    """A connection cannot be opened, or broke."""
 
 
 class ConnectError(TransportError):
-    """No connection to the far side."""
+    """The peer cannot be reached."""
 
 
 class ListenError(TransportError):
@@ -146,15 +146,15 @@ class DisconnectedError(TransportError):
 
 
 class AuthenticationError(LayercastError):
-    """The far side refused the token, or we refused theirs."""
+    """One side refused the other's token."""
 
 
 class StorageError(LayercastError):
     """A file or folder cannot be read or written.
 
     Attributes:
-        path: the file or folder, where there is one.
-        errno: the system's number of the cause, such as `errno.ENOSPC`, where there is one.
+        path: the file or folder, if known.
+        errno: the operating system's error number, such as `errno.ENOSPC`, if known.
     """
 
     def __init__(self, message: str, *, path: str | os.PathLike[str] | None = None, errno: int | None = None) -> None:
@@ -164,50 +164,55 @@ class StorageError(LayercastError):
 
     @classmethod
     def of(cls, error: OSError, path: str | os.PathLike[str], what: str = "") -> Self:
-        """The error for a failed system call.
+        """Build the error for a failed system call.
 
         Args:
-            error: what the system said.
+            error: the operating system's error.
             path: the file or folder.
-            what: what was tried, such as "cannot be removed"; the system's own words alone if empty.
+            what: the operation that failed, such as "cannot be removed"; optional.
         """
-        said = error.strerror or str(error)
-        return cls(f"{os.fspath(path)}{' ' + what if what else ''}: {said}", path=path, errno=error.errno)
+        reason = error.strerror or str(error)
+        return cls(f"{os.fspath(path)}{' ' + what if what else ''}: {reason}", path=path, errno=error.errno)
+
+    @classmethod
+    def convert(cls, error: "StorageError") -> Self:
+        """Build an error of this class with the text, path and errno of another."""
+        return cls(str(error), path=error.path, errno=error.errno)
 
 
 class ArchiveError(StorageError):
-    """An archive cannot be used, read or written."""
+    """An archive cannot be opened, read or written."""
 
 
 class OutboxError(StorageError):
-    """An outbox is in use by another process, is none, or cannot be read or written."""
+    """An outbox is in use by another process, is not an outbox, or cannot be read or written."""
 
 
 class OutboxFullError(OutboxError):
-    """The outbox holds as much as it may; what was refused was not accepted."""
+    """The outbox has reached its limit; it did not accept the picture."""
 
 
 class RenderError(LayercastError):
-    """A picture could not be rendered."""
+    """A picture cannot be rendered."""
 
 
 class UnknownModelError(RenderError):
-    """No model of that name, hub id or folder."""
+    """No model of that name, hub id or folder exists."""
 
 
 class MissingModelError(RenderError):
-    """A known model whose files are not on this machine."""
+    """The model is known, but its files are not on this machine."""
 
 
 class ModelFilesError(RenderError):
-    """A model folder that lacks a part or holds a broken one."""
+    """A model folder lacks a part, or a part is damaged."""
 
 
 class EngineBusyError(RenderError):
-    """The engine holds as many pictures as it takes.
+    """The engine has reached its limit of pictures.
 
     Attributes:
-        capacity: how many these are.
+        capacity: the limit.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -216,10 +221,10 @@ class EngineBusyError(RenderError):
 
 
 class MissingExtraError(LayercastError):
-    """An optional dependency is needed.
+    """An optional dependency is missing.
 
     Attributes:
-        extra: the extra of this distribution that brings it.
+        extra: the extra of this distribution that installs it.
     """
 
     def __init__(self, what: str, extra: str) -> None:

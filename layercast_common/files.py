@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic file writing: readers see a file either as it was or complete."""
 
 import contextlib
 import io
@@ -11,12 +11,12 @@ from layercast_common.errors import StorageError
 
 
 def save_whole(content: Image.Image | str | bytes, path: Path, *, durable: bool = False) -> None:
-    """Write a picture as PNG, a text as UTF-8, or bytes; other programs see the file either as it was or whole.
+    """Write a file atomically: into a temporary file beside it, which then takes its name.
 
     Args:
-        content: what to write.
-        path: where.
-        durable: whether it must be on disk, safe from a power failure, when this returns.
+        content: a picture (written as PNG), a text (written as UTF-8), or bytes.
+        path: the file.
+        durable: whether the file must survive a power failure once this returns.
 
     Raises:
         StorageError: the file cannot be written.
@@ -24,7 +24,7 @@ def save_whole(content: Image.Image | str | bytes, path: Path, *, durable: bool 
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with temporary.open("wb") as file:
-            file.write(_bytes_of(content))
+            file.write(_to_bytes(content))
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
@@ -32,17 +32,17 @@ def save_whole(content: Image.Image | str | bytes, path: Path, *, durable: bool 
         if durable:
             _sync_folder(path.parent)
     except OSError as error:
-        # Where nothing can be written, such as on a disk that has become read-only, nothing can be removed either.
+        # On a disk that has become read-only, removing the temporary file fails as well.
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise StorageError.of(error, path) from error
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, where they are not there.
+    """Create a folder and its parents, unless they exist.
 
     Raises:
-        StorageError: it cannot be made.
+        StorageError: the folder cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def make_folder(folder: Path) -> None:
         raise StorageError.of(error, folder, "cannot be created") from error
 
 
-def _bytes_of(content: Image.Image | str | bytes) -> bytes:
+def _to_bytes(content: Image.Image | str | bytes) -> bytes:
     match content:
         case bytes():
             return content
@@ -65,7 +65,7 @@ def _bytes_of(content: Image.Image | str | bytes) -> bytes:
 
 
 def _sync_folder(folder: Path) -> None:
-    """A new name is safe only once its folder is."""
+    """Flush a folder to disk: a new file name is durable only after that."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

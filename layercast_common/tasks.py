@@ -1,7 +1,7 @@
-"""Background tasks with an owner: none outlives it, and none fails in silence.
+"""Supervised background tasks: each has an owner, and none fails silently.
 
-`asyncio.create_task` is called nowhere else in the packages. A task that fails is logged and ends its owner, as in
-`asyncio.TaskGroup`; a callback of the application that fails is logged, and the caller goes on.
+No other module calls `asyncio.create_task`. A failing task is logged and ends its owner, as in `asyncio.TaskGroup`. A
+failing callback of the application is logged, and the caller continues.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ _log = logging.getLogger(__name__)
 
 
 class BackgroundTasks:
-    """The background tasks of one owner. Use it as `async with`, in the task that the owner lives in.
+    """The background tasks of one owner. Use it as `async with`, in the task that runs the owner.
 
     Leaving the block cancels the tasks and waits for them. If one fails, the error is logged, `on_failure` is called,
     the other tasks and the block itself are cancelled, and leaving the block raises the error.
 
     Args:
-        owner: what the tasks work for, for the log.
+        owner: the owner's name, for the log.
         on_failure: called once, with the first error.
     """
 
@@ -58,15 +58,15 @@ class BackgroundTasks:
         """Run a coroutine until it ends or the block is left.
 
         Args:
-            coroutine: what to run.
-            name: of the task, for logs and tracebacks: a noun phrase, such as "session expiry".
+            coroutine: the task's work.
+            name: the task's name for logs and tracebacks: a noun phrase, such as "session expiry".
         """
         task = self._group.create_task(coroutine, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._note_end)
+        task.add_done_callback(self._record_end)
         return task
 
-    def _note_end(self, task: asyncio.Task[Any]) -> None:
+    def _record_end(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if task.cancelled() or (error := task.exception()) is None:
             return
@@ -78,17 +78,17 @@ class BackgroundTasks:
 
 
 def start_task(coroutine: Coroutine[Any, Any, _T], *, name: str) -> asyncio.Task[_T]:
-    """Start a task that the caller itself awaits or cancels, and whose error the caller handles.
+    """Start a task whose caller awaits or cancels it and handles its error.
 
     Args:
-        coroutine: what to run.
-        name: of the task, for logs and tracebacks.
+        coroutine: the task's work.
+        name: the task's name for logs and tracebacks: a noun phrase.
     """
     return asyncio.create_task(coroutine, name=name)
 
 
 async def cancel(task: "asyncio.Task[Any] | None") -> None:
-    """Cancel a task and wait until it has ended. Its own errors are logged; None is nothing to do."""
+    """Cancel a task and wait until it has ended. Errors of the task are logged; None is ignored."""
     if task is None:
         return
     task.cancel()
@@ -98,12 +98,12 @@ async def cancel(task: "asyncio.Task[Any] | None") -> None:
 
 
 def notify(callback: Callable[[_Event], object] | None, event: _Event, *, what: str) -> None:
-    """Call a callback of the application; an error in it is logged with its traceback, and the caller goes on.
+    """Call a callback of the application. If it raises, log the error with its traceback and continue.
 
     Args:
-        callback: the application's function; None is nothing to do.
+        callback: the application's function; None is ignored.
         event: its argument.
-        what: what the event is about, for the log, such as "picture 'fox'".
+        what: the subject of the event for the log, such as "picture 'fox'".
     """
     if callback is None:
         return

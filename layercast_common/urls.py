@@ -1,4 +1,4 @@
-"""Addresses as users write them: `scheme://[user[:password]@]host[:port][/path][?query]`."""
+"""URLs as users write them: `scheme://[user[:password]@]host[:port][/path][?query]`."""
 
 import contextlib
 import ipaddress
@@ -10,13 +10,13 @@ from layercast_common.errors import UsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """An address, taken apart.
+    """A parsed URL.
 
     Attributes:
-        scheme, host, port: where to connect or to listen.
-        path: what follows the port, with its leading slash; "" if nothing does.
-        query: what follows a question mark, by name.
-        user, password: who to be there; None where the address does not tell.
+        scheme, host, port: the endpoint to connect to or to listen on.
+        path: the path with its leading slash; "" if there is none.
+        query: the query parameters by name.
+        user, password: the credentials; None where the URL has none.
     """
 
     scheme: str
@@ -29,7 +29,7 @@ class Address:
 
     @property
     def public(self) -> str:
-        """The address without the password, for logs and messages."""
+        """The URL without the password, for logs and messages."""
         user = f"{self.user}@" if self.user is not None else ""
         query = "?" + "&".join(f"{name}={value}" if value else name for name, value in self.query.items())
         return f"{self.scheme}://{user}{bracketed(self.host)}:{self.port}{self.path}{query if self.query else ''}"
@@ -43,15 +43,15 @@ class Address:
 
 
 def parse_address(url: str, ports: dict[str, int], example: str) -> Address:
-    """Take an address apart.
+    """Parse a URL.
 
     Args:
-        url: the address.
-        ports: the port of each scheme that is allowed, for addresses that name none.
-        example: an address to tell those who got it wrong.
+        url: the URL.
+        ports: the allowed schemes, each with its default port.
+        example: a valid URL, for the error text.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the URL is malformed, or its scheme is not allowed.
     """
     refusal = f"'{public_url(url)}' is not an address; give one like {example}"
     try:
@@ -73,7 +73,7 @@ def parse_address(url: str, ports: dict[str, int], example: str) -> Address:
 
 
 def public_url(url: str) -> str:
-    """An address without its password; whatever it is, nothing secret is left of it."""
+    """Return a URL without its password. Malformed URLs lose theirs as well."""
     scheme, mark, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
     user, at, host = authority.rpartition("@")
@@ -82,5 +82,5 @@ def public_url(url: str) -> str:
 
 
 def bracketed(host: str) -> str:
-    """A host as it stands in an address: IPv6 in brackets."""
+    """Return a host as URLs write it: IPv6 addresses in brackets."""
     return f"[{host}]" if ":" in host else host

@@ -1,12 +1,12 @@
-"""Packets in, pictures out.
+"""Receives packets, renders pictures.
 
-Where to look, from the wire to the page:
+Modules, in the order in which data passes:
 
-    intake, permissions     listens, lets senders in, runs one connection for each
-    session                 the receiver as a whole: starts and stops everything
-    pictures, arrival       the pictures under way: what came of each, and what becomes of it
-    rendering/              draws them, in a thread or on a cluster
-    archive/, files         keeps them on disk, within bounds; replay draws again what was kept
-    events, metrics         what is told of all that
-    viewer/                 the live page
+    server, permissions              listen, admit senders, run one connection per sender
+    receiver, options, condition     the receiver as a whole: configuration, start, stop
+    pipeline, incoming_picture       the pictures in progress: decode, render, archive
+    rendering/                       diffusion models, in a thread or on a cluster
+    archive/, replay                 pictures on disk within limits; stored streams are rendered at the next start
+    events, metrics                  what the application, the viewer and Prometheus see
+    viewer/                          the live page
 """

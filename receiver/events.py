@@ -1,4 +1,4 @@
-"""What happens to a picture at the receiver, told to viewers, archives and callers alike."""
+"""Events of a picture at the receiver, for the application, the viewer and metrics."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from receiver.rendering.frames import Frame
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SectionSize:
-    """One section as the offer announces it: its layer, and its payload's size in bytes."""
+    """An announced section: its layer, and the size of its payload in bytes."""
 
     layer: Layer
     size: int
@@ -16,17 +16,17 @@ class SectionSize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureOpened:
-    """The first packet of a picture came.
+    """The first packet of a picture arrived.
 
     Attributes:
-        picture: the receiver's own name of the picture, safe in file names and addresses.
+        picture: the receiver's name of the picture, safe in file names and URLs.
         canvas: (width, height) in pixels.
-        model: the model that the sender had in mind.
-        seed: the seed of the starting noise.
-        sections: what will come.
-        rate: the link's rate as the sender told it, in bit/s; 0 if unknown.
-        jpeg_size: bytes of a JPEG of the original as the sender told it; 0 if unknown.
-        at: when, in seconds of the receiver's clock.
+        model: the model that the sender intended.
+        seed: seed of the initial noise.
+        sections: the announced sections.
+        rate: the link's rate as the sender measured it, in bit/s; 0 if unknown.
+        jpeg_size: size of the original as JPEG, in bytes; 0 if unknown.
+        at: time in seconds of the receiver's clock.
     """
 
     picture: str
@@ -41,14 +41,14 @@ class PictureOpened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerArrived:
-    """A section is complete, and the priors know more than before.
+    """A section is complete and improved the priors.
 
     Attributes:
         picture: as in `PictureOpened`.
-        layer: the layer that got better.
-        priors: all that is known of the picture now.
-        received: bytes of the picture that came over the wire so far, packet framing included.
-        at: when, in seconds of the receiver's clock.
+        layer: the layer of the section.
+        priors: the priors of all complete sections.
+        received: bytes of the picture received so far, packet framing included.
+        at: time in seconds of the receiver's clock.
     """
 
     picture: str
@@ -60,7 +60,7 @@ class LayerArrived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameRendered:
-    """A better frame of the picture is there."""
+    """A better frame of the picture is rendered."""
 
     picture: str
     frame: Frame
@@ -69,7 +69,7 @@ class FrameRendered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureCompleted:
-    """Every layer came and the last frame is drawn."""
+    """All layers arrived and the final frame is rendered."""
 
     picture: str
     received: int
@@ -78,7 +78,7 @@ class PictureCompleted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureFailed:
-    """The picture cannot be finished; `reason` is one line for a person."""
+    """The picture cannot be completed; `reason` is one line for a person."""
 
     picture: str
     reason: str

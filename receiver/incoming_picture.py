@@ -1,4 +1,4 @@
-"""A picture under way: what came of it, and how far its drawing is."""
+"""A picture in progress: the sections received so far, and its rendering."""
 
 import logging
 from concurrent.futures import Future
@@ -8,49 +8,49 @@ from datetime import datetime
 from codec.container.bitstream import Bitstream, Coder, Header, Section
 from codec.layers import Layer
 from layercast_common.errors import UsageError
+from protocol.connection.events import OfferReceived, SectionReceived
 from receiver.events import PictureOpened, SectionSize
 from receiver.rendering.frames import Frame
-from receiver.server import OfferReceived, SectionReceived
 
 _KNOWN_LAYERS = frozenset(map(int, Layer))
 _KNOWN_CODERS = frozenset(map(int, Coder))
 
-_log = logging.getLogger("receiver.pipeline")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False, slots=True)
 class IncomingPicture:
-    """A picture under way.
+    """A picture in progress.
 
     Attributes:
-        name: our own name of it: its label in the archive.
+        name: the receiver's name of the picture: its label in the archive.
         header: canvas, seed and model.
-        began: when its first packet came.
-        heard_at: when something of it came last, in seconds of the receiver's clock.
-        sections: those that are complete, by their place in the stream.
-        received: bytes of it that came over the wire so far.
-        drawing: its last drawing, under way or done.
-        delivered: whether all of it came.
-        shown: whether a frame of it was.
+        arrived: time of its first packet.
+        updated_at: time of its last packet, in seconds of the receiver's clock.
+        sections: complete sections by their index in the stream.
+        received: bytes received over the wire so far.
+        rendering: the newest rendering, running or done; None before the first.
+        delivered: whether all sections arrived.
+        shown: whether a frame was shown.
     """
 
     name: str
     header: Header
-    began: datetime
-    heard_at: float = 0.0
+    arrived: datetime
+    updated_at: float = 0.0
     sections: dict[int, Section] = field(default_factory=dict)
     received: int = 0
-    drawing: Future[Frame] | None = None
+    rendering: Future[Frame] | None = None
     delivered: bool = False
     shown: bool = False
 
     @property
     def stream(self) -> Bitstream:
-        """What came, in the sender's order."""
+        """The complete sections, in the sender's order."""
         return Bitstream(self.header, tuple(self.sections[index] for index in sorted(self.sections)))
 
     def opened(self, offer: OfferReceived) -> PictureOpened:
-        """The event that tells what its offer announces."""
+        """Return the event for the picture's offer."""
         return PictureOpened(
             picture=self.name,
             canvas=self.header.canvas,
@@ -63,11 +63,11 @@ class IncomingPicture:
             ),
             rate=offer.rate,
             jpeg_size=offer.jpeg_size,
-            at=self.heard_at,
+            at=self.updated_at,
         )
 
     def add(self, section: SectionReceived) -> bool:
-        """Keep a section, and tell whether this version knows what it says."""
+        """Add a section, and return whether this version can decode it."""
         self.received = section.received
         if section.layer in _KNOWN_LAYERS and section.coder in _KNOWN_CODERS:
             known = Section(Layer(section.layer), Coder(section.coder), section.payload)
@@ -76,13 +76,13 @@ class IncomingPicture:
         try:
             self.sections[section.index] = Section(section.layer, section.coder, section.payload)
         except UsageError as error:
-            # Numbers that the wire has room for, and files have not.
+            # The wire carries larger layer and coder numbers than the file format.
             _log.warning("picture %s: %s", self.name, error)
         return False
 
-    def wants(self, frame: Frame) -> bool:
-        """Whether a frame is better than what is shown.
+    def improves(self, frame: Frame) -> bool:
+        """Return whether a frame is better than the shown one.
 
-        Of a picture that is drawn again for a new layer, the first rough frames look worse than what is there.
+        When a picture is rendered again for a new layer, the first half of the frames look worse than the last one.
         """
         return not self.shown or frame.final or 2 * frame.step >= frame.steps

@@ -1,4 +1,4 @@
-"""What a receiver counts, for Prometheus."""
+"""Metrics of a receiver in the Prometheus format."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,61 +9,61 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from codec.layers import Layer
-from receiver.archive.archive import ArchiveFigures
+from receiver.archive.stats import ArchiveStats
 from receiver.events import Event, FrameRendered, PictureCompleted, PictureFailed, PictureOpened
 
-#: Seconds that a picture may take: a few tenths on a GPU, minutes on the slowest links.
+#: Histogram buckets in seconds: a picture takes a few tenths on a GPU, minutes on the slowest links.
 _SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 _KNOWN = {int(layer): layer.name.lower() for layer in Layer}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """What is read when somebody asks.
+class ReceiverStats:
+    """A receiver at one moment.
 
     Attributes:
-        sessions: connections of senders.
-        open_pictures: pictures under way.
+        sessions: open connections of senders.
+        open_pictures: pictures in progress.
         oldest: age of the oldest of them, in seconds; 0 if there is none.
-        bad_packets: damaged packets of all sessions so far.
-        archive: what the archive holds, if there is one.
+        bad_packets: damaged packets on all connections so far.
+        archive: figures of the archive; None without one.
     """
 
     sessions: int
     open_pictures: int
     oldest: float
     bad_packets: int
-    archive: ArchiveFigures | None = None
+    archive: ArchiveStats | None = None
 
 
 class ReceiverMetrics:
-    """Counts what happens. Each receiver has its own.
+    """Counters and histograms of one receiver.
 
     Args:
-        read: gives the figures that are read rather than counted.
+        read: returns the present figures, for the gauges.
     """
 
-    def __init__(self, read: Callable[[], Figures]) -> None:
+    def __init__(self, read: Callable[[], ReceiverStats]) -> None:
         self._registry = CollectorRegistry()
         self._opened: dict[str, float] = {}
         self._unseen: set[str] = set()
-        self._sections = self._counter("sections", "Sections that arrived whole", "layer")
-        self._bytes = self._counter("payload_bytes", "Bytes of their payload", "layer")
-        self._pictures = self._counter("pictures", "Pictures that ended: complete or failed", "outcome")
-        self._frames = self._counter("frames", "Frames drawn, by the highest layer they were drawn from", "level")
+        self._sections = self._counter("sections", "Complete sections", "layer")
+        self._bytes = self._counter("payload_bytes", "Payload bytes of complete sections", "layer")
+        self._pictures = self._counter("pictures", "Finished pictures: complete or failed", "outcome")
+        self._frames = self._counter("frames", "Rendered frames by their highest layer", "level")
         self._first = self._histogram("first_frame_seconds", "From a picture's first packet to its first frame")
         self._whole = self._histogram("picture_seconds", "From a picture's first packet to its last frame")
         self._registry.register(_Reader(read))
 
     def count_section(self, layer: int, size: int) -> None:
-        """Count a section that arrived, with its payload in bytes."""
+        """Count a complete section and the size of its payload in bytes."""
         name = _KNOWN.get(layer, "other")
         self._sections.labels(name).inc()
         self._bytes.labels(name).inc(size)
 
     def count(self, event: Event) -> None:
-        """Count what happened to a picture."""
+        """Count an event."""
         match event:
             case PictureOpened(picture=picture, at=at) if picture not in self._opened:
                 self._opened[picture] = at
@@ -85,7 +85,7 @@ class ReceiverMetrics:
                 pass
 
     def text(self) -> tuple[bytes, str]:
-        """Everything in Prometheus's text format, and its media type."""
+        """Return all metrics in the Prometheus text format, and its media type."""
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
     def _forget(self, picture: str) -> None:
@@ -100,26 +100,26 @@ class ReceiverMetrics:
 
 
 class _Reader(Collector):
-    def __init__(self, read: Callable[[], Figures]) -> None:
+    def __init__(self, read: Callable[[], ReceiverStats]) -> None:
         self._read = read
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing: reading at registration would ask a receiver that does not run yet."""
+        """Yield nothing: at registration the receiver has no figures yet."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        """The figures of this moment."""
-        figures = self._read()
-        yield GaugeMetricFamily("layercast_receiver_sessions", "Connections of senders", figures.sessions)
-        yield GaugeMetricFamily("layercast_receiver_open_pictures", "Pictures under way", figures.open_pictures)
-        yield GaugeMetricFamily("layercast_receiver_oldest_picture_seconds", "Age of the oldest", figures.oldest)
-        yield CounterMetricFamily("layercast_receiver_bad_packets", "Damaged packets", figures.bad_packets)
-        if (archive := figures.archive) is not None:
-            yield GaugeMetricFamily("layercast_receiver_archive_pictures", "Whole pictures kept", archive.pictures)
-            yield GaugeMetricFamily("layercast_receiver_archive_bytes", "Bytes on disk of what is kept", archive.size)
-            yield GaugeMetricFamily("layercast_receiver_archive_free_bytes", "Bytes free on its disk", archive.free)
-            yield CounterMetricFamily("layercast_receiver_archive_removed", "Pictures that had to go", archive.removed)
-            yield CounterMetricFamily("layercast_receiver_archive_failures", "Writes that failed", archive.failures)
+        """Yield the present stats."""
+        stats = self._read()
+        yield GaugeMetricFamily("layercast_receiver_sessions", "Connections of senders", stats.sessions)
+        yield GaugeMetricFamily("layercast_receiver_open_pictures", "Pictures in progress", stats.open_pictures)
+        yield GaugeMetricFamily("layercast_receiver_oldest_picture_seconds", "Age of the oldest of them", stats.oldest)
+        yield CounterMetricFamily("layercast_receiver_bad_packets", "Damaged packets", stats.bad_packets)
+        if (archive := stats.archive) is not None:
+            yield GaugeMetricFamily("layercast_receiver_archive_pictures", "Complete streams", archive.pictures)
+            yield GaugeMetricFamily("layercast_receiver_archive_bytes", "Bytes on disk of the archive", archive.size)
+            yield GaugeMetricFamily("layercast_receiver_archive_free_bytes", "Free bytes on the disk", archive.free)
+            yield CounterMetricFamily("layercast_receiver_archive_removed", "Evicted pictures", archive.evicted)
+            yield CounterMetricFamily("layercast_receiver_archive_failures", "Failed writes", archive.failures)
             yield GaugeMetricFamily(
                 "layercast_receiver_archive_failing", "Whether the last write failed", float(archive.failing)
             )

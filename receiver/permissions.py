@@ -1,12 +1,12 @@
-"""Who may do what: tokens, the streams that each may send, and the roles it has.
+"""Tokens, the streams that each may send, and its roles. A permissions file:
 
     [[token]]
-    name = "ship"                  # for logs; never the token itself
+    name = "ship"                  # for logs; not the token itself
     sha256 = "9f86d08..."          # of the token; or token = "..." itself
-    streams = ["ship-*"]           # which it may send; all if left out
-    roles = ["send"]               # of send, watch and operate; send if left out
+    streams = ["ship-*"]           # streams that it may send; all by default
+    roles = ["send"]               # any of send, watch and operate; send by default
 
-A stream's name is its id as text, or `hex:` and hexadecimal digits where it is not plain text.
+A stream's name is its id as text, or `hex:` and hexadecimal digits if the id is not plain text.
 """
 
 import fnmatch
@@ -23,21 +23,21 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from layercast_common.errors import UsageError
+from layercast_common.errors import StorageError, UsageError
 from protocol.wire.codes import Code
 from protocol.wire.limits import MAX_TOKEN
 from protocol.wire.packets import Hello
 from protocol.wire.tokens import check_token
 
-#: Tokens in one file.
+#: Limit of tokens in one file.
 MAX_TOKENS = 10_000
 
-#: Bytes of one file.
+#: Limit of bytes of one file.
 MAX_FILE = 4 * 1024 * 1024
 
 
 class Right(StrEnum):
-    """What a token may do: send pictures, watch the page, read the metrics."""
+    """A right of a token: send pictures, watch the page, or read the metrics."""
 
     SEND = "send"
     WATCH = "watch"
@@ -58,13 +58,13 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One token's rights.
+    """The rights of one token.
 
     Attributes:
-        name: what the token is called in logs.
+        name: the token's name in logs.
         digest: SHA-256 of the token.
-        streams: patterns of the streams that it may send; `*` and `?` as in file names.
-        rights: what it may do.
+        streams: patterns of the streams that it may send, with `*` and `?` as in file names.
+        rights: its rights.
     """
 
     name: str
@@ -74,10 +74,10 @@ class Grant:
 
 
 class Permissions:
-    """Looks tokens up, in a time that does not tell how close a guess was.
+    """The rights of all tokens. Look-ups take constant time, so they do not help to guess a token.
 
     Args:
-        grants: each token's rights.
+        grants: the rights of each token.
     """
 
     def __init__(self, grants: Iterable[Grant]) -> None:
@@ -85,38 +85,39 @@ class Permissions:
 
     @classmethod
     def of_token(cls, token: str) -> "Permissions":
-        """One token, for sending whatever stream.
+        """Build the permissions for a single token that may send any stream.
 
         Raises:
-            UsageError: the token could never be sent.
+            UsageError: the token cannot be sent: see `check_token`.
         """
         check_token(token)
         return cls([Grant("token", _digest(token), ("*",), frozenset({Right.SEND}))])
 
     @classmethod
     def load(cls, path: Path) -> "Permissions":
-        """Read a file of the form above.
+        """Read a permissions file, in the format above.
 
         Raises:
-            UsageError: it cannot be read, or says something else.
+            StorageError: the file cannot be read.
+            UsageError: its content is malformed.
         """
         try:
             with path.open("rb") as file:
                 text = file.read(MAX_FILE + 1)
             if len(text) > MAX_FILE:
-                raise UsageError(f"{path}: a file of tokens has at most {MAX_FILE} bytes")
+                raise UsageError(f"{path}: a permissions file has at most {MAX_FILE} bytes")
             rows = msgspec.convert(tomllib.loads(text.decode()), _File).token
         except OSError as error:
-            raise UsageError(f"{path}: {error.strerror or error}") from error
+            raise StorageError.of(error, path, "cannot be read") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-            # Only where it is wrong: the line itself may hold a token.
-            raise UsageError(f"{path} is no TOML: {_place_of(error)}") from error
+            # Report the position only: the line itself may contain a token.
+            raise UsageError(f"{path} is not valid TOML: {_position_of(error)}") from error
         except msgspec.ValidationError as error:
             raise UsageError(f"{path}: {error}") from error
         return cls(_grants(path, rows))
 
     def grant(self, token: str) -> Grant | None:
-        """The rights of a token; None if nobody has it."""
+        """Return the rights of a token; None for an unknown token."""
         digest = _digest(token)
         found = None
         for grant in self._grants:
@@ -124,35 +125,35 @@ class Permissions:
                 found = grant
         return found
 
-    def judge(self, hello: Hello) -> Code | None:
-        """Whether who greets so may send: None if so, else why not. Fit for `ReceiverConnection(admit=...)`."""
+    def authorize(self, hello: Hello) -> Code | None:
+        """Return None if the sender may send, else the error code. For `ReceiverConnection(admit=...)`."""
         grant = self.grant(hello.token)
         if grant is None:
             return Code.AUTHENTICATION
         return None if may_send(grant, hello.stream) else Code.FORBIDDEN
 
     def allows(self, token: str, right: Right) -> bool:
-        """Whether a token has a right, for whatever stream."""
+        """Return whether a token has a right, for any stream."""
         grant = self.grant(token)
         return grant is not None and right in grant.rights
 
-    def wants_token(self, right: Right) -> bool:
-        """Whether any token has a right. Where none may watch or operate, everyone may."""
+    def requires_token(self, right: Right) -> bool:
+        """Return whether any token has a right. Without one, everyone may watch or operate."""
         return any(right in grant.rights for grant in self._grants)
 
 
-def stream_name(stream: bytes) -> str:
-    """A stream's id as a person writes it: its text where it is plain, else `hex:` and hexadecimal digits.
+def stream_name(stream_id: bytes) -> str:
+    """Return the name of a stream id: its text if it is plain, else `hex:` and hexadecimal digits.
 
-    No plain text has a colon, so that no two ids have one name.
+    Plain text contains no colon, so two ids never share a name.
     """
-    text = stream.decode("latin-1")
-    return text if re.fullmatch(r"[A-Za-z0-9._-]+", text) else f"hex:{stream.hex()}"
+    text = stream_id.decode("latin-1")
+    return text if re.fullmatch(r"[A-Za-z0-9._-]+", text) else f"hex:{stream_id.hex()}"
 
 
-def may_send(grant: Grant, stream: bytes) -> bool:
-    """Whether a token's owner may send a stream."""
-    name = stream_name(stream)
+def may_send(grant: Grant, stream_id: bytes) -> bool:
+    """Return whether a token may send a stream."""
+    name = stream_name(stream_id)
     return Right.SEND in grant.rights and any(fnmatch.fnmatchcase(name, pattern) for pattern in grant.streams)
 
 
@@ -178,6 +179,6 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def _place_of(error: Exception) -> str:
-    place = re.search(r"\(at .*\)$", str(error))
-    return place[0].strip("()") if place else type(error).__name__
+def _position_of(error: Exception) -> str:
+    position = re.search(r"\(at .*\)$", str(error))
+    return position[0].strip("()") if position else type(error).__name__

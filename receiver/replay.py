@@ -1,14 +1,14 @@
-"""A kept stream as the events of its arrival, so that it is drawn as if it came again."""
+"""Replays a stored stream as the events of its arrival, to render it as if it arrived again."""
 
 from codec.container.bitstream import Bitstream
 from protocol.connection.events import OfferReceived, SectionInfo, SectionReceived
 
-#: The name of the session that kept streams come from; sessions of senders have hexadecimal names.
+#: Session name of stored streams. Sessions of senders have hexadecimal names.
 SESSION = "archive"
 
 
 def offer_of(stream: Bitstream, number: int) -> OfferReceived:
-    """The offer of a kept stream, as picture `number` of its session."""
+    """Return the offer of a stored stream, as picture `number` of the session."""
     return OfferReceived(
         session=SESSION,
         picture_id=number,
@@ -30,7 +30,7 @@ def offer_of(stream: Bitstream, number: int) -> OfferReceived:
 
 
 def sections_of(stream: Bitstream, number: int) -> list[SectionReceived]:
-    """Its sections, each with the bytes of the stream so far."""
+    """Return one event per section; `received` counts the bytes of the stream so far."""
     events = []
     received = len(stream.header.to_bytes())
     for index, section in enumerate(stream.sections):

@@ -1,1 +1,1 @@
-"""Picture -> priors."""
+"""Pictures -> priors: prompts and captions, edges, poses, colours."""

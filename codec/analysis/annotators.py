@@ -1,4 +1,4 @@
-"""Structure found by trained annotators: HED and PiDiNet edges, OpenPose skeletons, through controlnet-aux.
+"""Structure by trained annotators from controlnet-aux: HED and PiDiNet edges, OpenPose skeletons.
 
 HED: arXiv 1504.06375. PiDiNet: arXiv 2108.07009. OpenPose: arXiv 1812.08008.
 """
@@ -17,7 +17,7 @@ from codec.analysis.hub import is_local, missing_weights
 from codec.layers import SKELETON_POINTS, EdgeMap, Size, Skeleton
 from layercast_common.errors import MissingExtraError, ModelFilesError
 
-#: The hub id under which controlnet-aux's authors keep all weights.
+#: The hub id of all weights of controlnet-aux.
 DEFAULT_WEIGHTS = "lllyasviel/Annotators"
 
 
@@ -29,7 +29,7 @@ class Annotator(enum.StrEnum):
     OPENPOSE = "openpose"
 
 
-#: The names of the annotators' classes in controlnet-aux.
+#: Class of each annotator in controlnet-aux.
 _CLASSES = {
     Annotator.PIDINET: "PidiNetDetector",
     Annotator.HED: "HEDdetector",
@@ -55,13 +55,13 @@ def annotate_edges(
         device: "cpu" or "cuda".
 
     Raises:
-        MissingExtraError: controlnet-aux, or something it needs, is not installed.
-        MissingModelError: the weights are not on this machine and cannot be fetched.
+        MissingExtraError: controlnet-aux, or one of its dependencies, is not installed.
+        MissingModelError: the weights are not on this machine and cannot be downloaded.
         ModelFilesError: the weights are damaged.
     """
     height, width = picture.shape[:2]
     detector = _load(annotator, str(weights), device)
-    # controlnet-aux takes the short side as its resolution and rounds to multiples of 64, which canvas sides are.
+    # controlnet-aux expects the short side as resolution and rounds it to multiples of 64, as canvas sides are.
     short_side = min(height, width)
     drawing = detector(picture, detect_resolution=short_side, image_resolution=short_side, output_type="np")
     return edges_from_drawing(np.ascontiguousarray(drawing[:, :, 0]), long_side, (width, height))
@@ -82,14 +82,14 @@ def annotate_pose(
     """
     height, width = picture.shape[:2]
     poses = _load(Annotator.OPENPOSE, str(weights), device).detect_poses(picture)
-    return skeleton_from_shares(([_xy(point) for point in pose.body.keypoints] for pose in poses), (width, height))
+    return skeleton_from_fractions(([_xy(point) for point in pose.body.keypoints] for pose in poses), (width, height))
 
 
-def skeleton_from_shares(people: Iterable[list[tuple[float, float] | None]], canvas: Size) -> Skeleton:
-    """A skeleton from points given as shares, 0..1, of the canvas's width and height.
+def skeleton_from_fractions(people: Iterable[list[tuple[float, float] | None]], canvas: Size) -> Skeleton:
+    """Build a skeleton from points given as fractions, 0..1, of the canvas's width and height.
 
     Args:
-        people: OpenPose's 18 points for each person, None where one is not seen.
+        people: OpenPose's 18 points for each person, None for points that are not visible.
         canvas: (width, height) in pixels.
     """
     width, height = canvas
@@ -116,6 +116,6 @@ def _load(annotator: Annotator, weights: str, device: str) -> Any:
         return detector.from_pretrained(weights, local_files_only=is_local(weights)).to(device)
     except (OSError, HFValidationError) as error:
         raise missing_weights(f"the annotator {annotator}", weights, "use --structure canny") from error
-    except Exception as error:  # torch and controlnet-aux name no closed set of errors for damaged files
+    except Exception as error:  # torch and controlnet-aux document no closed set of errors for damaged files
         reason = " ".join(str(error).split())[:200]
         raise ModelFilesError(f"the {annotator} weights {weights} cannot be loaded: {reason}") from error

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from codec.layers import ColorMap, Size
 
-#: Pixels of canvas on a side of one colour cell, as T2I-Adapter's colour adapter has it.
+#: Side of a colour cell in pixels of canvas, as in T2I-Adapter's colour adapter.
 CELL = 64
 
 

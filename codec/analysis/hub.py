@@ -1,17 +1,17 @@
-"""Weights of models that analyse: from a local folder, from the hub's cache, or from the hub itself."""
+"""Weights of analysis models: in a local folder, in the hub's cache, or on the hub."""
 
 from pathlib import Path
 
 from layercast_common.errors import MissingModelError
 
-#: How long the hub may take to answer before only what is on this machine counts, in seconds.
+#: Timeout of the hub, in seconds; after it only local files are used.
 HUB_TIMEOUT = 10.0
 
 
 def is_local(weights: str) -> bool:
-    """Whether weights can only come from this machine: a folder, or an id that the hub does not answer for.
+    """Return whether weights can only be loaded from this machine: a folder, or an id that the hub does not confirm.
 
-    Without this question first, the loaders retry for minutes where there is no network.
+    Without this check the loaders retry for minutes if there is no network.
     """
     if Path(weights).is_dir():
         return True
@@ -19,18 +19,18 @@ def is_local(weights: str) -> bool:
 
     try:
         huggingface_hub.model_info(weights, timeout=HUB_TIMEOUT)
-    except Exception:  # the hub's client lets errors of whatever HTTP library it uses through
+    except Exception:  # the hub's client passes on errors of its HTTP library
         return True
     return False
 
 
 def missing_weights(what: str, weights: str, way_out: str) -> MissingModelError:
-    """The error for weights that are nowhere.
+    """Return the error for weights that cannot be found.
 
     Args:
-        what: whose weights.
-        weights: the folder or hub id that was asked for.
-        way_out: what else can be done.
+        what: the model, for the message.
+        weights: the requested folder or hub id.
+        way_out: the alternative, for the message.
     """
     if Path(weights).is_dir():
         return MissingModelError(f"the folder {weights} lacks files of {what}; name a complete one, or {way_out}")

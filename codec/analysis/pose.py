@@ -1,4 +1,4 @@
-"""Key points of people, from the JSON files that OpenPose and its relatives write -> skeleton."""
+"""JSON files of people's key points, from OpenPose and compatible programs -> skeleton."""
 
 import json
 import math
@@ -7,24 +7,24 @@ from pathlib import Path
 from codec.layers import SKELETON_POINTS, Size, Skeleton
 from layercast_common.errors import PictureError
 
-#: Size of a key point file that is read, in bytes (4 MiB).
+#: Largest key point file, in bytes (4 MiB).
 MAX_KEYPOINTS_SIZE = 4 << 20
 
-#: People of one picture that are kept, in the file's order: as many as the coder takes.
+#: Most people of one picture; the first ones in the file are kept. The coder has the same limit.
 MAX_PEOPLE = 63
 
-#: Where the 18 points of the body model stand among the 25 of OpenPose's newer one (BODY_25; 8 is the mid hip).
+#: Indices of the 18 points in OpenPose's newer model of 25 points (BODY_25; 8 is the mid hip).
 _FROM_BODY_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
 
-#: A key point: x and y in pixels, or None where it is not seen.
+#: A key point: x and y in pixels, or None if not visible.
 Point = tuple[float, float] | None
 
 
 def load_keypoints(path: Path | str, canvas: Size) -> Skeleton:
     """Read people's body points from an OpenPose JSON file, scaled to the canvas.
 
-    Points are taken as shares of the picture where all of them lie within 0..1, else as pixels: of `canvas_width` x
-    `canvas_height` where the file names these, as ControlNet's editors do, else of the canvas itself.
+    Points that all lie within 0..1 are fractions of the picture. Other points are pixels: of `canvas_width` x
+    `canvas_height` if the file has these fields, as ControlNet's editors write them, else of the canvas itself.
 
     Args:
         path: the file: {"people": [{"pose_keypoints_2d": [x, y, confidence, ...]}]}, 18 or 25 points a person, alone
@@ -32,7 +32,7 @@ def load_keypoints(path: Path | str, canvas: Size) -> Skeleton:
         canvas: (width, height) of the picture, in pixels.
 
     Raises:
-        PictureError: the file cannot be read, or holds no key points of that form.
+        PictureError: the file cannot be read, or has no key points of that form.
     """
     source = Path(path)
     document = _read(source)
@@ -40,7 +40,7 @@ def load_keypoints(path: Path | str, canvas: Size) -> Skeleton:
         document = document[0]
     people = document.get("people") if isinstance(document, dict) else None
     if not isinstance(document, dict) or not isinstance(people, list):
-        raise PictureError(f"{source} holds no OpenPose key points: there is no list of people in it")
+        raise PictureError(f"{source} has no OpenPose key points: it has no list of people")
     persons = tuple(_person(person, source) for person in people[:MAX_PEOPLE])
     seen = [point for person in persons for point in person if point is not None]
     if all(0 <= x <= 1 and 0 <= y <= 1 for x, y in seen):
@@ -78,7 +78,7 @@ def _person(person: object, source: Path) -> tuple[Point, ...]:
 
 
 def _point(values: list[object]) -> Point:
-    """One point, or None where it is not seen: no confidence, or nothing that is a number."""
+    """Return a point, or None if it has no confidence or is not numeric."""
     numbers = [float(value) for value in values if isinstance(value, int | float) and abs(value) < 1e6]
     if len(numbers) != 3 or not numbers[2] > 0 or not all(map(math.isfinite, numbers)):
         return None

@@ -1,1 +1,1 @@
-"""Prior <-> payload: one module for each format that a section's payload may have."""
+"""Priors <-> payloads: one module or folder for each payload format, and the entropy coder below them."""

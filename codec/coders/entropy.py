@@ -1,12 +1,12 @@
-"""The one entropy coder: binary arithmetic coding with mixed predictions, in integers only.
+"""The entropy coder: binary arithmetic coding with mixed predictions, in integers only.
 
-Probabilities are those of a one bit, 16-bit fixed point (1 to 65535). Predictions are mixed in the logistic domain,
+A probability is that of a one bit, in 16-bit fixed point (1 to 65535). Predictions are mixed in the logistic domain,
 where a value is ln(p / (1 - p)) in units of 1/256 (M. Mahoney, "Adaptive Weighing of Context Models for Lossless Data
 Compression", 2005). The coder is the carry-less range coder of the same author's lpaq, with a 32-bit window.
 
-One function serves both directions: `code_bit` takes the bit when writing and gives it when reading, so a model is
-written once and cannot differ between them. Bytes past the end of a payload read as zeros. When the payload is known to
-be cut, `UNSURE` tells whether any bit could have come out otherwise with the missing bytes: so it decodes to what came.
+`code_bit` both writes and reads a bit, so encoder and decoder share one model and cannot differ. Bytes past the end of
+a payload read as zeros. If the payload is known to be cut, `UNSURE` is set as soon as the missing bytes could change a
+bit; a decoder keeps what it has decoded before.
 """
 
 import hashlib
@@ -23,28 +23,28 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 
 
 def compiled(function: _Function) -> _Function:
-    """Compile a function to machine code at its first call, and keep the build beside its source."""
-    # Compiled functions take others into themselves. The compiler looks for changes in a function's own file alone, so
-    # that its name must tell of changes in the others'.
+    """Compile a function to machine code at its first call, and cache the build next to its source."""
+    # Compiled functions are inlined into their callers, but numba checks only the caller's own file for changes. A
+    # digest of all compiled files in the name invalidates the cache when any of them changes.
     function.__qualname__ = f"{function.__qualname__}-{_source_digest()}"
     return cast(_Function, numba.njit(cache=True)(function))
 
 
 @cache
 def _source_digest() -> str:
-    """A name for what stands in all files that have compiled functions."""
+    """Return a digest of all files that contain compiled functions."""
     sources = [path.read_bytes() for path in sorted(Path(__file__).parents[1].rglob("*.py"))]
     return hashlib.sha256(b"".join(source for source in sources if b"@compiled" in source)).hexdigest()[:8]
 
 
-#: Fields of a coder's state.
+#: Indices of the fields of a coder's state.
 LOW, HIGH, CODE, NEXT, READING, CUT, SLACK, UNSURE, FIELDS = range(9)
 
-#: Bound of logistic values: 11 nats, where a probability is down to one step of its 16 bits.
+#: Bound of logistic values: 11 nats, where a probability reaches the last step of its 16 bits.
 LOGISTIC_BOUND = 2815
 
-#: Most zeros at a payload's end that are left out. A reader that is further past the end than this, and the window of
-#: four bytes, reads no payload of ours.
+#: Most zero bytes that are omitted at the end of a payload. A reader that goes further past the end than this plus the
+#: window of four bytes does not read a valid payload.
 MAX_LEFT_OUT = 12
 
 _WINDOW = 0xFFFFFFFF
@@ -52,7 +52,7 @@ _WINDOW = 0xFFFFFFFF
 
 @cache
 def logistic_tables() -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Tables between logistic values and probabilities, made without floats so that they are the same everywhere.
+    """Return tables between logistic values and probabilities, computed without floats: identical on every machine.
 
     Returns:
         squash: int32, probability of the logistic value `index - LOGISTIC_BOUND`.
@@ -75,18 +75,18 @@ def logistic_tables() -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     return squash, np.concatenate([-likely[::-1], likely])
 
 
-#: What one bit is in costs.
+#: The cost of one bit.
 BIT = 256
 
 
 @cache
 def bit_costs() -> NDArray[np.int32]:
-    """What coding a bit takes whose probability is `16 * index`: (4097,) int32 of 1/256 bits, made without floats."""
-    chance = np.arange(4097, dtype=np.uint64) * 16
-    chance[0] = 1
-    whole = 16 - np.searchsorted(1 << np.arange(17, dtype=np.uint64), chance, side="right").astype(np.uint64) + 1
-    # The fraction of the logarithm comes bit by bit from squares of what is between one and two, 2**31 being one.
-    part = chance << (np.uint64(15) + whole)
+    """Return the cost of a bit of probability `16 * index`: (4097,) int32 in 1/256 bits, computed without floats."""
+    probability = np.arange(4097, dtype=np.uint64) * 16
+    probability[0] = 1
+    whole = 16 - np.searchsorted(1 << np.arange(17, dtype=np.uint64), probability, side="right").astype(np.uint64) + 1
+    # Squaring a value between one and two gives the fraction of its logarithm bit by bit; 2**31 is one.
+    part = probability << (np.uint64(15) + whole)
     fraction = np.zeros(4097, np.int32)
     for _ in range(8):
         part = part * part >> np.uint64(31)
@@ -97,14 +97,14 @@ def bit_costs() -> NDArray[np.int32]:
 
 
 def start_writing(bits: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """State and buffer of a coder that writes at most `bits` coded bits."""
+    """Return state and buffer of a coder that writes at most `bits` coded bits."""
     state = np.zeros(FIELDS, np.int64)
     state[HIGH] = _WINDOW
     return state, np.zeros(2 * bits + 8, np.uint8)
 
 
 def finish_writing(state: NDArray[np.int64], data: NDArray[np.uint8]) -> bytes:
-    """The payload: what was written, then the fewest bytes that fix the rest, less the zeros that reading adds."""
+    """Return the payload: the written bytes and the fewest bytes that fix the rest, without trailing zeros."""
     low, high = int(state[LOW]), int(state[HIGH])
     for count in range(5):
         rest = _WINDOW >> 8 * count
@@ -116,7 +116,7 @@ def finish_writing(state: NDArray[np.int64], data: NDArray[np.uint8]) -> bytes:
 
 
 def start_reading(payload: bytes, *, cut: bool) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """State and buffer of a coder that reads a payload, or (`cut`) the beginning of one."""
+    """Return state and buffer of a coder that reads a payload, or the beginning of one (`cut`)."""
     state = np.zeros(FIELDS, np.int64)
     state[HIGH] = _WINDOW
     state[READING] = 1
@@ -129,7 +129,7 @@ def start_reading(payload: bytes, *, cut: bool) -> tuple[NDArray[np.int64], NDAr
 
 @compiled
 def code_bit(state: NDArray[np.int64], data: NDArray[np.uint8], bit: int, probability: int) -> int:
-    """Write `bit`, or read one and ignore the argument; either way return it."""
+    """Write `bit`, or read a bit and ignore the argument. Return the bit."""
     low, high = state[LOW], state[HIGH]
     split = low + ((high - low) * probability >> 16)
     if state[READING]:
@@ -142,9 +142,9 @@ def code_bit(state: NDArray[np.int64], data: NDArray[np.uint8], bit: int, probab
         low = split + 1
     while (low ^ high) & 0xFF000000 == 0:
         if state[READING]:
-            came = state[NEXT] < data.size
-            state[CODE] = (state[CODE] & 0xFFFFFF) << 8 | (data[state[NEXT]] if came else 0)
-            state[SLACK] = (state[SLACK] & 0xFFFFFF) << 8 | (0 if came else state[CUT])
+            present = state[NEXT] < data.size
+            state[CODE] = (state[CODE] & 0xFFFFFF) << 8 | (data[state[NEXT]] if present else 0)
+            state[SLACK] = (state[SLACK] & 0xFFFFFF) << 8 | (0 if present else state[CUT])
         else:
             data[state[NEXT]] = low >> 24
         state[NEXT] += 1
@@ -157,7 +157,7 @@ def code_bit(state: NDArray[np.int64], data: NDArray[np.uint8], bit: int, probab
 
 @compiled
 def mix(weights: NDArray[np.int32], inputs: NDArray[np.int32], count: int) -> int:
-    """Logistic value of `count` predictions mixed by their weights (65536 is one)."""
+    """Return the logistic value of `count` predictions mixed by their weights (65536 is one)."""
     total = 0
     for index in range(count):
         total += int(weights[index]) * int(inputs[index])
@@ -169,11 +169,11 @@ def learn(weights: NDArray[np.int32], inputs: NDArray[np.int32], count: int, err
     """Move the weights down the gradient of the coding cost.
 
     Args:
-        weights: of the predictions that were mixed.
+        weights: weights of the mixed predictions, updated in place.
         inputs: the predictions.
-        count: how many there are.
-        error: 65536 or 0 for the bit that came, less the probability that was given to it being one.
-        rate: the speed of learning; 1 is slow, 20 fast.
+        count: number of predictions.
+        error: 65536 or 0 for the coded bit, minus the predicted probability of a one.
+        rate: learning rate; 1 is slow, 20 fast.
     """
     for index in range(count):
         weights[index] += (int(inputs[index]) * error * rate + 131072) >> 18

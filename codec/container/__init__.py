@@ -1,1 +1,1 @@
-"""The `.lcast` container: header, sections, and reading and writing them."""
+"""The .lcast container: header, sections, whole streams."""

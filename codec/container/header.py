@@ -1,21 +1,21 @@
-"""The header of a picture: what must be known before any layer can be drawn.
+"""The header of a stream: canvas, seed and model, which every layer needs.
 
 2 bytes      magic
 1 byte       version (high half), flags
 2 bytes      COMPACT: width / 64 - 1, height / 64 - 1 (5 bits each), model id (6 bits)
 or           width, height, model id as varints
 0, 1, 2, 4   seed, big-endian
-1 + n        the model's name, where its id is 0
+1 + n        the model's name, if its id is 0
 """
 
 from dataclasses import dataclass
 
 from layercast_common.errors import BitstreamError, TruncatedError, UsageError
 
-#: First bytes of every stream. The first of them cannot start a text in ASCII or UTF-8.
+#: First bytes of every stream. No ASCII or UTF-8 text starts with the first one.
 MAGIC = b"\xb1L"
 
-#: Version of the format. It changes whenever the same bytes would decode to something else.
+#: Version of the format. It changes when the same bytes would decode to something else.
 VERSION = 1
 
 #: Largest canvas: pixels a side, and pixels in all.
@@ -25,7 +25,7 @@ MAX_AREA = 1 << 24
 #: Longest name of a model, in bytes of UTF-8.
 MAX_MODEL = 200
 
-#: Models that travel as a number. A number never changes its meaning; those not listed are called "#number".
+#: Models that are sent as a number. A number never changes its meaning; unlisted numbers are named "#number".
 MODELS = {1: "mini", 2: "sd15", 3: "sd15-lcm", 4: "sd14", 5: "sd-turbo", 6: "sdxl", 7: "sdxl-turbo", 8: "sd21"}
 
 _COMPACT = 0x1
@@ -39,13 +39,13 @@ _MAX_MODEL_ID = 63
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a stream says before its layers.
+    """Canvas, seed and model of a stream.
 
     Attributes:
         width: of the canvas, in pixels.
         height: of the canvas, in pixels.
-        seed: of the noise that the picture is drawn from, 0 to 2**32 - 1.
-        model: name of the model that the picture is meant for.
+        seed: seed of the noise that rendering starts from, 0 to 2**32 - 1.
+        model: name of the model that the picture is encoded for.
     """
 
     width: int
@@ -63,7 +63,7 @@ class Header:
         try:
             length = len(self.model.encode())
         except UnicodeEncodeError as error:
-            raise UsageError("the model's name holds half a surrogate pair, which is no character") from error
+            raise UsageError("the model's name contains half a surrogate pair, which is not a character") from error
         if not 0 < length <= MAX_MODEL:
             raise UsageError(f"a model's name has 1 to {MAX_MODEL} bytes, not {length}")
 
@@ -73,7 +73,7 @@ class Header:
         return (self.width, self.height)
 
     def to_bytes(self) -> bytes:
-        """The header alone: 5 to 7 bytes in the common case."""
+        """Return the encoded header: 5 to 7 bytes in the common case."""
         compact = self.width % _UNIT == self.height % _UNIT == 0 and max(self.canvas) <= 32 * _UNIT
         seed_code = next(code for code, size in enumerate(_SEED_BYTES) if self.seed < 1 << 8 * size)
         number = _model_id(self.model)
@@ -92,10 +92,11 @@ class Header:
 
     @classmethod
     def parse(cls, data: bytes) -> "Header":
-        """Read a header that stands alone.
+        """Read a header without a stream.
 
         Raises:
-            BitstreamError: it is not one, or something follows it.
+            TruncatedError: the bytes stop within the header.
+            BitstreamError: the bytes are not a header, or more bytes follow it.
         """
         header, end = cls.read(data)
         if end != len(data):
@@ -104,11 +105,11 @@ class Header:
 
     @classmethod
     def read(cls, data: bytes) -> tuple["Header", int]:
-        """Read the header that `data` starts with; return it and where it ends.
+        """Read the header at the start of `data`; return it and the index at which it ends.
 
         Raises:
             TruncatedError: the bytes stop within the header.
-            BitstreamError: this is not a layercast stream, or one of a version that is not known.
+            BitstreamError: this is not a layercast stream, or one of an unknown version.
         """
         if not data:
             raise BitstreamError("this is not a layercast stream (it is empty)")
@@ -135,7 +136,7 @@ class Header:
 
 
 def _model_id(name: str) -> int:
-    """A model's number, or 0 if its name must travel."""
+    """Return the number of a model, or 0 if the name itself must be sent."""
     digits = name[1:]
     if name[:1] == "#" and digits.isascii() and digits.isdigit() and str(int(digits)) == digits:
         number = int(digits)
@@ -156,10 +157,10 @@ def _read_model(data: bytes, place: int, number: int) -> tuple[str, int]:
 
 
 def take(data: bytes, start: int, count: int) -> bytes:
-    """`count` bytes of `data` from `start`.
+    """Return `count` bytes of `data` from `start`.
 
     Raises:
-        TruncatedError: there are not so many.
+        TruncatedError: fewer bytes are left.
     """
     if start + count > len(data):
         raise TruncatedError(f"the stream stops after {len(data)} bytes, before its end")
@@ -167,7 +168,7 @@ def take(data: bytes, start: int, count: int) -> bytes:
 
 
 def write_varint(value: int) -> bytes:
-    """A number as LEB128: seven bits a byte, the lowest first, the top bit set on all but the last."""
+    """Encode a number as LEB128: seven bits a byte, the lowest first, the top bit set on all but the last."""
     result = bytearray()
     while value > 127:
         result.append(value & 127 | 128)
@@ -177,11 +178,11 @@ def write_varint(value: int) -> bytes:
 
 
 def read_varint(data: bytes, start: int) -> tuple[int, int]:
-    """Read a LEB128 number of at most three bytes; return it and where it ends.
+    """Read a LEB128 number of at most three bytes; return it and the index at which it ends.
 
     Raises:
         TruncatedError: the bytes stop within it.
-        BitstreamError: it is longer.
+        BitstreamError: the number is longer than three bytes.
     """
     value = 0
     for index in range(3):

@@ -1,12 +1,12 @@
-"""Edits on the layers of a stream, without rendering: a stream in, a new stream out.
+"""Edit the layers of a stream without rendering; every function returns a new stream.
 
     stream = substitute_prompt(stream, "red fox", "grey wolf")
     stream = replace_texture(stream, "dusk.jpg")
     stream = erase(stream, [Rectangle(300, 40, 120, 200)])
 
-Layers that an edit does not touch keep their very bytes. These are the manipulations of the layered picture in "Stable
-Diffusion is a Natural Cross-Modal Decoder for Layered AI-generated Image Compression" (arXiv 2412.12982): of structure,
-of texture, and of both to erase an object.
+Layers that an edit does not change keep their bytes. The edits follow "Stable Diffusion is a Natural Cross-Modal
+Decoder for Layered AI-generated Image Compression" (arXiv 2412.12982): edits of structure, of texture, and of both to
+erase an object.
 """
 
 from codec.editing.erasing import erase

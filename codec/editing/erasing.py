@@ -1,4 +1,4 @@
-"""Taking an object out: its lines vanish, and the colours around it close over it."""
+"""Erase an object: remove its lines, and fill its area with the surrounding colours."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,29 +7,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.container.bitstream import Bitstream, Section
-from codec.editing.regions import Region, shares_inside
+from codec.editing.regions import Region, coverage
 from codec.editing.sections import check_complete, recode_colors, recode_structure, replace_layer, sections_like
 from codec.layers import EdgeMap, Layer, Priors, Skeleton
 from layercast_common.errors import UsageError
 
-#: Sweeps of the relaxation for each cell on the grid's long side; a few suffice, as it is over-relaxed.
+#: Relaxation sweeps for each cell on the grid's long side; over-relaxation needs only a few.
 SWEEPS_PER_CELL = 6
 
 
 def erase(stream: Bitstream, regions: Sequence[Region]) -> Bitstream:
-    """The stream without what lies in the regions.
+    """Return the stream without the content of the regions.
 
-    Every line cell that a region touches is emptied, and joints of people inside are forgotten. A colour cell takes the
-    mean of its neighbours in the measure in which regions cover it, so that those inside become a smooth blend of the
-    surroundings (Laplace's equation). The prompt stays: what it still names may come back.
+    Every line cell that a region touches is cleared, and so are joints of people inside. Colour cells become a smooth
+    blend of their surroundings (Laplace's equation) in proportion to their coverage by the regions. The prompt is
+    unchanged: an object that it names may reappear.
 
     Args:
         stream: the stream.
         regions: one or more parts of the canvas.
 
     Raises:
-        UsageError: no region, one that leaves the canvas, or a stream with neither lines nor colours, or one with bytes
-            missing.
+        UsageError: there is no region, a region leaves the canvas, the stream has neither lines nor colours, or bytes
+            of the stream are missing.
+        BitstreamError: the stream does not decode.
     """
     check_complete(stream)
     if not regions:
@@ -47,23 +48,23 @@ def _erase_structure(stream: Bitstream, priors: Priors, inside: NDArray[np.bool_
     for prior in (priors.structure, priors.skeleton):
         if prior is None:
             continue
-        left = _without(prior, inside)
-        changed |= left != prior
-        sections += sections_like(stream, prior) if left == prior else recode_structure(left, stream)
+        remaining = _clear(prior, inside)
+        changed |= remaining != prior
+        sections += sections_like(stream, prior) if remaining == prior else recode_structure(remaining, stream)
     return replace_layer(stream, Layer.STRUCTURE, sections) if changed else stream
 
 
-def _without(prior: EdgeMap | Skeleton, inside: NDArray[np.bool_]) -> EdgeMap | Skeleton:
+def _clear(prior: EdgeMap | Skeleton, inside: NDArray[np.bool_]) -> EdgeMap | Skeleton:
     if isinstance(prior, EdgeMap):
-        return replace(prior, grid=prior.grid & (shares_inside(inside, prior.grid.shape) == 0))
+        return replace(prior, grid=prior.grid & (coverage(inside, prior.grid.shape) == 0))
     people = [
-        tuple(None if point is not None and _hits(point, inside) else point for point in person)
+        tuple(None if point is not None and _is_inside(point, inside) else point for point in person)
         for person in prior.people
     ]
     return replace(prior, people=tuple(person for person in people if any(point is not None for point in person)))
 
 
-def _hits(point: tuple[float, float], inside: NDArray[np.bool_]) -> bool:
+def _is_inside(point: tuple[float, float], inside: NDArray[np.bool_]) -> bool:
     height, width = inside.shape
     return bool(inside[min(max(int(point[1]), 0), height - 1), min(max(int(point[0]), 0), width - 1)])
 
@@ -72,18 +73,21 @@ def _erase_colors(stream: Bitstream, priors: Priors, inside: NDArray[np.bool_]) 
     if priors.texture is None:
         return stream
     colors = priors.texture.colors
-    filled = close_over(colors, shares_inside(inside, colors.shape[:2]))
+    filled = inpaint(colors, coverage(inside, colors.shape[:2]))
     if np.array_equal(filled, colors):
         return stream
     return replace_layer(stream, Layer.TEXTURE, recode_colors(stream, replace(priors.texture, colors=filled)))
 
 
-def close_over(colors: NDArray[np.uint8], covered: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Colours with each cell u = (1 - c) old + c (mean of its neighbours), where c is how far it is covered.
+def inpaint(colors: NDArray[np.uint8], covered: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Fill covered cells from their neighbours: each cell u = (1 - c) old + c (mean of its neighbours).
 
     Args:
         colors: (rows, columns, 3) uint8 RGB.
-        covered: (rows, columns), 0..1.
+        covered: the coverage c: (rows, columns), 0..1.
+
+    Returns:
+        (rows, columns, 3) uint8 RGB.
     """
     if covered.min() == 1:
         mean = np.rint(colors.mean(axis=(0, 1))).astype(np.uint8)
@@ -92,19 +96,19 @@ def close_over(colors: NDArray[np.uint8], covered: NDArray[np.float64]) -> NDArr
     padded = np.zeros((colors.shape[0] + 2, colors.shape[1] + 2, 3))
     result = padded[1:-1, 1:-1]
     result[:] = old * (1 - share) + np.average(old, axis=(0, 1), weights=1 - covered) * share
-    neighbours = _neighbours(np.pad(np.ones(colors.shape[:2]), 1)[..., None])
+    neighbours = _sum_neighbours(np.pad(np.ones(colors.shape[:2]), 1)[..., None])
     longest = max(colors.shape[:2])
-    # Successive over-relaxation on a chequerboard, with the factor that is best for a square (D. M. Young, 1954).
+    # Successive over-relaxation on a chequerboard, with the optimal factor for a square (D. M. Young, 1954).
     factor = 2 / (1 + np.sin(np.pi / (longest + 1)))
     light = np.indices(colors.shape[:2]).sum(axis=0) % 2 == 0
     for _ in range(SWEEPS_PER_CELL * longest):
         for half in (light, ~light):
-            wanted = old * (1 - share) + share * _neighbours(padded) / neighbours
+            wanted = old * (1 - share) + share * _sum_neighbours(padded) / neighbours
             step = factor * (wanted - result) * (share > 0)
             result[half] += step[half]
     return np.clip(np.rint(result), 0, 255).astype(np.uint8)
 
 
-def _neighbours(padded: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The sum of each cell's four neighbours."""
+def _sum_neighbours(padded: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sum of each cell's four neighbours."""
     return padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]

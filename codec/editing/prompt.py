@@ -1,4 +1,4 @@
-"""Edits of the words."""
+"""Edits of the prompt."""
 
 import re
 
@@ -9,14 +9,15 @@ from layercast_common.errors import UsageError
 
 
 def replace_prompt(stream: Bitstream, text: str) -> Bitstream:
-    """The stream with another prompt.
+    """Return the stream with another prompt.
 
     Args:
         stream: the stream.
-        text: all of the new prompt.
+        text: the whole new prompt.
 
     Raises:
-        UsageError: the text is too long or holds half a character, or bytes of the stream are missing.
+        UsageError: the text is too long or contains half a surrogate pair, or bytes of the stream are missing.
+        BitstreamError: the stream does not decode.
     """
     from codec.coders.text.payload import encode_text
 
@@ -27,23 +28,24 @@ def replace_prompt(stream: Bitstream, text: str) -> Bitstream:
 
 
 def substitute_prompt(stream: Bitstream, old: str, new: str) -> Bitstream:
-    """The stream with a phrase of its prompt exchanged for another, wherever it stands.
+    """Return the stream with all occurrences of a phrase in its prompt replaced.
 
-    Whole words are looked for first, then the phrase within words (as scripts without spaces need). Upper and lower
-    case do not matter.
+    Whole words match first; if none do, the phrase matches inside words (for scripts without spaces). Matching ignores
+    case.
 
     Args:
         stream: the stream.
         old: the phrase.
-        new: what to put there; nothing takes the phrase out.
+        new: the replacement; an empty text removes the phrase.
 
     Raises:
-        UsageError: no such phrase, or as `replace_prompt`.
+        UsageError: the prompt does not contain the phrase; and as `replace_prompt`.
+        BitstreamError: the stream does not decode.
     """
     check_complete(stream)
     prompt = _prompt(stream)
     if prompt is None:
-        raise UsageError("the stream has no prompt to substitute in; give a whole one")
+        raise UsageError("the stream has no prompt to substitute in; set a whole prompt")
     if not old.strip():
         raise UsageError("the phrase to substitute is empty")
     escaped = re.escape(old)
@@ -51,7 +53,7 @@ def substitute_prompt(stream: Bitstream, old: str, new: str) -> Bitstream:
         changed, count = re.subn(pattern, lambda _: new, prompt, flags=re.IGNORECASE)
         if count:
             return replace_prompt(stream, changed if new.strip() else _tidy(changed))
-    raise UsageError(f"the prompt does not say {old!r}; it says {prompt!r}")
+    raise UsageError(f"the prompt does not contain {old!r}; it is {prompt!r}")
 
 
 def _prompt(stream: Bitstream) -> str | None:
@@ -60,6 +62,6 @@ def _prompt(stream: Bitstream) -> str | None:
 
 
 def _tidy(text: str) -> str:
-    """Close the gap that a phrase left: no two spaces, no clause without words."""
+    """Close the gap of a removed phrase: no double spaces, no empty clauses."""
     text = re.sub(r"\s+(?=[,.;])", "", re.sub(r"[ \t]{2,}", " ", text))
     return re.sub(r"([,;])(?:\s*[,;])+", r"\1", text).strip(" ,;")

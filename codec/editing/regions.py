@@ -1,4 +1,4 @@
-"""Parts of a picture: rectangles, and masks of any shape."""
+"""Regions of a picture: rectangles, and masks of any shape."""
 
 import re
 from dataclasses import dataclass
@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from codec.image_io import PictureSource, fit_to_canvas, load_picture
+from codec.canvas import fit_to_canvas
+from codec.image_io import PictureSource, load_picture
 from codec.layers import Size
 from layercast_common.errors import UsageError
 
-#: A mask picture's pixels from this on count, of 255.
+#: Smallest value of a mask picture that counts as inside, of 255.
 MASK_THRESHOLD = 128
 
 
@@ -30,10 +31,10 @@ class Rectangle:
         return f"{self.x},{self.y},{self.width},{self.height}"
 
     def pixels(self, canvas: Size) -> NDArray[np.bool_]:
-        """(H, W) bool at canvas size, true inside.
+        """Return the region as (H, W) bool at canvas size, true inside.
 
         Raises:
-            UsageError: it is empty, or leaves the canvas.
+            UsageError: the rectangle is empty, or leaves the canvas.
         """
         right, bottom = self.x + self.width, self.y + self.height
         if self.width < 1 or self.height < 1:
@@ -52,10 +53,10 @@ class Mask:
     inside: NDArray[np.bool_]
 
     def pixels(self, canvas: Size) -> NDArray[np.bool_]:
-        """(H, W) bool at canvas size, true inside.
+        """Return the region as (H, W) bool at canvas size, true inside.
 
         Raises:
-            UsageError: it has another size, another type, or nothing inside.
+            UsageError: the mask has another size or type, or is empty.
         """
         if self.inside.dtype != np.bool_ or self.inside.shape != canvas[::-1]:
             found = f"{self.inside.dtype} {self.inside.shape}"
@@ -70,10 +71,10 @@ Region = Rectangle | Mask
 
 
 def parse_rectangle(text: str) -> Rectangle:
-    """Read "X,Y,WIDTH,HEIGHT".
+    """Parse "X,Y,WIDTH,HEIGHT".
 
     Raises:
-        UsageError: it is not of that form.
+        UsageError: the text is not of that form.
     """
     match = re.fullmatch(r"\s*([0-9]{1,6})\s*,\s*([0-9]{1,6})\s*,\s*([0-9]{1,6})\s*,\s*([0-9]{1,6})\s*", text)
     if match is None:
@@ -82,27 +83,27 @@ def parse_rectangle(text: str) -> Rectangle:
 
 
 def load_mask(source: PictureSource, canvas: Size) -> Mask:
-    """Read a mask picture, white inside and black outside.
+    """Load a mask picture, white inside and black outside.
 
     Args:
-        source: a file, a PIL image, or an array; cropped and scaled to the canvas just as pictures are.
+        source: a file, a PIL image, or an array; cropped and scaled to the canvas in the same way as pictures.
         canvas: (width, height), in pixels.
 
     Raises:
-        PictureError: it is not a picture that can be read.
-        UsageError: nothing of it is white.
+        PictureError: the file cannot be read or is not a picture.
+        UsageError: the mask has no white pixels.
     """
     image = load_picture(source, ground=(0, 0, 0)).image
     gray = np.asarray(Image.fromarray(fit_to_canvas(image, canvas)).convert("L"))
     inside = gray >= MASK_THRESHOLD
     if not inside.any():
         name = source if isinstance(source, str | Path) else "the mask"
-        raise UsageError(f"{name}: nothing is white, and white is what a mask means")
+        raise UsageError(f"{name}: the mask has no white pixels; white marks the inside")
     return Mask(inside)
 
 
-def shares_inside(inside: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """How much of each cell of a grid lies inside, 0..1, and never 0 where the least part of it does.
+def coverage(inside: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return the share of each cell of a grid that lies inside, 0..1; above 0 if any part of the cell does.
 
     Args:
         inside: (H, W) bool.
@@ -115,6 +116,6 @@ def shares_inside(inside: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[
 
 
 def _bounds(pixels: int, cells: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The first pixel that each cell touches, and the one after the last."""
+    """Return the first pixel that each cell touches, and the one after its last."""
     borders = np.arange(cells + 1) * pixels
     return borders[:-1] // cells, -(-borders[1:] // cells)

@@ -1,4 +1,4 @@
-"""A stream with other sections: what an edit puts back, and what it must leave out."""
+"""Replace sections of a stream, and drop those that an edit invalidates."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -8,7 +8,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from codec.container.bitstream import LAYER_OF, Bitstream, Coder, Section
+from codec.container.bitstream import Bitstream, Coder, Section
 from codec.layers import ColorMap, EdgeMap, Layer, Skeleton
 from layercast_common.errors import BitstreamError, UsageError
 
@@ -16,38 +16,38 @@ _DRAWN_LAYERS = (Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE)
 
 
 def replace_layer(stream: Bitstream, layer: Layer, sections: Sequence[Section]) -> Bitstream:
-    """The stream with these sections in place of all that it has of the layer.
+    """Return the stream with all sections of a layer replaced.
 
-    They take the places of sections of the same coder, one by one. Sections that were made for the picture as it was,
-    those of the detail layer and of layers or coders not known to this version, are left out, and the notes say so.
+    New sections take the places of old ones of the same coder, one by one. Sections that depend on the picture before
+    the edit (those of the detail layer, and of unknown layers or coders) are left out, and the notes say so.
 
     Raises:
         UsageError: bytes of the stream are missing.
     """
     check_complete(stream)
-    waiting = {coder: [section for section in sections if section.coder == coder] for coder in Coder}
-    to_come = Counter(section.coder for section in stream.sections if section.layer == layer)
+    pending = {coder: [section for section in sections if section.coder == coder] for coder in Coder}
+    remaining = Counter(section.coder for section in stream.sections if section.layer == layer)
     result: list[Section] = []
     place = None
     for section in stream.sections:
         if section.layer == layer:
             place = len(result) if place is None else place
-            to_come[section.coder] -= 1
-            queue = waiting.get(Coder(section.coder), []) if is_known(section) else []
-            taken = queue[:1] if to_come[section.coder] else queue[:]
+            remaining[section.coder] -= 1
+            queue = pending.get(Coder(section.coder), []) if section.decodable else []
+            taken = queue[:1] if remaining[section.coder] else queue[:]
             result += taken
             del queue[: len(taken)]
         elif section.layer in _DRAWN_LAYERS:
             result.append(section)
     if place is None:
         place = next((index for index, section in enumerate(result) if section.layer > layer), len(result))
-    result[place:place] = [section for queue in waiting.values() for section in queue]
-    lost = [section for section in stream.sections if _depends(section, layer)]
-    return replace(stream, sections=tuple(result), notes=stream.notes + _notes(lost))
+    result[place:place] = [section for queue in pending.values() for section in queue]
+    dropped = [section for section in stream.sections if _depends_on(section, layer)]
+    return replace(stream, sections=tuple(result), notes=stream.notes + _notes(dropped))
 
 
 def replace_seed(stream: Bitstream, seed: int) -> Bitstream:
-    """The stream to be drawn from other noise: another picture of the same layers.
+    """Return the stream with another seed: it renders as another picture of the same layers.
 
     Args:
         stream: the stream.
@@ -61,32 +61,27 @@ def replace_seed(stream: Bitstream, seed: int) -> Bitstream:
     if header == stream.header:
         return stream
     kept = tuple(section for section in stream.sections if section.layer in _DRAWN_LAYERS)
-    lost = [section for section in stream.sections if section.layer not in _DRAWN_LAYERS]
-    return replace(stream, header=header, sections=kept, notes=stream.notes + _notes(lost))
+    dropped = [section for section in stream.sections if section.layer not in _DRAWN_LAYERS]
+    return replace(stream, header=header, sections=kept, notes=stream.notes + _notes(dropped))
 
 
 def check_complete(stream: Bitstream) -> None:
-    """See that nothing of a stream is missing.
+    """Check that a stream is complete.
 
     Raises:
-        UsageError: something is.
+        UsageError: bytes of the stream are missing.
     """
     if not stream.complete:
         raise UsageError("the stream was cut short, and only a whole one can be edited")
 
 
-def is_known(section: Section) -> bool:
-    """Whether this version decodes the section."""
-    return isinstance(section.coder, Coder) and LAYER_OF[section.coder] == section.layer
-
-
 def sections_like(stream: Bitstream, prior: EdgeMap | Skeleton) -> list[Section]:
-    """The sections that tell a prior of this kind."""
+    """Return the sections that encode a prior of this kind."""
     return _sections_of(stream, Coder.EDGES if isinstance(prior, EdgeMap) else Coder.SKELETON)
 
 
 def recode_structure(prior: EdgeMap | Skeleton, like: Bitstream) -> list[Section]:
-    """Lines on their own grid, or people; lines first on as many coarser grids as another stream has them on."""
+    """Encode lines on their own grid, or people. Lines get as many coarser grids as in the stream `like`."""
     from codec.coders.edges.payload import decode_edges, encode_edges, halve
     from codec.coders.skeleton import encode_skeleton
 
@@ -103,11 +98,11 @@ def recode_structure(prior: EdgeMap | Skeleton, like: Bitstream) -> list[Section
 
 
 def recode_colors(stream: Bitstream, colors: ColorMap) -> list[Section]:
-    """A colour map in the steps that the stream's own colours have, and first on as many coarser grids as they are."""
+    """Encode a colour map with the step size, and as many coarser grids, as the stream's own colours."""
     from codec.coders.colors.payload import STEP, decode_colors, encode_colors
 
     own = _sections_of(stream, Coder.COLORS)
-    # Of several the first: those that refine it do not decode alone, and have the same step.
+    # The first section decodes alone; those that refine it have the same step.
     step = decode_colors(own[0].payload, colors.canvas).step if own else STEP
     maps = [colors]
     for _ in range(_refinements(own, lambda payload: decode_colors(payload, colors.canvas))):
@@ -122,11 +117,11 @@ def recode_colors(stream: Bitstream, colors: ColorMap) -> list[Section]:
 
 
 def _sections_of(stream: Bitstream, coder: Coder) -> list[Section]:
-    return [section for section in stream.sections if section.coder == coder and is_known(section)]
+    return [section for section in stream.sections if section.coder == coder and section.decodable]
 
 
 def _refinements(sections: Sequence[Section], decode: Callable[[bytes], object]) -> int:
-    """How many sections double the grid of the one before; none, if not all after the first do."""
+    """Return how many sections double the grid of the one before; 0 unless all after the first do."""
     for section in sections[1:]:
         with suppress(BitstreamError):
             decode(section.payload)
@@ -135,19 +130,19 @@ def _refinements(sections: Sequence[Section], decode: Callable[[bytes], object])
 
 
 def _average_four(colors: ColorMap) -> ColorMap:
-    """The map on a grid half as fine."""
+    """Average the map to a grid half as fine."""
     rows, columns = colors.colors.shape[:2]
     size = (-(-columns // 2), -(-rows // 2))
     return replace(colors, colors=np.asarray(cv2.resize(colors.colors, size, interpolation=cv2.INTER_AREA), np.uint8))
 
 
-def _depends(section: Section, touched: Layer) -> bool:
-    return not is_known(section) if section.layer == touched else section.layer not in _DRAWN_LAYERS
+def _depends_on(section: Section, touched: Layer) -> bool:
+    return not section.decodable if section.layer == touched else section.layer not in _DRAWN_LAYERS
 
 
-def _notes(lost: Iterable[Section]) -> tuple[str, ...]:
-    """What was left out, in a line for each layer."""
-    names = [section.layer.name.lower() if isinstance(section.layer, Layer) else section.layer for section in lost]
+def _notes(dropped: Iterable[Section]) -> tuple[str, ...]:
+    """Return a note for each layer of which sections were left out."""
+    names = [section.layer.name.lower() if isinstance(section.layer, Layer) else section.layer for section in dropped]
     return tuple(
         f"{names.count(name)} section(s) of layer {name} were left out: they were made for the picture before the edit"
         for name in dict.fromkeys(names)

@@ -1,1 +1,1 @@
-"""Picture -> layers -> stream, within a budget of bytes."""
+"""Pictures -> layers -> streams, within a byte budget."""

@@ -1,8 +1,7 @@
-"""How many bytes a picture may take, and which words and colours are worth theirs.
+"""The byte budget of a stream, and its split between prompt, colours and lines.
 
-Words come first, whole or shortened. Of the rest, colours take what they are worth more for than lines: how well lines
-agree by their bytes, and how far off colours are by theirs, are curves measured on the training pictures
-(`training.tables.budget`).
+The prompt comes first, whole or shortened. Colours and lines share the rest: two curves, measured on the training
+pictures by `training.tables.budget`, give the agreement of lines and the error of colours by their size.
 """
 
 import re
@@ -11,21 +10,22 @@ from dataclasses import dataclass
 from functools import cache
 
 from codec.coders.tables import load_table
-from codec.container.bitstream import Coder, Section
-from codec.encoder.rate_control import most
+from codec.container.sections import Coder, Section
+from codec.encoder.options import EncodeOptions
+from codec.encoder.rate_control import count_fitting
 from codec.layers import Layer, Semantic, Size
 from layercast_common.errors import BudgetError, UsageError
 
-#: Bits per pixel of canvas that a picture may take unless told otherwise: 655 bytes at 512x512.
+#: Default budget, in bits per pixel of canvas: 655 bytes at 512x512.
 DEFAULT_BPP = 0.02
 
-#: Share of a budget that words may take before a long prompt is shortened.
+#: Largest share of the budget for the prompt; a longer prompt is shortened.
 TEXT_SHARE = 0.4
 
-#: What a CIEDE2000 of 1 is worth in agreement of lines (F1), both in 1/10000: a judgement, not a measurement.
+#: Agreement of lines (F1) that equals a CIEDE2000 of 1 in value, both in 1/10000: a judgement, not a measurement.
 DIFFERENCE_WORTH = 100
 
-#: Grids of colours: pixels of canvas on the side of a cell.
+#: Colour grids to choose from: side of a cell, in pixels of canvas.
 COLOR_CELLS = (128, 64, 32)
 
 _CLAUSE_END = re.compile(r"\s*[,;.:!?|()\[\]\n。、，；：！？]+\s*")
@@ -34,10 +34,10 @@ _WORD_END = re.compile(r"\s+")
 
 @dataclass(frozen=True, slots=True)
 class ColorChoice:
-    """A grid of colours in steps of one size.
+    """A colour grid and its step size.
 
     Attributes:
-        cell: pixels of canvas on the side of a cell.
+        cell: side of a cell, in pixels of canvas.
         step: index of `codec.coders.colors.model.TENTHS`.
     """
 
@@ -45,45 +45,46 @@ class ColorChoice:
     step: int
 
 
-def budget_of(canvas: Size, budget: int | None, bpp: float | None) -> int:
-    """Bytes that a picture may take.
+def byte_budget(canvas: Size, options: EncodeOptions) -> int:
+    """Return the size limit of a stream, in bytes.
 
     Args:
         canvas: (width, height), in pixels.
-        budget: bytes, if they are given.
-        bpp: bits per pixel of canvas, if they are given instead.
+        options: `budget`, else `bpp`, else `DEFAULT_BPP` apply.
 
     Raises:
-        UsageError: both are given, or one of them is not positive.
+        UsageError: the bits per pixel do not give a single byte.
     """
-    if budget is not None and bpp is not None:
-        raise UsageError("give a budget in bytes or in bits per pixel, not both")
-    if budget is None:
-        pixels = canvas[0] * canvas[1]
-        budget = int((DEFAULT_BPP if bpp is None else bpp) * pixels / 8)
+    if options.budget is not None:
+        return options.budget
+    budget = int((DEFAULT_BPP if options.bpp is None else options.bpp) * canvas[0] * canvas[1] / 8)
     if budget <= 0:
         raise UsageError(f"a budget is a positive number of bytes, not {budget}")
     return budget
 
 
-def fit_text(prompt: str, budget: int, empty: int) -> tuple[Section, tuple[str, ...]]:
-    """The words, shortened where they would take too much, and notes that say so.
+def fit_text(prompt: str, budget: int, frame_size: int) -> tuple[Section, tuple[str, ...]]:
+    """Encode the prompt, shortened if it would take more than its share of the budget.
 
     Args:
-        prompt: the words.
-        budget: bytes of the stream.
-        empty: bytes of a stream without sections.
+        prompt: the text.
+        budget: size limit of the stream, in bytes.
+        frame_size: size of a stream without sections, in bytes.
+
+    Returns:
+        The section, and a note if the prompt was shortened.
 
     Raises:
         BudgetError: not even the first word fits.
+        UsageError: the prompt is too long or contains half a surrogate pair.
     """
     whole = _text_section(prompt)
-    share = min(int(budget * TEXT_SHARE), budget - empty)
-    if len(whole.to_bytes()) <= share:
+    limit = min(int(budget * TEXT_SHARE), budget - frame_size)
+    if len(whole.to_bytes()) <= limit:
         return whole, ()
-    shorter = _shorten(prompt, lambda start: len(_text_section(start).to_bytes()) <= share)
+    shorter = _shorten(prompt, lambda start: len(_text_section(start).to_bytes()) <= limit)
     if shorter is None:
-        raise BudgetError(budget, empty + len(whole.to_bytes()), "the header and the prompt")
+        raise BudgetError(budget, frame_size + len(whole.to_bytes()), "the header and the prompt")
     note = f"the prompt was shortened from {len(prompt)} to {len(shorter)} characters to fit the budget"
     return _text_section(shorter), (note,)
 
@@ -95,31 +96,31 @@ def _text_section(prompt: str) -> Section:
 
 
 def _shorten(prompt: str, fits: Callable[[str], bool]) -> str | None:
-    """The longest beginning of a prompt that fits: whole clauses if one does, else whole words, else None."""
+    """Return the longest beginning that fits: whole clauses if possible, else whole words, else None."""
     for border in (_CLAUSE_END, _WORD_END):
         ends = [match.start() for match in border.finditer(prompt) if match.start()]
-        count = most(len(ends), lambda index, ends=ends: fits(prompt[: ends[index]]))  # type: ignore[misc]
+        count = count_fitting([prompt[:end] for end in ends], fits)
         if count:
             return prompt[: ends[count - 1]]
     return None
 
 
-def rank_colors(canvas: Size, room: int, line_size: int) -> list[ColorChoice]:
-    """Colours by what they, and lines in the bytes that they leave, are worth together, the best first.
+def rank_colors(canvas: Size, limit: int, line_size: int) -> list[ColorChoice]:
+    """Rank colour grids by the joint value of the colours and of lines in the remaining bytes, the best first.
 
     Args:
         canvas: (width, height), in pixels.
-        room: bytes for lines and colours.
-        line_size: bytes that the picture's lines take on a grid of `rate_control.FIRST_SIDE`; 0 without lines.
+        limit: bytes for lines and colours together.
+        line_size: size of the picture's lines on a grid of `rate_control.FIRST_SIDE`, in bytes; 0 without lines.
 
     Returns:
-        Those that are worth more than none.
+        The choices that are better than no colours.
     """
     table = load_table("budget")
     values = []
     for cell, step, size, difference in table["colors"].tolist():
         cells = max(1, round(canvas[0] / cell)) * max(1, round(canvas[1] / cell)) if cell else 0
-        left = room - (size * cells + 500) // 1000
+        left = limit - (size * cells + 500) // 1000
         agreement = _agreement(left * 1000 // line_size) if line_size else 0
         if left >= 0:
             values.append((agreement - difference * DIFFERENCE_WORTH // 100, cell, step))
@@ -129,15 +130,15 @@ def rank_colors(canvas: Size, room: int, line_size: int) -> list[ColorChoice]:
 
 
 @cache
-def _lines() -> tuple[tuple[int, int], ...]:
-    """(size, agreement) along the curve of lines, sizes in 1/1000 of that at `rate_control.FIRST_SIDE`."""
+def _line_curve() -> tuple[tuple[int, int], ...]:
+    """Return (size, agreement) along the curve of lines, sizes in 1/1000 of that at `rate_control.FIRST_SIDE`."""
     return tuple((size, agreement) for size, agreement in load_table("budget")["lines"].tolist())
 
 
 def _agreement(size: int) -> int:
-    """How well lines of a relative size agree, in 1/10000."""
+    """Return the agreement of lines of a relative size, in 1/10000."""
     before = (0, 0)
-    for point in _lines():
+    for point in _line_curve():
         if size < point[0]:
             return before[1] + (point[1] - before[1]) * (size - before[0]) // (point[0] - before[0])
         before = point

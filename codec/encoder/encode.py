@@ -1,6 +1,5 @@
-"""Picture and prompt -> stream, within a budget."""
+"""Pixels, prompt and structure -> stream, within a byte budget."""
 
-import enum
 from dataclasses import replace
 from itertools import zip_longest
 from typing import Literal
@@ -9,113 +8,93 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.container.bitstream import Bitstream, Coder, Header, Section
-from codec.encoder.budget import budget_of, fit_text, rank_colors
-from codec.encoder.rate_control import Lines, color_sections, size_of
+from codec.encoder.budget import byte_budget, fit_text, rank_colors
+from codec.encoder.options import EncodeOptions, Order
+from codec.encoder.rate_control import LineFitter, color_sections, size_of
 from codec.layers import EdgeMap, Layer, Skeleton
 from codec.structure.contours import find_contours, trace
 from layercast_common.errors import BitstreamError, UsageError
 
-#: What a caller may say of a picture's lines: find them, these, or none.
+#: The lines of a picture: find contours with Canny, use this edge map, or send no lines.
 Structure = EdgeMap | Literal["canny"] | None
 
-#: Budgets below this give streams that every reader takes the time to decode, in bytes; of others it is seen.
-ALWAYS_READ = 2000
-
-
-class Order(enum.StrEnum):
-    """Which layers come first after the words."""
-
-    PAPER = "paper"
-    CHEAPEST = "cheapest"
-
-
-def order_named(name: str) -> Order:
-    """The order of that name.
-
-    Raises:
-        UsageError: there is none.
-    """
-    try:
-        return Order(name)
-    except ValueError as error:
-        raise UsageError(f"no order of layers is called {name!r}; there are {', '.join(Order)}") from error
+#: Every stream below this size, in bytes, stays within the decoder's work limit. Larger ones are checked.
+ALWAYS_DECODABLE = 2000
 
 
 def encode(
     picture: NDArray[np.uint8],
     prompt: str,
+    options: EncodeOptions | None = None,
     *,
     structure: Structure = "canny",
-    budget: int | None = None,
-    bpp: float | None = None,
-    seed: int = 0,
-    model: str = "mini",
     skeleton: Skeleton | None = None,
-    order: Order = Order.PAPER,
-    nested: bool = False,
 ) -> Bitstream:
-    """Turn a picture and what is said of it into a stream of at most `budget` bytes.
+    """Encode pixels, a prompt and structure as a stream within the byte budget.
 
-    Words come first; a prompt that would take too much is shortened to whole clauses, and the stream's notes say so.
-    People come next. The rest is shared between colours and lines by what more of each is worth.
+    The prompt comes first. If it would take too much it is shortened to whole clauses, and the stream's notes say so.
+    People come next. Colours and lines share the rest by their value per byte.
 
     Args:
         picture: (H, W, 3) uint8 RGB at canvas size.
         prompt: what the picture shows.
-        structure: "canny" finds the lines; an edge map is used as it is given; None leaves them out.
-        budget: bytes in all; from `bpp` if not given.
-        bpp: bits per pixel of canvas; 0.02 if neither is given.
-        seed: of the noise that the picture will be drawn from.
-        model: name of the model that the picture is meant for.
-        skeleton: people to send beside the lines.
-        order: whether structure comes before texture as in the paper, or the smaller of the two first.
-        nested: whether lines and colours come on coarse grids first and are then refined, for a few more bytes.
+        options: budget or bpp, seed, model, order and nested are used; the defaults if None. The other options concern
+            the search for prompt and structure: see `codec.encoder.picture.encode_picture`.
+        structure: "canny" finds the lines; an edge map is used as it is; None sends no lines.
+        skeleton: people to send in addition to the lines.
 
     Raises:
-        BudgetError: the budget does not hold the header and the first word.
-        UsageError: an argument is out of bounds.
+        BudgetError: the budget cannot hold the header and the first word.
+        UsageError: the picture has another shape or type, the prompt is too long or contains half a surrogate pair,
+            or the skeleton has too many people.
     """
+    options = options or EncodeOptions()
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
         raise UsageError(f"a picture is (H, W, 3) uint8, not {picture.dtype} {picture.shape}")
-    header = Header(picture.shape[1], picture.shape[0], seed, model)
-    budget = budget_of(header.canvas, budget, bpp)
-    empty = Bitstream(header).size_of(None)
-    text, notes = fit_text(prompt, budget, empty)
-    room = budget - empty - len(text.to_bytes())
-    people, people_notes = _fit_people(skeleton, room)
-    room -= size_of(people)
-    found = _find_lines(picture, structure, nested=nested)
-    colors = _fit_colors(picture, room, found, nested=nested)
-    lines = () if found is None else found.fit(room - size_of(colors))
-    if size_of(lines) + size_of(colors) < room * 3 // 4:
-        # Lines that took all the cells there can be leave room for finer colours.
-        colors = _fit_colors(picture, room - size_of(lines), None, nested=nested)
-    layers = [(*people, *lines), colors]
-    if order is Order.CHEAPEST:
-        layers.sort(key=size_of)
-    # The coarsest of every layer comes before what refines any.
-    rest = (section for level in zip_longest(*layers) for section in level if section is not None)
-    sections = (text, *rest) if nested else (text, *layers[0], *layers[1])
-    stream = Bitstream(header, sections, notes + people_notes)
-    if budget < ALWAYS_READ or _is_read(stream):
+    header = Header(picture.shape[1], picture.shape[0], options.seed, options.model)
+    budget = byte_budget(header.canvas, options)
+    stream = _encode_within(budget, picture, prompt, header, options, structure, skeleton)
+    if budget < ALWAYS_DECODABLE or _is_decodable(stream):
         return stream
-    # Rare: very busy pictures with far more bytes than they are worth.
-    less = encode(
-        picture,
-        prompt,
-        structure=structure,
-        budget=budget * 3 // 4,
-        seed=seed,
-        model=model,
-        skeleton=skeleton,
-        order=order,
-        nested=nested,
-    )
+    # Rare: very busy pictures with a budget far above their worth.
+    reduced = replace(options, budget=budget * 3 // 4, bpp=None)
+    smaller = encode(picture, prompt, reduced, structure=structure, skeleton=skeleton)
     note = f"of the {budget} bytes fewer were used: with all of them decoding would cost more than a reader allows"
-    return replace(less, notes=(*less.notes, note))
+    return replace(smaller, notes=(*smaller.notes, note))
 
 
-def _is_read(stream: Bitstream) -> bool:
+def _encode_within(
+    budget: int,
+    picture: NDArray[np.uint8],
+    prompt: str,
+    header: Header,
+    options: EncodeOptions,
+    structure: Structure,
+    skeleton: Skeleton | None,
+) -> Bitstream:
+    frame_size = Bitstream(header).size_of(None)
+    text, notes = fit_text(prompt, budget, frame_size)
+    left = budget - frame_size - len(text.to_bytes())
+    people, people_notes = _encode_people(skeleton, left)
+    left -= size_of(people)
+    nested = options.nested
+    fitter = _line_fitter(picture, structure, nested=nested)
+    colors = _fit_colors(picture, left, fitter, nested=nested)
+    lines = () if fitter is None else fitter.fit(left - size_of(colors))
+    if size_of(lines) + size_of(colors) < left * 3 // 4:
+        # Lines on the finest grid can leave bytes for finer colours.
+        colors = _fit_colors(picture, left - size_of(lines), None, nested=nested)
+    layers = [(*people, *lines), colors]
+    if options.order == Order.CHEAPEST:
+        layers.sort(key=size_of)
+    # If nested, the coarsest section of every layer comes before any refinement.
+    alternating = (section for level in zip_longest(*layers) for section in level if section is not None)
+    sections = (text, *alternating) if nested else (text, *layers[0], *layers[1])
+    return Bitstream(header, sections, notes + people_notes)
+
+
+def _is_decodable(stream: Bitstream) -> bool:
+    """Return whether decoding the stream stays within the decoder's work limit."""
     try:
         stream.decode()
     except BitstreamError:
@@ -123,30 +102,33 @@ def _is_read(stream: Bitstream) -> bool:
     return True
 
 
-def _fit_people(skeleton: Skeleton | None, room: int) -> tuple[tuple[Section, ...], tuple[str, ...]]:
+def _encode_people(skeleton: Skeleton | None, limit: int) -> tuple[tuple[Section, ...], tuple[str, ...]]:
+    """Return the section of people if it fits into `limit` bytes, else a note."""
     from codec.coders.skeleton import encode_skeleton
 
     if skeleton is None or not skeleton.people:
         return (), ()
     section = Section(Layer.STRUCTURE, Coder.SKELETON, encode_skeleton(skeleton))
-    if size_of([section]) > room:
-        return (), (f"the budget leaves {room} bytes for poses, which need {size_of([section])}: they were left out",)
+    if size_of([section]) > limit:
+        return (), (f"the budget leaves {limit} bytes for poses, which need {size_of([section])}: they were left out",)
     return (section,), ()
 
 
-def _find_lines(picture: NDArray[np.uint8], structure: Structure, *, nested: bool) -> Lines | None:
+def _line_fitter(picture: NDArray[np.uint8], structure: Structure, *, nested: bool) -> LineFitter | None:
     if structure is None:
         return None
     if isinstance(structure, EdgeMap):
-        return Lines(trace(structure.grid, structure.canvas), nested=nested, given=structure)
-    return Lines(find_contours(picture)[0], nested=nested)
+        return LineFitter(trace(structure.grid, structure.canvas), nested=nested, given=structure)
+    return LineFitter(find_contours(picture)[0], nested=nested)
 
 
-def _fit_colors(picture: NDArray[np.uint8], room: int, lines: Lines | None, *, nested: bool) -> tuple[Section, ...]:
-    """The colours that are worth most beside lines, if there are any, and that fit."""
+def _fit_colors(
+    picture: NDArray[np.uint8], limit: int, lines: LineFitter | None, *, nested: bool
+) -> tuple[Section, ...]:
+    """Return the most valuable colours that fit into `limit` bytes, given the lines that compete with them."""
     canvas = picture.shape[1], picture.shape[0]
-    for choice in rank_colors(canvas, room, 0 if lines is None else lines.usual_size):
+    for choice in rank_colors(canvas, limit, 0 if lines is None else lines.reference_size):
         sections = color_sections(picture, choice.cell, choice.step, nested=nested)
-        if size_of(sections) <= room:
+        if size_of(sections) <= limit:
             return sections
     return ()

@@ -1,43 +1,47 @@
-"""Lines and colours -> sections, and lines on the finest grid that there is room for."""
+"""Lines and colours -> sections; lines on the finest grid that fits into a byte limit."""
 
+import bisect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codec.analysis.colors import average_colors, average_grid
-from codec.container.bitstream import Coder, Section
+from codec.container.sections import Coder, Section
 from codec.layers import EdgeMap, Layer
 from codec.structure.contours import Contours
 
-#: Grids of edges, in cells on the canvas's long side, and the one that is tried first.
+#: Edge grids, in cells on the canvas's long side, and the first one to try.
 EDGE_SIDES = tuple(range(40, 257))
 FIRST_SIDE = 64
 
-#: Length of the shortest contour that is drawn, in pixels at 512x512: of shorter ones most tell of grain.
+#: Length of the shortest contour that is drawn, in pixels at 512x512; most shorter ones are grain.
 SHORTEST = 8
 
-#: Bytes that may be left of a room, as its share 1/n: nearer, another trial gains less than it takes.
+#: The search stops when at most 1/n of the limit is unused: another trial would gain less than it costs.
 SPARE_SHARE = 32
 
-#: Most grids that are tried.
+#: Most grids to try.
 MAX_TRIALS = 6
 
 #: Cells on the long side of the coarsest grid of nested colours.
 COARSEST_COLORS = 4
 
-#: The most that cells are thought to grow at once.
+#: Largest factor by which the number of cells grows between two trials.
 _MOST_GROWTH = 16.0
+
+_Item = TypeVar("_Item")
 
 
 def size_of(sections: Iterable[Section]) -> int:
-    """Bytes of sections, framing included."""
+    """Return the size of sections in bytes, framing included."""
     return sum(len(section.to_bytes()) for section in sections)
 
 
 def edge_sections(edges: EdgeMap, *, nested: bool) -> tuple[Section, ...]:
-    """Lines on one grid, and if `nested` first on grids half as fine, down to the coarsest that is of use."""
+    """Encode lines on one grid; if `nested`, first on grids half as fine, down to the coarsest useful one."""
     from codec.coders.edges.payload import encode_edges, halve
 
     maps = [edges]
@@ -51,13 +55,13 @@ def edge_sections(edges: EdgeMap, *, nested: bool) -> tuple[Section, ...]:
 
 
 def color_sections(picture: NDArray[np.uint8], cell: int, step: int, *, nested: bool) -> tuple[Section, ...]:
-    """A picture's colours on one grid, and if `nested` first on grids half as fine, down to the coarsest of use.
+    """Encode a picture's colours on one grid; if `nested`, first on grids half as fine, down to the coarsest.
 
     Args:
         picture: (H, W, 3) uint8 RGB at canvas size.
-        cell: pixels of canvas on the side of a cell.
+        cell: side of a cell, in pixels of canvas.
         step: index of `codec.coders.colors.model.TENTHS`.
-        nested: whether coarser grids come first.
+        nested: send coarser grids first.
     """
     from codec.coders.colors.payload import decode_colors, encode_colors
 
@@ -74,65 +78,64 @@ def color_sections(picture: NDArray[np.uint8], cell: int, step: int, *, nested: 
     return tuple(sections)
 
 
-class Lines:
-    """A picture's lines, drawn and coded on several grids, each once."""
+class LineFitter:
+    """Encoder of a picture's lines within a byte limit. Each grid is drawn and encoded at most once."""
 
     def __init__(self, contours: Contours, *, nested: bool, given: EdgeMap | None = None) -> None:
-        """Lines that may be fitted.
+        """Prepare lines for fitting.
 
         Args:
             contours: the lines as paths.
-            nested: whether coarser grids come first.
-            given: the map that the contours are those of, which is taken as it is if it fits.
+            nested: send coarser grids first.
+            given: the edge map that the contours were traced from; it is used unchanged if it fits.
         """
         self._contours = contours
         self._nested = nested
         self._given = given
         self._shortest = max(1, SHORTEST * max(contours.canvas) // 512)
         self._drawn: dict[int, EdgeMap] = {}
-        self._known: dict[int, tuple[Section, ...]] = {}
+        self._encoded: dict[int, tuple[Section, ...]] = {}
 
     @property
-    def usual_size(self) -> int:
-        """Bytes on the grid that is tried first, which tells how much there is in the picture."""
+    def reference_size(self) -> int:
+        """Size on a grid of `FIRST_SIDE`, in bytes: a measure of the amount of detail."""
         return self._size(FIRST_SIDE)
 
-    def fit(self, room: int) -> tuple[Section, ...]:
-        """The contours on the finest grid that takes at most `room` bytes; the longest alone if none does.
+    def fit(self, limit: int) -> tuple[Section, ...]:
+        """Encode all contours on the finest grid that takes at most `limit` bytes, or else only the longest contours.
 
-        Measured, that is the best use of the bytes: a coarser grid with more contours tells less, and so does a finer
-        one with fewer. What a grid takes grows steadily with its side, so that the side is found in a few trials.
+        By measurement this is the best use of the bytes: both a coarser grid with more contours and a finer one with
+        fewer agree less with the picture. The size grows steadily with the side, so a few trials find the side.
         """
         if self._given is not None and max(self._given.grid.shape) <= EDGE_SIDES[-1]:
             whole = edge_sections(self._given, nested=self._nested)
-            if size_of(whole) <= room:
+            if size_of(whole) <= limit:
                 return whole
         lowest, highest = EDGE_SIDES[0], min(EDGE_SIDES[-1], max(max(self._contours.canvas) // 2, EDGE_SIDES[0]))
-        # What fits, and what does not, come ever nearer to each other.
+        # Bracket the largest side that fits.
         fits, over = lowest - 1, highest + 1
         side = min(FIRST_SIDE, highest)
         for _ in range(MAX_TRIALS):
             size = self._size(side)
-            if size > room:
+            if size > limit:
                 over = side
             else:
                 fits = side
-            if fits + 1 == over or (size <= room and room - size <= room // SPARE_SHARE):
+            if fits + 1 == over or (size <= limit and limit - size <= limit // SPARE_SHARE):
                 break
-            side = min(max(self._aim(side, size, room), fits + 1), over - 1)
-        return self._sections(fits) if fits >= lowest else self._longest(lowest, room)
+            side = min(max(self._estimate_side(side, size, limit), fits + 1), over - 1)
+        return self._encode(fits) if fits >= lowest else self._encode_longest(lowest, limit)
 
-    def _aim(self, side: int, size: int, room: int) -> int:
-        """The side that should just fit, by what another takes: each cell with a line takes about the same."""
-        wanted = self._count(side) * room / max(size, 1) * (1 - 1 / (2 * SPARE_SHARE))
+    def _estimate_side(self, side: int, size: int, limit: int) -> int:
+        """Estimate the side that just fits from the size of another: all cells with a line cost about the same."""
+        wanted = self._count_set_cells(side) * limit / max(size, 1) * (1 - 1 / (2 * SPARE_SHARE))
         for _ in range(2):
-            # Cells grow by a power of about 8/7. Roots of powers are its inverse on every machine alike.
-            growth = min(wanted / max(self._count(side), 1), _MOST_GROWTH)
+            # The count grows with about the 8/7th power of the side. Square roots are exact on every machine.
+            growth = min(wanted / max(self._count_set_cells(side), 1), _MOST_GROWTH)
             side = min(max(round(side * math.sqrt(math.sqrt(math.sqrt(growth**7)))), EDGE_SIDES[0]), EDGE_SIDES[-1])
         return side
 
-    def _count(self, side: int) -> int:
-        """Cells with a line."""
+    def _count_set_cells(self, side: int) -> int:
         return int(np.count_nonzero(self._draw(side).grid))
 
     def _draw(self, side: int) -> EdgeMap:
@@ -140,31 +143,26 @@ class Lines:
             self._drawn[side] = self._contours.draw(side, self._shortest)
         return self._drawn[side]
 
-    def _sections(self, side: int) -> tuple[Section, ...]:
-        if side not in self._known:
-            self._known[side] = edge_sections(self._draw(side), nested=self._nested)
-        return self._known[side]
+    def _encode(self, side: int) -> tuple[Section, ...]:
+        if side not in self._encoded:
+            self._encoded[side] = edge_sections(self._draw(side), nested=self._nested)
+        return self._encoded[side]
 
     def _size(self, side: int) -> int:
-        return size_of(self._sections(side))
+        return size_of(self._encode(side))
 
-    def _longest(self, side: int, room: int) -> tuple[Section, ...]:
-        """As many of the longest contours as fit a grid that does not have room for all."""
+    def _encode_longest(self, side: int, limit: int) -> tuple[Section, ...]:
+        """Encode as many of the longest contours as fit, on a grid where not all of them do."""
 
-        def make(index: int) -> tuple[Section, ...]:
-            return edge_sections(self._contours.draw(side, most=index + 1), nested=self._nested)
+        def encode_first(count: int) -> tuple[Section, ...]:
+            return edge_sections(self._contours.draw(side, count=count), nested=self._nested)
 
-        count = most(len(self._contours.ends), lambda index: size_of(make(index)) <= room)
-        return make(count - 1) if count else ()
+        count = count_fitting(
+            range(1, len(self._contours.ends) + 1), lambda first: size_of(encode_first(first)) <= limit
+        )
+        return encode_first(count) if count else ()
 
 
-def most(count: int, fits: Callable[[int], bool]) -> int:
-    """How many of `count` growing things, of which the first to the index-th `fits`, can be taken."""
-    low, high = 0, count
-    while low < high:
-        middle = (low + high) // 2
-        if fits(middle):
-            low = middle + 1
-        else:
-            high = middle
-    return low
+def count_fitting(items: Sequence[_Item], fits: Callable[[_Item], bool]) -> int:
+    """Return how many of the growing `items` fit; `fits` is true up to some item and false from then on."""
+    return bisect.bisect_left(items, True, key=lambda item: not fits(item))

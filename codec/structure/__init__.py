@@ -1,1 +1,1 @@
-"""Lines of a picture: contours, their thinning, and how they are drawn on a grid."""
+"""Lines of a picture: contours, drawing them on a grid, and thinning."""

@@ -1,7 +1,7 @@
-"""The contours of a picture as paths, and their drawing on a grid of any size.
+"""The contours of a picture as paths, and drawing them on a grid of any size.
 
-A grid made from paths keeps their true places, where Canny on a shrunken picture shifts and joins them: the same
-lines are found again with a third fewer bytes.
+A grid drawn from paths keeps the exact positions of lines; Canny on a downscaled picture shifts and joins them. At
+equal agreement with the picture's lines, the grid takes a third fewer bytes.
 """
 
 from dataclasses import dataclass
@@ -12,26 +12,26 @@ from numpy.typing import NDArray
 
 from codec.coders.entropy import compiled
 from codec.layers import EdgeMap, Size, grid_size
-from codec.structure.rasterize import CLEAR_SHARE, QUARTERS, plot_paths
+from codec.structure.rasterize import CLEAR_SHARE, QUARTERS, draw_paths
 from codec.structure.thinning import thin
 
-#: Canny's upper thresholds, from that of busy pictures to that of soft ones.
+#: Canny's upper thresholds, from busy pictures to soft ones.
 HIGH_THRESHOLDS = (200, 120, 70, 40)
 
-#: Share of pixels on lines below which a picture is soft and the next lower threshold is taken.
+#: Share of line pixels below which a picture counts as soft, and the next lower threshold is tried.
 MIN_DENSITY = 0.015
 
-#: Points of the shortest path that is kept: most are shorter, and tell of grain.
+#: Fewest points of a path that is kept. Most paths are shorter, and are grain.
 MIN_LENGTH = 4
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Contours:
-    """Paths that lines take, the longest first.
+    """Lines as paths, the longest first.
 
     Attributes:
         points: (N, 2) float32, x and y in canvas pixels, path after path.
-        ends: (paths,) int64, where each path ends in `points`.
+        ends: (paths,) int64, index in `points` at which each path ends.
         canvas: (width, height), in pixels.
     """
 
@@ -41,37 +41,37 @@ class Contours:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """(paths,) int64: points of each path, which is about its length in pixels."""
+        """Number of points of each path, about its length in pixels: (paths,) int64."""
         return np.diff(self.ends, prepend=0)
 
     def draw(
-        self, side: int, shortest: int = 0, most: int | None = None, *, clear_share: float = CLEAR_SHARE
+        self, side: int, shortest: int = 0, count: int | None = None, *, clear_share: float = CLEAR_SHARE
     ) -> EdgeMap:
-        """Draw the paths on a grid with `side` cells on its long side, less what cannot be told apart there.
+        """Draw the paths on a grid; paths that are indistinguishable at that resolution are left out.
 
         Args:
             side: cells on the grid's long side.
-            shortest: points of the shortest path to draw.
-            most: how many paths to draw, the longest first; all if None.
-            clear_share: share of a path's points that must lie clear of longer ones; 0 draws clutter, too.
+            shortest: fewest points of a path to draw.
+            count: number of paths to draw, the longest first; all if None.
+            clear_share: share of a path's points that must lie clear of longer paths; 0 draws all paths.
         """
         columns, rows = grid_size(self.canvas, side)
         scale = np.array([columns / self.canvas[0], rows / self.canvas[1]], np.float32)
         ends = self.ends[: np.count_nonzero(self.lengths >= shortest)]
         grid = np.zeros((rows, columns), np.uint8)
         covered = np.zeros((QUARTERS * rows, QUARTERS * columns), np.uint8)
-        plot_paths(self.points * scale, ends, len(ends) if most is None else most, clear_share, grid, covered)
+        draw_paths(self.points * scale, ends, len(ends) if count is None else count, clear_share, grid, covered)
         return thin(EdgeMap(grid > 0, self.canvas))
 
 
 def find_contours(picture: NDArray[np.uint8]) -> tuple[Contours, NDArray[np.uint8]]:
-    """Find a picture's contours by Canny at full size.
+    """Find a picture's contours with Canny at full size.
 
     Args:
         picture: (H, W, 3) uint8 RGB at canvas size.
 
     Returns:
-        The contours, and the lines that they come from: (H, W) uint8, 0 or 255.
+        The contours, and the line pixels that they follow: (H, W) uint8, 0 or 255.
     """
     gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     for high in HIGH_THRESHOLDS:
@@ -82,11 +82,11 @@ def find_contours(picture: NDArray[np.uint8]) -> tuple[Contours, NDArray[np.uint
 
 
 def trace(grid: NDArray[np.bool_], canvas: Size) -> Contours:
-    """Follow the lines of a grid.
+    """Trace the lines of a grid as paths.
 
     Args:
         grid: (rows, columns) bool; lines are one cell wide.
-        canvas: (width, height) that the grid stands for, in pixels.
+        canvas: (width, height) that the grid covers, in pixels.
     """
     points, ends = _follow(np.pad(grid, 1).astype(np.uint8))
     lengths = np.diff(ends, prepend=0)
@@ -99,13 +99,13 @@ def trace(grid: NDArray[np.bool_], canvas: Size) -> Contours:
     return Contours((points[places] - 0.5).astype(np.float32) * scale, ends, canvas)
 
 
-def agreement(drawn: NDArray[np.uint8], lines: NDArray[np.uint8], tolerance: float) -> float:
-    """How well drawn lines tell true ones: the harmonic mean (F1) of how much of each lies near the other.
+def line_f1(drawn: NDArray[np.uint8], lines: NDArray[np.uint8], tolerance: float) -> float:
+    """Return the F1 score of drawn lines: precision and recall are the shares of either that lie near the other.
 
     Args:
-        drawn: (H, W) uint8, lines are not 0.
-        lines: (H, W) uint8, lines are not 0.
-        tolerance: what is near, in pixels.
+        drawn: (H, W) uint8, not 0 on lines.
+        lines: the true lines: (H, W) uint8, not 0 on lines.
+        tolerance: largest distance that counts as near, in pixels.
     """
     precision, recall = _share_near(drawn, lines, tolerance), _share_near(lines, drawn, tolerance)
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
@@ -122,7 +122,7 @@ def _share_near(lines: NDArray[np.uint8], others: NDArray[np.uint8], tolerance: 
 
 @compiled
 def _follow(left: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Walk every line from its end, then what is left (loops) from anywhere; `left` has a border and is used up."""
+    """Follow every line from its end, then the remaining loops from any cell; `left` has a border and is consumed."""
     steps = ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
     total = 0
     for row in range(left.shape[0]):

@@ -1,4 +1,4 @@
-"""Thick lines made thin."""
+"""Thinning of lines to a width of one cell."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from codec.layers import EdgeMap
 
 
 def thin(edges: EdgeMap) -> EdgeMap:
-    """The same map with lines of one cell's width."""
+    """Return the map with lines thinned to one cell."""
     grid = np.pad(edges.grid.astype(np.uint8), 1)
     _thin(grid)
     return EdgeMap(grid[1:-1, 1:-1] > 0, edges.canvas)
@@ -18,7 +18,7 @@ def thin(edges: EdgeMap) -> EdgeMap:
 def _thin(grid: NDArray[np.uint8]) -> None:
     """Thin lines to one cell, in place (T. Y. Zhang and C. Y. Suen, CACM 27(3), 1984); `grid` has a border."""
     ring = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
-    doomed = np.zeros(grid.size, np.int64)
+    removed = np.zeros(grid.size, np.int64)
     columns = grid.shape[1]
     idle = 0
     first = True
@@ -43,9 +43,9 @@ def _thin(grid: NDArray[np.uint8]) -> None:
                     continue
                 if not first and ((north and east and west) or (north and south and west)):
                     continue
-                doomed[count] = row * columns + column
+                removed[count] = row * columns + column
                 count += 1
         for index in range(count):
-            grid[doomed[index] // columns, doomed[index] % columns] = 0
+            grid[removed[index] // columns, removed[index] % columns] = 0
         idle = 0 if count else idle + 1
         first = not first

@@ -1,4 +1,4 @@
-"""Colours: bytes and how different they look from the cells' true averages."""
+"""Colours: size, and visible difference from the true averages of the cells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from evaluation.codec.pictures import CANVAS, Measured, Track
 
 @dataclass(frozen=True, slots=True)
 class ColorsResult:
-    """What 8x8 colours took and gave.
+    """Size and fidelity of colours on 8x8 cells.
 
     Attributes:
-        mean_bytes: of the section, framing included.
-        most_bytes: of the largest.
+        mean_bytes: mean size of a section, framing included.
+        most_bytes: size of the largest section.
         difference: mean CIEDE2000 from the true averages, over all cells.
     """
 
@@ -29,7 +29,7 @@ class ColorsResult:
 
 
 def measure_colors(pictures: Sequence[Measured], track: Track) -> ColorsResult:
-    """Code the averages of every picture's 64-pixel cells."""
+    """Encode the averages of every picture's 64-pixel cells."""
     sizes, differences = [], []
     for picture in track(pictures, "colours"):
         true = average_colors(picture.pixels)
@@ -42,5 +42,5 @@ def measure_colors(pictures: Sequence[Measured], track: Track) -> ColorsResult:
 
 
 def difference(decoded: ColorMap, true: ColorMap) -> float:
-    """Mean CIEDE2000 over the cells of two maps of the same size."""
+    """Return the mean CIEDE2000 over the cells of two maps of the same size."""
     return float(ciede2000(to_lab(true.colors), to_lab(decoded.colors)).mean())

@@ -1,18 +1,22 @@
-"""JPEG XL, lossless, at its slowest and smallest, to hold edge maps against."""
+"""Lossless JPEG XL at its highest effort, for comparison with the edge coder."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from layercast_common.errors import MissingExtraError
 
+#: JPEG XL's effort, 1..9.
 EFFORT = 9
 
 
 def jpegxl_size(grid: NDArray[np.bool_]) -> int:
-    """Bytes of a map of black and white as lossless JPEG XL.
+    """Return the size of a black-and-white map as lossless JPEG XL, in bytes.
+
+    Args:
+        grid: (rows, columns) bool.
 
     Raises:
-        MissingExtraError: the library that codes it is not installed.
+        MissingExtraError: imagecodecs is not installed.
     """
     try:
         import imagecodecs

@@ -1,4 +1,4 @@
-"""Lines: against JPEG XL at equal agreement, what nesting costs, and what pruning does."""
+"""Lines: size compared with JPEG XL at equal agreement, the cost of nesting, the effect of pruning."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,45 +8,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.container.bitstream import Bitstream, Header
-from codec.encoder.rate_control import Lines, edge_sections, size_of
+from codec.encoder.rate_control import LineFitter, edge_sections, size_of
 from codec.layers import EdgeMap, grid_size
-from codec.structure.contours import agreement, find_contours
+from codec.structure.contours import find_contours, line_f1
 from codec.structure.rasterize import CLEAR_SHARE
 from evaluation.codec.jpegxl import jpegxl_size
 from evaluation.codec.pictures import CANVAS, REFERENCE_CANNY, TOLERANCE, Measured, Track
 
-#: Long sides of the maps that JPEG XL codes.
+#: Long sides of the maps for JPEG XL.
 SIDES = (64, 128)
 
 #: Long side of the finest of three nested grids.
 NESTED_SIDE = 256
 
-#: Pixels at 512x512 of the shortest contours that are kept when nesting is measured, and along the pruning curve.
+#: Length of the shortest kept contours, in pixels at 512x512: for nesting, and along the pruning curve.
 NESTED_SHORTEST = 20
 PRUNED_SIDE = 96
 PRUNED_SHORTEST = (0, 6, 10, 15, 20, 30, 45, 70, 100)
 
-#: What pruning leaves in: clutter or not, and the shortest contours.
+#: Points of the pruning curve: whether clutter is kept, and the shortest contours.
 PRUNINGS = ((True, 0), *((False, shortest) for shortest in PRUNED_SHORTEST))
 
-#: Budgets are searched for in this range, in shares of JPEG XL's bytes, by halving it so many times.
+#: Range of the search for a budget, as shares of JPEG XL's size, and number of bisections.
 _SHARES = (0.1, 1.6)
 _HALVINGS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class LinesResult:
-    """Lines against JPEG XL's, over the pictures that have any.
+    """Lines compared with JPEG XL, over the pictures with lines.
 
     Attributes:
-        side: long side of the maps that JPEG XL coded.
-        pictures: how many.
-        jpegxl_bytes: their mean.
-        jpegxl_f1: mean agreement, each map drawn the better of two ways.
-        mean_bytes: of the smallest section of ours that agrees no less, picture by picture; framing included.
-        f1: mean agreement of those.
-        ratio: of the mean bytes.
-        unmatched: pictures on which no section agreed as well; they count with the largest that was tried.
+        side: long side of the maps for JPEG XL.
+        pictures: number of pictures.
+        jpegxl_bytes: mean size with JPEG XL.
+        jpegxl_f1: mean F1; each map is drawn in the better of two ways.
+        mean_bytes: mean size of our smallest section with at least the same F1; framing included.
+        f1: mean F1 of our sections.
+        ratio: mean_bytes / jpegxl_bytes.
+        unmatched: pictures without a section of the same F1; the largest tried section counts for them.
     """
 
     side: int
@@ -61,13 +61,13 @@ class LinesResult:
 
 @dataclass(frozen=True, slots=True)
 class NestingResult:
-    """What coarse grids before the finest cost.
+    """The cost of coarse grids before the finest one.
 
     Attributes:
         sides: long sides of the grids.
-        nested_bytes: mean of all sections, framing included.
-        alone_bytes: mean of the finest grid in one section.
-        ratio: of the two.
+        nested_bytes: mean size of all sections, framing included.
+        alone_bytes: mean size of the finest grid as one section.
+        ratio: nested_bytes / alone_bytes.
     """
 
     sides: tuple[int, ...]
@@ -78,13 +78,13 @@ class NestingResult:
 
 @dataclass(frozen=True, slots=True)
 class PruningPoint:
-    """What leaving out clutter and short contours does, on one grid.
+    """Size and agreement on one grid without clutter and short contours.
 
     Attributes:
-        cluttered: whether contours are kept that longer ones are too near to.
-        shortest: length of the shortest that are kept, in pixels at 512x512.
-        mean_bytes: of the section, framing included.
-        f1: mean agreement.
+        cluttered: whether contours close to longer ones are kept.
+        shortest: length of the shortest kept contours, in pixels at 512x512.
+        mean_bytes: mean size of the section, framing included.
+        f1: mean F1.
     """
 
     cluttered: bool
@@ -94,7 +94,7 @@ class PruningPoint:
 
 
 def measure_lines(pictures: Sequence[Measured], side: int, track: Track) -> LinesResult:
-    """Find, for each picture, our smallest section that agrees no less than JPEG XL's map does.
+    """Find our smallest section of each picture with at least the F1 of JPEG XL's map.
 
     Raises:
         MissingExtraError: JPEG XL is not installed.
@@ -105,8 +105,8 @@ def measure_lines(pictures: Sequence[Measured], side: int, track: Track) -> Line
         edges = _shrunken_lines(picture.pixels, side)
         squares = cv2.resize(edges.grid.astype(np.uint8), CANVAS, interpolation=cv2.INTER_NEAREST)
         drawn = max(
-            picture.agreement(edges),
-            agreement(np.asarray(squares, np.uint8), picture.lines, TOLERANCE),
+            picture.line_f1(edges),
+            line_f1(np.asarray(squares, np.uint8), picture.lines, TOLERANCE),
         )
         theirs.append((jpegxl_size(edges.grid), drawn))
         ours.append(_smallest(picture, *theirs[-1]))
@@ -124,15 +124,15 @@ def measure_lines(pictures: Sequence[Measured], side: int, track: Track) -> Line
 
 
 def _shrunken_lines(pixels: NDArray[np.uint8], side: int) -> EdgeMap:
-    """Canny on the area-averaged picture."""
+    """Find edges with Canny on the area-averaged picture."""
     height, width = pixels.shape[:2]
     small = cv2.resize(pixels, grid_size((width, height), side), interpolation=cv2.INTER_AREA)
     return EdgeMap(cv2.Canny(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), *REFERENCE_CANNY) > 0, (width, height))
 
 
 def _smallest(picture: Measured, size: int, wanted: float) -> tuple[int, float]:
-    """Bytes and agreement of the smallest section found that agrees as wanted; of the largest tried, if none does."""
-    lines = Lines(find_contours(picture.pixels)[0], nested=False)
+    """Return size and F1 of the smallest section with the wanted F1; of the largest tried one if none has it."""
+    lines = LineFitter(find_contours(picture.pixels)[0], nested=False)
     low, high = _SHARES
     best = _at_budget(picture, lines, int(size * high))
     for _ in range(_HALVINGS):
@@ -145,14 +145,14 @@ def _smallest(picture: Measured, size: int, wanted: float) -> tuple[int, float]:
     return best
 
 
-def _at_budget(picture: Measured, lines: Lines, budget: int) -> tuple[int, float]:
+def _at_budget(picture: Measured, lines: LineFitter, budget: int) -> tuple[int, float]:
     sections = lines.fit(budget)
     decoded = Bitstream(Header(*CANVAS), sections).decode().structure
-    return size_of(sections), picture.agreement(decoded if isinstance(decoded, EdgeMap) else None)
+    return size_of(sections), picture.line_f1(decoded if isinstance(decoded, EdgeMap) else None)
 
 
 def measure_nesting(pictures: Sequence[Measured], track: Track) -> NestingResult:
-    """Code the contours on three grids, each refining the one before, and on the finest alone."""
+    """Encode the contours on three nested grids, and on the finest grid alone."""
     nested, alone = [], []
     sides: tuple[int, ...] = ()
     for picture in track(pictures, "nested lines"):
@@ -166,12 +166,12 @@ def measure_nesting(pictures: Sequence[Measured], track: Track) -> NestingResult
 
 
 def measure_pruning(pictures: Sequence[Measured], track: Track) -> tuple[PruningPoint, ...]:
-    """Leave out nothing, then clutter, then ever longer contours, too, on one grid."""
+    """Encode all contours on one grid; then without clutter; then also without ever longer contours."""
     results: dict[tuple[bool, int], list[tuple[int, float]]] = {pruning: [] for pruning in PRUNINGS}
     for picture in track(pictures, "pruned lines"):
         contours = find_contours(picture.pixels)[0]
         for (cluttered, shortest), so_far in results.items():
             edges = contours.draw(PRUNED_SIDE, shortest, clear_share=0 if cluttered else CLEAR_SHARE)
-            so_far.append((size_of(edge_sections(edges, nested=False)), picture.agreement(edges)))
+            so_far.append((size_of(edge_sections(edges, nested=False)), picture.line_f1(edges)))
     means = {pruning: np.mean(so_far, axis=0) for pruning, so_far in results.items()}
     return tuple(PruningPoint(*pruning, float(mean[0]), float(mean[1])) for pruning, mean in means.items())

@@ -1,4 +1,4 @@
-"""All of it in one run, and the bars."""
+"""The whole codec benchmark in one run, with its thresholds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,23 +22,23 @@ from evaluation.codec.streams import BUDGETS, StreamsResult, measure_streams
 from evaluation.codec.texts import TextResult, measure_texts
 from evaluation.thresholds import Threshold
 
-#: The most that lines may take of JPEG XL's bytes at equal agreement, by the side of its map.
+#: Largest allowed size of lines as a share of JPEG XL's at equal agreement, by the side of its map.
 LINES_BOUNDS = dict(zip(SIDES, (0.65, 0.70), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class CodecReport:
-    """What the codec took and gave.
+    """Results of the codec benchmark.
 
     Attributes:
-        pictures: how many were measured.
-        texts: of each file of prompts.
-        lines: of each size of map.
-        nesting: three grids against one.
-        pruning: the shorter contours left out, the fewer bytes.
-        colors: 8x8.
-        streams: at each budget.
-        speed: on one core.
+        pictures: number of measured pictures.
+        texts: prompts of each file.
+        lines: lines, by the side of the map.
+        nesting: three nested grids against one.
+        pruning: size and agreement without short contours.
+        colors: colours on 8x8 cells.
+        streams: whole streams, by budget.
+        speed: times on one core.
     """
 
     pictures: int
@@ -52,7 +52,7 @@ class CodecReport:
 
     @property
     def bars(self) -> tuple[Threshold, ...]:
-        """What is promised, and what came of it."""
+        """The thresholds, with the measured figures."""
         smallest = min(self.streams, key=lambda result: result.budget)
         return (
             *(Threshold(f"text of {result.name}, of Brotli's bytes", result.ratio, 0.45) for result in self.texts),
@@ -76,24 +76,26 @@ class CodecReport:
 
 
 def measure_codec(images: Path, prompts: Sequence[Path], limit: int, track: Track) -> CodecReport:
-    """Measure the codec on the pictures of a folder and files of prompts, which the streams take in turn.
+    """Measure the codec on the pictures of a folder and on files of prompts.
 
     Args:
         images: the folder.
         prompts: text files with a prompt a line.
         limit: most pictures.
-        track: shows how far it is.
+        track: reports progress.
 
     Raises:
         MissingExtraError: JPEG XL is not installed.
-        UsageError: there is no picture, or no prompt.
+        StorageError: a folder or file cannot be read.
+        UsageError: a folder has no pictures, or a file no prompts.
         PictureError: a picture cannot be read.
+        LayercastError: `layercast encode` failed.
     """
     pictures = read_pictures(images, limit)
     sets = {path.name: read_prompts(path) for path in prompts}
-    # Before the long work, so that what is missing is told at once.
+    # Fail before the long work if JPEG XL is missing.
     jpegxl_size(pictures[0].lines[:8, :8] > 0)
-    # A few of every file, as the streams may be fewer than the prompts.
+    # Some prompts of every file, as there may be fewer streams than prompts.
     mixed = list(chain.from_iterable(zip(*(_spread(found, len(pictures)) for found in sets.values()), strict=True)))
     return CodecReport(
         pictures=len(pictures),
@@ -108,5 +110,5 @@ def measure_codec(images: Path, prompts: Sequence[Path], limit: int, track: Trac
 
 
 def _spread(prompts: Sequence[str], count: int) -> list[str]:
-    """So many prompts, from all over a list."""
+    """Return `count` prompts, evenly spread over a list."""
     return [prompts[index * len(prompts) // count] for index in range(count)]

@@ -1,4 +1,4 @@
-"""Speed: encoding and decoding warm on one core, and the whole command from a cold start."""
+"""Speed: warm encoding and decoding on one core, and the whole command from a cold start."""
 
 import os
 import statistics
@@ -18,10 +18,10 @@ from codec.encoder.encode import encode
 from evaluation.codec.pictures import Measured, Track
 from layercast_common.errors import LayercastError
 
-#: Runs with each picture, of which the fastest counts: the others waited for somebody.
+#: Runs with each picture; the fastest counts, as the others were interrupted.
 RUNS = 3
 
-#: Runs of the whole command, after one that may compile.
+#: Runs of the whole command, after a first one that may compile.
 COLD_STARTS = 5
 
 _LONGEST_START = 120
@@ -32,9 +32,9 @@ class SpeedResult:
     """Medians, in seconds.
 
     Attributes:
-        encode_s: a picture and a prompt to bytes, at the default budget; time on the core, whatever else runs on it.
-        decode_s: bytes to priors, likewise.
-        start_s: `layercast encode` from a cold start to its end, by the clock.
+        encode_s: CPU time from a picture and a prompt to bytes, at the default budget.
+        decode_s: CPU time from bytes to priors.
+        start_s: wall time of `layercast encode` from a cold start.
     """
 
     encode_s: float
@@ -43,7 +43,7 @@ class SpeedResult:
 
 
 def measure_speed(pictures: Sequence[Measured], prompts: Sequence[str], track: Track) -> SpeedResult:
-    """Time every picture in one thread, once what is compiled was loaded, and then the command.
+    """Time every picture in one thread after a warm-up, and then the command.
 
     Raises:
         LayercastError: the command failed.
@@ -76,7 +76,7 @@ def _time_command(picture: Measured) -> float:
         source = Path(folder) / "picture.png"
         Image.fromarray(picture.pixels).save(source)
         arguments = ["encode", str(source), "-o", f"{folder}/picture.lcast", "--prompt", "a picture", "--quiet"]
-        # A checkout that is not installed is found where this process found it.
+        # The command must find a checkout that is not installed.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         start = time.perf_counter()
         done = subprocess.run(  # noqa: S603 - our own command

@@ -1,4 +1,4 @@
-"""Prompts against Brotli."""
+"""Prompts: size compared with Brotli."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from evaluation.codec.pictures import Track
 
 @dataclass(frozen=True, slots=True)
 class TextResult:
-    """What the prompts of one file took.
+    """Sizes of the prompts of one file.
 
     Attributes:
-        name: of the file.
-        prompts: how many there are.
-        mean_bytes: of the payload.
-        brotli_bytes: the mean of Brotli's, quality 11, text mode.
-        ratio: of the two means.
-        worst: most bytes that a prompt took beyond Brotli's; negative where none did.
-        exact: whether every prompt came back as it was.
+        name: the file name.
+        prompts: number of prompts.
+        mean_bytes: mean size of a payload.
+        brotli_bytes: mean size with Brotli, quality 11, text mode.
+        ratio: mean_bytes / brotli_bytes.
+        worst: largest excess of a prompt over Brotli, in bytes; negative if every prompt is smaller.
+        exact: whether every prompt decodes unchanged.
     """
 
     name: str
@@ -35,7 +35,7 @@ class TextResult:
 
 
 def measure_texts(name: str, prompts: Sequence[str], track: Track) -> TextResult:
-    """Code every prompt both ways, and ours back."""
+    """Encode every prompt with both coders, and decode ours."""
     ours, theirs, exact = [], [], True
     for prompt in track(prompts, f"text: {name}"):
         payload = encode_text(Semantic(prompt))

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.encoder.picture import EncodeOptions, encode_picture
-from codec.image_io import PictureSource, fit_to_canvas, load_picture
+from codec.canvas import fit_to_canvas
+from codec.encoder.options import EncodeOptions
+from codec.encoder.picture import encode_picture
+from codec.image_io import PictureSource, load_picture
 from codec.layers import Layer, Priors
 from evaluation.pictures.competitors import Format, candidates
 from evaluation.pictures.quality import Quality, best_of, compare, mean_of

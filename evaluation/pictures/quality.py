@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from codec.analysis.colors import CELL
 from codec.color_difference import ciede2000, to_lab
-from codec.structure.contours import agreement
+from codec.structure.contours import line_f1
 from evaluation.codec.pictures import REFERENCE_CANNY, TOLERANCE
 
 #: Canny's thresholds on measured pictures, which are softer than originals.
@@ -57,7 +57,7 @@ def compare(drawn: NDArray[np.uint8], original: NDArray[np.uint8]) -> Quality:
     cells = [to_lab(np.asarray(cv2.resize(p, grid, interpolation=cv2.INTER_AREA), np.uint8)) for p in (drawn, original)]
     error = float(np.mean((drawn.astype(np.float64) - original) ** 2))
     return Quality(
-        edge_f1=agreement(lines, true_lines, TOLERANCE),
+        edge_f1=line_f1(lines, true_lines, TOLERANCE),
         gmsd=gmsd(gray, true_gray),
         color_difference=float(ciede2000(cells[0], cells[1]).mean()),
         psnr=float(10 * np.log10(255**2 / max(error, 1e-9))),

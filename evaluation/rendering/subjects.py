@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.encoder.picture import EncodeOptions, encode_picture
-from codec.image_io import fit_to_canvas, load_picture
+from codec.canvas import fit_to_canvas
+from codec.encoder.options import EncodeOptions
+from codec.encoder.picture import encode_picture
+from codec.image_io import load_picture
 from codec.layers import Priors
 from layercast_common.errors import UsageError
 

@@ -76,7 +76,7 @@ def objects_right(model: "Model", table: Path) -> float:
     names = network.categories[:MAX_OBJECTS]
     right = 0
     for seed, name in enumerate(_tracked(names, "objects")):
-        logits = network.look(draw(model, name, seed))[-len(network.categories) :][: len(names)]
+        logits = network.logits(draw(model, name, seed))[-len(network.categories) :][: len(names)]
         right += names[int(logits.argmax())] == name
     return right / len(names)
 

@@ -5,7 +5,8 @@ import asyncio
 from evaluation.wire.bottleneck import Bottleneck
 from evaluation.wire.many_senders import picture
 from layercast_common.tasks import cancel, start_task
-from receiver.server import OfferReceived, ReceiverEvent, Server
+from protocol.connection.events import OfferReceived, ReceiverEvent
+from receiver.server import Server
 from sender.connection.sender import Sender
 
 _END_OF_UPGRADE = b"\r\n\r\n"

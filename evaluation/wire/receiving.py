@@ -20,10 +20,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from layercast_common.errors import DisconnectedError
+from protocol.connection.events import OfferReceived, PictureDone, ReceiverEvent
 from protocol.transports.addresses import open_listener
 from protocol.transports.base import Transport
 from protocol.wire.limits import Limits
-from receiver.server import OfferReceived, PictureDone, ReceiverEvent, Server
+from receiver.options import Security
+from receiver.server import Server
 
 #: The most sessions, in total and per address.
 MANY = 4096
@@ -128,7 +130,7 @@ async def _receive(listen: str, *, plain: bool) -> None:
         await _answer(listener.url, counts, None)
         return
     limits = Limits(sessions=MANY, sessions_per_address=MANY)
-    async with Server(listen, on_event=counts.on_event, limits=limits) as server:
+    async with Server(listen, on_event=counts.on_event, security=Security(limits=limits)) as server:
         await _answer(server.url, counts, server)
 
 

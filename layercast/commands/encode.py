@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from codec.container.bitstream import Bitstream
-    from codec.encoder.picture import EncodeOptions
+    from codec.encoder.options import EncodeOptions
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
@@ -96,7 +96,8 @@ class _SeedSearch:
 
     def choose_seed(self, image: Path, stream: "Bitstream", bars: "Progress") -> "Bitstream":
         """Return the stream with its best seed."""
-        from codec.image_io import fit_to_canvas, load_picture
+        from codec.canvas import fit_to_canvas
+        from codec.image_io import load_picture
         from layercast.seed_search import search_seeds
 
         original = fit_to_canvas(load_picture(image).image, stream.header.canvas)

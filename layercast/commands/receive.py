@@ -98,8 +98,10 @@ async def _serve(options: argparse.Namespace, draining: "asyncio.Event") -> None
     from layercast.commands.services.json_events import JsonEvents
     from layercast.commands.services.receive_events import event_line, event_row
     from layercast_common.urls import public_url
+    from receiver.condition import ReceiverCondition
+    from receiver.options import ArchiveOptions, RenderOptions, Security
     from receiver.receiver import Receiver
-    from receiver.viewer import Viewer
+    from receiver.viewer import Viewer, ViewerOptions
 
     addresses = options.listen or [DEFAULT_ADDRESS]
     certificate, trust, shared_key = certificate_of(options), trust_of(options), shared_key_of(options)
@@ -108,12 +110,14 @@ async def _serve(options: argparse.Namespace, draining: "asyncio.Event") -> None
     viewer = None
     if options.viewer != "none":
         viewer = Viewer(
-            address=public_url(addresses[0]),
-            origins=options.viewer_origin,
-            names=options.viewer_name,
-            permissions=permissions,
-            metrics=lambda: receiver.metrics.text() if receiver else (b"", "text/plain"),
-            condition=lambda: receiver.condition if receiver else "loading",
+            ViewerOptions(
+                address=public_url(addresses[0]),
+                origins=options.viewer_origin,
+                names=options.viewer_name,
+                permissions=permissions,
+                metrics=lambda: receiver.metrics.text() if receiver else (b"", "text/plain"),
+                condition=lambda: receiver.condition if receiver else ReceiverCondition.LOADING,
+            )
         )
     quiet = options.quiet or options.json
     events = JsonEvents()
@@ -138,22 +142,26 @@ async def _serve(options: argparse.Namespace, draining: "asyncio.Event") -> None
         receiver = await stack.enter_async_context(
             Receiver(
                 addresses,
-                permissions=permissions,
-                model=None if model == NO_MODEL else model,
-                device=options.device,
-                steps=options.steps,
-                archive=options.archive,
-                keep=keep,
-                keep_days=options.keep_days,
                 on_event=on_event,
-                ssl=certificate,
-                trust=trust,
-                performance=options.performance,
-                replicas=options.replicas,
-                tuning=tuning_of(options),
-                origins=options.viewer_origin,
-                ice_servers=options.ice_server,
-                shared_key=shared_key,
+                render=RenderOptions(
+                    model=None if model == NO_MODEL else model,
+                    device=options.device,
+                    performance=options.performance,
+                    replicas=options.replicas,
+                    tuning=tuning_of(options),
+                    steps=options.steps,
+                ),
+                archive=None
+                if options.archive is None
+                else ArchiveOptions(folder=options.archive, keep=keep, keep_days=options.keep_days),
+                security=Security(
+                    permissions=permissions,
+                    ssl=certificate,
+                    trust=trust,
+                    origins=options.viewer_origin,
+                    ice_servers=options.ice_server,
+                    shared_key=shared_key,
+                ),
             )
         )
         if options.json:

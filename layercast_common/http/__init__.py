@@ -1,1 +1,1 @@
-"""Small HTTP servers inside an event loop: the server, access control, server-sent events."""
+"""Small HTTP servers inside an event loop: server, access control, server-sent events."""

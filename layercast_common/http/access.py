@@ -1,4 +1,4 @@
-"""Whom a small HTTP server of ours answers: which names it goes by, and which pages may ask on a browser's behalf."""
+"""Access checks for HTTP servers: host names, origins, bearer tokens. Pure functions on header values."""
 
 import ipaddress
 from collections.abc import Collection
@@ -8,14 +8,14 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def host_allowed(host: str, names: Collection[str]) -> bool:
-    """Whether a request for that host is meant for us.
+    """Return whether a request's Host header names this server.
 
-    A page of any site can have its own name point to this machine, and then read what we answer it (DNS rebinding). It
-    cannot do so with a number or with the name localhost, which are allowed always.
+    This stops DNS rebinding: a foreign site can point its own name at this machine and then read our answers. It cannot
+    do so with an IP address or with "localhost", which are always allowed.
 
     Args:
         host: the Host header.
-        names: the names that we go by, in lower case.
+        names: the server's host names, in lower case.
     """
     try:
         name = urlsplit(f"//{host}").hostname or ""
@@ -32,10 +32,10 @@ def host_allowed(host: str, names: Collection[str]) -> bool:
 
 
 def origin_allowed(origin: str | None, host: str, allowed: Collection[str]) -> bool:
-    """Whether a page of that origin may ask: one of the same host, or of the list, or no page at all.
+    """Return whether a request's origin is allowed: the server's own, one of the list, or no web page.
 
     Args:
-        origin: the Origin header; browsers leave it out where page and address are of the same origin.
+        origin: the Origin header; browsers omit it where page and server have the same origin.
         host: the Host header.
         allowed: further origins, such as "https://show.example".
     """
@@ -55,6 +55,6 @@ def origin_allowed(origin: str | None, host: str, allowed: Collection[str]) -> b
 
 
 def bearer_token(authorization: str) -> str:
-    """The token of an Authorization header; empty if it holds none. Percent signs let it hold any text."""
+    """Return the token of an Authorization header; empty if there is none. The token may be percent-encoded."""
     scheme, _, token = authorization.partition(" ")
     return unquote(token.strip()) if scheme.lower() == "bearer" else ""

@@ -1,4 +1,4 @@
-"""Small HTTP servers inside a running event loop, which leave signals and logs to the program around them."""
+"""Small HTTP servers inside a running event loop. Signals and logging stay with the program around them."""
 
 import asyncio
 import contextlib
@@ -8,30 +8,31 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from layercast_common.errors import ListenError
+from layercast_common.tasks import BackgroundTasks
 from layercast_common.urls import bracketed
 
 if TYPE_CHECKING:
     from uvicorn import Server
 
-#: Clients get this long, in seconds, to take the end of their answer before their connection is cut.
+#: Time for clients to receive the end of their response before their connection is aborted, in seconds.
 GRACE = 0.5
 
 
 def quiet_server(app: Any, *, ssl: tls.SSLContext | None = None, behind_proxy: bool = False) -> "Server":
-    """A server for an ASGI application.
+    """Build a server for an ASGI application.
 
     Args:
         app: the application.
-        ssl: the certificate to show; plain HTTP if None.
-        behind_proxy: whether to believe what a proxy on this machine says of a client's address. Where limits per
-            address must not be at the mercy of a header, it is better not to.
+        ssl: the server's certificate; plain HTTP if None.
+        behind_proxy: whether to trust the client address that a proxy on this machine reports in its headers. Leave it
+            off where limits per address must not depend on a header.
     """
     import uvicorn
 
     class QuietServer(uvicorn.Server):
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
-            """Signals belong to the program around."""
+            """Leave signals to the program."""
             yield
 
     config = uvicorn.Config(
@@ -49,25 +50,25 @@ def quiet_server(app: Any, *, ssl: tls.SSLContext | None = None, behind_proxy: b
 
 
 async def open_socket(host: str, port: int, *, option: str) -> socket.socket:
-    """A socket that listens.
+    """Open a listening socket.
 
     Args:
-        host: a name or a number; "0.0.0.0" for the whole network.
-        port: 0 takes a free one.
-        option: which option of the command line chooses the address, for the error.
+        host: a host name or IP address; "0.0.0.0" for all interfaces.
+        port: the port; 0 for a free one.
+        option: the command line option that sets the address, for the error text.
 
     Raises:
-        ListenError: the address is taken, or not of this machine.
+        ListenError: the address is in use, or does not belong to this machine.
     """
     loop = asyncio.get_running_loop()
     listener = None
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        # "localhost" is both; browsers try both, other programs often only the older one.
+        # "localhost" resolves to IPv6 and IPv4. Browsers try both, other programs often only IPv4.
         family, kind, protocol, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # The port as asked for: look-ups take it modulo 65,536.
+        # `port` and not the resolved one: getaddrinfo takes ports modulo 65,536.
         listener.bind((address[0], port, *address[2:]))
         listener.listen()
     except (OSError, OverflowError) as error:
@@ -80,7 +81,7 @@ async def open_socket(host: str, port: int, *, option: str) -> socket.socket:
 
 
 def url_of(listener: socket.socket, scheme: str = "http") -> str:
-    """Where a browser on this machine finds a listening socket."""
+    """Return the URL of a listening socket for a browser on this machine."""
     name, port = listener.getsockname()[:2]
     if name in ("0.0.0.0", "::"):  # noqa: S104 - compared with, not bound to
         name = "localhost"
@@ -89,22 +90,23 @@ def url_of(listener: socket.socket, scheme: str = "http") -> str:
 
 @contextlib.asynccontextmanager
 async def serving(server: "Server", listener: socket.socket, *, on_end: Callable[[], None]) -> AsyncIterator[None]:
-    """Serve for the time of the block.
+    """Serve while the block runs. If the server fails, the block is cancelled and the error raised.
 
     Args:
-        server: from `quiet_server`.
-        listener: from `open_socket`; closed at the end.
-        on_end: called when the block ends, to end the answers that would go on for ever.
+        server: the server, from `quiet_server`.
+        listener: the socket, from `open_socket`; closed at the end.
+        on_end: called when the block ends, to end responses that have no end of their own.
     """
-    task = asyncio.create_task(server.serve(sockets=[listener]), name="serving")
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        on_end()
-        await asyncio.wait([task], timeout=GRACE)
-        for connection in list(server.server_state.connections):
-            # A client that takes nothing any more would hold up the end for as long as it likes.
-            if connection.transport is not None:
-                connection.transport.abort()
-        await asyncio.gather(task, return_exceptions=True)
+    async with BackgroundTasks("the HTTP server") as tasks:
+        task = tasks.start(server.serve(sockets=[listener]), name="HTTP server")
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            on_end()
+            await asyncio.wait([task], timeout=GRACE)
+            for connection in list(server.server_state.connections):
+                # A client that stopped reading would delay the shutdown indefinitely.
+                if connection.transport is not None:
+                    connection.transport.abort()
+            await asyncio.wait([task])

@@ -1,15 +1,13 @@
-"""A folder of received pictures: the stream as it came and the picture at each level.
+"""A folder of received pictures: the stream as received, and the picture at each level.
 
-Every file is written whole under another name and then moved, so that a reader never meets half of one. The name is
-also the memory: a picture whose label is among the names is held, and is not taken in again; of those that were removed
-to stay within the bounds, `Tombstones` remembers it.
+Every file is written atomically. File names serve as the index: a picture whose label appears in one is not stored
+again. `Tombstones` keeps the labels of evicted pictures, which are not stored again either.
 """
 
 import contextlib
 import logging
 import shutil
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,235 +15,221 @@ from PIL import Image
 
 from codec.container.bitstream import Bitstream
 from codec.layers import Layer
-from layercast_common.errors import BitstreamError, UsageError
+from layercast_common.errors import ArchiveError, BitstreamError, StorageError
 from layercast_common.files import make_folder
 from receiver.archive.disk import PROBE_NAME, Disk, size_of
 from receiver.archive.index import ArchiveIndex
-from receiver.archive.names import KINDS, LEVELS, PART, WHOLE, Kept, parse_name, stem_of
+from receiver.archive.names import KINDS, LEVELS, PART, WHOLE, ArchivedPicture, parse_name, stem_of
 from receiver.archive.retention import RetentionPolicy
+from receiver.archive.stats import ArchiveStats
 from receiver.archive.tombstones import Tombstones
 
-#: The file of the removed pictures' labels.
-REMOVED_NAME = "removed.labels"
+#: File name of the tombstones.
+TOMBSTONES_NAME = "removed.labels"
 
-#: Pictures that one `trim` removes at most: nobody waits for long who wants to keep one.
-TRIM_BATCH = 100
+#: Pictures that one call of `evict` removes at most, so that writes do not wait long for it.
+EVICTION_BATCH = 100
 
-_log = logging.getLogger("receiver.archive")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArchiveFigures:
-    """An archive at this moment.
-
-    Attributes:
-        pictures: whole streams that it holds.
-        size: bytes on disk of all that it holds.
-        free: bytes that are free on its disk.
-        removed: pictures that went since the start to stay within the bounds.
-        failures: writes that failed since the start.
-        failing: whether the last one did.
-    """
-
-    pictures: int
-    size: int
-    free: int
-    removed: int
-    failures: int
-    failing: bool
+_log = logging.getLogger(__name__)
 
 
 class Archive:
-    """A folder of received pictures. To be used from one thread at a time, and by one process.
+    """A folder of received pictures. Use it from one thread at a time, in one process.
 
     Args:
-        folder: where; made if it is not there.
-        bounds: how much to keep, and for how long; everything for ever by default.
-        clock: the present.
+        folder: the folder; created if it does not exist.
+        policy: size and age limits; none by default.
+        clock: returns the present time.
 
     Raises:
-        UsageError: there can be no such folder, or it cannot be used.
+        ArchiveError: the folder cannot be created, read or written.
     """
 
     def __init__(
         self,
         folder: Path,
-        bounds: RetentionPolicy | None = None,
+        policy: RetentionPolicy | None = None,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        make_folder(folder)
+        try:
+            make_folder(folder)
+        except StorageError as error:
+            raise ArchiveError.convert(error) from error
         self.folder = folder
-        self._bounds = bounds or RetentionPolicy()
+        self._policy = policy or RetentionPolicy()
         self._clock = clock
         self._disk = Disk()
-        self._stock = ArchiveIndex()
-        self._removals = 0
-        path = folder / REMOVED_NAME
-        self._removed = Tombstones(path) if self._bounds.any or path.exists() else None
+        self._index = ArchiveIndex()
+        self._evictions = 0
+        path = folder / TOMBSTONES_NAME
+        self._tombstones = Tombstones(path) if self._policy.evicts or path.exists() else None
         try:
-            self._look()
+            self._scan()
         except OSError as error:
-            raise UsageError(f"{folder} cannot be used as an archive: {error.strerror or error}") from error
+            raise ArchiveError.of(error, folder, "cannot be used as an archive") from error
 
     @property
     def failing(self) -> bool:
-        """Whether the last file could not be written."""
+        """Whether the last write failed."""
         return self._disk.failing
 
     def holds(self, label: str) -> bool:
-        """Whether the whole of a picture is on disk, or was until it was removed to stay within the bounds."""
-        return label in self._stock.whole or (self._removed is not None and label in self._removed)
+        """Return whether a picture's complete stream is on disk, or was until it was evicted."""
+        return label in self._index.whole or (self._tombstones is not None and label in self._tombstones)
 
-    def keep(self, label: str, began: datetime, stream: Bitstream) -> None:
-        """Keep a whole stream; when this returns it survives a power failure. One that is held already is left alone.
+    def store(self, label: str, arrived: datetime, stream: Bitstream) -> None:
+        """Write a complete stream; it survives a power failure once this returns. Does nothing if the archive holds it.
 
         Raises:
-            UsageError: it cannot be written.
+            ArchiveError: the stream cannot be written.
         """
         if self.holds(label):
             return
-        kept = Kept(stem_of(label, began), label)
-        self._save(kept, WHOLE, stream.to_bytes(), durable=True)
-        self._stock.whole[label] = kept
+        picture = ArchivedPicture(stem_of(label, arrived), label)
+        self._write(picture, WHOLE, stream.to_bytes(), durable=True)
+        self._index.whole[label] = picture
         self._remove_part(label)
 
-    def keep_part(self, label: str, began: datetime, stream: Bitstream) -> None:
-        """Keep what came of a stream that broke off, until the whole of it comes. A full disk is only logged."""
+    def store_part(self, label: str, arrived: datetime, stream: Bitstream) -> None:
+        """Write the received part of an incomplete stream, until the complete one arrives. Only logs write errors."""
         if self.holds(label):
             return
         self._remove_part(label)
-        kept = Kept(stem_of(label, began), label)
-        with contextlib.suppress(UsageError):
-            self._save(kept, PART, stream.to_bytes())
-            self._stock.parts[label] = kept
+        picture = ArchivedPicture(stem_of(label, arrived), label)
+        with contextlib.suppress(ArchiveError):
+            self._write(picture, PART, stream.to_bytes())
+            self._index.parts[label] = picture
 
-    def save_level(self, label: str, began: datetime, level: Layer, image: Image.Image) -> None:
-        """Keep the picture at a level. It can be drawn again, so a full disk is only logged."""
-        kept = self._stock.whole.get(label)
-        if kept is None and self.holds(label):
+    def store_level(self, label: str, arrived: datetime, level: Layer, image: Image.Image) -> None:
+        """Write the picture at a level. It can be rendered again, so write errors are only logged."""
+        picture = self._index.whole.get(label)
+        if picture is None and self.holds(label):
             return
-        with contextlib.suppress(UsageError):
-            self._save(kept or Kept(stem_of(label, began), label), LEVELS[level], image)
+        with contextlib.suppress(ArchiveError):
+            self._write(picture or ArchivedPicture(stem_of(label, arrived), label), LEVELS[level], image)
 
-    def trim(self, in_use: Collection[str] = ()) -> int:
-        """Remove the oldest pictures until the others are within the bounds, but only so many that nobody waits.
+    def evict(self, in_use: Collection[str] = ()) -> int:
+        """Remove the oldest pictures that exceed the limits, at most `EVICTION_BATCH` at a time.
 
-        Each goes with all its files: first its label is noted, then its stream goes, then the rest; what a crash leaves
-        of it goes at the next start. The newest stays whatever its size.
+        For each picture, its tombstone is written first, then its stream is removed, then the other files. After a
+        crash in between, the next start removes the rest. The newest picture is exempt from the size limit.
 
         Args:
-            in_use: the labels of pictures that must stay for now.
+            in_use: labels of pictures that must stay.
 
         Returns:
-            How many went; 0 if there is nothing to do.
+            The number of removed pictures.
 
         Raises:
-            UsageError: they cannot be removed.
+            ArchiveError: the tombstones cannot be written, or a file cannot be removed.
         """
-        doomed = self._stock.doomed(self._bounds, now=self._clock(), in_use=in_use, limit=TRIM_BATCH)
-        if not doomed:
+        expired = self._index.select_expired(self._policy, now=self._clock(), in_use=in_use, limit=EVICTION_BATCH)
+        if not expired:
             return 0
-        if self._removed is not None:
-            self._removed.add([one.label for one in doomed if self._stock.whole.get(one.label) == one])
-        for one in doomed:
+        if self._tombstones is not None:
+            self._tombstones.add([one.label for one in expired if self._index.whole.get(one.label) == one])
+        for one in expired:
             self._remove(one)
-        level = logging.INFO if self._removals else logging.WARNING
-        self._removals += len(doomed)
-        message = "the oldest pictures were removed, to keep no more than wanted: %d, up to %s"
-        _log.log(level, message, len(doomed), doomed[-1].stem)
-        return len(doomed)
+        level = logging.INFO if self._evictions else logging.WARNING
+        self._evictions += len(expired)
+        _log.log(
+            level,
+            "evicted the %d oldest pictures, up to %s, to stay within the limits",
+            len(expired),
+            expired[-1].stem,
+        )
+        return len(expired)
 
     def probe(self) -> None:
-        """Find out whether files can be written again, after one could not."""
+        """Test whether files can be written again after a failure."""
         self._disk.probe(self.folder)
 
-    def figures(self) -> ArchiveFigures:
-        """The figures of this moment; may be called from any thread."""
+    def stats(self) -> ArchiveStats:
+        """Return the present figures. Safe to call from any thread."""
         try:
             free = shutil.disk_usage(self.folder).free
         except OSError:
             free = 0
-        return ArchiveFigures(
-            pictures=len(self._stock.whole),
-            size=self._stock.size,
+        return ArchiveStats(
+            pictures=len(self._index.whole),
+            size=self._index.size,
             free=free,
-            removed=self._removals,
+            evicted=self._evictions,
             failures=self._disk.failures,
             failing=self.failing,
         )
 
-    def undrawn(self) -> Iterator[tuple[Kept, Bitstream]]:
-        """The whole streams whose picture at their highest level is not there, oldest first."""
-        # A copy first: while it is sorted, another thread may keep a picture.
-        pictures = list(self._stock.whole.values())
-        for kept in sorted(pictures, key=lambda kept: kept.stem):
+    def undrawn(self) -> Iterator[tuple[ArchivedPicture, Bitstream]]:
+        """Yield the complete streams that lack the picture at their highest level, oldest first."""
+        # Copy first: another thread may store a picture while this one sorts.
+        pictures = list(self._index.whole.values())
+        for picture in sorted(pictures, key=lambda picture: picture.stem):
             try:
-                stream = Bitstream.load(self._path(kept, WHOLE))
-                # Only what seems not to be drawn is worth decoding.
+                stream = Bitstream.load(self._path(picture, WHOLE))
+                # Decoding is slow: skip it where the files already show that the highest level is drawn.
                 known = (Layer(one.layer) for one in stream.sections if one.layer in LEVELS)
-                if self._is_drawn(kept, max(known, default=None)):
+                if self._is_drawn(picture, max(known, default=None)):
                     continue
                 level = max(stream.decode().layers, default=None)
-            except (BitstreamError, OSError) as error:
-                if kept.label in self._stock.whole:
-                    _log.warning("%s cannot be read and is left alone: %s", kept.stem, error)
+            except (BitstreamError, StorageError, OSError) as error:
+                if picture.label in self._index.whole:
+                    _log.warning("%s cannot be read and is skipped: %s", picture.stem, error)
                 continue
-            if level is not None and not self._is_drawn(kept, level):
-                yield kept, stream
+            if level is not None and not self._is_drawn(picture, level):
+                yield picture, stream
 
-    def _is_drawn(self, kept: Kept, level: Layer | None) -> bool:
-        return level is not None and self._path(kept, LEVELS[level]).exists()
+    def _is_drawn(self, picture: ArchivedPicture, level: Layer | None) -> bool:
+        return level is not None and self._path(picture, LEVELS[level]).exists()
 
-    def _path(self, kept: Kept, kind: str) -> Path:
-        return self.folder / f"{kept.stem}.{kind}"
+    def _path(self, picture: ArchivedPicture, kind: str) -> Path:
+        return self.folder / f"{picture.stem}.{kind}"
 
-    def _save(self, kept: Kept, kind: str, content: Image.Image | bytes, *, durable: bool = False) -> None:
-        self._stock.grow(kept, self._disk.write(content, self._path(kept, kind), durable=durable))
+    def _write(
+        self, picture: ArchivedPicture, kind: str, content: Image.Image | bytes, *, durable: bool = False
+    ) -> None:
+        self._index.resize(picture, self._disk.write(content, self._path(picture, kind), durable=durable))
 
-    def _remove(self, kept: Kept) -> None:
-        """Remove all files of a picture, the stream first: without it, nobody takes the rest for a picture.
-
-        Raises:
-            UsageError: they cannot be removed.
-        """
-        try:
-            for kind in KINDS:
-                self._path(kept, kind).unlink(missing_ok=True)
-        except OSError as error:
-            raise UsageError(f"{self.folder}: {kept.stem} cannot be removed: {error.strerror or error}") from error
-        self._stock.remove(kept)
+    def _remove(self, picture: ArchivedPicture) -> None:
+        """Remove all files of a picture, the stream first: files without a stream are not taken for a picture."""
+        for kind in KINDS:
+            path = self._path(picture, kind)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise ArchiveError.of(error, path, "cannot be removed") from error
+        self._index.remove(picture)
 
     def _remove_part(self, label: str) -> None:
-        kept = self._stock.parts.pop(label, None)
-        if kept is not None:
-            path = self._path(kept, PART)
+        picture = self._index.parts.pop(label, None)
+        if picture is not None:
+            path = self._path(picture, PART)
             size = size_of(path)
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
-                self._stock.grow(kept, -size)
+                self._index.resize(picture, -size)
 
-    def _look(self) -> None:
-        """Take stock of what is there, and finish what a process began that was killed."""
-        found: list[tuple[Kept, str, int]] = []
+    def _scan(self) -> None:
+        """Build the index from the folder, and finish the writes and evictions of a process that was killed."""
+        found: list[tuple[ArchivedPicture, str, int]] = []
         for path in self.folder.iterdir():
-            if path.name == PROBE_NAME or _is_half(path.name):
+            if path.name == PROBE_NAME or _is_temporary(path.name):
                 path.unlink(missing_ok=True)
             elif parsed := parse_name(path.name):
                 found.append((*parsed, size_of(path)))
-        for kept, kind, size in sorted(found, key=lambda one: one[0].stem):
-            self._stock.grow(kept, size)
+        for picture, kind, size in sorted(found, key=lambda one: one[0].stem):
+            self._index.resize(picture, size)
             if kind in (WHOLE, PART):
-                (self._stock.whole if kind == WHOLE else self._stock.parts)[kept.label] = kept
-        for label in self._stock.whole.keys() & self._stock.parts.keys():
+                (self._index.whole if kind == WHOLE else self._index.parts)[picture.label] = picture
+        for label in self._index.whole.keys() & self._index.parts.keys():
             self._remove_part(label)
-        for kept in self._stock.pictures:
-            if self.holds(kept.label) and kept.label not in self._stock.whole:
-                self._remove(kept)
+        for picture in self._index.pictures:
+            if self.holds(picture.label) and picture.label not in self._index.whole:
+                self._remove(picture)
 
 
-def _is_half(name: str) -> bool:
-    """Whether a file is what is left of a write that was never finished."""
+def _is_temporary(name: str) -> bool:
+    """Return whether a file is left over from an interrupted write."""
     whole = name[1:].rsplit(".", 2)[0]
-    ours = parse_name(whole) is not None or whole in (REMOVED_NAME, PROBE_NAME)
+    ours = parse_name(whole) is not None or whole in (TOMBSTONES_NAME, PROBE_NAME)
     return name.startswith(".") and name.endswith(".part") and ours

@@ -1,4 +1,4 @@
-"""Writes the files of an archive, and tells when that begins to fail and when it works again."""
+"""Writes the files of an archive, and logs when writing starts to fail and when it works again."""
 
 import contextlib
 import errno
@@ -7,26 +7,26 @@ from pathlib import Path
 
 from PIL import Image
 
-from layercast_common.errors import StorageError
+from layercast_common.errors import ArchiveError, StorageError
 from layercast_common.files import save_whole
 
-#: What a file takes at least, and in steps of which it grows, on the file systems that are in use; in bytes.
+#: Smallest unit of allocation on common file systems, in bytes.
 BLOCK = 4096
 
-#: What is written, and removed at once, to see whether anything can be.
+#: A file that is written and removed to test whether the disk accepts files again.
 PROBE_NAME = ".probe"
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
-_log = logging.getLogger("receiver.archive")
+_log = logging.getLogger(__name__)
 
 
 class Disk:
-    """Where an archive's files are written. To be used from one thread at a time.
+    """Writes files for an archive. Use it from one thread at a time.
 
     Attributes:
-        failures: writes that failed.
-        failing: whether the last one did.
+        failures: the number of failed writes.
+        failing: whether the last write failed.
     """
 
     def __init__(self) -> None:
@@ -34,10 +34,10 @@ class Disk:
         self.failing = False
 
     def write(self, content: Image.Image | bytes, path: Path, *, durable: bool = False) -> int:
-        """Write a file, as `save_whole` does; gives how many bytes more than before it takes.
+        """Write a file, as `save_whole` does, and return by how many bytes on disk it has grown.
 
         Raises:
-            StorageError: it cannot be written.
+            ArchiveError: the file cannot be written.
         """
         before = size_of(path)
         try:
@@ -45,26 +45,25 @@ class Disk:
         except StorageError as error:
             self.failures += 1
             if not self.failing:
-                # Once, and not for each of the many files that follow.
-                full = isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
-                hint = "; make room on the disk, or keep less (--keep)" if full else ""
-                _log.error("nothing can be kept, and what is not kept is not acknowledged: %s%s", error, hint)
+                # Log the first failure only: many may follow.
+                hint = "; free some disk space, or keep less (--keep)" if error.errno in _FULL else ""
+                _log.error("the archive cannot be written, pictures are not acknowledged: %s%s", error, hint)
             self.failing = True
-            raise
+            raise ArchiveError.convert(error) from error
         if self.failing:
-            _log.warning("pictures can be kept again in %s", path.parent)
+            _log.warning("the archive %s can be written again", path.parent)
         self.failing = False
         return size_of(path) - before
 
     def probe(self, folder: Path) -> None:
-        """Find out whether files can be written again, after one could not."""
-        with contextlib.suppress(StorageError, OSError):
+        """Test whether files can be written again after a failure; sets `failing`."""
+        with contextlib.suppress(ArchiveError, OSError):
             self.write(bytes(BLOCK), folder / PROBE_NAME, durable=True)
             (folder / PROBE_NAME).unlink()
 
 
 def size_of(path: Path) -> int:
-    """Bytes that a file takes on disk; 0 if it is not there."""
+    """Return the bytes that a file takes on disk; 0 if it does not exist."""
     try:
         return -(-path.stat().st_size // BLOCK) * BLOCK
     except FileNotFoundError:

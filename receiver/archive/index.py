@@ -1,61 +1,67 @@
-"""Which pictures an archive holds, what each takes on disk, and which go first. Knows no files."""
+"""Index of an archive: its pictures, their sizes on disk, and the order of eviction. Touches no files."""
 
 from collections.abc import Collection
 from datetime import datetime
 
-from receiver.archive.names import Kept, time_of
+from receiver.archive.names import ArchivedPicture, format_time
 from receiver.archive.retention import RetentionPolicy
 
 
 class ArchiveIndex:
-    """The pictures of an archive, whole or not: in the order of their times when it was opened, then as they came.
+    """The pictures of an archive: by time when it was opened, then in order of arrival.
 
     Attributes:
-        whole: those of which the whole stream is there, by label.
-        parts: those of which a part is, by label.
-        size: bytes on disk of all together.
+        whole: pictures with a complete stream, by label.
+        parts: pictures with a partial stream, by label.
+        size: bytes on disk of all files.
     """
 
     def __init__(self) -> None:
-        self.whole: dict[str, Kept] = {}
-        self.parts: dict[str, Kept] = {}
+        self.whole: dict[str, ArchivedPicture] = {}
+        self.parts: dict[str, ArchivedPicture] = {}
         self.size = 0
-        self._sizes: dict[Kept, int] = {}
+        self._sizes: dict[ArchivedPicture, int] = {}
 
     @property
-    def pictures(self) -> list[Kept]:
-        """All of them, oldest first."""
+    def pictures(self) -> list[ArchivedPicture]:
+        """All pictures, oldest first."""
         return list(self._sizes)
 
-    def grow(self, kept: Kept, more: int) -> None:
-        """Note that a picture takes so many bytes more, or less."""
-        self.size += more
-        self._sizes[kept] = self._sizes.get(kept, 0) + more
-        if not self._sizes[kept]:
-            del self._sizes[kept]
+    def resize(self, picture: ArchivedPicture, change: int) -> None:
+        """Add `change` bytes, which may be negative, to the size of a picture. A picture of size 0 is removed."""
+        self.size += change
+        self._sizes[picture] = self._sizes.get(picture, 0) + change
+        if not self._sizes[picture]:
+            del self._sizes[picture]
 
-    def remove(self, kept: Kept) -> None:
-        """Note that nothing of a picture is there any more."""
-        self.size -= self._sizes.pop(kept, 0)
+    def remove(self, picture: ArchivedPicture) -> None:
+        """Remove a picture from the index."""
+        self.size -= self._sizes.pop(picture, 0)
         for index in (self.whole, self.parts):
-            if index.get(kept.label) == kept:
-                del index[kept.label]
+            if index.get(picture.label) == picture:
+                del index[picture.label]
 
-    def doomed(self, bounds: RetentionPolicy, *, now: datetime, in_use: Collection[str], limit: int) -> list[Kept]:
-        """The oldest pictures without which the others are within the bounds, at most `limit`.
+    def select_expired(
+        self, policy: RetentionPolicy, *, now: datetime, in_use: Collection[str], limit: int
+    ) -> list[ArchivedPicture]:
+        """Return the pictures to evict, oldest first. The newest picture is exempt from the size limit.
 
-        Those in use stay, by their labels, and so does the newest whatever its size.
+        Args:
+            policy: the limits.
+            now: the present time.
+            in_use: labels of pictures that must stay.
+            limit: the most pictures to return.
         """
-        oldest = bounds.oldest(now)
-        first = "" if oldest is None else time_of(oldest)
+        cutoff = policy.cutoff(now)
+        first = "" if cutoff is None else format_time(cutoff)
         newest = next(reversed(self._sizes), None)
-        doomed: list[Kept] = []
+        expired: list[ArchivedPicture] = []
         left = self.size
-        for kept, size in self._sizes.items():
-            too_much = not bounds.allow(left) and kept != newest
-            if len(doomed) == limit or not (too_much or kept.stem < first):
+        for picture, size in self._sizes.items():
+            too_much = not policy.allows(left) and picture != newest
+            if len(expired) == limit or not (too_much or picture.stem < first):
                 break
-            if kept.label not in in_use:
-                doomed.append(kept)
+            if picture.label not in in_use:
+                expired.append(picture)
                 left -= size
-        return doomed
+        return expired

@@ -1,11 +1,11 @@
-"""How the files of an archive are called.
+"""File names in an archive.
 
-    20260131-120000-9f86d081884c7d65.lcast            a whole stream
+    20260131-120000-9f86d081884c7d65.lcast            a complete stream
     20260131-120000-9f86d081884c7d65.semantic.png     the picture at a level
-    20260131-120000-9f86d081884c7d65.part.lcast       what came of a stream that broke off
+    20260131-120000-9f86d081884c7d65.part.lcast       the received part of an incomplete stream
 
-Names are made here, from the time and a digest of who sent which picture; nothing that a sender says becomes part of a
-path. Files of other names are none of ours.
+A name consists of the arrival time and a digest of the picture's identity. Text from a sender never becomes part of a
+path. Files with other names do not belong to the archive.
 """
 
 import hashlib
@@ -15,49 +15,49 @@ from datetime import datetime
 
 from codec.layers import Layer
 
-#: What follows the stem and a dot.
+#: Suffixes after the stem and a dot.
 WHOLE = "lcast"
 PART = "part.lcast"
 LEVELS = {level: f"{level.name.lower()}.png" for level in Layer}
 KINDS = (WHOLE, PART, *LEVELS.values())
 
-#: Bytes of a label; it is written as twice as many hexadecimal digits.
+#: Bytes of a label; file names hold it as twice as many hexadecimal digits.
 LABEL_BYTES = 8
 
 _NAME = re.compile(rf"(\d{{8}}-\d{{6}}-([0-9a-f]{{{2 * LABEL_BYTES}}}))\.({'|'.join(map(re.escape, KINDS))})")
 
 
-def label_of(stream: bytes, epoch: int, image: int) -> str:
-    """Our name of a picture: the same whenever and over whatever link it comes, and safe in paths and addresses.
+def label_of(stream_id: bytes, epoch: int, picture_id: int) -> str:
+    """Return a picture's label: the same for every transfer of that picture, and safe in paths and URLs.
 
     Args:
-        stream: the sender's id of itself.
-        epoch: its run that the number belongs to.
-        image: its number of the picture.
+        stream_id: the sender's identity.
+        epoch: the sender's epoch, within which picture numbers are unique.
+        picture_id: the sender's number of the picture.
     """
-    identity = b"%d:%s%d,%d" % (len(stream), stream, epoch, image)
+    identity = b"%d:%s%d,%d" % (len(stream_id), stream_id, epoch, picture_id)
     return hashlib.blake2s(identity, digest_size=LABEL_BYTES).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A picture of the archive: its name without suffixes, which begins with its time, and its label."""
+class ArchivedPicture:
+    """A picture in the archive: the stem of its file names, which starts with its arrival time, and its label."""
 
     stem: str
     label: str
 
 
-def stem_of(label: str, began: datetime) -> str:
-    """A picture's name among files, without suffixes."""
-    return f"{time_of(began)}-{label}"
+def stem_of(label: str, arrived: datetime) -> str:
+    """Return the stem of a picture's file names."""
+    return f"{format_time(arrived)}-{label}"
 
 
-def time_of(began: datetime) -> str:
-    """The time that a stem begins with; later ones sort behind earlier ones."""
-    return f"{began:%Y%m%d-%H%M%S}"
+def format_time(arrived: datetime) -> str:
+    """Return the time as stems start with it; it sorts by time."""
+    return f"{arrived:%Y%m%d-%H%M%S}"
 
 
-def parse_name(name: str) -> tuple[Kept, str] | None:
-    """The picture that a file belongs to, and what the file is to it; None if it is not ours."""
+def parse_name(name: str) -> tuple[ArchivedPicture, str] | None:
+    """Return the picture that a file belongs to and the file's suffix; None for foreign files."""
     found = _NAME.fullmatch(name)
-    return None if found is None else (Kept(found[1], found[2]), found[3])
+    return None if found is None else (ArchivedPicture(found[1], found[2]), found[3])

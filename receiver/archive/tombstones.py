@@ -1,9 +1,9 @@
-"""What an archive held once and holds no more: the labels of its last removed pictures, in a file of one size.
+"""Labels of the pictures last evicted from an archive, in a file of constant size.
 
-    count of labels ever added (8 bytes) | label | label | ... | zeros where none is yet
+    number of labels ever added (8 bytes, little-endian) | label | label | ... | zeros in unused slots
 
-A ring: when it is full, the label that was added first gives way. All its room on the disk is taken when it is made, so
-that pictures can be removed, and their labels noted, on a disk that has no room left.
+The slots form a ring: in a full one, a new label replaces the oldest. The file is allocated in full when it is created,
+so that pictures can be evicted and recorded even on a full disk.
 """
 
 import logging
@@ -11,42 +11,45 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from layercast_common.errors import UsageError
+from layercast_common.errors import ArchiveError, StorageError
 from layercast_common.files import save_whole
 from receiver.archive.names import LABEL_BYTES
 
-#: Labels that are remembered: 800 kB on disk, about 8 MB in memory.
-REMEMBERED = 100_000
+#: Slots of a new file: 800 kB on disk, about 8 MB in memory.
+CAPACITY = 100_000
 
 _COUNT_BYTES = 8
 
-#: What stands where no label is yet. One picture in 2^64 has it for its label, and is not remembered.
-_NONE = bytes(LABEL_BYTES)
+#: An unused slot. One picture in 2^64 has this label; it is not remembered.
+_UNUSED = bytes(LABEL_BYTES)
 
-_log = logging.getLogger("receiver.archive")
+_log = logging.getLogger(__name__)
 
 
 class Tombstones:
-    """The labels of removed pictures. To be used from one thread at a time.
+    """Labels of evicted pictures. Use it from one thread at a time.
 
     Args:
-        path: the file; made if it is not there, or damaged.
-        capacity: how many labels a new one holds.
+        path: the file; created if it is missing or damaged.
+        capacity: slots of a new file.
 
     Raises:
-        UsageError: it can be neither read nor made.
+        ArchiveError: the file can be neither read nor created.
     """
 
-    def __init__(self, path: Path, capacity: int = REMEMBERED) -> None:
+    def __init__(self, path: Path, capacity: int = CAPACITY) -> None:
         self._path = path
         content = self._read()
         if not content:
             content = bytes(_COUNT_BYTES + capacity * LABEL_BYTES)
-            save_whole(content, path, durable=True)
+            try:
+                save_whole(content, path, durable=True)
+            except StorageError as error:
+                raise ArchiveError.convert(error) from error
         self._count = int.from_bytes(content[:_COUNT_BYTES], "little")
         self._ring = bytearray(content[_COUNT_BYTES:])
         self._known = {bytes(self._ring[at : at + LABEL_BYTES]) for at in range(0, len(self._ring), LABEL_BYTES)}
-        self._known.discard(_NONE)
+        self._known.discard(_UNUSED)
 
     def __contains__(self, label: str) -> bool:
         return bytes.fromhex(label) in self._known
@@ -55,10 +58,10 @@ class Tombstones:
         return len(self._known)
 
     def add(self, labels: Sequence[str]) -> None:
-        """Remember labels; when this returns they survive a power failure.
+        """Add labels; they survive a power failure once this returns.
 
         Raises:
-            UsageError: the file cannot be written; then none of them counts as added.
+            ArchiveError: the file cannot be written; no label was added.
         """
         new = [label for label in map(bytes.fromhex, labels) if label not in self._known]
         places = [(self._count + number) * LABEL_BYTES % len(self._ring) for number in range(len(new))]
@@ -72,7 +75,7 @@ class Tombstones:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise UsageError(f"{self._path}: {error.strerror or error}") from error
+            raise ArchiveError.of(error, self._path) from error
         for place, label in zip(places, new, strict=True):
             self._known.discard(bytes(self._ring[place : place + LABEL_BYTES]))
             self._ring[place : place + LABEL_BYTES] = label
@@ -80,14 +83,14 @@ class Tombstones:
         self._count += len(new)
 
     def _read(self) -> bytes:
-        """What the file holds; nothing if there is none, or none that we wrote."""
+        """Return the file's content; nothing if it is missing or damaged."""
         try:
             content = self._path.read_bytes()
         except FileNotFoundError:
             return b""
         except OSError as error:
-            raise UsageError(f"{self._path}: {error.strerror or error}") from error
+            raise ArchiveError.of(error, self._path) from error
         if len(content) <= _COUNT_BYTES or len(content) % LABEL_BYTES:
-            _log.error("%s is damaged: which pictures were removed before is not known any more", self._path)
+            _log.error("%s is damaged: evicted pictures may be received and stored again", self._path)
             return b""
         return content

@@ -1,147 +1,141 @@
-"""The archive as a receiver uses it from the event loop: files are written in threads, one after the other."""
+"""The archive as the event loop uses it: one thread writes the files, one after the other."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from PIL import Image
 
 from codec.container.bitstream import Bitstream
-from layercast_common.errors import LayercastError
-from receiver.archive.archive import Archive, ArchiveFigures
-from receiver.archive.names import Kept, label_of
+from codec.layers import Layer
+from layercast_common.errors import StorageError
+from receiver.archive.archive import Archive
+from receiver.archive.names import ArchivedPicture, label_of
 from receiver.archive.retention import RetentionPolicy
-from receiver.incoming_picture import IncomingPicture
-from receiver.rendering.frames import Frame
+from receiver.archive.stats import ArchiveStats
 
-#: How often to look for pictures whose time is over, and whether a full disk has room again; in seconds.
-TIDY_SECONDS = 60.0
+#: Interval of the checks for expired pictures and, after a failed write, for a writable disk; in seconds.
+MAINTENANCE_SECONDS = 60.0
 
-_Done = TypeVar("_Done")
+_Result = TypeVar("_Result")
 
-_log = logging.getLogger("receiver.archive")
+_log = logging.getLogger(__name__)
 
 
 class ArchiveWriter:
-    """Keeps pictures in a folder, or does nothing.
+    """Stores pictures in a folder; without a folder it does nothing.
 
     Args:
-        folder: where; None to keep nothing.
-        bounds: how much to keep, and for how long; everything for ever by default.
-        in_use: gives the names of the pictures that are under way, none of which is removed.
+        folder: the folder; None to store nothing.
+        policy: size and age limits; none by default.
+        in_use: returns the labels of the pictures in progress, which are never evicted.
 
     Raises:
-        UsageError: there can be no such folder.
+        ArchiveError: the folder cannot be created, read or written.
     """
 
     def __init__(
         self,
         folder: Path | str | None,
-        bounds: RetentionPolicy | None = None,
+        policy: RetentionPolicy | None = None,
         in_use: Callable[[], Collection[str]] = frozenset,
     ) -> None:
-        self._archive = None if folder is None else Archive(Path(folder), bounds)
+        self._archive = None if folder is None else Archive(Path(folder), policy)
         self._in_use = in_use
-        self._disk = asyncio.Lock()
-        self._working: set[asyncio.Task[Any]] = set()
-        self._leaving = False
+        # One thread: a later picture of the same level goes to the same file.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="archive")
         self._grown = asyncio.Event()
-        self._tidying: asyncio.Task[None] | None = None
+        self._closed = False
 
     @property
     def failing(self) -> bool:
-        """Whether nothing could be kept when it was tried last."""
+        """Whether the last write failed."""
         return self._archive is not None and self._archive.failing
 
-    def figures(self) -> ArchiveFigures | None:
-        """The archive's figures, if there is one."""
-        return None if self._archive is None else self._archive.figures()
+    def stats(self) -> ArchiveStats | None:
+        """Return the archive's figures; None without an archive."""
+        return None if self._archive is None else self._archive.stats()
 
-    def start(self) -> None:
-        """Begin to stay within the bounds."""
-        if self._archive:
-            self._grown.set()
-            self._tidying = asyncio.create_task(self._tidy(self._archive), name="keeping the archive within its bounds")
+    def holds(self, stream_id: bytes, epoch: int, picture_id: int) -> bool:
+        """Return whether a picture is stored or was evicted. Senders without a stream id cannot be deduplicated."""
+        if self._archive is None or not stream_id:
+            return False
+        return self._archive.holds(label_of(stream_id, epoch, picture_id))
 
-    def holds(self, stream: bytes, epoch: int, image: int) -> bool:
-        """Whether the whole of a picture is or was on disk. Who does not tell who it is is not known again."""
-        return bool(stream) and self._archive is not None and self._archive.holds(label_of(stream, epoch, image))
-
-    async def store(self, picture: IncomingPicture) -> None:
-        """Bring a whole stream to disk. Its acknowledgement leaves only when this is done, and never if it fails.
+    async def store(self, label: str, arrived: datetime, stream: Bitstream) -> None:
+        """Write a complete stream durably. Acknowledge the picture only once this has returned.
 
         Raises:
-            UsageError: it cannot be written.
+            ArchiveError: the stream cannot be written.
         """
         if self._archive:
-            work = partial(self._archive.keep, picture.name, picture.began, picture.stream)
-            await asyncio.shield(self._begin(work))
+            work = self._submit(partial(self._archive.store, label, arrived, stream))
+            # Cancelling the caller does not cancel the write.
+            await asyncio.shield(asyncio.wrap_future(work))
             self._grown.set()
 
-    def keep_part(self, picture: IncomingPicture) -> None:
-        """Keep what came of a picture that broke off."""
-        if self._archive and picture.sections:
-            self._begin(partial(self._archive.keep_part, picture.name, picture.began, picture.stream))
-            self._grown.set()
+    def store_part(self, label: str, arrived: datetime, stream: Bitstream) -> None:
+        """Write the received part of an incomplete stream, in the background."""
+        if self._archive and stream.sections:
+            self._submit_logged(label, partial(self._archive.store_part, label, arrived, stream))
 
-    def keep_level(self, picture: IncomingPicture, frame: Frame) -> None:
-        """Keep the last frame of a level."""
+    def store_level(self, label: str, arrived: datetime, level: Layer, image: Image.Image) -> None:
+        """Write the picture at a level, in the background."""
         if self._archive:
-            self._begin(partial(self._archive.save_level, picture.name, picture.began, frame.level, frame.image))
-            self._grown.set()
+            self._submit_logged(label, partial(self._archive.store_level, label, arrived, level, image))
 
-    async def undrawn(self) -> AsyncIterator[tuple[Kept, Bitstream]]:
-        """The streams that are kept and were not drawn, oldest first."""
+    async def undrawn(self) -> AsyncIterator[tuple[ArchivedPicture, Bitstream]]:
+        """Yield the stored streams that were not drawn, oldest first."""
         if self._archive:
             found = self._archive.undrawn()
             while (one := await asyncio.to_thread(next, found, None)) is not None:
                 yield one
 
-    async def finish(self) -> None:
-        """Wait for the files that are being written."""
-        self._leaving = True
+    async def maintain(self) -> None:
+        """Evict expired pictures, and after a failed write test whether the disk accepts files again. Never returns."""
+        archive = self._archive
+        if archive is None:
+            return
         self._grown.set()
-        if self._tidying:
-            await self._tidying
-        if self._working:
-            await asyncio.wait(self._working)
-
-    async def _tidy(self, archive: Archive) -> None:
-        """Stay within the bounds, and find out when a disk that was full has room again."""
-        told = ""
-        while not self._leaving:
+        logged = ""
+        while True:
             try:
-                async with asyncio.timeout(TIDY_SECONDS):
+                async with asyncio.timeout(MAINTENANCE_SECONDS):
                     await self._grown.wait()
             except TimeoutError:
                 if archive.failing:
-                    await self._begin(archive.probe)
+                    await asyncio.wrap_future(self._submit(archive.probe))
             self._grown.clear()
             try:
-                removed = 1
-                while removed and not self._leaving:
-                    removed = await self._begin(partial(archive.trim, frozenset(self._in_use())))
-                    told = ""
-            except LayercastError as error:
-                if str(error) != told:
-                    _log.error("the archive cannot be kept within its bounds: %s", error)
-                told = str(error)
+                while await asyncio.wrap_future(self._submit(partial(archive.evict, frozenset(self._in_use())))):
+                    pass
+                logged = ""
+            except StorageError as error:
+                if str(error) != logged:
+                    _log.error("the archive cannot evict pictures and may exceed its limits: %s", error)
+                logged = str(error)
 
-    def _begin(self, work: Callable[[], _Done]) -> asyncio.Task[_Done]:
-        """Do something to the archive, to its end though nobody waits for it any more."""
-        task = asyncio.create_task(self._in_turn(work))
-        self._working.add(task)
-        task.add_done_callback(self._done)
-        return task
+    async def close(self) -> None:
+        """Wait until all files are written. Nothing can be stored afterwards."""
+        self._closed = True
+        await asyncio.to_thread(self._thread.shutdown)
 
-    async def _in_turn(self, work: Callable[[], _Done]) -> _Done:
-        # One after the other: a later picture of the same level goes to the same file.
-        async with self._disk:
-            return await asyncio.to_thread(work)
+    def _submit(self, work: Callable[[], _Result]) -> Future[_Result]:
+        return self._thread.submit(work)
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._working.discard(task)
-        if not task.cancelled():
-            # Whoever waits hears of it; if nobody does, there is nobody to hear.
-            task.exception()
+    def _submit_logged(self, label: str, work: Callable[[], None]) -> None:
+        """Run work that has no caller waiting, and log its errors. Late frames of a closing receiver are dropped."""
+        if self._closed:
+            return
+
+        def log_error(done: Future[None]) -> None:
+            if not done.cancelled() and (error := done.exception()) is not None:
+                _log.error("picture %s cannot be archived", label, exc_info=error)
+
+        self._submit(work).add_done_callback(log_error)
+        self._grown.set()

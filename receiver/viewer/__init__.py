@@ -1,5 +1,6 @@
-"""The live page: pictures as they arrive, for any browser on the network. Importing this starts nothing."""
+"""The live page: shows pictures in browsers as they arrive. Importing this package starts nothing."""
 
+from receiver.viewer.options import ViewerOptions
 from receiver.viewer.server import Viewer
 
-__all__ = ["Viewer"]
+__all__ = ["Viewer", "ViewerOptions"]

@@ -15,20 +15,23 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from codec.layers import Layer
-from layercast_common.http.access import origin_allowed
-from receiver.viewer.event_stream import STATIC, LiveStream, ViewerConfig
+from layercast_common.http.guard import AccessGuard, AccessPolicy
+from receiver.condition import ReceiverCondition
+from receiver.viewer.broadcast import Broadcaster
+from receiver.viewer.event_stream import full_state, live_stream
 from receiver.viewer.history import PictureState
-from receiver.viewer.login import Guard, LoginSessions, login
+from receiver.viewer.login import LoginSessions, login_endpoint, viewer_token_check
+from receiver.viewer.options import STATIC, ViewerOptions
 from receiver.viewer.schema import parse_layers
 from receiver.viewer.thumbnails import EncodedImage
 
-#: Watchers at the same time; one more is asked to come back later.
+#: Limit of watchers. Further ones get status 503.
 MAX_WATCHERS = 256
 
-#: Of these, how many from one network address.
+#: Limit of watchers from one network address.
 MAX_WATCHERS_PER_ADDRESS = 64
 
-#: How long a browser may keep a picture whose address names its very bytes, in seconds.
+#: How long browsers may cache an image whose URL names its exact content, in seconds.
 MAX_AGE = 86_400
 
 _PICTURE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
@@ -46,23 +49,31 @@ _SECURITY_HEADERS = {
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def build_app(setting: ViewerConfig) -> Starlette:
-    """The application: the page, its files, the state, the pictures, the live channel, and how we are."""
+def build_app(options: ViewerOptions, broadcaster: Broadcaster) -> Starlette:
+    """Build the application: page, static files, pictures, live channel, health and metrics."""
     logins = LoginSessions()
+    policy = AccessPolicy(
+        names=frozenset(name.lower() for name in options.names),
+        name_option="--viewer-name",
+        origins=frozenset(options.origins),
+        origin_paths=("/live", "/login"),
+        open_paths=("/healthz", "/login", "/static/"),
+        check_token=None if options.permissions is None else viewer_token_check(options.permissions, logins),
+    )
     return Starlette(
         routes=[
             Route("/", _page),
-            Route("/healthz", _health(setting)),
-            Route("/metrics", _metrics(setting)),
-            Route("/login", login(setting, logins), methods=["POST"]),
-            Route("/live", _live(setting)),
-            Route("/api/pictures", _pictures(setting)),
-            Route("/api/pictures/{picture}/frame.jpg", _frame(setting)),
-            Route("/api/pictures/{picture}/structure.png", _layer(setting, Layer.STRUCTURE)),
-            Route("/api/pictures/{picture}/texture.png", _layer(setting, Layer.TEXTURE)),
+            Route("/healthz", _health(options, broadcaster)),
+            Route("/metrics", _metrics(options)),
+            Route("/login", login_endpoint(options.permissions, logins), methods=["POST"]),
+            Route("/live", _live(options, broadcaster)),
+            Route("/api/pictures", _pictures(options, broadcaster)),
+            Route("/api/pictures/{picture}/frame.jpg", _frame(broadcaster)),
+            Route("/api/pictures/{picture}/structure.png", _layer(broadcaster, Layer.STRUCTURE)),
+            Route("/api/pictures/{picture}/texture.png", _layer(broadcaster, Layer.TEXTURE)),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[Middleware(_Headers), Middleware(Guard, setting=setting, logins=logins)],
+        middleware=[Middleware(_Headers), Middleware(AccessGuard, policy=policy)],
     )
 
 
@@ -70,86 +81,86 @@ async def _page(_: Request) -> Response:
     return FileResponse(STATIC / "index.html")
 
 
-def _health(setting: ViewerConfig) -> _Endpoint:
+def _health(options: ViewerOptions, broadcaster: Broadcaster) -> _Endpoint:
     async def health(_: Request) -> Response:
-        board = setting.board
-        status = setting.condition()
-        report = {"status": status, "pictures": len(board.history.pictures), "watchers": board.watchers}
-        return Response(msgspec.json.encode(report), 200 if status == "ok" else 503, media_type="application/json")
+        condition = options.condition()
+        pictures = len(broadcaster.history.pictures)
+        report = {"status": str(condition), "pictures": pictures, "watchers": broadcaster.watchers}
+        status = 200 if condition == ReceiverCondition.OK else 503
+        return Response(msgspec.json.encode(report), status, media_type="application/json")
 
     return health
 
 
-def _metrics(setting: ViewerConfig) -> _Endpoint:
+def _metrics(options: ViewerOptions) -> _Endpoint:
     async def metrics(_: Request) -> Response:
-        if setting.metrics is None:
-            raise HTTPException(404, "nobody counts here")
-        text, kind = setting.metrics()
+        if options.metrics is None:
+            raise HTTPException(404, "metrics are disabled")
+        text, kind = options.metrics()
         return Response(text, headers={"content-type": kind, "cache-control": "no-store"})
 
     return metrics
 
 
-def _live(setting: ViewerConfig) -> _Endpoint:
+def _live(options: ViewerOptions, broadcaster: Broadcaster) -> _Endpoint:
     async def live(request: Request) -> Response:
-        if not origin_allowed(request.headers.get("origin"), request.headers.get("host", ""), setting.origins):
-            raise HTTPException(403, "this origin may not watch")
         address = request.client.host if request.client else "unknown"
-        board = setting.board
-        full = board.watchers >= MAX_WATCHERS or board.watchers_from(address) >= MAX_WATCHERS_PER_ADDRESS
-        if board.closed or full:
-            raise HTTPException(503, "no seat is free", {"retry-after": "5"})
-        return LiveStream(setting, address)
+        full = broadcaster.watchers >= MAX_WATCHERS or broadcaster.watchers_from(address) >= MAX_WATCHERS_PER_ADDRESS
+        if broadcaster.closed or full:
+            reason = "the viewer is shutting down" if broadcaster.closed else "too many viewers"
+            raise HTTPException(503, reason, {"retry-after": "5"})
+        return live_stream(options, broadcaster, address)
 
     return live
 
 
-def _pictures(setting: ViewerConfig) -> _Endpoint:
+def _pictures(options: ViewerOptions, broadcaster: Broadcaster) -> _Endpoint:
     async def pictures(_: Request) -> Response:
-        return Response(setting.state(), media_type="application/json", headers={"cache-control": "no-store"})
+        state = full_state(options, broadcaster)
+        return Response(state, media_type="application/json", headers={"cache-control": "no-store"})
 
     return pictures
 
 
-def _frame(setting: ViewerConfig) -> _Endpoint:
+def _frame(broadcaster: Broadcaster) -> _Endpoint:
     async def frame(request: Request) -> Response:
-        picture = _named_picture(setting, request)
+        picture = _requested_picture(broadcaster, request)
         level = request.query_params.get("level")
         layers = None if level is None else parse_layers(level)
         if level is not None and layers is None:
             raise HTTPException(404, "no such level")
         state = picture.frame(layers)
-        return _image(request, None if state is None else state.drawing, "image/jpeg")
+        return _image_response(request, None if state is None else state.image, "image/jpeg")
 
     return frame
 
 
-def _layer(setting: ViewerConfig, layer: Layer) -> _Endpoint:
+def _layer(broadcaster: Broadcaster, layer: Layer) -> _Endpoint:
     async def image(request: Request) -> Response:
-        state = _named_picture(setting, request).layer(layer)
-        return _image(request, None if state is None else state.drawing, "image/png")
+        state = _requested_picture(broadcaster, request).layer(layer)
+        return _image_response(request, None if state is None else state.image, "image/png")
 
     return image
 
 
-def _named_picture(setting: ViewerConfig, request: Request) -> PictureState:
+def _requested_picture(broadcaster: Broadcaster, request: Request) -> PictureState:
     name = request.path_params["picture"]
-    picture = setting.board.history.picture(name) if _PICTURE_NAME.fullmatch(name) else None
+    picture = broadcaster.history.picture(name) if _PICTURE_NAME.fullmatch(name) else None
     if picture is None:
         raise HTTPException(404, "no such picture")
     return picture
 
 
-def _image(request: Request, drawing: EncodedImage | None, media_type: str) -> Response:
-    if drawing is None:
-        raise HTTPException(404, "not here yet")
-    exact = request.query_params.get("v") == drawing.tag
+def _image_response(request: Request, image: EncodedImage | None, media_type: str) -> Response:
+    if image is None:
+        raise HTTPException(404, "not available yet")
+    exact = request.query_params.get("v") == image.tag
     caching = f"private, max-age={MAX_AGE}, immutable" if exact else "no-store"
-    return Response(drawing.data, media_type=media_type, headers={"cache-control": caching})
+    return Response(image.data, media_type=media_type, headers={"cache-control": caching})
 
 
 class _Headers:
-    """Puts the security headers on every response, and makes browsers ask again for what names no lifetime."""
+    """Adds the security headers to every response, and makes browsers revalidate responses without a lifetime."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""What everyone looks at: the present history, and a wake-up for each watcher when it changes."""
+"""The state that all watchers see, and a wake-up for each watcher when it changes."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,43 +10,39 @@ from receiver.viewer.thumbnails import EncodedImage
 
 
 class Watcher:
-    """One watcher's place in the history.
+    """One watcher's position in the history.
 
-    It holds no queue but the version that the watcher has seen: what changed since is looked up when the watcher is
-    ready for more. So a slow watcher costs nothing, skips what is outdated, and always gets the newest.
+    A watcher has no queue. It only holds the version that it saw last, and looks up the changes since then when its
+    connection is ready. A slow watcher therefore costs nothing, skips outdated states, and always gets the newest.
     """
 
-    def __init__(self, board: "Broadcaster") -> None:
-        self._board = board
+    def __init__(self, broadcaster: "Broadcaster") -> None:
+        self._broadcaster = broadcaster
         self._seen = 0
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """Tell that something changed."""
+        """Signal a change."""
         self._wake.set()
 
-    def news(self) -> int:
-        """The version of the history that was seen last; the present one now counts as seen."""
+    def advance(self) -> int:
+        """Return the version that was seen last, and mark the present one as seen."""
         self._wake.clear()
-        since, self._seen = self._seen, self._board.history.version
+        since, self._seen = self._seen, self._broadcaster.history.version
         return since
 
-    async def changed(self, beat: float) -> bool:
-        """Wait until there are news, or `beat` seconds at most; False when the board is closed."""
-        try:
-            async with asyncio.timeout(beat):
-                await self._wake.wait()
-        except TimeoutError:
-            # Silence is an answer too: the caller tells its peer that the connection lives.
-            return True
-        return not self._board.closed
+    async def changed(self) -> bool:
+        """Wait for a change. Return False once the broadcaster is closed."""
+        if not self._broadcaster.closed:
+            await self._wake.wait()
+        return not self._broadcaster.closed
 
 
 class Broadcaster:
-    """The history, and those who watch it. Used from one event loop.
+    """The history and its watchers. Use it from one event loop.
 
     Args:
-        limit: pictures to remember.
+        limit: number of pictures to remember.
     """
 
     def __init__(self, limit: int) -> None:
@@ -56,21 +52,21 @@ class Broadcaster:
 
     @property
     def watchers(self) -> int:
-        """How many are watching."""
+        """Number of watchers."""
         return len(self._watchers)
 
     def watchers_from(self, address: str) -> int:
-        """How many of them sit at one network address."""
-        return sum(seat == address for seat in self._watchers.values())
+        """Return the number of watchers from one network address."""
+        return sum(one == address for one in self._watchers.values())
 
-    def apply(self, event: Event, drawing: EncodedImage | None) -> None:
-        """Fold an event into the history and wake everyone."""
-        self.history = fold(self.history, event, drawing)
+    def apply(self, event: Event, image: EncodedImage | None) -> None:
+        """Fold an event into the history and wake all watchers."""
+        self.history = fold(self.history, event, image)
         self._wake_all()
 
     @contextmanager
     def watching(self, address: str) -> Iterator[Watcher]:
-        """Take a seat for the time of the block, at a network address."""
+        """Register a watcher from a network address while the block runs."""
         watcher = Watcher(self)
         self._watchers[watcher] = address
         try:
@@ -79,11 +75,11 @@ class Broadcaster:
             self._watchers.pop(watcher)
 
     def open(self) -> None:
-        """Let watchers in, again after `close` too."""
+        """Admit watchers, also again after `close`."""
         self.closed = False
 
     def close(self) -> None:
-        """Send everyone home."""
+        """End the live channels of all watchers."""
         self.closed = True
         self._wake_all()
 

@@ -1,4 +1,4 @@
-"""The present state of the last pictures, folded from events. Pure: states are values, and time comes with events."""
+"""The state of the last pictures, folded from events. Pure: states are values, and times come with the events."""
 
 import enum
 from dataclasses import dataclass, replace
@@ -7,12 +7,12 @@ from codec.layers import Layer
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
 from receiver.viewer.thumbnails import EncodedImage
 
-#: Pictures that are remembered. Each keeps one JPEG per level and two small PNGs, about 300 kB at 512x512.
+#: Default number of remembered pictures. Each holds one JPEG per level and two small PNGs, about 300 kB at 512x512.
 HISTORY_LIMIT = 32
 
 
 class Status(enum.Enum):
-    """How far a picture is."""
+    """The status of a picture."""
 
     RECEIVING = "receiving"
     COMPLETE = "complete"
@@ -21,19 +21,19 @@ class Status(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerState:
-    """What came of one layer.
+    """The state of one layer.
 
     Attributes:
-        layer: which.
-        sizes: payload bytes of each of its sections, as the offer announced them.
-        arrivals: when each section that is here was complete, in seconds of the receiver's clock.
-        drawing: the layer made visible; None for text and for what is not here.
+        layer: the layer.
+        sizes: payload bytes of each section, as announced in the offer.
+        arrivals: times at which sections were complete, in seconds of the receiver's clock.
+        image: the layer as an image; None for text and before arrival.
     """
 
     layer: Layer
     sizes: tuple[int, ...] = ()
     arrivals: tuple[float, ...] = ()
-    drawing: EncodedImage | None = None
+    image: EncodedImage | None = None
 
     @property
     def size(self) -> int:
@@ -42,7 +42,7 @@ class LayerState:
 
     @property
     def arrived_size(self) -> int:
-        """Payload bytes that are here. Sections of a layer come in their order: each decodes on top of the last."""
+        """Payload bytes received. Sections of a layer arrive in order: each refines the one before."""
         return sum(self.sizes[: len(self.arrivals)])
 
 
@@ -56,24 +56,24 @@ class FrameState:
     final: bool
     seconds: float
     at: float
-    drawing: EncodedImage
+    image: EncodedImage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureState:
-    """All that a watcher can see of one picture.
+    """The state of one picture.
 
     Attributes:
-        opened: the event that opened it.
+        opened: the event that opened the picture.
         version: the history's version when this picture last changed.
-        layers: by layer number; those announced or arrived.
-        prompt: the text, once it is here.
-        frames: the newest of each level, the newest of all last.
-        received: bytes that came over the wire.
-        first_bytes: bytes that had come when the picture was opened: what any other format would have had by then.
-        status: how far it is.
-        ended_at: when it was complete or failed, in seconds of the receiver's clock.
-        reason: why it failed.
+        layers: announced or arrived layers, by number.
+        prompt: the text, once it has arrived.
+        frames: the newest frame of each level; the newest of all is last.
+        received: bytes received over the wire.
+        first_bytes: bytes received when the picture was opened; any other format would have had them as well.
+        status: the status.
+        ended_at: time of completion or failure, in seconds of the receiver's clock.
+        reason: the reason of the failure.
     """
 
     opened: PictureOpened
@@ -89,15 +89,15 @@ class PictureState:
 
     @property
     def id(self) -> str:
-        """The picture's name in addresses."""
+        """The picture's name in URLs."""
         return self.opened.picture
 
     def layer(self, layer: Layer) -> LayerState | None:
-        """The state of one layer, if it was announced or arrived."""
+        """Return the state of a layer; None unless it was announced or arrived."""
         return next((state for state in self.layers if state.layer is layer), None)
 
     def frame(self, layers: frozenset[Layer] | None = None) -> FrameState | None:
-        """The newest frame rendered from exactly these layers, or the newest of all."""
+        """Return the newest frame rendered from exactly these layers, or the newest of all."""
         return next((frame for frame in reversed(self.frames) if layers is None or frame.layers == layers), None)
 
 
@@ -106,8 +106,8 @@ class History:
     """The last pictures, oldest first.
 
     Attributes:
-        limit: how many are kept.
-        version: grows with every change.
+        limit: the most pictures to hold.
+        version: increases with every change.
         pictures: at most `limit` of them.
     """
 
@@ -116,19 +116,21 @@ class History:
     pictures: tuple[PictureState, ...] = ()
 
     def picture(self, name: str) -> PictureState | None:
-        """The picture of that name, if it is still remembered."""
+        """Return a picture by name; None if it is unknown or forgotten."""
         return next((picture for picture in self.pictures if picture.id == name), None)
 
     def changed_since(self, version: int) -> tuple[PictureState, ...]:
-        """The pictures that changed after the history had that version."""
+        """Return the pictures that changed after a version."""
         return tuple(picture for picture in self.pictures if picture.version > version)
 
 
-def fold(history: History, event: Event, drawing: EncodedImage | None = None) -> History:
-    """The history after an event; the same one if the event is about a picture that is not remembered.
+def fold(history: History, event: Event, image: EncodedImage | None = None) -> History:
+    """Return the history after an event. Events of unknown pictures change nothing.
 
     Args:
-        drawing: what the event shows, from `receiver.viewer.thumbnails.draw`.
+        history: the history before.
+        event: the event.
+        image: the event's image, from `receiver.viewer.thumbnails.encode_image`.
     """
     version = history.version + 1
     known = history.picture(event.picture)
@@ -136,7 +138,7 @@ def fold(history: History, event: Event, drawing: EncodedImage | None = None) ->
         return replace(history, version=version, pictures=_with_opened(history, event, known, version))
     if known is None:
         return history
-    changed = replace(_changed(known, event, drawing), version=version)
+    changed = replace(_changed(known, event, image), version=version)
     pictures = tuple(changed if picture is known else picture for picture in history.pictures)
     return replace(history, version=version, pictures=pictures)
 
@@ -145,7 +147,7 @@ def _with_opened(
     history: History, event: PictureOpened, known: PictureState | None, version: int
 ) -> tuple[PictureState, ...]:
     if known is not None:
-        # Offered again after a broken connection: what came before still counts.
+        # Offered again after a broken connection: earlier layers and frames still count.
         resumed = replace(known, version=version, status=Status.RECEIVING, ended_at=None, reason=None)
         return tuple(resumed if picture is known else picture for picture in history.pictures)
     announced = sorted({section.layer for section in event.sections})
@@ -159,13 +161,13 @@ def _with_opened(
 def _changed(
     picture: PictureState,
     event: LayerArrived | FrameRendered | PictureCompleted | PictureFailed,
-    drawing: EncodedImage | None,
+    image: EncodedImage | None,
 ) -> PictureState:
     match event:
         case LayerArrived():
-            return _with_layer(picture, event, drawing)
+            return _with_layer(picture, event, image)
         case FrameRendered():
-            return picture if drawing is None else _with_frame(picture, event, drawing)
+            return picture if image is None else _with_frame(picture, event, image)
         case PictureCompleted():
             received = max(picture.received, event.received)
             return replace(picture, status=Status.COMPLETE, received=received, ended_at=event.at)
@@ -173,9 +175,9 @@ def _changed(
             return replace(picture, status=Status.FAILED, reason=event.reason, ended_at=event.at)
 
 
-def _with_layer(picture: PictureState, event: LayerArrived, drawing: EncodedImage | None) -> PictureState:
+def _with_layer(picture: PictureState, event: LayerArrived, image: EncodedImage | None) -> PictureState:
     before = picture.layer(event.layer) or LayerState(layer=event.layer)
-    after = replace(before, arrivals=(*before.arrivals, event.at), drawing=drawing or before.drawing)
+    after = replace(before, arrivals=(*before.arrivals, event.at), image=image or before.image)
     others = (state for state in picture.layers if state is not before)
     first_bytes = picture.first_bytes
     if not picture.received:
@@ -190,7 +192,7 @@ def _with_layer(picture: PictureState, event: LayerArrived, drawing: EncodedImag
     )
 
 
-def _with_frame(picture: PictureState, event: FrameRendered, drawing: EncodedImage) -> PictureState:
+def _with_frame(picture: PictureState, event: FrameRendered, image: EncodedImage) -> PictureState:
     frame = event.frame
     newest = FrameState(
         layers=frame.layers,
@@ -199,7 +201,7 @@ def _with_frame(picture: PictureState, event: FrameRendered, drawing: EncodedIma
         final=frame.final,
         seconds=frame.seconds,
         at=event.at,
-        drawing=drawing,
+        image=image,
     )
     others = (other for other in picture.frames if other.layers != frame.layers)
     return replace(picture, frames=(*others, newest))

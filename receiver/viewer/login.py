@@ -1,7 +1,7 @@
-"""Who gets in: names that we go by, tokens for those who must show one, and not too many tries.
+"""Login to the page: tokens, login sessions in cookies, and a limit on failed attempts.
 
-A person types the token into a page once and gets a cookie that no script can read; a program sends it as a header
-(`Authorization: Bearer ...`). It stands in no address, which would end in logs and histories.
+A person enters the token on the page once and gets a cookie that scripts cannot read. A program sends the token as a
+header (`Authorization: Bearer ...`). URLs never contain it: they end up in logs and browser histories.
 """
 
 import hashlib
@@ -14,36 +14,32 @@ from urllib.parse import parse_qs
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from layercast_common.http.access import bearer_token, host_allowed, origin_allowed
+from layercast_common.http.guard import CHALLENGE, TokenCheck, token_required
 from protocol.wire.limits import MAX_TOKEN
 from receiver.permissions import Permissions, Right
-from receiver.viewer.event_stream import STATIC, ViewerConfig
+from receiver.viewer.options import STATIC
 
-#: How long a login lasts, in seconds, and how many there may be.
+#: Lifetime of a login session, in seconds, and limit of sessions.
 LOGIN_SECONDS = 12 * 3600.0
 MAX_LOGINS = 1024
 
-#: Wrong tokens that one address may try within a time, in seconds; and addresses that are remembered.
+#: Failed attempts that one address may make within a time, in seconds; and the limit of remembered addresses.
 MAX_TRIES = 10
 TRIES_SECONDS = 60.0
 MAX_ADDRESSES = 4096
 
-#: The largest login form, in bytes: a token, each character of which may take twelve.
+#: Limit of the login form, in bytes: a token of which each character takes up to twelve.
 MAX_FORM = 12 * MAX_TOKEN + 64
 
 COOKIE = "layercast"
 
-#: What anyone may fetch: whether we are well, and the looks of the login page.
-_OPEN = ("/healthz", "/login", "/static/")
-
 
 class LoginSessions:
-    """Those who showed their token.
+    """Login sessions, and failed attempts by address.
 
     Args:
-        clock: steady seconds.
+        clock: monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -52,71 +48,55 @@ class LoginSessions:
         self._tries: OrderedDict[str, list[float]] = OrderedDict()
 
     def open(self) -> str:
-        """A new login: what the cookie holds. Only its digest stays here."""
-        ticket = secrets.token_urlsafe(32)
-        self._ends[_digest(ticket)] = self._clock() + LOGIN_SECONDS
+        """Open a session and return the content of its cookie. Only a digest of it is stored."""
+        cookie = secrets.token_urlsafe(32)
+        self._ends[_digest(cookie)] = self._clock() + LOGIN_SECONDS
         if len(self._ends) > MAX_LOGINS:
             self._ends.popitem(last=False)
-        return ticket
+        return cookie
 
-    def knows(self, ticket: str) -> bool:
-        """Whether a cookie is good."""
-        return self._clock() < self._ends.get(_digest(ticket), 0.0)
+    def is_valid(self, cookie: str) -> bool:
+        """Return whether a cookie belongs to a session that has not expired."""
+        return self._clock() < self._ends.get(_digest(cookie), 0.0)
 
     def may_try(self, address: str) -> bool:
-        """Whether an address may show one more token."""
+        """Return whether an address may try another token."""
         recent = [at for at in self._tries.get(address, ()) if at > self._clock() - TRIES_SECONDS]
         return len(recent) < MAX_TRIES
 
-    def failed(self, address: str) -> None:
-        """Note that an address showed a wrong token."""
+    def record_failure(self, address: str) -> None:
+        """Record a wrong token from an address."""
         recent = [at for at in self._tries.pop(address, ()) if at > self._clock() - TRIES_SECONDS]
         self._tries[address] = [*recent, self._clock()][-MAX_TRIES:]
         if len(self._tries) > MAX_ADDRESSES:
             self._tries.popitem(last=False)
 
 
-class Guard:
-    """Stands before the application."""
+def viewer_token_check(permissions: Permissions, logins: LoginSessions) -> TokenCheck:
+    """Build the token check of the page: `/metrics` requires the right to operate, all other paths the one to watch."""
 
-    def __init__(self, app: ASGIApp, setting: ViewerConfig, logins: LoginSessions) -> None:
-        self._app = app
-        self._setting = setting
-        self._logins = logins
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app: ASGIApp = self._app
-        if scope["type"] == "http":
-            app = self._refusal(Request(scope, receive)) or app
-        await app(scope, receive, send)
-
-    def _refusal(self, request: Request) -> Response | None:
-        host = request.headers.get("host", "")
-        if not host_allowed(host, self._setting.names):
-            return PlainTextResponse("no page of this name is here; start with --viewer-name to serve it\n", 421)
-        permissions, path = self._setting.permissions, request.url.path
+    def check(request: Request, token: str) -> Response | None:
+        path = request.url.path
         right = Right.OPERATE if path == "/metrics" else Right.WATCH
-        if permissions is None or path.startswith(_OPEN) or not permissions.wants_token(right):
+        if not permissions.requires_token(right):
             return None
-        if right is Right.WATCH and self._logins.knows(request.cookies.get(COOKIE, "")):
+        if right is Right.WATCH and logins.is_valid(request.cookies.get(COOKIE, "")):
             return None
-        token = bearer_token(request.headers.get("authorization", ""))
         if not token:
-            return _ask_for_token(path)
-        if not _try(self._logins, permissions, request, token, right):
-            return PlainTextResponse("the token is wrong, or there were too many wrong ones\n", 403)
+            return FileResponse(STATIC / "login.html", 401, headers=CHALLENGE) if path == "/" else token_required()
+        if not _try_token(logins, permissions, request, token, right):
+            return PlainTextResponse("wrong token, or too many wrong tokens; wait a minute\n", 403)
         return None
 
+    return check
 
-def login(setting: ViewerConfig, logins: LoginSessions) -> Callable[[Request], Awaitable[Response]]:
-    """The endpoint that takes the form of the login page."""
 
-    async def take_form(request: Request) -> Response:
-        if not origin_allowed(request.headers.get("origin"), request.headers.get("host", ""), setting.origins):
-            raise HTTPException(403, "this origin may not log in")
-        token = await _token_in(request)
-        permissions = setting.permissions
-        if permissions is None or not _try(logins, permissions, request, token, Right.WATCH):
+def login_endpoint(permissions: Permissions | None, logins: LoginSessions) -> Callable[[Request], Awaitable[Response]]:
+    """Build the endpoint for the form of the login page."""
+
+    async def login(request: Request) -> Response:
+        token = await _read_token(request)
+        if permissions is None or not _try_token(logins, permissions, request, token, Right.WATCH):
             return FileResponse(STATIC / "login.html", 403)
         response = RedirectResponse("./", 303)
         secure = request.url.scheme == "https"
@@ -125,35 +105,28 @@ def login(setting: ViewerConfig, logins: LoginSessions) -> Callable[[Request], A
         )
         return response
 
-    return take_form
+    return login
 
 
-def _ask_for_token(path: str) -> Response:
-    challenge = {"www-authenticate": "Bearer"}
-    if path == "/":
-        return FileResponse(STATIC / "login.html", 401, headers=challenge)
-    return PlainTextResponse("a token is needed\n", 401, headers=challenge)
-
-
-def _try(logins: LoginSessions, permissions: Permissions, request: Request, token: str, right: Right) -> bool:
+def _try_token(logins: LoginSessions, permissions: Permissions, request: Request, token: str, right: Right) -> bool:
     address = request.client.host if request.client else "unknown"
     if not logins.may_try(address):
         return False
     if permissions.allows(token, right):
         return True
-    logins.failed(address)
+    logins.record_failure(address)
     return False
 
 
-async def _token_in(request: Request) -> str:
+async def _read_token(request: Request) -> str:
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_FORM:
-            raise HTTPException(413, "a login form is smaller")
+            raise HTTPException(413, f"the login form has at most {MAX_FORM} bytes")
     fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=4)
     return fields.get("token", [""])[0]
 
 
-def _digest(ticket: str) -> bytes:
-    return hashlib.sha256(ticket.encode("utf-8", "surrogatepass")).digest()
+def _digest(cookie: str) -> bytes:
+    return hashlib.sha256(cookie.encode("utf-8", "surrogatepass")).digest()

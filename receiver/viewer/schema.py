@@ -1,4 +1,4 @@
-"""The state as JSON: what `/api/pictures` answers and what the live channel tells. Times in seconds, sizes in bytes."""
+"""JSON schema of `/api/pictures` and of the live channel. Times in seconds, sizes in bytes."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -13,7 +13,7 @@ LayerName = Literal["semantic", "structure", "texture", "detail"]
 
 
 class LayerView(msgspec.Struct, frozen=True, kw_only=True):
-    """A layer: bytes announced and arrived, and when its first and its newest section came, from the first packet."""
+    """A layer: bytes announced and arrived; times of its first and newest section, from the first packet on."""
 
     name: LayerName
     size: int
@@ -26,7 +26,7 @@ class LayerView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FrameView(msgspec.Struct, frozen=True, kw_only=True):
-    """A frame: where to fetch it, what it was rendered from, and how far its run is."""
+    """A frame: its URL, the layers that it was rendered from, and the denoising step."""
 
     url: str
     layers: list[LayerName]
@@ -38,7 +38,7 @@ class FrameView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LevelView(msgspec.Struct, frozen=True, kw_only=True):
-    """A set of layers that the picture was, or can become, rendered from; `adds` is what the level before lacked."""
+    """A set of layers to render from; `adds` are the layers that the level before lacks."""
 
     layers: list[LayerName]
     adds: list[LayerName]
@@ -47,7 +47,7 @@ class LevelView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JpegView(msgspec.Struct, frozen=True, kw_only=True):
-    """A JPEG of the original on the same link: its size, its whole time, and what of it came with the first packet."""
+    """A JPEG of the original on the same link: its size, its transfer time, and the bytes of it in the first packet."""
 
     size: int
     rate: float
@@ -56,7 +56,7 @@ class JpegView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PictureView(msgspec.Struct, frozen=True, kw_only=True):
-    """One picture. `opened_at` is in seconds of the receiver's clock, as `StateView.now`; all else is from there on."""
+    """One picture. `opened_at` is in seconds of the receiver's clock, as `StateView.now`; other times count from it."""
 
     id: str
     width: int
@@ -79,12 +79,12 @@ class PictureView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StateView(msgspec.Struct, frozen=True, kw_only=True):
-    """All pictures, oldest first, or those that changed.
+    """All pictures, or the changed ones, oldest first.
 
     Attributes:
         now: the receiver's clock.
-        limit: pictures that are remembered.
-        address: where senders send to, if it is known.
+        limit: number of remembered pictures.
+        address: the URL for senders, if known.
         pictures: the pictures.
     """
 
@@ -95,13 +95,13 @@ class StateView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def state_json(history: History, *, since: int, now: float, address: str | None) -> bytes:
-    """The pictures that changed after version `since` (0: all), as one JSON object without line breaks."""
+    """Return the pictures that changed after version `since` (0: all) as one JSON object without line breaks."""
     pictures = [picture_view(picture) for picture in history.changed_since(since)]
     return msgspec.json.encode(StateView(now=round(now, 3), limit=history.limit, address=address, pictures=pictures))
 
 
 def picture_view(picture: PictureState) -> PictureView:
-    """A picture's state as it is told to watchers."""
+    """Return a picture's state as watchers get it."""
     opened = picture.opened
     width, height = opened.canvas
     newest = picture.frame()
@@ -128,7 +128,7 @@ def picture_view(picture: PictureState) -> PictureView:
 
 
 def parse_layers(names: str) -> frozenset[Layer] | None:
-    """Read a level as addresses name it, "semantic,structure"; None if it names none."""
+    """Parse a level as in URLs, such as "semantic,structure"; None if it is malformed."""
     wanted = names.split(",")
     known = {layer.name.lower(): layer for layer in Layer}
     if len(wanted) > len(known) or not known.keys() >= set(wanted):
@@ -158,14 +158,14 @@ def _layer_view(picture: PictureState, layer: LayerState) -> LayerView:
         arrived_sections=len(layer.arrivals),
         first_at=_since(picture, min(layer.arrivals, default=None)),
         last_at=_since(picture, max(layer.arrivals, default=None)),
-        image=None if layer.drawing is None else _address(picture, f"{name}.png", v=layer.drawing.tag),
+        image=None if layer.image is None else _url(picture, f"{name}.png", v=layer.image.tag),
     )
 
 
 def _frame_view(picture: PictureState, frame: FrameState) -> FrameView:
     names = _names(frame.layers)
     return FrameView(
-        url=_address(picture, "frame.jpg", level=",".join(names), v=frame.drawing.tag),
+        url=_url(picture, "frame.jpg", level=",".join(names), v=frame.image.tag),
         layers=names,
         step=frame.step,
         steps=frame.steps,
@@ -176,7 +176,7 @@ def _frame_view(picture: PictureState, frame: FrameState) -> FrameView:
 
 
 def _level_views(picture: PictureState) -> list[LevelView]:
-    """Every level that has a frame or lies on the way of the layers' arrival, smallest first."""
+    """Return the levels with a frame, and those passed while layers arrive; smallest first."""
     order = sorted(picture.layers, key=lambda layer: (min(layer.arrivals, default=float("inf")), layer.layer))
     on_the_way = [frozenset(layer.layer for layer in order[: count + 1]) for count in range(len(order))]
     sizes = {layer.layer: layer.arrived_size for layer in order}
@@ -206,7 +206,7 @@ def _names(layers: Iterable[Layer]) -> list[LayerName]:
     return [names[layer] for layer in sorted(layers)]
 
 
-def _address(picture: PictureState, file: str, **query: str) -> str:
+def _url(picture: PictureState, file: str, **query: str) -> str:
     return f"/api/pictures/{quote(picture.id, safe='')}/{file}?{urlencode(query, safe=',')}"
 
 

@@ -1,4 +1,4 @@
-"""What an event shows, encoded for browsers. Pure; takes milliseconds, so it runs off the event loop."""
+"""Encodes the images of events for browsers. Takes milliseconds, so it runs outside the event loop."""
 
 import hashlib
 import io
@@ -11,48 +11,48 @@ from PIL import Image
 from codec.layers import Layer, Priors, Size
 from receiver.events import Event, FrameRendered, LayerArrived
 
-#: Longest side of a drawn layer, in pixels: enough for half a projector's height, a few kilobytes as PNG.
+#: Longest side of a layer's image, in pixels: enough for half a projector's height, a few kilobytes as PNG.
 LAYER_SIDE = 512
 
 #: JPEG quality of frames that a better one replaces within a second.
 PREVIEW_QUALITY = 82
 
-#: JPEG quality of a run's last frame, which people look at and compare.
+#: JPEG quality of final frames, which people look at and compare.
 FINAL_QUALITY = 92
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """An encoded picture.
+    """An encoded image.
 
     Attributes:
         data: the file's bytes: JPEG for frames, PNG for layers.
-        tag: a short name of these bytes; another picture has another tag.
+        tag: a digest of the bytes, for URLs that may be cached.
     """
 
     data: bytes
     tag: str
 
 
-def draw(event: Event) -> EncodedImage | None:
-    """Encode the frame or the layer that came with an event; None where there is nothing to see."""
+def encode_image(event: Event) -> EncodedImage | None:
+    """Encode the frame or the layer of an event; None for events without an image."""
     match event:
         case FrameRendered(frame=frame):
-            return _drawing(_jpeg(frame.image, final=frame.final))
+            return _tagged(_jpeg(frame.image, final=frame.final))
         case LayerArrived(layer=Layer.STRUCTURE, priors=priors):
-            return _drawing(_png(_lines(priors)))
+            return _tagged(_png(_lines(priors)))
         case LayerArrived(layer=Layer.TEXTURE, priors=priors) if priors.texture is not None:
-            return _drawing(_png(Image.fromarray(priors.texture.to_image(_fitted(priors.canvas)))))
+            return _tagged(_png(Image.fromarray(priors.texture.to_image(_fitted(priors.canvas)))))
         case _:
             return None
 
 
-def _drawing(data: bytes) -> EncodedImage:
+def _tagged(data: bytes) -> EncodedImage:
     return EncodedImage(data, hashlib.blake2s(data, digest_size=8).hexdigest())
 
 
 def _lines(priors: Priors) -> Image.Image:
-    """The edges and the poses in one drawing, white on black, one bit per pixel."""
+    """Draw edges and poses into one image, white on black, one bit per pixel."""
     width, height = size = _fitted(priors.canvas)
     drawn: NDArray[np.uint8] = np.zeros((height, width), np.uint8)
     for prior in (priors.structure, priors.skeleton):

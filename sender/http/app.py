@@ -8,7 +8,6 @@ GET  /healthz, /metrics     health, Prometheus metrics
 """
 
 import asyncio
-import hmac
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
@@ -17,14 +16,14 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from codec.encoder.picture import EncodeOptions
+from codec.encoder.options import EncodeOptions
 from layercast_common.errors import CodecError, MissingExtraError, OutboxFullError, RenderError, UsageError
-from layercast_common.http.access import bearer_token, host_allowed, origin_allowed
-from sender.http.schema import beats, entry_view, update_event
+from layercast_common.http.guard import AccessGuard, AccessPolicy, one_token
+from layercast_common.http.sse import EventStream
+from sender.http.schema import entry_view, update_event
 from sender.http.uploads import Upload, read_upload
 from sender.outbox.entries import EntryState
 from sender.outbox.relay import OutboxRelay
@@ -72,6 +71,11 @@ class IngestConfig:
 
 def build_app(config: IngestConfig) -> Starlette:
     """Build the ASGI application."""
+    policy = AccessPolicy(
+        names=config.names,
+        origins=config.origins,
+        check_token=None if config.token is None else one_token(config.token),
+    )
     return Starlette(
         routes=[
             Route("/images", _post_image(config), methods=["POST"]),
@@ -81,7 +85,7 @@ def build_app(config: IngestConfig) -> Starlette:
             Route("/healthz", _get_health(config)),
             Route("/metrics", _get_metrics(config)),
         ],
-        middleware=[Middleware(_Guard, counter=config)],
+        middleware=[Middleware(AccessGuard, policy=policy)],
     )
 
 
@@ -159,9 +163,7 @@ def _get_events(config: IngestConfig) -> _Endpoint:
         if updates.subscribers >= MAX_SUBSCRIBERS:
             raise HTTPException(503, "too many event streams", {"retry-after": "5"})
         changes = updates.subscribe(picture_id, lambda: outbox.entry(picture_id))
-        stream = beats(update_event(update) async for update in changes)
-        headers = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"}
-        return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+        return EventStream(update_event(update) async for update in changes)
 
     return get_events
 
@@ -197,30 +199,3 @@ def _json(content: object, status: int = 200, headers: dict[str, str] | None = N
     return Response(
         msgspec.json.encode(content), status, {"cache-control": "no-store"} | (headers or {}), "application/json"
     )
-
-
-class _Guard:
-    """Turns away who asks for another name, pages of other sites, and who cannot show the token."""
-
-    def __init__(self, app: ASGIApp, counter: IngestConfig) -> None:
-        self._app = app
-        self._counter = counter
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app: ASGIApp = self._app
-        if scope["type"] == "http":
-            app = self._refusal(Request(scope, receive)) or app
-        await app(scope, receive, send)
-
-    def _refusal(self, request: Request) -> Response | None:
-        host = request.headers.get("host", "")
-        if not host_allowed(host, self._counter.names):
-            return PlainTextResponse("nothing of this name is here\n", 421)
-        if not origin_allowed(request.headers.get("origin"), host, self._counter.origins):
-            return PlainTextResponse("this page may not post here\n", 403)
-        if self._counter.token is None or request.url.path == "/healthz":
-            return None
-        shown = bearer_token(request.headers.get("authorization", ""))
-        if hmac.compare_digest(shown.encode("utf-8", "surrogatepass"), self._counter.token.encode()):
-            return None
-        return PlainTextResponse("a token is needed\n", 401, headers={"www-authenticate": "Bearer"})

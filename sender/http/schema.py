@@ -1,15 +1,10 @@
 """JSON and server-sent events of the HTTP interface. Times are in seconds, sizes in bytes."""
 
-import asyncio
-from collections.abc import AsyncIterator
-
 import msgspec
 
+from layercast_common.http.sse import format_event
 from sender.outbox.entries import OutboxEntry
 from sender.outbox.updates import Update
-
-#: Longest silence of an event stream, in seconds; proxies commonly cut a connection after 60 s without a byte.
-BEAT = 10.0
 
 
 class EntryView(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,24 +78,4 @@ def update_event(update: Update) -> bytes:
         else DeliveryView(seconds=round(delivery.seconds, 3), packets=delivery.packets, sent=delivery.sent),
     )
     name = update.entry.state.value if progress is None else "progress"
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(view))
-
-
-async def beats(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same events, with a comment wherever there would be silence."""
-    pending: asyncio.Task[bytes] | None = None
-    try:
-        while True:
-            pending = pending or asyncio.ensure_future(anext(events))
-            done, _ = await asyncio.wait([pending], timeout=BEAT)
-            if not done:
-                yield b": still here\n\n"
-                continue
-            try:
-                yield pending.result()
-            except StopAsyncIteration:
-                return
-            pending = None
-    finally:
-        if pending is not None:
-            pending.cancel()
+    return format_event(name, msgspec.json.encode(view))

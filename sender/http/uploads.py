@@ -13,10 +13,11 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
+from codec.canvas import parse_canvas
 from codec.container.bitstream import Bitstream
 from codec.container.header import MAGIC
-from codec.encoder.picture import EncodeOptions, encode_picture
-from codec.image_io import parse_canvas
+from codec.encoder.options import EncodeOptions
+from codec.encoder.picture import encode_picture
 from layercast_common.errors import PictureError, UsageError
 
 #: Longest `Idempotency-Key` header, in characters.

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codec.container.bitstream import Bitstream
-from codec.encoder.picture import EncodeOptions, encode_picture
+from codec.encoder.options import EncodeOptions
+from codec.encoder.picture import encode_picture
 from layercast_common.errors import StorageError, UsageError
 
 #: Suffixes of files that hold an encoded picture.

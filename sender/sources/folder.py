@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from codec.encoder.picture import EncodeOptions
+from codec.encoder.options import EncodeOptions
 from layercast_common.errors import CodecError, OutboxFullError, StorageError, UsageError
 from layercast_common.files import make_folder
 from layercast_common.tasks import notify

@@ -12,6 +12,7 @@ import pytest
 from layercast.cli import build_parser
 from layercast.commands.options.peer import certificate_of, trust_of
 from protocol.sending.fragmentation import OutgoingSection
+from receiver.options import Security
 from receiver.permissions import Permissions
 from receiver.server import Server
 from sender.connection.options import ConnectOptions
@@ -52,7 +53,7 @@ async def test_the_certificate_is_made_in_one_line(tmp_path: Path) -> None:
     )
     trusting = build_parser().parse_args(["send", "--to", "wss://x", "--trust", f"{tmp_path}/certificate.pem"])
     async with (
-        Server("wss://127.0.0.1:0", on_event=lambda _: None, ssl=certificate_of(options)) as intake,
+        Server("wss://127.0.0.1:0", on_event=lambda _: None, security=Security(ssl=certificate_of(options))) as intake,
         Sender(intake.url, connect=ConnectOptions(ssl=trust_of(trusting))) as sender,
     ):
         section = OutgoingSection(layer=0, coder=0, payload=b"a red cat", urgency=0)

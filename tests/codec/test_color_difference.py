@@ -1,4 +1,4 @@
-"""CIEDE2000 against the reference pairs of Sharma, Wu and Dalal, table 1."""
+"""codec.color_difference: CIEDE2000 against the reference pairs of Sharma, Wu and Dalal, table 1."""
 
 import numpy as np
 import pytest
@@ -31,18 +31,18 @@ def test_lab_of_known_colors() -> None:
     assert lab == pytest.approx(np.array([[0, 0, 0], [100, 0, 0], [53.24, 80.09, 67.20]]), abs=0.02)
 
 
-def test_bending_and_back() -> None:
+def test_unbend_inverts_bend() -> None:
     colors = np.random.default_rng(3).integers(0, 256, (200, 3), dtype=np.uint8)
     assert np.abs(unbend(bend(colors)).astype(int) - colors).max() <= 1
 
 
-def test_ellipsoids_are_ciede2000_near_by() -> None:
+def test_ellipsoids_approximate_ciede2000() -> None:
     random = np.random.default_rng(5)
     colors = random.integers(0, 256, (500, 3), dtype=np.uint8)
     lab = to_lab(colors)
     steps = random.normal(0, 0.05, lab.shape)
     forms = ellipsoids(colors)
     squares = (forms[:, :3] * steps**2).sum(axis=1) + forms[:, 3] * steps[:, 1] * steps[:, 2]
-    # Where there is no chroma CIEDE2000 bends sharply.
+    # CIEDE2000 is not smooth at zero chroma.
     chromatic = np.hypot(lab[:, 1], lab[:, 2]) > 3
     assert np.sqrt(squares)[chromatic] == pytest.approx(ciede2000(lab, lab + steps)[chromatic], rel=0.05)

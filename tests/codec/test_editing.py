@@ -1,4 +1,4 @@
-"""Edits: what is asked for changes, and not a byte of the rest."""
+"""codec.editing: an edit changes its layers and no byte of the others."""
 
 import io
 from collections.abc import Callable
@@ -14,25 +14,26 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from codec import editing
+from codec.canvas import fit_to_canvas
 from codec.coders.colors.payload import STEP, decode_colors, encode_colors
 from codec.coders.edges.payload import encode_edges, halve
 from codec.coders.skeleton import encode_skeleton
 from codec.coders.text.payload import MAX_TEXT, encode_text
 from codec.container.bitstream import Bitstream, Coder, Header, Section
-from codec.editing.erasing import close_over
-from codec.editing.regions import shares_inside
+from codec.editing.erasing import inpaint
+from codec.editing.regions import coverage
 from codec.editing.transfer import _fit_edges, _fit_skeleton
 from codec.encoder.encode import encode
-from codec.image_io import fit_to_canvas
+from codec.encoder.options import EncodeOptions
 from codec.layers import ColorMap, EdgeMap, Layer, Semantic, Size, Skeleton
-from layercast_common.errors import BitstreamError, PictureError, UsageError
+from layercast_common.errors import PictureError, StorageError, UsageError
 from tests.codec.coders.test_skeleton import STANDING
 from tests.support.pictures import draw_edges, draw_picture
 
 PROMPT = "a red fox in snow, a red cap, redwood behind"
 CANVAS = (512, 512)
 
-#: How far the colour coder may leave a channel, of 255.
+#: Largest error of the colour coder in a channel, of 255.
 TOLERANCE = 40
 
 TEXT = Section(Layer.SEMANTIC, Coder.TEXT, encode_text(Semantic(PROMPT)))
@@ -77,7 +78,7 @@ def prompt_of(stream: Bitstream) -> str:
     return semantic.prompt
 
 
-def test_another_prompt_touches_nothing_else() -> None:
+def test_replacing_the_prompt_changes_nothing_else() -> None:
     edited = editing.replace_prompt(STREAM, "eine Füchsin 狐狸")
     assert prompt_of(edited) == "eine Füchsin 狐狸"
     assert edited.header is STREAM.header
@@ -97,7 +98,7 @@ def test_another_prompt_touches_nothing_else() -> None:
         ("a red fox in snow,", "", "a red cap, redwood behind"),
     ],
 )
-def test_phrases_are_exchanged(old: str, new: str, changed: str) -> None:
+def test_phrases_are_replaced(old: str, new: str, changed: str) -> None:
     assert prompt_of(editing.substitute_prompt(STREAM, old, new)) == changed
 
 
@@ -106,7 +107,7 @@ def test_phrases_are_found_in_scripts_without_spaces() -> None:
     assert prompt_of(editing.substitute_prompt(stream, "狐狸", "狼")) == "雪地里的狼"
 
 
-def test_lines_of_a_like_canvas_come_byte_for_byte() -> None:
+def test_lines_of_an_equal_canvas_are_copied_byte_for_byte() -> None:
     donor = stream_of(PEOPLE, edges_section(draw_edges(64)), COLORS)
     edited = editing.replace_structure(STREAM, donor)
     assert edited.sections == (TEXT, PEOPLE, donor.sections[1], COLORS)
@@ -114,7 +115,7 @@ def test_lines_of_a_like_canvas_come_byte_for_byte() -> None:
 
 
 @pytest.mark.parametrize("canvas", [(256, 256), (768, 512), (512, 768), (1024, 256)])
-def test_lines_of_another_canvas_fall_where_the_picture_does(canvas: Size) -> None:
+def test_lines_of_another_canvas_are_cropped_like_pictures(canvas: Size) -> None:
     picture = np.zeros((canvas[1], canvas[0], 3), np.uint8)
     centre = (canvas[0] * 9 // 16, canvas[1] * 7 // 16)
     cv2.circle(picture, centre, min(canvas) // 4, (255, 255, 255), -1)
@@ -134,8 +135,8 @@ def test_lines_of_another_canvas_fall_where_the_picture_does(canvas: Size) -> No
     assert (person[1] is None) == (canvas[0] != canvas[1])
 
 
-def test_lines_of_a_picture_fit_the_bytes_that_there_are() -> None:
-    small = encode(draw_picture(), PROMPT, budget=250)
+def test_lines_of_a_picture_fit_the_budget() -> None:
+    small = encode(draw_picture(), PROMPT, EncodeOptions(budget=250))
     edited = editing.replace_structure(small, draw_picture()[:, ::-1].copy())
     assert lines_of(edited).any()
     assert not np.array_equal(lines_of(edited), lines_of(small))
@@ -143,12 +144,12 @@ def test_lines_of_a_picture_fit_the_bytes_that_there_are() -> None:
     assert edited.sections[0] is small.sections[0]
 
 
-def test_people_give_way_to_lines() -> None:
+def test_lines_replace_people() -> None:
     edited = editing.replace_structure(stream_of(TEXT, PEOPLE, COLORS), stream_of(EDGES))
     assert edited.sections == (TEXT, EDGES, COLORS)
 
 
-def test_a_layer_that_was_not_there_finds_its_place() -> None:
+def test_a_new_layer_is_inserted_in_order() -> None:
     assert editing.replace_structure(stream_of(TEXT, COLORS), STREAM).sections == STREAM.sections
     assert editing.replace_texture(stream_of(TEXT, EDGES), STREAM).sections == STREAM.sections
     assert editing.replace_prompt(stream_of(EDGES, COLORS), PROMPT).sections == STREAM.sections
@@ -184,7 +185,7 @@ def test_a_path_is_a_stream_or_a_picture(tmp_path: Path) -> None:
     assert np.abs(colors_of(editing.replace_texture(plain, str(tmp_path / "b.png"))) - (200, 40, 40)).max() < TOLERANCE
     with pytest.raises(PictureError, match="no picture"):
         editing.replace_texture(plain, tmp_path / "c.png")
-    with pytest.raises(BitstreamError, match="No such file"):
+    with pytest.raises(StorageError, match="No such file"):
         editing.replace_structure(plain, tmp_path / "c.lcast")
 
 
@@ -220,13 +221,13 @@ def test_recolouring_a_region_leaves_the_rest() -> None:
     assert np.abs(after[:, 4:] - before[:, 4:]).max() <= TOLERANCE
 
 
-def test_changes_are_made_in_turn() -> None:
+def test_changes_are_applied_in_order() -> None:
     red, turned = editing.Paint((200, 40, 40)), editing.Adjust(turn=120)
     assert colors_of(editing.recolor(STREAM, red, turned))[0, 0].argmax() == 1
     assert colors_of(editing.recolor(STREAM, turned, red))[0, 0].argmax() == 0
 
 
-def test_what_changes_nothing_keeps_the_stream() -> None:
+def test_edits_without_effect_return_the_stream() -> None:
     assert editing.replace_prompt(STREAM, PROMPT) is STREAM
     assert editing.recolor(STREAM, editing.Adjust()) is STREAM
     assert editing.replace_seed(STREAM, 7) is STREAM
@@ -234,22 +235,22 @@ def test_what_changes_nothing_keeps_the_stream() -> None:
     assert editing.erase(empty, [editing.Rectangle(0, 0, 512, 512)]) is empty
 
 
-def test_an_erased_object_is_closed_over_smoothly() -> None:
+def test_an_erased_object_is_filled_smoothly() -> None:
     ramp = np.repeat(np.arange(40, 200, 20, dtype=np.uint8)[None, :, None], 8, axis=0).repeat(3, axis=2)
     holed = ramp.copy()
     holed[2:5, 2:6] = (255, 0, 0)
     covered = np.zeros((8, 8))
     covered[2:5, 2:6] = 1
-    assert np.array_equal(close_over(holed, covered), ramp)
+    assert np.array_equal(inpaint(holed, covered), ramp)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (5, 3), (64, 64)])
-def test_closing_over_solves_its_equation(shape: Size) -> None:
+def test_inpainting_solves_its_equation(shape: Size) -> None:
     generator = np.random.default_rng(1)
     colors = generator.integers(0, 256, (*shape, 3), np.uint8)
     covered = np.clip(generator.uniform(-1, 2, shape), 0, 1)
     covered[0, 0] = 0.0 if max(shape) > 1 else 1.0
-    found = close_over(colors, covered).astype(np.float64)
+    found = inpaint(colors, covered).astype(np.float64)
     padded = np.pad(found, ((1, 1), (1, 1), (0, 0)), constant_values=np.nan)
     around = np.stack([padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]])
     if max(shape) > 1:
@@ -257,13 +258,13 @@ def test_closing_over_solves_its_equation(shape: Size) -> None:
         assert np.abs(found - colors * (1 - share) - share * np.nanmean(around, axis=0)).max() <= 1.01
 
 
-def test_erasing_everything_leaves_a_mean() -> None:
+def test_erasing_everything_leaves_the_mean() -> None:
     edited = editing.erase(STREAM, [editing.Rectangle(0, 0, 512, 512)])
     assert not lines_of(edited).any()
     assert len({tuple(color) for color in colors_of(edited).reshape(-1, 3).tolist()}) == 1
 
 
-def test_erasing_forgets_joints_and_people() -> None:
+def test_erasing_removes_joints_and_people() -> None:
     stream = stream_of(PEOPLE, EDGES)
     points = [point for point in STANDING if point is not None]
     (left, top), (right, bottom) = (np.min(points, axis=0).astype(int), np.max(points, axis=0).astype(int))
@@ -304,7 +305,7 @@ def test_nothing_is_left_in_erased_regions(regions: list[editing.Rectangle], sid
     touched = np.zeros((side, side), np.bool_)
     for row, column in {(y * side // 512, x * side // 512) for y, x in np.argwhere(inside)}:
         touched[row, column] = True
-    # A cell whose border falls within a pixel counts as touched by it: one more ring at most.
+    # A pixel touches every cell whose border falls within it: at most one more ring of cells.
     near = cv2.dilate(touched.astype(np.uint8), np.ones((3, 3))) > 0
     assert np.array_equal(after[~near], before.grid[~near])
     assert TEXT in edited.sections
@@ -314,18 +315,18 @@ def test_nothing_is_left_in_erased_regions(regions: list[editing.Rectangle], sid
     assert editing.erase(stream, regions) == edited
 
 
-def test_shares_count_every_touched_cell() -> None:
+def test_coverage_counts_every_touched_cell() -> None:
     inside = np.zeros((10, 10), np.bool_)
     inside[3, 3] = True
     for shape in ((3, 3), (10, 10), (5, 20), (64, 64)):
-        shares = shares_inside(inside, shape)
+        shares = coverage(inside, shape)
         assert shares.shape == shape
         assert 0 < np.count_nonzero(shares) <= np.ceil(shape[0] / 10 + 1) * np.ceil(shape[1] / 10 + 1)
         assert shares.max() <= 1
-    assert shares_inside(np.ones((10, 10), np.bool_), (3, 7)).min() == 1
+    assert coverage(np.ones((10, 10), np.bool_), (3, 7)).min() == 1
 
 
-def test_a_mask_picture_says_where(tmp_path: Path) -> None:
+def test_a_mask_picture_selects_the_region(tmp_path: Path) -> None:
     picture = Image.new("L", (1024, 1024), 0)
     picture.paste(255, (512, 0, 1024, 1024))
     picture.save(tmp_path / "mask.png")
@@ -334,7 +335,7 @@ def test_a_mask_picture_says_where(tmp_path: Path) -> None:
     assert not lines_of(edited)[:, 48:].any()
     assert lines_of(edited)[:, :48].any()
     Image.new("L", (64, 64), 0).save(tmp_path / "mask.png")
-    with pytest.raises(UsageError, match=r"mask\.png: nothing is white"):
+    with pytest.raises(UsageError, match=r"mask\.png: the mask has no white pixels"):
         editing.load_mask(tmp_path / "mask.png", CANVAS)
 
 
@@ -346,7 +347,7 @@ def test_a_mask_picture_says_where(tmp_path: Path) -> None:
         (lambda s: editing.replace_seed(s, 8), (TEXT, EDGES, COLORS, NEW_COLORS), ("detail", "6")),
     ],
 )
-def test_what_was_made_for_the_old_picture_is_left_out(
+def test_sections_that_depend_on_the_old_picture_are_left_out(
     edit: Callable[[Bitstream], Bitstream], kept: tuple[Section, ...], lost: tuple[str, ...]
 ) -> None:
     stream = replace(stream_of(TEXT, EDGES, COLORS, NEW_COLORS, DETAIL, LATER), notes=("earlier",))
@@ -357,7 +358,7 @@ def test_what_was_made_for_the_old_picture_is_left_out(
     assert {note.partition(" of layer ")[2].partition(" ")[0] for note in edited.notes[1:]} == set(lost)
 
 
-def test_another_seed_changes_the_header_alone() -> None:
+def test_another_seed_changes_only_the_header() -> None:
     edited = editing.replace_seed(STREAM, 8)
     assert edited.header == replace(STREAM.header, seed=8)
     assert edited.sections == STREAM.sections
@@ -369,7 +370,7 @@ CUT = Bitstream.from_bytes(STREAM.to_bytes()[:-20], partial=True)
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda: editing.substitute_prompt(STREAM, "cat", "dog"), "does not say 'cat'; it says 'a red fox"),
+        (lambda: editing.substitute_prompt(STREAM, "cat", "dog"), "does not contain 'cat'; it is 'a red fox"),
         (lambda: editing.substitute_prompt(STREAM, " ", "dog"), "phrase to substitute is empty"),
         (lambda: editing.substitute_prompt(stream_of(EDGES), "cat", "dog"), "no prompt"),
         (lambda: editing.replace_prompt(STREAM, "x" * (MAX_TEXT + 1)), "at most 8192 bytes"),
@@ -385,15 +386,15 @@ CUT = Bitstream.from_bytes(STREAM.to_bytes()[:-20], partial=True)
         (lambda: editing.erase(STREAM, [editing.Mask(np.ones((4, 4), np.bool_))]), "as the canvas"),
         (lambda: editing.erase(STREAM, [editing.Mask(np.zeros((512, 512), np.bool_))]), "nothing inside"),
         (lambda: editing.replace_seed(STREAM, 1 << 32), "a seed is"),
-        (lambda: editing.Adjust(saturation=float("nan")), "saturation becomes 0 to 1000 %"),
+        (lambda: editing.Adjust(saturation=float("nan")), "saturation is 0 to 1000 %"),
         (lambda: editing.Adjust(turn=400), "-360 to 360"),
         (lambda: editing.Paint((0, 0, 300)), "0 to 255"),
         (lambda: editing.parse_rectangle("1,2,3"), "X,Y,WIDTH,HEIGHT"),
         (lambda: editing.parse_rectangle("-1,2,3,4"), "X,Y,WIDTH,HEIGHT"),
-        (lambda: editing.parse_recoloring("colour=5"), "'colour=5' is no change of colours; say hue="),
-        (lambda: editing.parse_recoloring("brightness=-120"), "brightness becomes 0 to"),
+        (lambda: editing.parse_recoloring("colour=5"), "'colour=5' is not a change of colours; use hue="),
+        (lambda: editing.parse_recoloring("brightness=-120"), "brightness is 0 to"),
         (lambda: editing.parse_recoloring("#11223344"), "transparent"),
-        (lambda: editing.parse_recoloring("0,0,1,1=0,0,1,1=#fff"), "no change of colours"),
+        (lambda: editing.parse_recoloring("0,0,1,1=0,0,1,1=#fff"), "not a change of colours"),
         (lambda: editing.replace_prompt(CUT, "x"), "cut short"),
         (lambda: editing.replace_structure(CUT, STREAM), "cut short"),
         (lambda: editing.replace_structure(STREAM, CUT), "cut short"),
@@ -403,14 +404,14 @@ CUT = Bitstream.from_bytes(STREAM.to_bytes()[:-20], partial=True)
         (lambda: editing.replace_seed(CUT, 1), "cut short"),
     ],
 )
-def test_what_makes_no_sense_is_told_in_a_line(edit: Callable[[], object], message: str) -> None:
+def test_invalid_edits_are_refused_with_one_line(edit: Callable[[], object], message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         edit()
     assert "\n" not in str(caught.value)
 
 
 def nested() -> Bitstream:
-    """A stream whose lines and colours come coarse first, and are refined after the other layer's coarse ones."""
+    """Return a nested stream: coarse lines and colours first, then their refinements in turn."""
     lines = draw_edges(96)
     coarse = halve(lines)
     small = ColorMap(np.asarray(cv2.resize(draw_picture(), (4, 4), interpolation=cv2.INTER_AREA), np.uint8), CANVAS)
@@ -448,14 +449,14 @@ def test_nested_colours_alone_leave_nested_lines() -> None:
     assert editing.replace_texture(stream_of(TEXT), edited).sections == (TEXT, edited.sections[2], edited.sections[4])
 
 
-def test_sections_that_stand_alone_become_one() -> None:
+def test_independent_sections_are_merged() -> None:
     stream = stream_of(edges_section(draw_edges(48)), TEXT, COLORS, EDGES)
     edited = editing.erase(stream, [editing.Rectangle(0, 256, 512, 256)])
     assert [section.coder for section in edited.sections] == [Coder.EDGES, Coder.TEXT, Coder.COLORS]
     assert lines_of(edited).shape == lines_of(stream).shape
 
 
-def test_edits_again_and_again_do_not_drift() -> None:
+def test_repeated_edits_do_not_drift() -> None:
     once = editing.erase(STREAM, [editing.Rectangle(0, 0, 64, 64)])
     again = once
     for x in range(4):

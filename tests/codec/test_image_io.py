@@ -1,4 +1,4 @@
-"""codec.image_io: every kind of picture gives upright RGB, everything else one clear line."""
+"""codec.image_io: every kind of picture becomes upright RGB; everything else raises an error of one line."""
 
 import io
 import struct
@@ -13,16 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from codec.image_io import (
-    MAX_CANVAS_SIDE,
-    MIN_CANVAS_SIDE,
-    choose_canvas,
-    fit_to_canvas,
-    jpeg_size,
-    load_picture,
-    parse_canvas,
-)
-from layercast_common.errors import PictureError, UsageError
+from codec.image_io import jpeg_size, load_picture
+from layercast_common.errors import PictureError
 
 
 def corner(image: Image.Image) -> tuple[int, ...]:
@@ -30,7 +22,7 @@ def corner(image: Image.Image) -> tuple[int, ...]:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims a size and holds no pixels."""
+    """Return a PNG that claims a size and has no pixels."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -98,8 +90,8 @@ class TestLoad:
         assert red > 200 > blue
 
     @pytest.mark.parametrize("orientation", range(1, 9))
-    def test_exif_orientation_is_honoured(self, tmp_path: Path, orientation: int) -> None:
-        # A dark mark at the upright picture's top left, stored turned as a camera would.
+    def test_exif_orientation_is_applied(self, tmp_path: Path, orientation: int) -> None:
+        # A dark mark at the top left of the upright picture, stored rotated as by a camera.
         upright = np.full((32, 64, 3), 255, np.uint8)
         upright[:16, :16] = 0
         stored = {
@@ -116,7 +108,7 @@ class TestLoad:
         assert dark[:16, :16].all()
         assert dark.sum() == 256
 
-    def test_transparent_png_files_are_laid_on_the_ground_asked_for(self, tmp_path: Path) -> None:
+    def test_transparency_shows_the_chosen_ground(self, tmp_path: Path) -> None:
         Image.new("L", (4, 4), 0).save(tmp_path / "p.png", transparency=0)
         assert corner(load_picture(tmp_path / "p.png").image) == (255, 255, 255)
         assert corner(load_picture(tmp_path / "p.png", ground=(9, 8, 7)).image) == (9, 8, 7)
@@ -167,13 +159,13 @@ class TestRefusals:
             (png_header(0, 100), "p.png"),
         ],
     )
-    def test_files_that_are_no_pictures(self, tmp_path: Path, content: bytes, message: str) -> None:
+    def test_other_files_are_refused(self, tmp_path: Path, content: bytes, message: str) -> None:
         (tmp_path / "p.png").write_bytes(content)
         with pytest.raises(PictureError, match=message) as caught:
             load_picture(tmp_path / "p.png")
         assert "\n" not in str(caught.value)
 
-    def test_paths_that_lead_nowhere(self, tmp_path: Path) -> None:
+    def test_missing_paths_are_refused(self, tmp_path: Path) -> None:
         with pytest.raises(PictureError, match="there is no picture"):
             load_picture(tmp_path / "absent.png")
         with pytest.raises(PictureError, match="is a folder"):
@@ -192,11 +184,11 @@ class TestRefusals:
         ],
         ids=str,
     )
-    def test_arrays_of_another_form(self, array: np.ndarray) -> None:
+    def test_arrays_of_another_shape_or_type_are_refused(self, array: np.ndarray) -> None:
         with pytest.raises(PictureError, match=r"\(H, W, 3\) uint8"):
             load_picture(array)
 
-    def test_empty_images_and_other_things(self) -> None:
+    def test_empty_images_and_other_objects_are_refused(self) -> None:
         with pytest.raises(PictureError, match="empty: 0x4"):
             load_picture(Image.new("RGB", (0, 4)))
         with pytest.raises(PictureError, match="not bytes"):
@@ -216,75 +208,6 @@ class TestRefusals:
         (tmp_path / "p").write_bytes(content)
         with suppress(PictureError):
             assert load_picture(tmp_path / "p").image.mode == "RGB"
-
-
-class TestCanvas:
-    @pytest.mark.parametrize(
-        ("size", "expected"),
-        [
-            ((512, 512), (512, 512)),
-            ((1024, 1000), (512, 512)),
-            ((1920, 1080), (512, 320)),
-            ((3000, 2000), (512, 320)),
-            ((2000, 3000), (320, 512)),
-            ((40_000, 1), (512, 64)),
-            ((1, 1), (512, 512)),
-        ],
-    )
-    def test_the_nearest_aspect_is_chosen(self, size: tuple[int, int], expected: tuple[int, int]) -> None:
-        assert choose_canvas(size) == expected
-
-    @given(st.integers(1, 50_000), st.integers(1, 50_000), st.sampled_from(range(64, 2049, 64)))
-    def test_every_picture_has_a_canvas(self, width: int, height: int, long_side: int) -> None:
-        canvas = choose_canvas((width, height), long_side=long_side)
-        assert max(canvas) == long_side
-        assert all(MIN_CANVAS_SIDE <= side <= MAX_CANVAS_SIDE and side % 64 == 0 for side in canvas)
-        assert choose_canvas((height, width), long_side=long_side) == canvas[::-1] or width == height
-
-    def test_the_wanted_one_wins(self) -> None:
-        assert choose_canvas((100, 10), (128, 2048)) == (128, 2048)
-
-    @pytest.mark.parametrize("wanted", [(500, 512), (512, 0), (2112, 512), (-64, 64)])
-    def test_sides_that_do_not_go(self, wanted: tuple[int, int]) -> None:
-        with pytest.raises(UsageError, match="multiple of 64 from 64 to 2048"):
-            choose_canvas((100, 100), wanted)
-        with pytest.raises(UsageError, match="multiple of 64"):
-            choose_canvas((100, 100), long_side=500)
-
-    @pytest.mark.parametrize("text", ["512x768", " 512 X 768 ", "512×768"])
-    def test_parse(self, text: str) -> None:
-        assert parse_canvas(text) == (512, 768)
-
-    @pytest.mark.parametrize(
-        "text", ["", "512", "512x", "x512", "512x512x3", "0x0", "500x500", "-64x64", "9" * 99, "٦٤x64"]
-    )
-    def test_parse_refuses(self, text: str) -> None:
-        with pytest.raises(UsageError):
-            parse_canvas(text)
-
-
-class TestFit:
-    def test_the_centre_is_kept_and_the_aspect_too(self) -> None:
-        # A centred square in a wide picture stays a square in the middle of the canvas.
-        wide = np.zeros((300, 400, 3), np.uint8)
-        wide[100:200, 150:250] = 255
-        fitted = fit_to_canvas(Image.fromarray(wide), (192, 192))
-        assert fitted.shape == (192, 192, 3)
-        assert fitted.dtype == np.uint8
-        ys, xs = np.nonzero(fitted[..., 0] > 128)
-        assert (ys.min(), ys.max(), xs.min(), xs.max()) == (64, 127, 64, 127)
-
-    def test_a_very_long_picture_is_cropped_by_half_and_squeezed(self) -> None:
-        strip = np.zeros((10, 1000, 3), np.uint8)
-        strip[:, 250:750] = 255
-        fitted = fit_to_canvas(Image.fromarray(strip), (512, 64))
-        assert (fitted > 200).mean() > 0.99
-
-    @given(st.integers(1, 90), st.integers(1, 90), st.sampled_from([(64, 64), (64, 128), (128, 64)]))
-    def test_plain_stays_plain_at_any_size(self, width: int, height: int, canvas: tuple[int, int]) -> None:
-        fitted = fit_to_canvas(Image.new("RGB", (width, height), (200, 100, 50)), canvas)
-        assert fitted.shape == (canvas[1], canvas[0], 3)
-        assert (fitted == (200, 100, 50)).all()
 
 
 def test_jpeg_size_is_that_of_the_file() -> None:

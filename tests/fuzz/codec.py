@@ -1,9 +1,9 @@
-"""Any bytes into every decoder of the codec: nothing but `BitstreamError` may come out, and soon, and in little memory.
+"""Fuzz every decoder of the codec: only `BitstreamError` may be raised, quickly and with little memory.
 
     python -m tests.fuzz.codec --inputs 200000
 
-An input is a whole stream, a header, or one coder's payload with what it may build on; decoded as a whole and as a
-beginning. Seconds are those of this thread on a core, so that other programs do not count.
+An input is a whole stream, a header, or the payload of one coder with its base map. It is decoded as complete and as a
+prefix. Times are CPU times of this thread, so other programs do not matter.
 """
 
 import argparse
@@ -26,33 +26,34 @@ from codec.coders.edges import payload as edges
 from codec.coders.edges.payload import decode_edges
 from codec.coders.skeleton import decode_skeleton
 from codec.coders.text.payload import MAX_TEXT, decode_text
-from codec.container.bitstream import MAX_PAYLOAD, MAX_SECTIONS, Bitstream, Coder
+from codec.container.bitstream import Bitstream, Coder
 from codec.container.header import Header
+from codec.container.sections import MAX_PAYLOAD, MAX_SECTIONS
 from codec.layers import EdgeMap, Priors, Size, Skeleton
 from layercast_common.errors import BitstreamError, TruncatedError
-from tests.fuzz.choices import Chance, Dice
-from tests.fuzz.streams import CANVAS, CANVASES, bent, good_payloads, heavy_payloads, payload, stream
+from tests.fuzz.choices import Choices, RandomChoices
+from tests.fuzz.streams import CANVAS, CANVASES, changed, good_payloads, heavy_payloads, payload, stream
 
-#: The longest that an input may decode, in seconds, and the most that it may make be allocated, in bytes.
+#: Limits of an input: decoding time in seconds, and peak memory in bytes.
 MOST_SECONDS = 0.05
 MOST_BYTES = 64 << 20
 
-#: One input in so many is watched for what it allocates, which takes several times as long.
+#: Memory is measured for one input in this many, as that takes several times as long.
 WATCHED_ONE_IN = 50
 
-#: An input that seems slow is timed so often again, since the first time may have waited for memory or the collector.
+#: Repeated timings of a slow input; the first one may include memory allocation or garbage collection.
 TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What is fed to a decoder.
+    """An input of a decoder.
 
     Attributes:
         kind: the decoder's name.
         data: the bytes.
-        canvas: of a payload.
-        cut: whether the bytes are told to be a beginning.
+        canvas: the canvas of a payload.
+        cut: the bytes are decoded as a prefix.
     """
 
     kind: str
@@ -63,13 +64,15 @@ class Input:
 
 @dataclass(slots=True)
 class Tally:
-    """What the inputs led to.
+    """Results of a fuzzing run.
 
     Attributes:
-        inputs: how many there were.
-        outcomes: by kind and what came of it.
-        slowest_s: of the slowest, and which it is.
-        most_bytes: that a watched one had allocated at a time, and which it is.
+        inputs: number of inputs.
+        outcomes: number of inputs by kind and outcome.
+        slowest_s: time of the slowest input.
+        slowest: the slowest input.
+        most_bytes: largest peak memory of a measured input.
+        largest: that input.
     """
 
     inputs: int = 0
@@ -80,37 +83,37 @@ class Tally:
     largest: Input | None = None
 
 
-def choose(dice: Dice) -> Input:
-    """Make an input up."""
-    cut = bool(dice.below(2))
-    kind = dice.pick(("stream", "stream", "header", *(coder.name for coder in Coder)))
+def choose(choices: Choices) -> Input:
+    """Choose an input."""
+    cut = bool(choices.below(2))
+    kind = choices.pick(("stream", "stream", "header", *(coder.name for coder in Coder)))
     match kind:
         case "stream":
-            return Input(kind, stream(dice), cut=cut)
+            return Input(kind, stream(choices), cut=cut)
         case "header":
-            size = dice.pick(CANVASES)
-            header = Header(*size, dice.below(1 << 32), dice.pick(("mini", "#40", "a model"))).to_bytes()
-            return Input(kind, bent(dice, header) if dice.below(4) else dice.data(dice.below(16)))
+            size = choices.pick(CANVASES)
+            header = Header(*size, choices.below(1 << 32), choices.pick(("mini", "#40", "a model"))).to_bytes()
+            return Input(kind, changed(choices, header) if choices.below(4) else choices.data(choices.below(16)))
         case _:
-            return Input(kind, payload(dice, Coder[kind]), dice.pick(CANVASES), cut)
+            return Input(kind, payload(choices, Coder[kind]), choices.pick(CANVASES), cut)
 
 
 def decode(given: Input) -> str:
-    """Feed an input to its decoder, look at what comes, and say what it was.
+    """Decode an input, check the result, and return the outcome.
 
     Raises:
-        AssertionError: what came is not what may come.
+        AssertionError: the result or the error message is not allowed.
     """
     try:
         _DECODE[given.kind](given)
     except BitstreamError as error:
-        _look_at_message(error)
+        _check_message(error)
         return "cut short" if isinstance(error, TruncatedError) else "refused"
     return "decoded"
 
 
-def _look_at_message(error: BitstreamError) -> None:
-    """It is going to be shown and logged: one line, and nothing in it that a terminal would obey."""
+def _check_message(error: BitstreamError) -> None:
+    """Check that a message can be displayed and logged: one line without control characters."""
     assert str(error).isprintable()
 
 
@@ -119,7 +122,7 @@ def _stream(given: Input) -> None:
     assert len(read.sections) <= MAX_SECTIONS
     assert all(len(section.payload) + section.missing <= MAX_PAYLOAD for section in read.sections)
     assert Bitstream.from_bytes(read.to_bytes(), partial=given.cut) == read
-    _look_at(read.decode())
+    _check_priors(read.decode())
 
 
 def _header(given: Input) -> None:
@@ -128,27 +131,27 @@ def _header(given: Input) -> None:
 
 
 def _text(given: Input) -> None:
-    _look_at(Priors(CANVAS, semantic=decode_text(given.data, cut=given.cut)))
+    _check_priors(Priors(CANVAS, semantic=decode_text(given.data, cut=given.cut)))
 
 
 def _edges(given: Input) -> None:
     base = decode_edges(good_payloads(Coder.EDGES)[1], CANVAS)
     decoded = decode_edges(given.data, given.canvas, base=base, cut=given.cut)
-    _look_at(Priors(given.canvas, structure=decoded))
+    _check_priors(Priors(given.canvas, structure=decoded))
 
 
 def _colors(given: Input) -> None:
     base = decode_colors(good_payloads(Coder.COLORS)[0], CANVAS)
     levels = decode_colors(given.data, given.canvas, base=base, cut=given.cut)
-    _look_at(Priors(given.canvas, texture=levels.to_map()))
+    _check_priors(Priors(given.canvas, texture=levels.to_map()))
 
 
 def _skeleton(given: Input) -> None:
-    _look_at(Priors(given.canvas, skeleton=decode_skeleton(given.data, given.canvas, cut=given.cut)))
+    _check_priors(Priors(given.canvas, skeleton=decode_skeleton(given.data, given.canvas, cut=given.cut)))
 
 
-def _look_at(priors: Priors) -> None:
-    """See that priors are within their bounds."""
+def _check_priors(priors: Priors) -> None:
+    """Check that priors are within their limits."""
     if priors.semantic is not None:
         assert len(priors.semantic.prompt.encode()) <= MAX_TEXT
     if isinstance(priors.structure, EdgeMap):
@@ -173,10 +176,11 @@ _DECODE: dict[str, Callable[[Input], None]] = {
 
 
 def feed(given: Input, tally: Tally, *, watched: bool = False) -> None:
-    """Feed an input and enter what came of it.
+    """Decode an input and record the outcome.
 
     Raises:
-        AssertionError: something else than `BitstreamError` came out, or what may not come; it tells the input.
+        AssertionError: decoding raised another error than `BitstreamError`, or the result is not allowed; the message
+            describes the input.
     """
     tally.inputs += 1
     try:
@@ -191,7 +195,7 @@ def feed(given: Input, tally: Tally, *, watched: bool = False) -> None:
             if allocated > tally.most_bytes:
                 tally.most_bytes, tally.largest = allocated, given
     except Exception as error:
-        raise AssertionError(f"input {tally.inputs} of a {given.kind}, {_told(given)}: {error!r}") from error
+        raise AssertionError(f"input {tally.inputs} of a {given.kind}, {_describe(given)}: {error!r}") from error
 
 
 def _timed(given: Input) -> tuple[float, str]:
@@ -201,7 +205,7 @@ def _timed(given: Input) -> tuple[float, str]:
 
 
 def _allocated(given: Input) -> int:
-    """The most that was allocated at a time, of what Python and NumPy know of."""
+    """Return the peak memory of Python and NumPy while decoding, in bytes."""
     tracemalloc.start()
     try:
         decode(given)
@@ -211,26 +215,26 @@ def _allocated(given: Input) -> int:
 
 
 def fuzz(inputs: int, seed: int, tally: Tally, on_progress: Callable[[int], None] = lambda _: None) -> None:
-    """Feed so many inputs that are chosen by chance."""
-    dice = Chance(seed)
-    # What is compiled and read at the first use is no input's fault.
+    """Decode `inputs` random inputs."""
+    choices = RandomChoices(seed)
+    # Compile functions and read tables before the measurements.
     for coder in Coder:
         for data in (*good_payloads(coder), *heavy_payloads(coder)):
             decode(Input(coder.name, data))
     for _ in range(inputs):
-        feed(choose(dice), tally, watched=dice.one_in(WATCHED_ONE_IN))
+        feed(choose(choices), tally, watched=choices.one_in(WATCHED_ONE_IN))
         on_progress(1)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; gives its exit code. What should not escape does, and tells the input."""
+    """Run the command and return its exit code. Unexpected errors propagate with a description of the input."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.fuzz.codec",
         description="Fuzz the container and every decoder of the codec.",
         epilog="example: python -m tests.fuzz.codec --inputs 200000 --seed 7",
     )
-    parser.add_argument("--inputs", type=int, default=200_000, help="how many (200000)")
-    parser.add_argument("--seed", type=int, default=0, help="decides which (0)")
+    parser.add_argument("--inputs", type=int, default=200_000, help="number of inputs (200000)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the inputs (0)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
     tally, began = Tally(), time.perf_counter()
@@ -242,25 +246,25 @@ def main(arguments: list[str] | None = None) -> int:
         "seed": options.seed,
         "outcomes": dict(sorted(tally.outcomes.items())),
         "slowest_ms": round(1000 * tally.slowest_s, 2),
-        "slowest": _told(tally.slowest),
+        "slowest": _describe(tally.slowest),
         "most_allocated_mb": round(tally.most_bytes / (1 << 20), 2),
-        "largest": _told(tally.largest),
+        "largest": _describe(tally.largest),
         "process_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
         "seconds": round(time.perf_counter() - began, 1),
         "holds": tally.slowest_s <= MOST_SECONDS and tally.most_bytes <= MOST_BYTES,
     }
-    sys.stdout.write(f"{json.dumps(report) if options.json else _in_words(report)}\n")
+    sys.stdout.write(f"{json.dumps(report) if options.json else _summarize(report)}\n")
     return 0 if report["holds"] else 1
 
 
-def _told(given: Input | None) -> str:
+def _describe(given: Input | None) -> str:
     if given is None:
         return "none"
     shown = given.data[:40].hex() + ("..." if len(given.data) > 40 else "")
     return f"{given.kind} of {len(given.data)} bytes for {given.canvas}{', cut' if given.cut else ''}: {shown}"
 
 
-def _in_words(report: dict[str, Any]) -> str:
+def _summarize(report: dict[str, Any]) -> str:
     outcomes = "\n".join(f"  {count:>7} {name}" for name, count in report["outcomes"].items())
     return (
         f"{report['inputs']} inputs, {report['seconds']} s, seed {report['seed']}: only documented errors\n{outcomes}\n"

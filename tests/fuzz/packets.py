@@ -1,4 +1,4 @@
-"""Packets of every kind, made from what their classes say of their fields; and nonsense close to them."""
+"""Random packets of every kind, built from the field definitions of their classes; and hostile bytes close to them."""
 
 import zlib
 from typing import Any
@@ -9,7 +9,7 @@ from msgspec import inspect
 
 from layercast_common.errors import LocalProtocolError
 from protocol import Packet, encode_packet
-from tests.fuzz.choices import Dice
+from tests.fuzz.choices import Choices
 
 _union = inspect.type_info(Packet)
 assert isinstance(_union, inspect.UnionType)
@@ -17,7 +17,7 @@ assert isinstance(_union, inspect.UnionType)
 #: The classes of all packets.
 KINDS = tuple(kind for kind in _union.types if isinstance(kind, inspect.StructType))
 
-#: Values that no field wants.
+#: Values that are invalid in every field.
 STRANGE: tuple[object, ...] = (
     None, True, -1, 2**32, 2**63, 2**64 - 1, -(2**63), float("nan"), float("inf"), 0.5, "", "\x1b[2J\u202e\0", b"", [],
     {}, [[]], {"": {}}, b"\xff" * 300, "é" * 300, list(range(300)), msgpack.ExtType(5, b"x"), msgpack.Timestamp(0),
@@ -25,90 +25,90 @@ STRANGE: tuple[object, ...] = (
 
 
 def sealed(body: bytes) -> bytes:
-    """An array with its check."""
+    """Return an encoded array with its check."""
     return body + zlib.crc32(body).to_bytes(4)
 
 
-def packet(dice: Dice, kind: str | None = None) -> Packet:
-    """A packet that its class allows, of any kind or of one with that name; small numbers are likelier than others."""
-    chosen = next((one for one in KINDS if one.cls.__name__ == kind), None) or dice.pick(KINDS)
-    made: Packet = _value(chosen, dice)
+def packet(choices: Choices, kind: str | None = None) -> Packet:
+    """Choose a valid packet of any kind, or of the kind with that name; small numbers are more likely."""
+    chosen = next((one for one in KINDS if one.cls.__name__ == kind), None) or choices.pick(KINDS)
+    made: Packet = _value(chosen, choices)
     return made
 
 
-def hostile_bytes(dice: Dice, good: Packet) -> bytes:
-    """The bytes of a packet, or what is left of them after an accident or an attack."""
+def hostile_bytes(choices: Choices, good: Packet) -> bytes:
+    """Return the bytes of a packet after a random accident or attack, or unchanged."""
     try:
         data = encode_packet(good)
     except LocalProtocolError:
-        # What is too large for a packet is a fine start of one.
+        # The packet is too large to be sent: encode it without the limit.
         data = sealed(msgspec.msgpack.encode(good))
-    match dice.below(8):
+    match choices.below(8):
         case 0:
-            return data[: dice.below(len(data) + 1)]
+            return data[: choices.below(len(data) + 1)]
         case 1:
-            bit = dice.below(8 * len(data))
+            bit = choices.below(8 * len(data))
             return (int.from_bytes(data) ^ 1 << bit).to_bytes(len(data))
         case 2:
-            place = dice.below(len(data) - 3)
-            return sealed(data[:place] + dice.data(1 + dice.below(4)) + data[place + dice.below(4) : -4])
+            place = choices.below(len(data) - 3)
+            return sealed(data[:place] + choices.data(1 + choices.below(4)) + data[place + choices.below(4) : -4])
         case 3:
-            return sealed(dice.data(dice.below(64)))
+            return sealed(choices.data(choices.below(64)))
         case 4:
-            return dice.data(dice.below(64)) if dice.below(16) else bytes(dice.below(20_000))
+            return choices.data(choices.below(64)) if choices.below(16) else bytes(choices.below(20_000))
         case _:
-            return sealed(_bent(dice, msgpack.unpackb(data[:-4], strict_map_key=False)))
+            return sealed(_change_field(choices, msgpack.unpackb(data[:-4], strict_map_key=False)))
 
 
-def _bent(dice: Dice, fields: list[Any]) -> bytes:
-    """A packet's array with one of its fields made strange, left out, or put in twice."""
-    place = dice.below(len(fields))
-    match dice.below(4):
+def _change_field(choices: Choices, fields: list[Any]) -> bytes:
+    """Encode a packet's array with one field replaced, left out or duplicated."""
+    place = choices.below(len(fields))
+    match choices.below(4):
         case 0:
             del fields[place]
         case 1:
-            fields.insert(place, dice.pick(STRANGE))
+            fields.insert(place, choices.pick(STRANGE))
         case _:
             inner = fields[place]
-            if isinstance(inner, list) and inner and dice.below(2):
-                inner[dice.below(len(inner))] = dice.pick(STRANGE)
+            if isinstance(inner, list) and inner and choices.below(2):
+                inner[choices.below(len(inner))] = choices.pick(STRANGE)
             else:
-                fields[place] = dice.pick(STRANGE)
+                fields[place] = choices.pick(STRANGE)
     return bytes(msgpack.packb(fields))
 
 
-def _value(kind: inspect.Type, dice: Dice) -> Any:
+def _value(kind: inspect.Type, choices: Choices) -> Any:
     match kind:
         case inspect.StructType():
-            return kind.cls(*[_value(field.type, dice) for field in kind.fields])
+            return kind.cls(*[_value(field.type, choices) for field in kind.fields])
         case inspect.IntType():
-            return _number(kind, dice)
+            return _number(kind, choices)
         case inspect.BoolType():
-            return bool(dice.below(2))
+            return bool(choices.below(2))
         case inspect.BytesType():
-            return dice.data(_length(kind.min_length, kind.max_length, dice))
+            return choices.data(_length(kind.min_length, kind.max_length, choices))
         case inspect.StrType():
-            text = dice.data(_length(kind.min_length, kind.max_length, dice))
+            text = choices.data(_length(kind.min_length, kind.max_length, choices))
             return text.decode("latin-1")
         case inspect.VarTupleType():
-            count = _length(kind.min_length, kind.max_length, dice, most=4)
-            return tuple(_value(kind.item_type, dice) for _ in range(count))
+            count = _length(kind.min_length, kind.max_length, choices, most=4)
+            return tuple(_value(kind.item_type, choices) for _ in range(count))
         case _:
             raise TypeError(f"a packet holds a {kind}, which the fuzzer cannot make")
 
 
-def _number(kind: inspect.IntType, dice: Dice) -> int:
+def _number(kind: inspect.IntType, choices: Choices) -> int:
     low = kind.ge if kind.ge is not None else (kind.gt or 0) + 1
     high = kind.le if kind.le is not None else (kind.lt or 2**32) - 1
-    match dice.below(8):
+    match choices.below(8):
         case 0:
-            return high - dice.below(2) if high > low else high
+            return high - choices.below(2) if high > low else high
         case 1:
-            return low + dice.below(high - low + 1)
+            return low + choices.below(high - low + 1)
         case _:
-            return min(high, low + dice.below(6))
+            return min(high, low + choices.below(6))
 
 
-def _length(low: int | None, high: int | None, dice: Dice, most: int = 24) -> int:
+def _length(low: int | None, high: int | None, choices: Choices, most: int = 24) -> int:
     low, high = low or 0, high if high is not None else most
-    return high if dice.one_in(32) else low + dice.below(min(high - low, most) + 1)
+    return high if choices.one_in(32) else low + choices.below(min(high - low, most) + 1)

@@ -1,8 +1,8 @@
-"""Any bytes, in any order, into both ends of a connection: nothing but the documented errors may come out.
+"""Fuzz both ends of a connection with any bytes in any order: only documented errors may be raised.
 
     python -m tests.fuzz.protocol --inputs 500000
 
-An input is one packet: decoded alone, and told to a connection that is in the middle of a conversation.
+An input is one packet. It is decoded alone, and received by a connection in the middle of a conversation.
 """
 
 import argparse
@@ -40,19 +40,19 @@ from protocol.receiving.options import ReceiverOptions
 from protocol.recovery.path import PathOptions
 from protocol.sending.handshake import SenderCredentials
 from protocol.wire.limits import MAX_PACKET, Limits
-from tests.fuzz.choices import Chance, Dice
+from tests.fuzz.choices import Choices, RandomChoices
 from tests.fuzz.packets import hostile_bytes, packet
 
-#: Turns of one conversation, at most.
+#: Most turns of one conversation.
 CONVERSATION = 200
 
-#: Packets that one call may make a connection send, before it counts as endless.
+#: Most packets that one call may make a connection send.
 MOST_ANSWERS = 2000
 
 
 @dataclass(slots=True)
 class Tally:
-    """What the inputs led to."""
+    """Results of a fuzzing run."""
 
     inputs: int = 0
     conversations: int = 0
@@ -60,7 +60,7 @@ class Tally:
 
 
 def fuzz_decoding(data: bytes, tally: Tally) -> Packet | None:
-    """Decode: a packet that can be encoded to what means the same, nothing, or the documented error."""
+    """Decode bytes to a packet that round-trips, to None, or to the documented error."""
     try:
         decoded = decode_packet(data)
     except PacketError as error:
@@ -76,37 +76,37 @@ def fuzz_decoding(data: bytes, tally: Tally) -> Packet | None:
     return decoded
 
 
-def fuzz_conversation(dice: Dice, tally: Tally, inputs: int) -> None:
-    """Let a sender and a receiver talk, with somebody in between; `inputs` turns at most."""
+def fuzz_conversation(choices: Choices, tally: Tally, inputs: int) -> None:
+    """Let a sender and a receiver exchange packets through an attacker, for at most `inputs` turns."""
     tally.conversations += 1
-    talk = _Talk(dice, tally)
+    conversation = _Conversation(choices, tally)
     for _ in range(inputs):
-        talk.turn()
-        if talk.over:
+        conversation.turn()
+        if conversation.over:
             break
 
 
-class _Talk:
-    """A sender and a receiver that mean well, and somebody between them who does not."""
+class _Conversation:
+    """A correct sender and receiver with an attacker between them."""
 
-    def __init__(self, dice: Dice, tally: Tally) -> None:
-        self._dice = dice
+    def __init__(self, choices: Choices, tally: Tally) -> None:
+        self._choices = choices
         self._tally = tally
         self._now = 0.0
-        #: One packet in so many is not what it was, or comes from nowhere.
-        self._malice = dice.pick((2, 10, 50))
+        #: The attacker changes or injects one packet in this many.
+        self._attack_rate = choices.pick((2, 10, 50))
         self._limits = Limits(peer_bytes=4096, open_pictures=3)
         self._sessions = Sessions(self._limits)
-        self._one_way = dice.one_in(8)
-        self._reliable = bool(dice.below(2))
+        self._one_way = choices.one_in(8)
+        self._reliable = bool(choices.below(2))
         self._sender = SenderConnection(
             now=0.0,
-            resumable=bool(dice.below(2)),
+            resumable=bool(choices.below(2)),
             credentials=SenderCredentials(stream_id=b"fuzz"),
-            path=PathOptions(reliable=self._reliable, rate=dice.pick((0.0, 2400.0)), one_way=self._one_way),
+            path=PathOptions(reliable=self._reliable, rate=choices.pick((0.0, 2400.0)), one_way=self._one_way),
         )
         self._receiver = self._new_receiver()
-        self._travelling: tuple[deque[bytes], deque[bytes]] = (deque(), deque())
+        self._in_flight: tuple[deque[bytes], deque[bytes]] = (deque(), deque())
 
     @property
     def _ends(self) -> tuple[Connection[Any], Connection[Any]]:
@@ -114,7 +114,7 @@ class _Talk:
 
     def _new_receiver(self) -> ReceiverConnection:
         return ReceiverConnection(
-            session=self._dice.data(4),
+            session=self._choices.data(4),
             one_way=self._one_way,
             stream_id=b"fuzz",
             now=self._now,
@@ -123,35 +123,35 @@ class _Talk:
 
     @property
     def over(self) -> bool:
-        """Whether there is nobody left to talk to."""
+        """Whether the conversation is over."""
         return all(end.state is State.CLOSED for end in self._ends)
 
     def turn(self) -> None:
-        """One packet in, some time, whatever comes out."""
+        """Deliver one packet, advance the clock, and process the output."""
         self._collect()
-        to = self._dice.below(2)
-        queue = self._travelling[to]
+        to = self._choices.below(2)
+        queue = self._in_flight[to]
         genuine = queue.popleft() if queue else None
-        data = self._on_the_way(genuine, queue)
+        data = self._attack(genuine, queue)
         if data is not None:
             self._tally.inputs += 1
             fuzz_decoding(data, self._tally)
-            self._tell(self._ends[to], data)
-        if genuine is None or self._dice.one_in(8):
-            self._now += self._dice.pick((0.001, 0.1, 2.0, 30.0))
+            self._deliver(self._ends[to], data)
+        if genuine is None or self._choices.one_in(8):
+            self._now += self._choices.pick((0.001, 0.1, 2.0, 30.0))
         for end in self._ends:
             self._pass_time(end)
         self._act()
 
-    def _on_the_way(self, genuine: bytes | None, queue: deque[bytes]) -> bytes | None:
-        """What becomes of a packet: mostly nothing, sometimes anything."""
-        if self._dice.one_in(self._malice):
-            made = decode_packet(genuine) if genuine and self._dice.below(2) else None
-            made = made or packet(self._dice)
-            return hostile_bytes(self._dice, made) if self._dice.one_in(3) else _encoded(made)
+    def _attack(self, genuine: bytes | None, queue: deque[bytes]) -> bytes | None:
+        """Return a packet after the attacker: mostly unchanged."""
+        if self._choices.one_in(self._attack_rate):
+            made = decode_packet(genuine) if genuine and self._choices.below(2) else None
+            made = made or packet(self._choices)
+            return hostile_bytes(self._choices, made) if self._choices.one_in(3) else _encoded(made)
         if genuine is None:
             return None
-        match self._dice.below(16):
+        match self._choices.below(16):
             case 0:
                 return None
             case 1:
@@ -164,53 +164,53 @@ class _Talk:
                 return genuine
 
     def _act(self) -> None:
-        """Do what applications would."""
-        image = self._dice.below(6)
+        """Make the calls of an application."""
+        image = self._choices.below(6)
         try:
-            match self._dice.below(30):
+            match self._choices.below(30):
                 case 0 | 1 | 2:
                     self._offer()
                 case 3:
-                    self._sender.cancel(image, from_layer=self._dice.below(2))
+                    self._sender.cancel(image, from_layer=self._choices.below(2))
                 case 4:
-                    self._receiver.prioritise(self._dice.below(8), picture_id=image)
+                    self._receiver.prioritise(self._choices.below(8), picture_id=image)
                 case 5:
-                    self._receiver.request_sections(image, range(self._dice.below(3)), range(self._dice.below(3)))
+                    self._receiver.request_sections(image, range(self._choices.below(3)), range(self._choices.below(3)))
                 case 6:
-                    self._receiver.decline(1 + image, from_layer=self._dice.below(2))
+                    self._receiver.decline(1 + image, from_layer=self._choices.below(2))
                 case 7:
                     self._cut()
                 case _:
                     pass
         except LocalProtocolError:
-            self._tally.outcomes["asked for in vain"] += 1
+            self._tally.outcomes["refused by the connection"] += 1
 
     def _offer(self) -> None:
-        size = self._dice.pick((0, 1, 100, 3000))
+        size = self._choices.pick((0, 1, 100, 3000))
         section = OutgoingSection(
-            layer=self._dice.below(3),
+            layer=self._choices.below(3),
             coder=1,
-            payload=self._dice.data(size),
-            urgency=self._dice.below(8),
-            lifetime=self._dice.pick((math.inf, 5.0)),
+            payload=self._choices.data(size),
+            urgency=self._choices.below(8),
+            lifetime=self._choices.pick((math.inf, 5.0)),
         )
-        deadline = self._now + self._dice.pick((math.inf, 40.0))
-        self._sender.offer(b"head", [section] * (1 + self._dice.below(3)), deadline=deadline)
+        deadline = self._now + self._choices.pick((math.inf, 40.0))
+        self._sender.offer(b"head", [section] * (1 + self._choices.below(3)), deadline=deadline)
 
     def _cut(self) -> None:
-        """The transport goes away, and another one comes; what travelled is gone."""
+        """Replace the transport by a new one; packets in flight are lost."""
         for end in self._ends:
             end.disconnect(self._now)
         self._collect()
-        for queue in self._travelling:
+        for queue in self._in_flight:
             queue.clear()
-        self._now += self._dice.pick((0.0, 1.0, 500.0))
+        self._now += self._choices.pick((0.0, 1.0, 500.0))
         self._sessions.expire(self._now)
         self._receiver = self._new_receiver()
         if self._sender.state is not State.CLOSED:
-            self._sender.resume(self._now, PathOptions(mtu=self._dice.pick((1400, 200)), reliable=self._reliable))
+            self._sender.resume(self._now, PathOptions(mtu=self._choices.pick((1400, 200)), reliable=self._reliable))
 
-    def _tell(self, end: Connection[Any], data: bytes) -> None:
+    def _deliver(self, end: Connection[Any], data: bytes) -> None:
         try:
             end.receive(data, self._now)
         except RemoteProtocolError as error:
@@ -228,8 +228,8 @@ class _Talk:
         assert wakeup is None or not math.isnan(wakeup)
 
     def _collect(self) -> None:
-        """What both sides say now; and see that they hold no more than they may."""
-        for end, queue in zip(self._ends, reversed(self._travelling), strict=True):
+        """Collect the output of both sides, and check their memory limits."""
+        for end, queue in zip(self._ends, reversed(self._in_flight), strict=True):
             for data in self._said(end):
                 assert len(data) <= MAX_PACKET
                 assert decode_packet(data) is not None
@@ -248,7 +248,7 @@ class _Talk:
 
 
 def _check_message(error: ProtocolError) -> None:
-    """It is going to be logged: one line, and nothing in it that a terminal would obey."""
+    """Check that a message can be logged: one line without control characters."""
     assert str(error).isprintable()
 
 
@@ -260,23 +260,23 @@ def _encoded(good: Packet) -> bytes:
 
 
 def fuzz(inputs: int, seed: int, tally: Tally, on_progress: Callable[[int], None] = lambda _: None) -> None:
-    """Conversations by chance until so many inputs were told."""
-    dice = Chance(seed)
+    """Run random conversations until `inputs` packets were delivered."""
+    choices = RandomChoices(seed)
     while tally.inputs < inputs:
         before = tally.inputs
-        fuzz_conversation(dice, tally, min(CONVERSATION, inputs - before))
+        fuzz_conversation(choices, tally, min(CONVERSATION, inputs - before))
         on_progress(tally.inputs - before)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; gives its exit code. What should not escape does, and shows where."""
+    """Run the command and return its exit code. Unexpected errors propagate with their traceback."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.fuzz.protocol",
         description="Fuzz decoding and both ends of a connection.",
         epilog="example: python -m tests.fuzz.protocol --inputs 500000 --seed 7",
     )
-    parser.add_argument("--inputs", type=int, default=500_000, help="packets to tell (500000)")
-    parser.add_argument("--seed", type=int, default=0, help="decides which (0)")
+    parser.add_argument("--inputs", type=int, default=500_000, help="number of packets (500000)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the conversations (0)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
     tally, began = Tally(), time.perf_counter()
@@ -290,11 +290,11 @@ def main(arguments: list[str] | None = None) -> int:
         "seconds": round(time.perf_counter() - began, 1),
         "seed": options.seed,
     }
-    sys.stdout.write(f"{json.dumps(report) if options.json else _in_words(report)}\n")
+    sys.stdout.write(f"{json.dumps(report) if options.json else _summarize(report)}\n")
     return 0
 
 
-def _in_words(report: dict[str, Any]) -> str:
+def _summarize(report: dict[str, Any]) -> str:
     outcomes = ", ".join(f"{count} {name}" for name, count in sorted(report["outcomes"].items()))
     return (
         f"{report['inputs']} packets in {report['conversations']} conversations, {report['seconds']} s, seed "

@@ -1,4 +1,4 @@
-"""Streams and payloads that mean no good: real ones that were bent, ones made up, and the slowest that there are."""
+"""Hostile streams and payloads: valid ones with changes, random ones, and the slowest known ones."""
 
 import binascii
 from functools import cache
@@ -9,19 +9,20 @@ from codec.coders.colors.payload import decode_colors, encode_colors
 from codec.coders.edges.payload import encode_edges, halve
 from codec.coders.skeleton import encode_skeleton
 from codec.coders.text.payload import encode_text
-from codec.container.bitstream import LAYER_OF, MAX_PAYLOAD, Bitstream, Coder, Section
+from codec.container.bitstream import Bitstream, Coder, Section
 from codec.container.header import Header
+from codec.container.sections import LAYER_OF, MAX_PAYLOAD
 from codec.layers import ColorMap, EdgeMap, Semantic, Size, Skeleton
 from tests.codec.coders.test_skeleton import STANDING
-from tests.fuzz.choices import Dice
+from tests.fuzz.choices import Choices
 from tests.support.pictures import draw_edges
 
 CANVAS: Size = (512, 512)
 
-#: Canvases that payloads are decoded for.
+#: Canvases for decoding payloads.
 CANVASES: tuple[Size, ...] = (CANVAS, (512, 320), (64, 64), (1, 1), (7, 1000), (4096, 4096), (8192, 2048), (2048, 8192))
 
-#: One payload in so many is of those that take longest.
+#: One payload in this many is among the slowest known ones.
 HEAVY_ONE_IN = 150
 
 _END_SIZE = 3
@@ -29,7 +30,7 @@ _END_SIZE = 3
 
 @cache
 def good_payloads(coder: Coder) -> tuple[bytes, ...]:
-    """Payloads of a coder as they are made."""
+    """Return valid payloads of a coder."""
     match coder:
         case Coder.TEXT:
             texts = ("a red fox in snow, oil painting", "", "雪の中の狐 🦊", "\0\1" * 9, "x" * 5000)
@@ -54,7 +55,7 @@ def good_payloads(coder: Coder) -> tuple[bytes, ...]:
 
 @cache
 def heavy_payloads(coder: Coder) -> tuple[bytes, ...]:
-    """Payloads that keep a reader as busy as any that is known."""
+    """Return the payloads with the longest known decoding times."""
     random = np.random.default_rng(2)
     match coder:
         case Coder.TEXT:
@@ -73,7 +74,7 @@ def heavy_payloads(coder: Coder) -> tuple[bytes, ...]:
         case Coder.EDGES:
             grids = [random.random((256, 256)) < share for share in (0.05, 0.3, 0.49)]
             maps = [EdgeMap(grid, CANVAS) for grid in (*grids, grids[1][:128, :128])]
-            # All noughts read as a map in which every cell is set.
+            # Zero bytes decode to a map in which every cell is set.
             return (
                 *map(encode_edges, maps),
                 encode_edges(maps[-1], halved=True),
@@ -87,56 +88,56 @@ def heavy_payloads(coder: Coder) -> tuple[bytes, ...]:
             return b"\x3f" + random.bytes(9000), b"\xbf" + random.bytes(9000)
 
 
-def payload(dice: Dice, coder: Coder) -> bytes:
-    """A payload of a coder: heavy, made up, or a good one, bent or as it was."""
-    # Not the first: a script that is used up says nothing but noughts.
-    if dice.below(HEAVY_ONE_IN) == 1:
-        heavy = dice.pick(heavy_payloads(coder))
-        return bent(dice, heavy) if dice.below(2) else heavy
-    if dice.one_in(4):
-        return dice.data(dice.below(1 + dice.pick((4, 40, 400))))
-    return bent(dice, dice.pick(good_payloads(coder)))
+def payload(choices: Choices, coder: Coder) -> bytes:
+    """Choose a payload of a coder: heavy, random, or valid with or without changes."""
+    # Not 0: a script that is used up yields only zeros.
+    if choices.below(HEAVY_ONE_IN) == 1:
+        heavy = choices.pick(heavy_payloads(coder))
+        return changed(choices, heavy) if choices.below(2) else heavy
+    if choices.one_in(4):
+        return choices.data(choices.below(1 + choices.pick((4, 40, 400))))
+    return changed(choices, choices.pick(good_payloads(coder)))
 
 
-def bent(dice: Dice, data: bytes) -> bytes:
-    """The same bytes with up to three things done to them."""
-    for _ in range(dice.below(4)):
-        place = dice.below(len(data) + 1)
-        match dice.below(6):
+def changed(choices: Choices, data: bytes) -> bytes:
+    """Return the bytes with up to three random changes."""
+    for _ in range(choices.below(4)):
+        place = choices.below(len(data) + 1)
+        match choices.below(6):
             case 0:
                 data = data[:place]
             case 1:
-                data = data[:place] + dice.data(1 + dice.below(8)) + data[place:]
+                data = data[:place] + choices.data(1 + choices.below(8)) + data[place:]
             case 2:
-                data = data[:place] + data[place + 1 + dice.below(8) :]
+                data = data[:place] + data[place + 1 + choices.below(8) :]
             case 3:
-                data = data[:place] + data[max(0, place - dice.below(40)) :]
+                data = data[:place] + data[max(0, place - choices.below(40)) :]
             case _ if data:
-                changed = bytearray(data)
-                changed[place % len(data)] ^= 1 << dice.below(8) if dice.below(2) else dice.below(256)
-                data = bytes(changed)
+                copy = bytearray(data)
+                copy[place % len(data)] ^= 1 << choices.below(8) if choices.below(2) else choices.below(256)
+                data = bytes(copy)
     return data[:MAX_PAYLOAD]
 
 
-def stream(dice: Dice) -> bytes:
-    """A stream of sections of any coder, and sometimes of none that is known; often bent, often with a right end."""
-    width, height = dice.pick(CANVASES)
-    header = Header(width, height, dice.below(1 << 32), dice.pick(("mini", "sd15", "#40", "a model")))
-    sections = [_section(dice) for _ in range(dice.below(6) if dice.below(20) else dice.below(33))]
+def stream(choices: Choices) -> bytes:
+    """Choose a stream of known and unknown sections, often with changes and often with a valid end."""
+    width, height = choices.pick(CANVASES)
+    header = Header(width, height, choices.below(1 << 32), choices.pick(("mini", "sd15", "#40", "a model")))
+    sections = [_section(choices) for _ in range(choices.below(6) if choices.below(20) else choices.below(33))]
     data = Bitstream(header, tuple(sections)).to_bytes()
-    if dice.below(2):
-        data = bent(dice, data)
-    # Without this hardly a bent stream would get past its check.
-    return sealed(data[:-_END_SIZE]) if dice.below(4) else data
+    if choices.below(2):
+        data = changed(choices, data)
+    # Otherwise nearly every changed stream fails its check.
+    return sealed(data[:-_END_SIZE]) if choices.below(4) else data
 
 
 def sealed(body: bytes) -> bytes:
-    """A body with the end that fits it."""
+    """Return a body with its valid end."""
     return body + b"\xff" + binascii.crc_hqx(body, 0).to_bytes(2, "big")
 
 
-def _section(dice: Dice) -> Section:
-    if dice.one_in(12):
-        return Section(dice.below(7), dice.below(32), dice.data(dice.below(30)))
-    coder = dice.pick(tuple(Coder))
-    return Section(LAYER_OF[coder], coder, payload(dice, coder))
+def _section(choices: Choices) -> Section:
+    if choices.one_in(12):
+        return Section(choices.below(7), choices.below(32), choices.data(choices.below(30)))
+    coder = choices.pick(tuple(Coder))
+    return Section(LAYER_OF[coder], coder, payload(choices, coder))

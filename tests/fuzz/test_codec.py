@@ -1,4 +1,4 @@
-"""The fuzzer for a moment; `python -m tests.fuzz.codec` is the whole of it."""
+"""A short run of the codec fuzzer; `python -m tests.fuzz.codec` runs it at length."""
 
 import json
 import math
@@ -8,18 +8,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from codec.container.bitstream import Coder
-from tests.fuzz.choices import Script
+from tests.fuzz.choices import ScriptedChoices
 from tests.fuzz.codec import MOST_BYTES, Input, Tally, choose, feed, main
 from tests.fuzz.streams import CANVASES, good_payloads, heavy_payloads
 
 
 def untimed() -> Tally:
-    """One for which no input is slow, so that none is timed again."""
+    """Return a tally for which no input counts as slow, so that none is timed again."""
     return Tally(slowest_s=math.inf)
 
 
 def test_a_few_hundred_inputs(capsys: pytest.CaptureFixture[str]) -> None:
-    # Its exit code tells of time, too, which a busy machine may not keep.
+    # Ignore the exit code: it depends on times, which a busy machine may exceed.
     main(["--inputs", "600", "--seed", "1", "--json"])
     report = json.loads(capsys.readouterr().out)
     assert report["inputs"] == 600
@@ -32,7 +32,7 @@ def test_a_few_hundred_inputs(capsys: pytest.CaptureFixture[str]) -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=300))
 def test_inputs_that_hypothesis_chooses(script: bytes) -> None:
-    feed(choose(Script(script)), untimed())
+    feed(choose(ScriptedChoices(script)), untimed())
 
 
 @settings(max_examples=150, deadline=None)
@@ -49,6 +49,6 @@ def test_the_heaviest_payloads_for_every_canvas(coder: Coder) -> None:
             feed(Input(coder.name, data, canvas), untimed(), watched=canvas == CANVASES[0])
 
 
-def test_an_input_that_breaks_a_decoder_is_told() -> None:
+def test_a_failing_input_is_reported() -> None:
     with pytest.raises(AssertionError, match=r"input 1 of a nothing, nothing of 2 bytes .*: 6869"):
         feed(Input("nothing", b"hi"), untimed())

@@ -1,4 +1,4 @@
-"""The fuzzer for a moment; `python -m tests.fuzz.protocol` is the whole of it."""
+"""A short run of the protocol fuzzer; `python -m tests.fuzz.protocol` runs it at length."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.choices import Chance, Script
+from tests.fuzz.choices import RandomChoices, ScriptedChoices
 from tests.fuzz.packets import KINDS, hostile_bytes, packet
 from tests.fuzz.protocol import Tally, fuzz_conversation, fuzz_decoding, main
 
@@ -22,7 +22,7 @@ def test_a_few_thousand_packets(capsys: pytest.CaptureFixture[str]) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=600))
 def test_conversations_that_hypothesis_chooses(script: bytes) -> None:
-    fuzz_conversation(Script(script), Tally(), 60)
+    fuzz_conversation(ScriptedChoices(script), Tally(), 60)
 
 
 @settings(max_examples=300, deadline=None)
@@ -33,9 +33,9 @@ def test_bytes_that_hypothesis_chooses(data: bytes) -> None:
 
 @pytest.mark.parametrize("name", [kind.cls.__name__ for kind in KINDS])
 def test_every_kind_of_packet_is_made_and_bent(name: str) -> None:
-    dice, tally = Chance(1), Tally()
+    choices, tally = RandomChoices(1), Tally()
     for _ in range(50):
-        made = packet(dice, name)
+        made = packet(choices, name)
         assert type(made).__name__ == name
-        fuzz_decoding(hostile_bytes(dice, made), tally)
+        fuzz_decoding(hostile_bytes(choices, made), tally)
     assert tally.outcomes["malformed"] > 10

@@ -6,10 +6,11 @@ import pytest
 from PIL import Image
 
 import layercast
-from codec.encoder.picture import EncodeOptions
+from codec.encoder.options import EncodeOptions
 from layercast.api import EncodeKeywords
 from layercast_common.errors import TruncatedError, UnknownModelError, UsageError
 from receiver.events import FrameRendered
+from receiver.options import RenderOptions
 from tests.support.pictures import draw_picture
 
 PICTURE = draw_picture(128, 128)
@@ -120,7 +121,11 @@ async def test_sender_and_receiver_meet(stream: layercast.Bitstream, tiny_model:
     frames: list[FrameRendered] = []
     async with (
         layercast.Receiver(
-            listen="ws://127.0.0.1:0", token="t", model=tiny_model, steps=2, on_frame=frames.append
+            listen="ws://127.0.0.1:0",
+            token="t",
+            model=tiny_model,
+            render=RenderOptions(steps=2),
+            on_frame=frames.append,
         ) as receiver,
         layercast.Sender(receiver.url, token="t") as sender,
     ):

@@ -132,7 +132,7 @@ def test_a_receiver_that_is_not_there_is_told_with_the_way_out(fails: Fails, hou
         (("--listen", "wss://127.0.0.1:0"), 2, "wss:// needs a certificate"),
         (("--viewer", "here"), 2, "an address is HOST:PORT"),
         (("--viewer", "127.0.0.1:99999"), 2, "an address is HOST:PORT"),
-        (("--steps", "0"), 2, "a picture takes at least one step, not 0"),
+        (("--steps", "0"), 2, "rendering takes at least 1 step, not 0"),
         (("--archive", "house.png"), 1, "house.png is a file, not a folder"),
         (("--keep", "1GB"), 2, "name it with --archive DIR"),
         (("--archive", "archive", "--keep", "10"), 2, "a size is a number with MB, GB or TB"),

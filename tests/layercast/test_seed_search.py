@@ -4,9 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from codec.canvas import fit_to_canvas
 from codec.container.bitstream import Bitstream
-from codec.encoder.picture import EncodeOptions, encode_picture
-from codec.image_io import fit_to_canvas, load_picture
+from codec.encoder.options import EncodeOptions
+from codec.encoder.picture import encode_picture
+from codec.image_io import load_picture
 from evaluation.pictures.quality import compare
 from evaluation.rendering.runs import RunDriver
 from layercast.samples import sample_paths

@@ -1,4 +1,4 @@
-"""Whole files or none."""
+"""Atomic file writing."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A receiver at several addresses at once, whatever they are; and pictures that are watched, not answered."""
+"""A receiver at several addresses of any kind, and receivers that only watch."""
 
 import asyncio
 from collections import Counter
@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from layercast_common.errors import ListenError, UsageError
-from receiver.server import OfferReceived, PictureDone, ReceiverEvent, SectionReceived, Server
+from protocol.connection.events import OfferReceived, PictureDone, ReceiverEvent, SectionReceived
+from receiver.server import Server
 from sender.connection.sender import Sender
 from tests.support.brokers import mosquitto, needs_mosquitto
 from tests.support.connection_pair import section
@@ -17,7 +18,7 @@ PICTURE = [section(b"a red cat", urgency=0, layer=0), section(bytes(900), urgenc
 
 
 def is_missing(name: str) -> bool:
-    """Whether a kind of transport cannot be tried here."""
+    """Return whether a transport cannot be tested here."""
     return missing(next(kind for kind in KINDS if kind.name == name)) is not None
 
 
@@ -27,16 +28,16 @@ async def test_every_address_at_once(tmp_path: Path) -> None:
     events: list[ReceiverEvent] = []
     with mosquitto(tmp_path) as broker:
         addresses = ["ws://127.0.0.1:0", "webrtc+http://127.0.0.1:0", f"mqtt://127.0.0.1:{broker.port}/garden"]
-        async with Server(addresses, on_event=events.append, token="secret") as intake:
-            assert [url.split("://")[0] for url in intake.urls] == ["ws", "webrtc+http", "mqtt"]
-            assert intake.url == intake.urls[0]
+        async with Server(addresses, on_event=events.append, token="secret") as server:
+            assert [url.split("://")[0] for url in server.urls] == ["ws", "webrtc+http", "mqtt"]
+            assert server.url == server.urls[0]
 
             async def send(url: str) -> bool:
                 async with Sender(url, token="secret") as sender:
                     return (await sender.send_sections(b"head", PICTURE)).complete
 
             async with asyncio.timeout(PATIENCE):
-                assert await asyncio.gather(*(send(url) for url in intake.urls)) == [True] * 3
+                assert await asyncio.gather(*(send(url) for url in server.urls)) == [True] * 3
     assert sum(isinstance(event, PictureDone) for event in events) == 3
 
 
@@ -57,7 +58,7 @@ async def test_a_broadcast_is_watched_by_all_and_by_those_who_come_late(tmp_path
         ):
             for _ in range(2):
                 delivery = await sender.send_sections(b"head", PICTURE)
-                assert not delivery.complete, "nobody tells"
+                assert not delivery.complete, "a watcher does not acknowledge"
             await until_done(heard[0], 2)
             async with Server(f"{url}?watch", on_event=heard[1].append):
                 await until_done(heard[1], 2)

@@ -6,9 +6,9 @@ from PIL import Image
 from codec.coders.text.payload import encode_text
 from codec.container.bitstream import Coder, Header
 from codec.layers import Semantic
+from protocol.connection.events import SectionReceived
 from receiver.incoming_picture import IncomingPicture
 from receiver.rendering.frames import Frame
-from receiver.server import SectionReceived
 
 
 def arrival() -> IncomingPicture:
@@ -52,11 +52,11 @@ def test_what_no_file_can_hold_is_left_out(layer: int, coder: int) -> None:
 
 
 def test_the_first_frame_is_wanted_however_rough() -> None:
-    assert arrival().wants(frame(1))
+    assert arrival().improves(frame(1))
 
 
 @pytest.mark.parametrize(("step", "wanted"), [(1, False), (3, False), (4, True), (7, True), (8, True)])
 def test_later_a_frame_is_wanted_from_half_of_its_steps_on(step: int, wanted: bool) -> None:
     picture = arrival()
     picture.shown = True
-    assert picture.wants(frame(step)) is wanted
+    assert picture.improves(frame(step)) is wanted

@@ -1,4 +1,4 @@
-"""Tokens, and what they are good for."""
+"""Tokens and their rights."""
 
 import hashlib
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layercast_common.errors import UsageError
+from layercast_common.errors import StorageError, UsageError
 from receiver.permissions import Permissions, Right, may_send, stream_name
 
 FILE = f"""
@@ -41,7 +41,7 @@ def test_tokens_have_the_rights_that_the_file_gives_them(permissions: Permission
     }
     assert rights == {"secret of the ship": [True, False, False], "watcher": [False, True, True]}
     assert not permissions.allows("", Right.SEND)
-    assert all(permissions.wants_token(right) for right in Right)
+    assert all(permissions.requires_token(right) for right in Right)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_streams_are_told_apart_by_their_names(permissions: Permissions, stream:
 def test_one_token_sends_whatever_stream() -> None:
     permissions = Permissions.of_token("secret")
     assert [permissions.allows("secret", right) for right in Right] == [True, False, False]
-    assert [permissions.wants_token(right) for right in Right] == [True, False, False]
+    assert [permissions.requires_token(right) for right in Right] == [True, False, False]
     grant = permissions.grant("secret")
     assert grant is not None
     assert may_send(grant, b"")
@@ -97,8 +97,8 @@ def test_no_two_streams_have_one_name(stream: bytes) -> None:
         ('[[token]]\nname = "a"\ntoken = "x"\nroles = ["rule"]', "Invalid enum value 'rule'"),
         ('[[token]]\nname = "a"\ntoken = "x"\nstream = "b"', "unknown field `stream`"),
         ('[[token]]\nname = "a"\ntoken = "x"\n[[token]]\nname = "b"\ntoken = "x"', "two entries have the same token"),
-        ('[[token]]\nname = "a"\ntoken = "very secret', "is no TOML: at"),
-        ("\xff", "is no TOML: UnicodeDecodeError"),
+        ('[[token]]\nname = "a"\ntoken = "very secret', "is not valid TOML: at"),
+        ("\xff", "is not valid TOML: UnicodeDecodeError"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_refused_without_telling_its_tokens(tmp_path: Path, text: str, why: str) -> None:
@@ -107,5 +107,5 @@ def test_a_file_that_makes_no_sense_is_refused_without_telling_its_tokens(tmp_pa
     with pytest.raises(UsageError, match=why) as caught:
         Permissions.load(path)
     assert "very secret" not in str(caught.value)
-    with pytest.raises(UsageError, match="No such file"):
+    with pytest.raises(StorageError, match="No such file"):
         Permissions.load(tmp_path / "missing")

@@ -8,8 +8,10 @@ import pytest
 
 from codec.container.bitstream import Bitstream
 from codec.encoder.encode import encode
+from codec.encoder.options import EncodeOptions
 from codec.layers import Layer
 from layercast_common.errors import (
+    ArchiveError,
     AuthenticationError,
     ConnectError,
     DisconnectedError,
@@ -19,17 +21,19 @@ from layercast_common.errors import (
     UnknownModelError,
     UsageError,
 )
+from protocol.connection.events import OfferReceived, SectionInfo, SectionReceived
 from protocol.link_profiles import LinkProfile
 from protocol.sending.fragmentation import OutgoingSection
 from protocol.transports.addresses import open_transport
 from protocol.wire.limits import Limits
 from receiver.archive import Archive, label_of
-from receiver.archive.archive import REMOVED_NAME
+from receiver.archive.archive import TOMBSTONES_NAME
+from receiver.condition import ReceiverCondition
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
+from receiver.options import RenderOptions, Security
 from receiver.permissions import Permissions
 from receiver.receiver import Receiver
 from receiver.rendering.frames import Frame
-from receiver.server import OfferReceived, SectionInfo, SectionReceived
 from sender.connection.options import SenderIdentity
 from sender.connection.sender import Sender
 from tests.support.pictures import draw_picture
@@ -44,7 +48,7 @@ PATIENCE = 120.0
 
 
 class Watch:
-    """Collects a receiver's events, and waits for one."""
+    """Collects a receiver's events and waits for them."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -75,7 +79,7 @@ def watch() -> Watch:
 
 @pytest.fixture(scope="module")
 def stream() -> Bitstream:
-    return encode(draw_picture(128, 128), "a house on a hill", budget=500, seed=3)
+    return encode(draw_picture(128, 128), "a house on a hill", EncodeOptions(budget=500, seed=3))
 
 
 def sections_of(stream: Bitstream) -> list[OutgoingSection]:
@@ -86,7 +90,7 @@ def sections_of(stream: Bitstream) -> list[OutgoingSection]:
 
 
 def files_in(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.name != REMOVED_NAME]
+    return [path for path in folder.iterdir() if path.name != TOMBSTONES_NAME]
 
 
 def streams_in(folder: Path) -> list[Bitstream]:
@@ -127,7 +131,7 @@ async def test_a_picture_is_drawn_from_all_that_was_sent(
 async def test_rough_frames_of_a_picture_drawn_again_are_held_back(
     tiny_model: Path, stream: Bitstream, watch: Watch
 ) -> None:
-    """Each layer is taken in only once the one before is drawn, so that the picture is drawn three times."""
+    """Each layer is received only once the one before is rendered, so the picture is rendered three times."""
 
     def frames() -> list[Frame]:
         return [event.frame for event in watch.events if isinstance(event, FrameRendered)]
@@ -137,13 +141,13 @@ async def test_rough_frames_of_a_picture_drawn_again_are_held_back(
         SectionInfo(layer=one.layer, coder=one.coder, urgency=0, incremental=False, size=len(one.payload))
         for one in sections
     )
-    async with Receiver(ANY_PORT, model=tiny_model, steps=8, on_event=watch) as receiver:
+    async with Receiver(ANY_PORT, render=RenderOptions(model=tiny_model, steps=8), on_event=watch) as receiver:
         head = stream.header.to_bytes()
-        await receiver._take(
+        await receiver._accept_event(
             OfferReceived(session="a", picture_id=0, head=head, sections=infos, jpeg_size=0, rate=0, received=9)
         )
         for index, one in enumerate(sections):
-            await receiver._take(
+            await receiver._accept_event(
                 SectionReceived(
                     session="a",
                     picture_id=0,
@@ -165,7 +169,7 @@ async def test_several_senders_are_served_at_once(tiny_model: Path, stream: Bits
         async with Sender(url) as sender:
             await asyncio.gather(sender.send(stream), sender.send(stream))
 
-    async with Receiver(ANY_PORT, model=tiny_model, steps=2, on_event=watch) as receiver:
+    async with Receiver(ANY_PORT, render=RenderOptions(model=tiny_model, steps=2), on_event=watch) as receiver:
         await asyncio.gather(*(send(receiver.url) for _ in range(3)))
         ended = await watch.until_ended(6)
     assert {type(event) for event in ended} == {PictureCompleted}
@@ -178,7 +182,9 @@ async def test_a_broken_section_fails_its_picture_alone(
     words, *_ = sections_of(stream)
     broken = OutgoingSection(layer=1, coder=1, payload=b"\xff" * 40, urgency=1)
     async with (
-        Receiver(ANY_PORT, model=tiny_model, steps=2, archive=tmp_path, on_event=watch) as receiver,
+        Receiver(
+            ANY_PORT, render=RenderOptions(model=tiny_model, steps=2), archive=tmp_path, on_event=watch
+        ) as receiver,
         Sender(receiver.url) as sender,
     ):
         await sender.send_sections(stream.header.to_bytes(), [words, broken])
@@ -195,7 +201,7 @@ async def test_a_broken_section_fails_its_picture_alone(
 
 async def test_a_broken_head_fails_its_picture_alone(tiny_model: Path, stream: Bitstream, watch: Watch) -> None:
     async with (
-        Receiver(ANY_PORT, model=tiny_model, steps=2, on_event=watch) as receiver,
+        Receiver(ANY_PORT, render=RenderOptions(model=tiny_model, steps=2), on_event=watch) as receiver,
         Sender(receiver.url) as sender,
     ):
         await sender.send_sections(b"no header", sections_of(stream))
@@ -209,7 +215,9 @@ async def test_layers_of_later_versions_are_kept_and_not_drawn(
 ) -> None:
     strange = OutgoingSection(layer=5, coder=9, payload=b"from the future", urgency=6)
     async with (
-        Receiver(ANY_PORT, model=tiny_model, steps=2, archive=tmp_path, on_event=watch) as receiver,
+        Receiver(
+            ANY_PORT, render=RenderOptions(model=tiny_model, steps=2), archive=tmp_path, on_event=watch
+        ) as receiver,
         Sender(receiver.url) as sender,
     ):
         await sender.send_sections(stream.header.to_bytes(), [*sections_of(stream), strange])
@@ -218,7 +226,7 @@ async def test_layers_of_later_versions_are_kept_and_not_drawn(
         await sender.send_sections(stream.header.to_bytes(), [strange])
         *_, failed = await watch.until_ended(2)
         assert isinstance(failed, PictureFailed)
-        assert failed.reason == "nothing in it can be drawn by this version"
+        assert failed.reason == "this version cannot render any of its layers"
     arrived = [event.layer for event in watch.events if isinstance(event, LayerArrived)]
     assert arrived == [Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE]
     assert sorted(len(kept.sections) for kept in streams_in(tmp_path)) == [1, 4]
@@ -230,7 +238,11 @@ async def test_a_sender_that_vanishes_leaves_what_came(
     monkeypatch.setattr("receiver.server.EXPIRY_SECONDS", 0.05)
     limits = Limits(resume_seconds=1)
     async with Receiver(
-        ANY_PORT, model=tiny_model, steps=2, archive=tmp_path, on_event=watch, limits=limits
+        ANY_PORT,
+        render=RenderOptions(model=tiny_model, steps=2),
+        archive=tmp_path,
+        on_event=watch,
+        security=Security(limits=limits),
     ) as receiver:
         transport = await open_transport(receiver.url)
         async with Sender(receiver.url, transport=transport, link=SLOW) as sender:
@@ -254,7 +266,9 @@ async def test_of_too_many_pictures_the_oldest_gives_way_and_is_kept_all_the_sam
 ) -> None:
     monkeypatch.setattr("receiver.pipeline.MAX_OPEN_PICTURES", 1)
     async with (
-        Receiver(ANY_PORT, model=tiny_model, steps=2, on_event=watch, archive=tmp_path) as receiver,
+        Receiver(
+            ANY_PORT, render=RenderOptions(model=tiny_model, steps=2), on_event=watch, archive=tmp_path
+        ) as receiver,
         Sender(receiver.url, link=SLOW) as slow,
         Sender(receiver.url) as quick,
     ):
@@ -263,19 +277,19 @@ async def test_of_too_many_pictures_the_oldest_gives_way_and_is_kept_all_the_sam
         await quick.send(stream)
         first, second = await watch.until_ended(2)
         assert isinstance(first, PictureFailed)
-        assert first.reason == "too many pictures are under way"
+        assert first.reason == "too many pictures are in progress"
         assert isinstance(second, PictureCompleted)
         assert (await sending).complete
         assert streams_in(tmp_path) == [stream, stream]
-        assert not receiver._pictures._given_up
+        assert not receiver._pipeline._abandoned
 
 
 async def test_a_picture_that_nobody_goes_on_with_is_not_waited_for(
     tmp_path: Path, stream: Bitstream, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A sender that was started again greets under the same name, has forgotten a picture, and sends another."""
-    monkeypatch.setattr("receiver.pipeline.QUIET_SECONDS", 0.5)
-    monkeypatch.setattr("receiver.receiver.SWEEP_SECONDS", 0.1)
+    """A restarted sender connects with the same stream id, has forgotten a picture, and sends another."""
+    monkeypatch.setattr("receiver.pipeline.IDLE_SECONDS", 0.5)
+    monkeypatch.setattr("receiver.receiver.IDLE_CHECK_SECONDS", 0.1)
     async with Receiver(ANY_PORT, model=None, archive=tmp_path, on_event=watch) as receiver:
         transport = await open_transport(receiver.url)
         async with Sender(
@@ -292,7 +306,7 @@ async def test_a_picture_that_nobody_goes_on_with_is_not_waited_for(
             assert len(watch.of(PictureCompleted)) == 1
             (failed,) = watch.of(PictureFailed)
             assert isinstance(failed, PictureFailed)
-            assert failed.reason == "nothing more of it came for hours"
+            assert failed.reason == "no data arrived for hours"
             async with asyncio.timeout(PATIENCE):
                 await receiver.drain()
             # Should it be remembered after all, it is kept.
@@ -301,19 +315,25 @@ async def test_a_picture_that_nobody_goes_on_with_is_not_waited_for(
 
 
 async def test_senders_that_come_while_the_model_loads_wait(tiny_model: Path, stream: Bitstream, watch: Watch) -> None:
-    receiver = Receiver(ANY_PORT, model=tiny_model, steps=2, on_event=watch)
-    opening = asyncio.create_task(receiver.__aenter__())
+    receiver = Receiver(ANY_PORT, render=RenderOptions(model=tiny_model, steps=2), on_event=watch)
+    opened, done = asyncio.Event(), asyncio.Event()
+
+    async def run() -> None:
+        async with receiver:
+            opened.set()
+            await done.wait()
+
+    running = asyncio.create_task(run())
     async with asyncio.timeout(PATIENCE):
-        while not receiver._intake._listeners:  # noqa: ASYNC110 - nobody tells of it, and nobody else needs it
+        while not receiver._server._listeners:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0)
-    try:
-        async with Sender(receiver.url) as sender:
-            assert not opening.done()
-            await sender.send(stream)
-        await opening
-        await watch.until_ended()
-    finally:
-        await receiver.__aexit__(None, None, None)
+    assert receiver.condition is ReceiverCondition.LOADING
+    async with Sender(receiver.url) as sender:
+        assert not opened.is_set()
+        await sender.send(stream)
+    await watch.until_ended()
+    done.set()
+    await running
 
 
 async def test_a_taken_port_is_told_before_the_model_is_looked_for(tiny_model: Path) -> None:
@@ -333,12 +353,14 @@ async def test_without_its_model_a_receiver_lets_go_of_the_port(
     receiver = Receiver(ANY_PORT, model=model)
     with pytest.raises(error):
         await receiver.__aenter__()
-    async with Receiver(receiver._intake.url, model=tiny_model):
+    async with Receiver(receiver._server.url, model=tiny_model):
         pass
 
 
 async def test_a_wrong_token_is_refused(tiny_model: Path, stream: Bitstream, watch: Watch) -> None:
-    async with Receiver(ANY_PORT, model=tiny_model, steps=2, token="secret", on_event=watch) as receiver:
+    async with Receiver(
+        ANY_PORT, render=RenderOptions(model=tiny_model, steps=2), token="secret", on_event=watch
+    ) as receiver:
         for token in (None, "wrong"):
             with pytest.raises(AuthenticationError):
                 await Sender(receiver.url, token=token).__aenter__()
@@ -349,12 +371,12 @@ async def test_a_wrong_token_is_refused(tiny_model: Path, stream: Bitstream, wat
 
 
 def test_what_makes_no_sense_is_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="at least one step, not 0"):
-        Receiver(steps=0)
+    with pytest.raises(UsageError, match="at least 1 step, not 0"):
+        Receiver(render=RenderOptions(steps=0))
     with pytest.raises(UsageError, match="token"):
         Receiver(token="x" * 300)
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="a folder is needed"):
+    with pytest.raises(ArchiveError, match="is a file, not a folder"):
         Receiver(archive=tmp_path / "file")
 
 
@@ -363,8 +385,8 @@ async def test_what_is_kept_and_not_drawn_is_drawn_when_it_starts(
 ) -> None:
     began = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
     label = label_of(b"ship", 1, 7)
-    Archive(tmp_path).keep(label, began, stream)
-    async with Receiver(ANY_PORT, model=tiny_model, steps=2, archive=tmp_path, on_event=watch):
+    Archive(tmp_path).store(label, began, stream)
+    async with Receiver(ANY_PORT, render=RenderOptions(model=tiny_model, steps=2), archive=tmp_path, on_event=watch):
         (completed,) = await watch.until_ended()
     assert (type(completed), completed.picture) == (PictureCompleted, label)
     (opened,) = watch.of(PictureOpened)
@@ -373,7 +395,9 @@ async def test_what_is_kept_and_not_drawn_is_drawn_when_it_starts(
     assert sorted(path.suffixes[-1] for path in files_in(tmp_path)) == [".lcast", ".png"]
     assert streams_in(tmp_path) == [stream]
     before = len(watch.events)
-    async with Receiver(ANY_PORT, model=tiny_model, steps=2, archive=tmp_path, on_event=watch) as receiver:
+    async with Receiver(
+        ANY_PORT, render=RenderOptions(model=tiny_model, steps=2), archive=tmp_path, on_event=watch
+    ) as receiver:
         assert receiver._redrawing is not None
         await receiver._redrawing
     assert len(watch.events) == before
@@ -383,7 +407,9 @@ async def test_what_cannot_be_kept_is_not_acknowledged(
     tiny_model: Path, tmp_path: Path, stream: Bitstream, watch: Watch
 ) -> None:
     archive = tmp_path / "archive"
-    async with Receiver(ANY_PORT, model=tiny_model, steps=2, archive=archive, on_event=watch) as receiver:
+    async with Receiver(
+        ANY_PORT, render=RenderOptions(model=tiny_model, steps=2), archive=archive, on_event=watch
+    ) as receiver:
         shutil.rmtree(archive)
         async with Sender(receiver.url) as sender:
             with pytest.raises((DisconnectedError, RemoteProtocolError)):
@@ -434,7 +460,9 @@ async def test_what_is_held_is_not_taken_in_twice_not_even_after_a_restart(
 async def test_permissions_tell_who_may_send_which_stream(tmp_path: Path, stream: Bitstream, watch: Watch) -> None:
     path = tmp_path / "tokens.toml"
     path.write_text('[[token]]\nname = "ship"\ntoken = "secret"\nstreams = ["ship-*"]\n')
-    async with Receiver(ANY_PORT, model=None, permissions=Permissions.load(path), on_event=watch) as receiver:
+    async with Receiver(
+        ANY_PORT, model=None, security=Security(permissions=Permissions.load(path)), on_event=watch
+    ) as receiver:
         for token, name in [("wrong", b"ship-1"), ("secret", b"other")]:
             with pytest.raises(AuthenticationError) as caught:
                 async with Sender(receiver.url, token=token, identity=SenderIdentity(stream_id=name)):
@@ -443,14 +471,14 @@ async def test_permissions_tell_who_may_send_which_stream(tmp_path: Path, stream
         async with Sender(receiver.url, token="secret", identity=SenderIdentity(stream_id=b"ship-1")) as sender:
             await sender.send(stream)
         await watch.until_ended()
-    with pytest.raises(UsageError, match="put this one among them"):
-        Receiver(permissions=Permissions.load(path), token="other")
+    with pytest.raises(UsageError, match="add this token to them"):
+        Receiver(security=Security(permissions=Permissions.load(path)), token="other")
 
 
 async def test_draining_finishes_what_is_under_way_and_takes_nobody_new(
     tiny_model: Path, stream: Bitstream, watch: Watch
 ) -> None:
-    async with Receiver(ANY_PORT, model=tiny_model, steps=2, on_event=watch) as receiver:
+    async with Receiver(ANY_PORT, render=RenderOptions(model=tiny_model, steps=2), on_event=watch) as receiver:
         assert receiver.condition == "ok"
         async with Sender(receiver.url, link=SLOW) as sender:
             sending = asyncio.create_task(sender.send(stream))
@@ -468,7 +496,7 @@ async def test_draining_finishes_what_is_under_way_and_takes_nobody_new(
 
 async def test_what_happens_is_counted(tiny_model: Path, stream: Bitstream, watch: Watch) -> None:
     async with (
-        Receiver(ANY_PORT, model=tiny_model, steps=2, on_event=watch) as receiver,
+        Receiver(ANY_PORT, render=RenderOptions(model=tiny_model, steps=2), on_event=watch) as receiver,
         Sender(receiver.url) as sender,
     ):
         await sender.send(stream)

@@ -1,4 +1,4 @@
-"""The intake on real sockets: pictures in, and nobody who behaves badly stays."""
+"""The server on real sockets: it receives pictures and closes the connections of misbehaving peers."""
 
 import asyncio
 import dataclasses
@@ -17,12 +17,14 @@ from layercast_common.errors import (
     RemoteProtocolError,
     UsageError,
 )
+from protocol.connection.events import OfferReceived, PictureAborted, PictureDone, ReceiverEvent, SectionReceived
 from protocol.wire.codes import Code
 from protocol.wire.encoding import decode_packet, encode_packet
 from protocol.wire.limits import Limits
 from protocol.wire.packets import Err, Hello, Packet
 from protocol.wire.seals import SharedKey
-from receiver.server import OfferReceived, PictureAborted, PictureDone, ReceiverEvent, SectionReceived, Server
+from receiver.options import Security
+from receiver.server import Server
 from sender import ConnectOptions, Sender
 from tests.support.connection_pair import section
 
@@ -31,12 +33,12 @@ PICTURE = [section(b"a red cat", urgency=0, layer=0), section(bytes(3000), urgen
 
 
 def by_hand(url: str) -> connect:
-    """A WebSocket that does as it is told."""
+    """A plain WebSocket connection."""
     return connect(url, subprotocols=["layercast.v1"], proxy=None)  # type: ignore[list-item]
 
 
 async def last_words(connection: ClientConnection) -> tuple[Packet | None, int]:
-    """The last packet that the intake sends, and its close code."""
+    """Return the last packet from the server, and its close code."""
     packet: Packet | None = None
     while True:
         try:
@@ -48,7 +50,7 @@ async def last_words(connection: ClientConnection) -> tuple[Packet | None, int]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait until something is so."""
+    """Wait until a condition holds."""
     async with asyncio.timeout(120.0):
         while not condition():  # noqa: ASYNC110 (what is waited for happens at the other end of a socket)
             await asyncio.sleep(0.005)
@@ -62,54 +64,56 @@ async def test_pictures_of_two_senders(patient: bool) -> None:
         await asyncio.sleep(0.001)
         events.append(event)
 
-    async with Server("ws://127.0.0.1:0", on_event=slowly if patient else events.append, token="secret") as intake:
-        async with Sender(intake.url, token="secret") as one, Sender(intake.url, token="secret") as other:
-            assert set(intake.sessions) == {one.session, other.session}
+    async with Server("ws://127.0.0.1:0", on_event=slowly if patient else events.append, token="secret") as server:
+        async with Sender(server.url, token="secret") as one, Sender(server.url, token="secret") as other:
+            assert set(server.sessions) == {one.session, other.session}
             deliveries = await asyncio.gather(
                 *(sender.send_sections(b"head", PICTURE, jpeg_size=9) for sender in (one, other, one))
             )
-        await until(lambda: not intake.sessions)
+        await until(lambda: not server.sessions)
     assert all(delivery.complete for delivery in deliveries)
     for delivery in deliveries:
-        told = [
+        own = [
             event for event in events if (event.session, event.picture_id) == (delivery.session, delivery.picture_id)
         ]
-        assert [type(event) for event in told] == [OfferReceived, SectionReceived, SectionReceived, PictureDone]
-        assert told[-1].received == delivery.sent
-        received = [event.received for event in told]
+        assert [type(event) for event in own] == [OfferReceived, SectionReceived, SectionReceived, PictureDone]
+        assert own[-1].received == delivery.sent
+        received = [event.received for event in own]
         assert received == sorted(received)
     with pytest.raises(dataclasses.FrozenInstanceError):
         events[0].picture_id = 9  # type: ignore[misc]
 
 
 async def test_a_wrong_token() -> None:
-    async with Server("ws://127.0.0.1:0", on_event=print, token="secret") as intake:
+    async with Server("ws://127.0.0.1:0", on_event=print, token="secret") as server:
         for token in (None, "wrong"):
             with pytest.raises(AuthenticationError):
-                await Sender(intake.url, token=token).__aenter__()
-        async with by_hand(intake.url) as connection:
+                await Sender(server.url, token=token).__aenter__()
+        async with by_hand(server.url) as connection:
             await connection.send(encode_packet(HELLO))
             assert await last_words(connection) == (Err(code=Code.AUTHENTICATION, image=0), 4003)
 
 
 async def test_a_shared_key() -> None:
-    """Who does not know it is not answered, and not told why."""
+    """A sender without the key gets no answer and no reason."""
     events: list[ReceiverEvent] = []
     limits = Limits(hello_seconds=0.2)
     ours, theirs = SharedKey(b"a long secret of both"), SharedKey(b"a long secret of one side")
-    async with Server("ws://127.0.0.1:0", on_event=events.append, shared_key=ours, limits=limits) as intake:
-        async with Sender(intake.url, connect=ConnectOptions(shared_key=ours)) as sender:
+    async with Server(
+        "ws://127.0.0.1:0", on_event=events.append, security=Security(shared_key=ours, limits=limits)
+    ) as server:
+        async with Sender(server.url, connect=ConnectOptions(shared_key=ours)) as sender:
             await sender.send_sections(b"", [section(bytes(3000))])
         assert isinstance(events[-1], PictureDone)
         for other in (theirs, None):
             with pytest.raises(ConnectError, match="if the receiver has a shared key, use the same one"):
-                await Sender(intake.url, connect=ConnectOptions(shared_key=other)).__aenter__()
+                await Sender(server.url, connect=ConnectOptions(shared_key=other)).__aenter__()
 
 
 async def test_a_taken_port() -> None:
-    async with Server("ws://127.0.0.1:0", on_event=print) as intake:
-        with pytest.raises(ListenError, match=intake.url.rsplit(":", 1)[1]):
-            await Server(intake.url, on_event=print).__aenter__()
+    async with Server("ws://127.0.0.1:0", on_event=print) as server:
+        with pytest.raises(ListenError, match=server.url.rsplit(":", 1)[1]):
+            await Server(server.url, on_event=print).__aenter__()
 
 
 def test_an_impossible_token() -> None:
@@ -131,29 +135,34 @@ def test_an_impossible_token() -> None:
 )
 async def test_bad_manners_end_the_connection(messages: list[bytes | str], code: Code) -> None:
     limits = Limits(hello_seconds=0.2)
-    async with Server("ws://127.0.0.1:0", on_event=print, limits=limits) as intake, by_hand(intake.url) as connection:
+    async with (
+        Server("ws://127.0.0.1:0", on_event=print, security=Security(limits=limits)) as server,
+        by_hand(server.url) as connection,
+    ):
         for message in messages:
             await connection.send(message)
         assert await last_words(connection) == (Err(code=code, image=0), 4000 + code)
-        await until(lambda: not intake.sessions)
+        await until(lambda: not server.sessions)
 
 
 async def test_one_address_does_not_take_every_place() -> None:
-    async with Server("ws://127.0.0.1:0", on_event=print, limits=Limits(sessions_per_address=2)) as intake:
-        async with Sender(intake.url), Sender(intake.url):
+    async with Server(
+        "ws://127.0.0.1:0", on_event=print, security=Security(limits=Limits(sessions_per_address=2))
+    ) as server:
+        async with Sender(server.url), Sender(server.url):
             with pytest.raises(RemoteProtocolError, match="too many connections") as caught:
-                await Sender(intake.url).__aenter__()
+                await Sender(server.url).__aenter__()
             assert caught.value.code == Code.BUSY
-        await until(lambda: not intake.sessions)
-        async with Sender(intake.url):
+        await until(lambda: not server.sessions)
+        async with Sender(server.url):
             pass
-    assert not intake._addresses
+    assert not server._connections
 
 
 async def test_a_sender_that_vanishes_fails_its_pictures() -> None:
     events: list[ReceiverEvent] = []
-    async with Server("ws://127.0.0.1:0", on_event=events.append) as intake:
-        async with Sender(intake.url, rate=9600) as sender:
+    async with Server("ws://127.0.0.1:0", on_event=events.append) as server:
+        async with Sender(server.url, rate=9600) as sender:
             sending = asyncio.create_task(sender.send_sections(b"", PICTURE))
             await until(lambda: len(events) >= 2)
         await until(lambda: any(isinstance(event, PictureAborted) for event in events))
@@ -166,11 +175,11 @@ async def test_a_sender_that_vanishes_fails_its_pictures() -> None:
 
 async def test_closing_says_goodbye_and_leaves_nothing_behind() -> None:
     events: list[ReceiverEvent] = []
-    intake = await Server("ws://127.0.0.1:0", on_event=events.append).__aenter__()
-    async with Sender(intake.url, rate=9600) as sender:
+    server = await Server("ws://127.0.0.1:0", on_event=events.append).__aenter__()
+    async with Sender(server.url, rate=9600) as sender:
         sending = asyncio.create_task(sender.send_sections(b"", PICTURE))
         await until(lambda: bool(events))
-        await intake.__aexit__(None, None, None)
+        await server.__aexit__(None, None, None)
         with pytest.raises(DisconnectedError, match="shutting down"):
             await sending
     assert isinstance(events[-1], PictureAborted)
@@ -185,8 +194,8 @@ async def test_cancelling_leaves_nothing_behind() -> None:
 
     async def serve() -> None:
         nonlocal url
-        async with Server("ws://127.0.0.1:0", on_event=print) as intake:
-            url = intake.url
+        async with Server("ws://127.0.0.1:0", on_event=print) as server:
+            url = server.url
             listening.set()
             await asyncio.Event().wait()
 
@@ -204,10 +213,10 @@ async def test_a_broken_callback_drops_the_sender_and_not_the_intake(caplog: pyt
     def fail(event: ReceiverEvent) -> None:
         raise ValueError("a bug of the caller")
 
-    async with Server("ws://127.0.0.1:0", on_event=fail) as intake:
+    async with Server("ws://127.0.0.1:0", on_event=fail) as server:
         for _ in range(2):
-            async with Sender(intake.url) as sender:
+            async with Sender(server.url) as sender:
                 with pytest.raises((DisconnectedError, RemoteProtocolError)):
                     await sender.send_sections(b"", PICTURE)
-        await until(lambda: not intake.sessions)
+        await until(lambda: not server.sessions)
     assert "a bug of the caller" in caplog.text

@@ -1,6 +1,6 @@
-"""A reader of whole streams, written from docs/bitstream.md alone: it imports nothing of the codec, and is slow.
+"""A slow decoder of whole streams, written from docs/bitstream.md alone; it imports nothing from the codec.
 
-Where it and the codec disagree, the document is wrong or the codec is.
+If it and the codec disagree, either the document or the codec is wrong.
 """
 
 import math
@@ -26,7 +26,7 @@ Weights = list[list[int]]
 
 @dataclass
 class Stream:
-    """What a stream says."""
+    """The content of a stream: header fields, and sections as (layer, coder, payload)."""
 
     canvas: tuple[int, int]
     model: str
@@ -108,7 +108,7 @@ def clipped(value: int) -> int:
 
 
 class Bits:
-    """The decoder of a run."""
+    """The arithmetic decoder of one run."""
 
     def __init__(self, run: bytes) -> None:
         self._bytes = self._endless(run)
@@ -339,7 +339,7 @@ def one_of(count: int, which: int) -> list[int]:
 def read_colors(
     payload: bytes, canvas: tuple[int, int], base: NDArray[np.int64] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """The levels, and the colours."""
+    """Return the levels, and the colours."""
     explicit, finer, step, cell = payload[0] >> 7, payload[0] >> 6 & 1, payload[0] >> 4 & 3, (payload[0] & 15) * 16 + 16
     columns, rows = (max(1, round(side / cell)) for side in canvas)
     used = 1

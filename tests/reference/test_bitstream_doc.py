@@ -1,6 +1,6 @@
-"""The stream's description: its example is real, and its numbers are those of the code.
+"""docs/bitstream.md: its example is real, and its numbers are those of the code.
 
-After a change of the format write the example anew:
+After a change of the format write the example again:
     LAYERCAST_GOLDEN=write pytest tests/reference/test_bitstream_doc.py
 """
 
@@ -21,8 +21,8 @@ from codec.coders.edges.payload import encode_edges
 from codec.coders.skeleton import encode_skeleton
 from codec.coders.tables import load_table
 from codec.coders.text import payload as text
-from codec.container import bitstream, header
-from codec.container.bitstream import LAYER_OF, Bitstream, Coder
+from codec.container import decoding, header, sections
+from codec.container.bitstream import Bitstream, Coder
 from codec.layers import ColorMap, EdgeMap, Layer, Skeleton
 
 DOC = Path(__file__).parents[2] / "docs" / "bitstream.md"
@@ -32,7 +32,7 @@ _BLOCK = re.compile(r"(?<=```\n\n)(?:    .*\n)+\Z")
 
 
 def made() -> Bitstream:
-    """The stream that the example's code prints."""
+    """Return the stream that the example's code prints."""
     (code,) = re.findall(r"```python\n(.*?)```", DOC.read_text(encoding="utf-8"), re.DOTALL)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
@@ -41,13 +41,13 @@ def made() -> Bitstream:
 
 
 def described(stream: Bitstream) -> str:
-    """The example's bytes, a part of the stream on each line, with what it is."""
+    """Return the example's bytes with a comment, one part of the stream on each line."""
     tail = stream.to_bytes()[-3:]
     head = f"magic, version 1 with {stream.header.seed.bit_length() + 7 >> 3} byte of seed, canvas and model, seed"
     lines = [(stream.header.to_bytes(), head)]
     for section in stream.sections:
         framing = section.to_bytes()[: -len(section.payload)]
-        name = bitstream.Coder(section.coder).name
+        name = Coder(section.coder).name
         lines.append((framing, f"layer {int(section.layer)}, coder {int(section.coder)}: {name}"))
         lines += [(section.payload[start : start + 24], "") for start in range(0, len(section.payload), 24)]
     lines.append((tail, "end, check"))
@@ -55,7 +55,7 @@ def described(stream: Bitstream) -> str:
 
 
 def written() -> Bitstream:
-    """The stream that stands in the description."""
+    """Return the stream whose bytes are in the document."""
     if os.environ.get("LAYERCAST_GOLDEN") == "write":
         content = _BLOCK.sub(lambda _: described(made()), DOC.read_text(encoding="utf-8"))
         DOC.write_text(content, encoding="utf-8")
@@ -64,7 +64,7 @@ def written() -> Bitstream:
     return Bitstream.from_bytes(bytes.fromhex(" ".join(found[1] for found in digits if found)))
 
 
-def test_the_example_is_what_its_code_makes() -> None:
+def test_the_example_matches_its_code() -> None:
     assert written().to_bytes() == made().to_bytes(), f"docs/bitstream.md is out of date: {REGENERATE}"
 
 
@@ -86,7 +86,7 @@ def test_the_example_decodes() -> None:
 def test_every_coder_is_listed(coder: Coder) -> None:
     pattern = rf"^\| {coder.value} {coder.name} \| (\d) \|.*`(codec/.*)` \|$"
     (row,) = re.findall(pattern, DOC.read_text(encoding="utf-8"), re.MULTILINE)
-    assert int(row[0]) == LAYER_OF[coder]
+    assert int(row[0]) == sections.LAYER_OF[coder]
     assert (DOC.parents[1] / row[1]).is_file()
 
 
@@ -132,17 +132,17 @@ def test_the_tables_arrays_are_listed(name: str) -> None:
         ", ".join(f"{number} {name}" for number, name in list(header.MODELS.items())[:6]),
         f"1 to {header.MAX_SIDE} pixels a side",
         f"1 to {header.MAX_MODEL} bytes",
-        f"a varint, {bitstream.MAX_PAYLOAD} at most",
-        f"At most {bitstream.MAX_SECTIONS} sections",
+        f"a varint, {sections.MAX_PAYLOAD} at most",
+        f"At most {sections.MAX_SECTIONS} sections",
         f"up to {text.MAX_TEXT} bytes",
         f"| {text.MAX_TEXT} bytes; {text.MAX_UNITS} |",
         f"| {edges.MAX_SIDE}; {edges.MAX_HALVED_SIDE}; {edges.MAX_SET} |",
         f"| cells on a side of a grid of colours | {colors.MAX_SIDE} |",
         f"| people | {skeleton.MAX_PEOPLE} |",
-        f"| {bitstream.MAX_SECTIONS}; {bitstream.MAX_PAYLOAD} |",
-        f"| work of all sections of a stream | {bitstream.MAX_WORK} |",
-        f"{bitstream.TEXT_WORK} for each unit of an arithmetic-coded text",
-        f"{bitstream.COLOR_WORK} for each cell of a grid of colours; {bitstream.PERSON_WORK} for each person",
+        f"| {sections.MAX_SECTIONS}; {sections.MAX_PAYLOAD} |",
+        f"| work of all sections of a stream | {decoding.MAX_WORK} |",
+        f"{decoding.TEXT_WORK} for each unit of an arithmetic-coded text",
+        f"{decoding.COLOR_WORK} for each cell of a grid of colours; {decoding.PERSON_WORK} for each person",
         f"`{text.ESCAPE:x}`: a Brotli stream",
         "Layers: " + ", ".join(f"{layer.value} {layer.name.lower()}" for layer in Layer),
     ],

@@ -1,4 +1,4 @@
-"""The codec and a reader that was written from its description alone read the same."""
+"""The codec and the reference decoder, written from docs/bitstream.md alone, decode the same."""
 
 import ast
 import random
@@ -15,14 +15,14 @@ from codec.coders.text.payload import encode_text
 from codec.container.bitstream import Bitstream, Coder, Header, Section
 from codec.layers import ColorMap, EdgeMap, Layer, Semantic, Skeleton
 from tests.codec.coders.test_skeleton import STANDING
-from tests.reference import decoder as documented
+from tests.reference import decoder as reference_decoder
 from tests.support.golden import FOLDER
 
 CANVAS = (512, 320)
 
 
-def test_it_knows_nothing_of_the_codec() -> None:
-    tree = ast.parse(Path(documented.__file__).read_text(encoding="utf-8"))
+def test_the_reference_decoder_does_not_import_the_codec() -> None:
+    tree = ast.parse(Path(reference_decoder.__file__).read_text(encoding="utf-8"))
     names = [
         node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
         for node in ast.walk(tree)
@@ -34,20 +34,20 @@ def test_it_knows_nothing_of_the_codec() -> None:
 def test_the_golden_stream_and_its_layers() -> None:
     data = (FOLDER / "house.lcast").read_bytes()
     ours = Bitstream.from_bytes(data)
-    theirs = documented.read_stream(data)
+    theirs = reference_decoder.read_stream(data)
     assert theirs.canvas == ours.header.canvas
     assert (theirs.seed, theirs.model) == (ours.header.seed, ours.header.model)
     assert theirs.sections == [(s.layer, s.coder, s.payload) for s in ours.sections]
     priors = ours.decode()
     payloads = {coder: payload for _, coder, payload in theirs.sections}
-    assert priors.semantic == Semantic(documented.read_text(payloads[Coder.TEXT]))
+    assert priors.semantic == Semantic(reference_decoder.read_text(payloads[Coder.TEXT]))
     assert priors.structure == EdgeMap(
-        documented.read_edges(payloads[Coder.EDGES], theirs.canvas, None) > 0, theirs.canvas
+        reference_decoder.read_edges(payloads[Coder.EDGES], theirs.canvas, None) > 0, theirs.canvas
     )
     assert priors.texture == ColorMap(
-        documented.read_colors(payloads[Coder.COLORS], theirs.canvas, None)[1], theirs.canvas
+        reference_decoder.read_colors(payloads[Coder.COLORS], theirs.canvas, None)[1], theirs.canvas
     )
-    people = documented.read_skeleton(payloads[Coder.SKELETON], theirs.canvas)
+    people = reference_decoder.read_skeleton(payloads[Coder.SKELETON], theirs.canvas)
     assert priors.skeleton == Skeleton(tuple(map(tuple, people)), theirs.canvas)
 
 
@@ -62,7 +62,7 @@ def test_the_golden_stream_and_its_layers() -> None:
 )
 def test_headers_and_sections(header: Header) -> None:
     sections = (Section(Layer.DETAIL, 9, b"later"), Section(5, 30, bytes(70000 // 2)), Section(Layer.SEMANTIC, 0, b""))
-    read = documented.read_stream(Bitstream(header, sections).to_bytes())
+    read = reference_decoder.read_stream(Bitstream(header, sections).to_bytes())
     assert (read.canvas, read.seed, read.model) == (header.canvas, header.seed, header.model)
     assert read.sections == [(s.layer, s.coder, s.payload) for s in sections]
 
@@ -79,15 +79,15 @@ def test_headers_and_sections(header: Header) -> None:
     ],
 )
 def test_texts(text: str) -> None:
-    assert documented.read_text(encode_text(Semantic(text))) == text
+    assert reference_decoder.read_text(encode_text(Semantic(text))) == text
 
 
 def test_logistic_tables() -> None:
     squash, stretch = logistic_tables()
     for value in random.Random(0).sample(range(-2815, 2816), 300):
-        assert documented.squash(value) == squash[value + 2815]
+        assert reference_decoder.squash(value) == squash[value + 2815]
     for place in random.Random(1).sample(range(4096), 40):
-        assert documented.stretch(place) == stretch[place]
+        assert reference_decoder.stretch(place) == stretch[place]
 
 
 @pytest.mark.parametrize(("size", "canvas"), [((23, 31), CANVAS), ((20, 32), CANVAS), ((45, 45), (300, 300))])
@@ -95,9 +95,9 @@ def test_nested_lines(size: tuple[int, int], canvas: tuple[int, int]) -> None:
     grid = np.random.default_rng(3).random(size) < 0.2
     edges = EdgeMap(grid, canvas)
     half = halve(edges)
-    coarse = documented.read_edges(encode_edges(half, halved=True), canvas, None)
+    coarse = reference_decoder.read_edges(encode_edges(half, halved=True), canvas, None)
     assert np.array_equal(coarse > 0, half.grid)
-    assert np.array_equal(documented.read_edges(encode_edges(edges, half), canvas, coarse) > 0, grid)
+    assert np.array_equal(reference_decoder.read_edges(encode_edges(edges, half), canvas, coarse) > 0, grid)
 
 
 @pytest.mark.parametrize("step", [0, 1, 2])
@@ -105,12 +105,12 @@ def test_nested_colours(step: int) -> None:
     colors = np.random.default_rng(4).integers(0, 256, (5, 7, 3)).astype(np.uint8)
     first = encode_colors(ColorMap(colors[::2, ::2].copy(), CANVAS), step)
     base = decode_colors(first, CANVAS)
-    levels, seen = documented.read_colors(first, CANVAS, None)
+    levels, seen = reference_decoder.read_colors(first, CANVAS, None)
     assert np.array_equal(levels, base.levels)
     assert np.array_equal(seen, base.to_map().colors)
     finer = encode_colors(ColorMap(colors, CANVAS), step, base)
     assert np.array_equal(
-        documented.read_colors(finer, CANVAS, levels)[0], decode_colors(finer, CANVAS, base=base).levels
+        reference_decoder.read_colors(finer, CANVAS, levels)[0], decode_colors(finer, CANVAS, base=base).levels
     )
 
 
@@ -126,4 +126,4 @@ def test_people(seed: int) -> None:
     )
     payload = encode_skeleton(Skeleton(people, CANVAS))
     decoded = Bitstream(Header(*CANVAS), (Section(Layer.STRUCTURE, Coder.SKELETON, payload),)).decode().structure
-    assert decoded == Skeleton(tuple(map(tuple, documented.read_skeleton(payload, CANVAS))), CANVAS)
+    assert decoded == Skeleton(tuple(map(tuple, reference_decoder.read_skeleton(payload, CANVAS))), CANVAS)

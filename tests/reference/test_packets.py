@@ -1,4 +1,4 @@
-"""The bytes mean the same to others: to another MessagePack library, and to a reader made from the manual alone."""
+"""Packets decode equally with another MessagePack library and with a reader written from docs/protocol.md alone."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from layercast_common.errors import LocalProtocolError
 from protocol import Packet, decode_packet, encode_packet
 from protocol.wire.packets import PacketKind, kind_of
-from tests.fuzz.choices import Chance
+from tests.fuzz.choices import RandomChoices
 from tests.fuzz.packets import KINDS, packet, sealed
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ Value = int | bytes | str | list["Value"]
 
 
 def read(data: bytes) -> tuple[Value, bytes]:
-    """One MessagePack value and what is behind it: the kinds that packets are made of, in a reader of its own."""
+    """Read one MessagePack value of the types that packets use; return it and the remaining bytes."""
     lead, rest = data[0], data[1:]
     if lead < 0x80:
         return lead, rest
@@ -40,7 +40,7 @@ def read(data: bytes) -> tuple[Value, bytes]:
 
 
 def read_many(count: int, data: bytes) -> tuple[list[Value], bytes]:
-    """So many values in a row."""
+    """Read `count` consecutive values; return them and the remaining bytes."""
     values: list[Value] = []
     for _ in range(count):
         value, data = read(data)
@@ -94,7 +94,7 @@ def test_golden_packets_by_another_reader(name: str) -> None:
 @given(seed=st.integers(0, 2**32))
 def test_any_packet_by_another_library(name: str, seed: int) -> None:
     """msgspec and msgpack read and write the same bytes, defaults at the end left out or not."""
-    made: Packet = packet(Chance(seed), name)
+    made: Packet = packet(RandomChoices(seed), name)
     try:
         body = encode_packet(made)[:-4]
     except LocalProtocolError:

@@ -1,4 +1,4 @@
-"""One kill of each in one transfer; `python -m tests.reliability.kill` does it as often as one likes."""
+"""One transfer with a kill of each process; `python -m tests.reliability.kill` runs many."""
 
 import random
 from pathlib import Path
@@ -8,9 +8,9 @@ from tests.support.brokers import needs_mosquitto
 
 
 @needs_mosquitto
-def test_every_picture_arrives_once_whoever_is_killed(tmp_path: Path) -> None:
+def test_every_picture_arrives_once_after_kills(tmp_path: Path) -> None:
     for folder in (tmp_path, *tmp_path.parents[:2]):
-        # The broker runs as a user of its own.
+        # The broker runs as another user.
         folder.chmod(0o755)
     outcome = run_trial(VICTIMS, folder=tmp_path, pictures=12, rate=30_000, chance=random.Random(0))
     assert outcome.good, outcome

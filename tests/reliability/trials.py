@@ -1,4 +1,4 @@
-"""A transfer between real processes, some of which are killed (kill -9) while it runs and started again."""
+"""A transfer between real processes, some of which are killed (kill -9) and restarted during it."""
 
 import contextlib
 import functools
@@ -18,6 +18,7 @@ import numpy as np
 
 from codec.container.bitstream import Bitstream, Header
 from codec.encoder.encode import encode
+from codec.encoder.options import EncodeOptions
 from sender.outbox.entries import EntryState
 from sender.outbox.reader import read_outbox
 from tests.support.brokers import Mosquitto, free_port
@@ -26,23 +27,23 @@ ROOT = Path(__file__).parents[2]
 
 VICTIMS = ("sender", "receiver", "mosquitto")
 
-#: Longest that one transfer may take on a busy machine, in seconds.
-PATIENCE = 240.0
+#: Timeout of one transfer, in seconds; allows for a busy machine.
+TRIAL_TIMEOUT = 240.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one transfer went.
+    """The outcome of one transfer.
 
     Attributes:
-        victims: who was killed, one after the other.
-        killed_after: pictures that were archived when each was, at least.
-        sent: pictures that were sent.
-        arrived: different ones of them that are in the archive, byte for byte.
-        copies: files in the archive beyond one for each.
-        told_twice: pictures that the receiver told of as complete more than once.
+        victims: the killed processes, in order.
+        killed_after: least number of archived pictures at each kill.
+        sent: number of sent pictures.
+        arrived: number of different sent pictures in the archive, byte for byte.
+        copies: number of surplus files in the archive.
+        reported_twice: pictures that the receiver reported as complete more than once.
         undelivered: pictures that the outbox does not count as delivered.
-        failure: the sender's last words, if it ended with an error.
+        failure: the last line of the sender's log, if it failed.
         seconds: from the start of the sender to its end.
     """
 
@@ -51,7 +52,7 @@ class Outcome:
     sent: int
     arrived: int
     copies: int
-    told_twice: int
+    reported_twice: int
     undelivered: int
     failure: str
     seconds: float
@@ -59,12 +60,12 @@ class Outcome:
     @property
     def good(self) -> bool:
         """Whether every picture arrived, once."""
-        flaws = self.copies or self.told_twice or self.undelivered or self.failure
+        flaws = self.copies or self.reported_twice or self.undelivered or self.failure
         return self.arrived == self.sent and not flaws
 
 
 class Program:
-    """A command in a process of its own, with its output in a file, that can be killed and started again."""
+    """A command in a separate process that logs to a file, and can be killed and restarted."""
 
     def __init__(self, log: Path, *arguments: object) -> None:
         self.log = log
@@ -95,26 +96,26 @@ class Program:
         return None if self._process is None else self._process.poll()
 
     @property
-    def last_words(self) -> str:
-        """The last line that it wrote on stderr."""
+    def last_line(self) -> str:
+        """The last line on stderr."""
         return (self.log.with_suffix(".err").read_text().splitlines() or ["nothing"])[-1]
 
     def rows(self) -> Iterator[dict[str, object]]:
-        """The JSON lines that it wrote; one that was cut by a kill is left out."""
+        """Yield the JSON lines of the output; lines that a kill has cut are skipped."""
         for line in self.log.read_text().splitlines():
             with contextlib.suppress(json.JSONDecodeError):
                 yield json.loads(line)
 
 
 def run_trial(victims: Sequence[str], *, folder: Path, pictures: int, rate: int, chance: random.Random) -> Outcome:
-    """Send pictures from one process to another, kill who is told while it runs, and count what arrived.
+    """Send pictures from one process to another, kill the victims meanwhile, and count the pictures that arrive.
 
     Args:
-        victims: of `VICTIMS`, each killed once, in this order; with mosquitto the transfer goes through a broker.
-        folder: an empty folder for everything.
-        pictures: how many.
-        rate: of the emulated link, in bit/s.
-        chance: chooses the moments.
+        victims: of `VICTIMS`, each killed once, in this order; with mosquitto the transfer uses a broker.
+        folder: an empty folder for all files.
+        pictures: number of pictures.
+        rate: rate of the emulated link, in bit/s.
+        chance: chooses the moments of the kills.
     """
     sent = write_streams(folder / "pictures", pictures)
     archive = folder / "archive"
@@ -146,15 +147,15 @@ def run_trial(victims: Sequence[str], *, folder: Path, pictures: int, rate: int,
             chosen.start()
         until(lambda: sender.code is not None)
         seconds = time.monotonic() - began
-        failure = sender.last_words if sender.code else ""
-        # What is acknowledged is on disk; what is told to others may be a moment later.
+        failure = sender.last_line if sender.code else ""
+        # Acknowledged pictures are on disk, but their events may be written a moment later.
         receiver.end()
     finally:
         for program in (sender, receiver, broker):
             if program is not None:
                 program.kill()
     arrived = Counter(path.read_bytes() for path in archive.glob("*.lcast"))
-    told = Counter(row["picture"] for row in receiver.rows() if row.get("event") == "PictureCompleted")
+    reported = Counter(row["picture"] for row in receiver.rows() if row.get("event") == "PictureCompleted")
     states = Counter(entry.state for entry in read_outbox(outbox))
     return Outcome(
         victims=tuple(victims),
@@ -162,7 +163,7 @@ def run_trial(victims: Sequence[str], *, folder: Path, pictures: int, rate: int,
         sent=pictures,
         arrived=len(arrived.keys() & sent),
         copies=arrived.total() - len(arrived.keys() & sent),
-        told_twice=sum(count > 1 for count in told.values()),
+        reported_twice=sum(count > 1 for count in reported.values()),
         undelivered=pictures - states[EntryState.DELIVERED],
         failure=failure,
         seconds=seconds,
@@ -170,12 +171,12 @@ def run_trial(victims: Sequence[str], *, folder: Path, pictures: int, rate: int,
 
 
 def write_streams(folder: Path, count: int) -> set[bytes]:
-    """Write different streams into a folder; gives their bytes."""
+    """Write different streams into a folder; return their bytes."""
     folder.mkdir()
-    # Busy enough that lines and colours take many packets' worth of a slow link.
+    # Detailed enough that lines and colours take many packets of a slow link.
     tiles = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
     picture = np.kron(tiles, np.ones((11, 11, 1), np.uint8))[:256, :256]
-    pattern = encode(picture, "a quilt of many colours", budget=900)
+    pattern = encode(picture, "a quilt of many colours", EncodeOptions(budget=900))
     sent = set()
     for number in range(count):
         header = Header(pattern.header.width, pattern.header.height, number, pattern.header.model)
@@ -187,26 +188,26 @@ def write_streams(folder: Path, count: int) -> set[bytes]:
 
 
 def broker_settings(folder: Path) -> str:
-    """A broker that forgets nothing when it is killed, as in docker/mosquitto.conf but for the time between saves."""
+    """Return the settings of a broker that keeps its state when killed: as docker/mosquitto.conf, but saving often."""
     (folder / "broker").mkdir()
     (folder / "broker").chmod(0o777)
     return f"persistence true\npersistence_location {folder}/broker/\nautosave_interval 1"
 
 
 def has_archived(archive: Path, count: int) -> bool:
-    """Whether an archive has so many whole pictures."""
+    """Return whether an archive has at least `count` complete pictures."""
     whole = [path for path in archive.glob("*.lcast") if ".part." not in path.name] if archive.is_dir() else []
     return len(whole) >= count
 
 
-def until(true: Callable[[], bool]) -> None:
-    """Wait until something is so.
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition is true.
 
     Raises:
-        TimeoutError: it did not become so.
+        TimeoutError: it is still false after `TRIAL_TIMEOUT`.
     """
-    ends = time.monotonic() + PATIENCE
-    while not true():
+    ends = time.monotonic() + TRIAL_TIMEOUT
+    while not condition():
         if time.monotonic() > ends:
-            raise TimeoutError("the transfer does not come to an end")
+            raise TimeoutError("the transfer does not finish")
         time.sleep(0.02)

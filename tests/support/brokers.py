@@ -1,4 +1,4 @@
-"""A real mosquitto for the time of a test: on a free port, with nothing kept from before."""
+"""A real mosquitto broker for one test: on a free port, without earlier state."""
 
 import contextlib
 import getpass
@@ -11,21 +11,21 @@ from pathlib import Path
 
 import pytest
 
-#: Debian keeps it where only root looks for programs.
+#: Debian installs it in a folder that is only on root's path.
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 
 needs_mosquitto = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
 
 
 class Mosquitto:
-    """A broker that can be killed and started again.
+    """A broker that can be killed and restarted.
 
     Args:
         folder: for its settings.
@@ -37,14 +37,14 @@ class Mosquitto:
         self.port = free_port()
         self._config = folder / f"mosquitto-{self.port}.conf"
         self._config.write_text(
-            # As whoever runs the tests: else root's broker becomes another user, who cannot read a test's files.
+            # Run as the current user: otherwise root's broker becomes another user that cannot read a test's files.
             f"user {getpass.getuser()}\n"
             f"listener {self.port} 127.0.0.1\nallow_anonymous {str(anonymous).lower()}\n{settings}\n"
         )
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the broker, and wait until it answers."""
         assert MOSQUITTO is not None
         command = [MOSQUITTO, "-c", str(self._config)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -56,7 +56,7 @@ class Mosquitto:
         raise AssertionError("mosquitto does not answer")
 
     def kill(self) -> None:
-        """End it without a chance to say or save anything."""
+        """Kill the broker, so that it can neither send nor save anything."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -65,7 +65,7 @@ class Mosquitto:
 
 @contextlib.contextmanager
 def mosquitto(folder: Path, settings: str = "", *, anonymous: bool = True) -> Iterator[Mosquitto]:
-    """A running broker."""
+    """Yield a running broker."""
     broker = Mosquitto(folder, settings, anonymous=anonymous)
     broker.start()
     try:

@@ -1,6 +1,6 @@
-"""Golden bytes: what was once written must read the same for ever, and be written the same.
+"""Golden bytes: every release must read and write them identically.
 
-After a change of the format (a new version, with a line in the changelog) write them anew:
+After a change of the format (a new version, with a line in the changelog) write them again:
     LAYERCAST_GOLDEN=write pytest tests/codec
 """
 
@@ -11,7 +11,7 @@ FOLDER = Path(__file__).parent.parent / "golden"
 
 
 def golden(name: str, written: bytes) -> bytes:
-    """The golden bytes called `name`; `written` replaces them where the environment asks for it."""
+    """Return the golden bytes `name`; with LAYERCAST_GOLDEN=write in the environment, replace them by `written`."""
     path = FOLDER / name
     if os.environ.get("LAYERCAST_GOLDEN") == "write":
         path.parent.mkdir(parents=True, exist_ok=True)

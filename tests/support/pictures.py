@@ -1,4 +1,4 @@
-"""Pictures, drawn by rule, that the tests of the codec share."""
+"""Synthetic pictures for the tests of the codec."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from codec.structure.contours import find_contours
 
 
 def draw_picture(width: int = 512, height: int = 512) -> NDArray[np.uint8]:
-    """A house on a hill under a sun: (H, W, 3) uint8 RGB, the same on every machine."""
+    """Draw a house on a hill under a sun: (H, W, 3) uint8 RGB, identical on every machine."""
     rows, columns = np.mgrid[0:height, 0:width]
     sky = np.stack([90 + rows * 80 // height, 140 + rows * 60 // height, 230 - rows * 20 // height], axis=-1)
     picture = sky.astype(np.uint8)
@@ -26,5 +26,5 @@ def draw_picture(width: int = 512, height: int = 512) -> NDArray[np.uint8]:
 
 
 def draw_edges(side: int = 96) -> EdgeMap:
-    """The picture's lines on a grid with `side` cells."""
+    """Return the picture's lines on a grid with `side` cells on its long side."""
     return find_contours(draw_picture())[0].draw(side)

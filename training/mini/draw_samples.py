@@ -13,6 +13,7 @@ import numpy as np
 from PIL.PngImagePlugin import PngInfo
 
 from codec.encoder.encode import encode
+from codec.encoder.options import EncodeOptions
 from receiver.rendering import load_model, render
 from training.data.tiles import load_tile, read_tiles
 
@@ -26,7 +27,7 @@ def draw(data: Path, picks: list[str], model_name: str, folder: Path) -> None:
     model = load_model(model_name)
     for number, pick in enumerate(picks, 1):
         place, _, prompt = pick.partition("=")
-        stream = encode(np.asarray(load_tile(data, tiles[place])), prompt, budget=BUDGET, seed=number)
+        stream = encode(np.asarray(load_tile(data, tiles[place])), prompt, EncodeOptions(budget=BUDGET, seed=number))
         image = None
         for frame in render(stream.decode(), stream.header.seed, model=model):
             image = frame.image

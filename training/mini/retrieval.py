@@ -21,6 +21,7 @@ from tqdm import tqdm
 from codec.analysis.captioning.classifier import classify
 from codec.container.bitstream import Bitstream
 from codec.encoder.encode import encode
+from codec.encoder.options import EncodeOptions
 from codec.layers import Semantic
 from receiver.rendering.engine.direct import render
 from receiver.rendering.loader import load_model
@@ -59,7 +60,7 @@ def tags_of(about: Tile | Thing) -> tuple[str, ...]:
 def make_entry(task: DrawTask) -> RetrievedPicture:
     """Encode one picture as an entry of the index, with all names that it may have."""
     names = (task.about.name,) if isinstance(task.about, Thing) else SUBJECTS.get(task.about.subject or "", ())
-    return RetrievedPicture(names, tags_of(task.about), encode(draw(task), "", budget=BUDGET).to_bytes())
+    return RetrievedPicture(names, tags_of(task.about), encode(draw(task), "", EncodeOptions(budget=BUDGET)).to_bytes())
 
 
 def is_recognised(picture: RetrievedPicture, subject: str, model: Model) -> bool:

@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.colors.model import TENTHS
+from codec.coders.colors.model import STEP_TENTHS
 from codec.color_difference import ciede2000, to_lab
 from codec.container.bitstream import Bitstream, Header
 from codec.encoder.budget import COLOR_CELLS
 from codec.encoder.rate_control import FIRST_SIDE, SHORTEST, color_sections, edge_sections, size_of
 from codec.layers import Priors
 from codec.preview import paint_priors
-from codec.structure.contours import agreement, find_contours
+from codec.structure.contours import find_contours, line_f1
 from training.data.tiles import Tile, load_tile
 
 #: Grids of edges along the curve, in cells on a side.
@@ -58,7 +58,7 @@ def _measure_lines(picture: NDArray[np.uint8]) -> list[tuple[int, float]]:
     points = []
     for side in SIDES:
         edges = contours.draw(side, SHORTEST)
-        points.append((size_of(edge_sections(edges, nested=False)), agreement(edges.to_image(), lines, TOLERANCE)))
+        points.append((size_of(edge_sections(edges, nested=False)), line_f1(edges.to_image(), lines, TOLERANCE)))
     return points
 
 
@@ -66,7 +66,7 @@ def _measure_colors(picture: NDArray[np.uint8]) -> list[tuple[float, float, floa
     canvas = picture.shape[1], picture.shape[0]
     points: list[tuple[float, float, float, float]] = [(0, 0, 0, _difference(picture, Priors(canvas)))]
     for cell in COLOR_CELLS:
-        for step in range(len(TENTHS)):
+        for step in range(len(STEP_TENTHS)):
             sections = color_sections(picture, cell, step, nested=False)
             cells = canvas[0] // cell * (canvas[1] // cell)
             priors = Bitstream(Header(*canvas), sections).decode()

@@ -8,20 +8,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from codec.coders.colors.candidates import propose_levels
+from codec.coders.colors.candidates import find_candidates
 from codec.coders.colors.model import (
-    FARTHEST,
     FINER_INPUTS,
     INPUTS,
+    MAX_DIFFERENCE,
     NODES,
     ONE,
     REACH,
-    TENTHS,
+    STEP_TENTHS,
     WEIGHT_ONE,
-    Predictor,
+    ColorNetwork,
     gather_inputs,
 )
-from codec.coders.colors.payload import choose
+from codec.coders.colors.payload import quantize
 from codec.coders.entropy import compiled
 from training.data.tiles import Tile, load_tile
 
@@ -80,7 +80,7 @@ def draw_maps(data: Path, tiles: list[Tile], maps: int, *, finer: bool, seed: in
                     np.clip((colors - 128.0) * contrast + 128 + brightness, 0, 255).astype(np.uint8)
                     for colors in (fine, coarse)
                 )
-            result.append(_Map(int(random.integers(len(TENTHS))), fine, coarse))
+            result.append(_Map(int(random.integers(len(STEP_TENTHS))), fine, coarse))
     return result
 
 
@@ -92,7 +92,7 @@ def _cut(picture: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.
     return np.ascontiguousarray(cut[:, ::-1] if random.random() < 0.5 else cut)
 
 
-def _code(maps: list[_Map], whole: Predictor | None, finer: Predictor | None, *, refine: bool) -> list[_Coded]:
+def _code(maps: list[_Map], whole: ColorNetwork | None, finer: ColorNetwork | None, *, refine: bool) -> list[_Coded]:
     """Choose levels with the networks of whole and of refined maps; without networks, choose the nearest levels."""
     result = []
     for drawn in maps:
@@ -103,11 +103,11 @@ def _code(maps: list[_Map], whole: Predictor | None, finer: Predictor | None, *,
 
 
 def _levels(
-    colors: NDArray[np.uint8], step: int, predictor: Predictor | None, coarse: NDArray[np.int32] | None
+    colors: NDArray[np.uint8], step: int, network: ColorNetwork | None, coarse: NDArray[np.int32] | None
 ) -> NDArray[np.int32]:
-    if predictor is None:
-        return np.ascontiguousarray(propose_levels(colors, step).levels[:, :, 0])
-    return choose(colors, coarse, step, predictor)
+    if network is None:
+        return np.ascontiguousarray(find_candidates(colors, step).levels[:, :, 0])
+    return quantize(colors, coarse, step, network)
 
 
 @compiled
@@ -159,7 +159,7 @@ class _Net(torch.nn.Module):
 def _cost(net: _Net, inputs: NDArray[np.int16], differences: NDArray[np.int16]) -> torch.Tensor:
     """Return the bits of each difference: the sum over the nodes on its path."""
     values = net(torch.from_numpy(inputs).float())
-    target = torch.from_numpy(np.clip(differences, -FARTHEST, FARTHEST)).long()
+    target = torch.from_numpy(np.clip(differences, -MAX_DIFFERENCE, MAX_DIFFERENCE)).long()
     size, negative = target.abs(), target < 0
     zeros = torch.zeros_like(values[:, 0])
     soft = torch.nn.functional.softplus
@@ -213,16 +213,16 @@ def build(data: Path, tiles: list[Tile], *, maps: int, epochs: int, seed: int = 
     for refine in (False, True):
         drawn = draw_maps(data, kept, maps, finer=refine, seed=seed)
         measured = draw_maps(data, held, 1, finer=refine, seed=seed + 1)
-        predictor = None
+        network = None
         for share in ROUNDS:
-            sets = [_code(maps, whole if refine else predictor, predictor, refine=refine) for maps in (drawn, measured)]
+            sets = [_code(maps, whole if refine else network, network, refine=refine) for maps in (drawn, measured)]
             planes = []
             for plane in range(3):
                 samples = [_collect(coded, plane, finer=refine) for coded in sets]
                 planes.append(train(samples[0], samples[1], max(1, int(epochs * share)), seed))
-            weights = {name: np.stack([plane[name] for plane in planes]) for name in Predictor._fields}
-            predictor = Predictor(**weights)
+            weights = {name: np.stack([plane[name] for plane in planes]) for name in ColorNetwork._fields}
+            network = ColorNetwork(**weights)
         if not refine:
-            whole = predictor
+            whole = network
         table.update({("finer_" if refine else "") + name: array for name, array in weights.items()})
     return table

@@ -18,11 +18,11 @@ from codec.coders.edges.model import (
     REACH_UP,
     SPARE,
     WEIGHT_ONE,
-    close_row,
-    gather,
-    gather_coarse,
-    kind_of,
-    start_windows,
+    empty_windows,
+    grid_kind,
+    list_coarse_features,
+    list_features,
+    summarize_row,
 )
 from codec.coders.edges.payload import halve
 from codec.layers import EdgeMap
@@ -92,9 +92,9 @@ def sample(edges: EdgeMap, cells: int, *, halved: bool, finer: bool, random: np.
     rows, columns = edges.grid.shape
     padded = np.zeros((rows + REACH_UP, columns + 2 * REACH_ACROSS), np.uint8)
     padded[REACH_UP:, REACH_ACROSS:-REACH_ACROSS] = edges.grid
-    windows, sums = start_windows(rows, columns), np.zeros((rows + 1, columns + 1), np.int32)
+    windows, sums = empty_windows(rows, columns), np.zeros((rows + 1, columns + 1), np.int32)
     for row in range(rows):
-        close_row(padded, windows, sums, row)
+        summarize_row(padded, windows, sums, row)
     coarse = halve(edges).grid
     around = np.pad(coarse.astype(np.uint8), REACH_COARSE)
     coded = np.repeat(np.repeat(coarse, 2, axis=0), 2, axis=1)[:rows, :columns] if finer else np.ones_like(edges.grid)
@@ -106,13 +106,13 @@ def sample(edges: EdgeMap, cells: int, *, halved: bool, finer: bool, random: np.
     places = places[random.permutation(len(places))[:cells]]
     features = np.zeros((len(places), FINER_FEATURES if finer else FEATURES), np.uint8)
     active = np.zeros(FINER_FEATURES + SPARE, np.int64)
-    kind = kind_of(rows, columns, halved=halved)
+    kind = grid_kind(rows, columns, halved=halved)
     for index, (row, column) in enumerate(places):
         before = padded[row + REACH_UP, column : column + REACH_ACROSS]
         behind = int(np.packbits(before[-8:])[0])
-        count = gather(windows, behind, sums, row, column, kind, active)
+        count = list_features(windows, behind, sums, row, column, kind, active)
         if finer:
-            count = gather_coarse(around, row, column, active, count)
+            count = list_coarse_features(around, row, column, active, count)
         features[index, active[:count]] = 1
     return np.packbits(features, axis=1), edges.grid[places[:, 0], places[:, 1]].astype(np.uint8)
 

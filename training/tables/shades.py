@@ -13,14 +13,14 @@ from codec.coders.colors.candidates import (
     ROOT_ONE,
     SHRINK_ONE,
 )
-from codec.coders.colors.model import TENTHS
+from codec.coders.colors.model import STEP_TENTHS
 from codec.color_difference import TO_XYZ, bend, bend_lightness, ellipsoids, shrink_chroma, unbend
 
 
 def build() -> dict[str, NDArray[np.generic]]:
     """Make the table `shades`."""
     table = _tabulate_looks()
-    for step in range(len(TENTHS)):
+    for step in range(len(STEP_TENTHS)):
         table.update(_tabulate_levels(step))
     return table
 
@@ -45,7 +45,7 @@ def _tabulate_looks() -> dict[str, NDArray[np.generic]]:
 
 def _tabulate_levels(step: int) -> dict[str, NDArray[np.generic]]:
     """Return the RGB of each triple of levels, and the quadratic form of perceptual differences from it."""
-    size = TENTHS[step] / 10
+    size = STEP_TENTHS[step] / 10
     corners = np.stack(np.meshgrid(*[np.arange(0, 256, 15)] * 3, indexing="ij"), axis=-1).astype(np.uint8)
     levels = np.round(bend(corners) / size).astype(int).reshape(-1, 3)
     low, high = levels.min(axis=0), levels.max(axis=0)

@@ -10,26 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.coders.entropy import LOGISTIC_BOUND, compiled, learn, logistic_tables, mix
+from codec.coders.text.adaptive import OWN_CONTEXTS, OWN_NEW, OWN_PLACES, OWN_RATES, learn_own, own_place, own_value
 from codec.coders.text.context_model import (
     CONTEXTS,
     COUNT_CLASSES,
     TABLE_BITS,
-    enter_unit,
     hash_contexts,
     key_of,
+    update_words,
 )
-from codec.coders.text.payload import (
-    BIAS,
-    BYTE_CONTEXTS,
-    INPUTS,
-    OWN_CONTEXTS,
-    OWN_NEW,
-    OWN_PLACES,
-    OWN_RATES,
-    learn_own,
-    own_place,
-    own_value,
-)
+from codec.coders.text.payload import BIAS, BYTE_CONTEXTS, INPUTS
 from training.data.prompts import is_held_out_prompt
 
 #: Least count of a context in the table, by context: single occurrences of longer contexts are no statistic.
@@ -124,7 +114,7 @@ def _count(
                 contexts[slot] = index
                 counts[slot, bit] += change
             node = node << 1 | bit
-        enter_unit(units[place], words)
+        update_words(units[place], words)
 
 
 @compiled
@@ -197,7 +187,7 @@ def _learn(
                     state_probabilities[index, known] += step
                     state_counts[index, known] = min(count + 1, 2000)
             node = node << 1 | bit
-        enter_unit(units[place], words)
+        update_words(units[place], words)
     return cost
 
 

@@ -1,1 +1,1 @@
-"""Captions for pictures that come without a prompt."""
+"""Captions for pictures without a prompt."""

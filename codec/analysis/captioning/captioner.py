@@ -1,6 +1,6 @@
-"""Captions written by a model: BLIP (arXiv 2201.12086) and BLIP-2 (arXiv 2301.12597), through transformers, or mini.
+"""Captions by a model: BLIP (arXiv 2201.12086) and BLIP-2 (arXiv 2301.12597) through transformers, or mini.
 
-`mini` ships with the codec and needs no torch; it tells subject, medium, style and colours.
+`mini` is included in the codec and needs no torch; its captions name subject, medium, style and colours.
 """
 
 import enum
@@ -11,32 +11,46 @@ from typing import Any
 
 from PIL import Image
 
-from codec.analysis.captioning.classifier import describe
+from codec.analysis.captioning.classifier import compose_caption
 from codec.analysis.hub import is_local, missing_weights
-from layercast_common.errors import MissingExtraError, ModelFilesError
+from layercast_common.errors import MissingExtraError, ModelFilesError, UsageError
 
-#: Tokens of a caption at most.
+#: Longest caption, in tokens.
 MAX_TOKENS = 60
 
-#: Files of which a model repository has one, in the order they are looked for.
+#: Weight files of a model repository, in search order; one of them is enough.
 _WEIGHT_FILES = (
     "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
 )  # fmt: skip
 
 
 class Captioner(enum.StrEnum):
-    """A kind of captioning model, the one to be preferred first."""
+    """A kind of captioning model, in order of preference."""
 
     BLIP = "blip"
     BLIP2 = "blip2"
     MINI = "mini"
 
 
-#: The hub ids that are taken where no weights are named.
+#: Default weights, as hub ids.
 DEFAULT_WEIGHTS = {
     Captioner.BLIP: "Salesforce/blip-image-captioning-base",
     Captioner.BLIP2: "Salesforce/blip2-opt-2.7b",
 }
+
+
+def parse_captioner(name: str | None) -> Captioner | None:
+    """Return the captioner of a name; None for None and "none".
+
+    Raises:
+        UsageError: there is no captioner of that name.
+    """
+    if name is None or name == "none":
+        return None
+    try:
+        return Captioner(name)
+    except ValueError as error:
+        raise UsageError(f"no captioner is called {name!r}; there are blip, blip2, mini and none") from error
 
 
 def caption(
@@ -47,22 +61,22 @@ def caption(
     device: str = "auto",
     fetch: bool = True,
 ) -> str:
-    """Have a model describe a picture in one sentence; the same picture always gets the same one.
+    """Describe a picture in one sentence with a model. The result is deterministic.
 
     Args:
         image: PIL RGB of any size.
         captioner: which kind of model.
-        weights: a local folder or a hub id; the kind's usual ones if not given. `mini` has but its own.
+        weights: a local folder or a hub id; `DEFAULT_WEIGHTS` if None. Ignored for `mini`, which has its own.
         device: "cpu", "cuda" or "auto".
-        fetch: whether weights that are not on this machine may be downloaded.
+        fetch: allow downloading weights that are not on this machine.
 
     Raises:
         MissingExtraError: transformers or torch is not installed.
-        MissingModelError: the weights are not on this machine and cannot be fetched.
-        ModelFilesError: the weights are damaged or of another kind of model.
+        MissingModelError: the weights are not on this machine and cannot be downloaded.
+        ModelFilesError: the weights are damaged or belong to another kind of model.
     """
     if captioner is Captioner.MINI:
-        return describe(image)
+        return compose_caption(image)
     name = str(weights or DEFAULT_WEIGHTS[captioner])
     processor, model = _load(captioner, name, device, fetch)
     import torch
@@ -74,7 +88,7 @@ def caption(
 
 
 def is_ready(captioner: Captioner) -> bool:
-    """Whether a captioner can be used at once: all it needs is installed, and its weights lie in the hub's cache."""
+    """Return whether a captioner is usable without a download: packages installed, weights in the hub's cache."""
     if captioner is Captioner.MINI:
         return True
     if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers", "huggingface_hub")):
@@ -87,7 +101,7 @@ def is_ready(captioner: Captioner) -> bool:
 
 @functools.lru_cache(maxsize=1)
 def _load(captioner: Captioner, weights: str, device: str, fetch: bool) -> tuple[Any, Any]:
-    """The processor and the model; the last one used stays in memory."""
+    """Load the processor and the model; the last pair stays in memory."""
     try:
         import torch
         import transformers
@@ -101,7 +115,7 @@ def _load(captioner: Captioner, weights: str, device: str, fetch: bool) -> tuple
         raise MissingExtraError(f"captioning with {captioner}", "render") from error
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    # BLIP-2's 2.7 billion weights and more fit on common accelerators only at half precision.
+    # BLIP-2's 2.7 billion weights fit on common accelerators only at half precision.
     dtype = torch.float16 if device.startswith("cuda") and captioner is Captioner.BLIP2 else torch.float32
     try:
         local = not fetch or is_local(weights)
@@ -109,7 +123,7 @@ def _load(captioner: Captioner, weights: str, device: str, fetch: bool) -> tuple
         model = classes[1].from_pretrained(weights, local_files_only=local, dtype=dtype)
     except (OSError, HFValidationError) as error:
         raise missing_weights(f"the captioner {captioner}", weights, "use --captioner none") from error
-    except Exception as error:  # the loaders name no closed set of errors for damaged files
+    except Exception as error:  # the loaders document no closed set of errors for damaged files
         reason = " ".join(str(error).split())[:200]
         raise ModelFilesError(f"{weights} holds no {captioner} model that can be loaded: {reason}") from error
     return processor, model.to(device).eval()

@@ -1,7 +1,7 @@
-"""What a picture shows - subject, medium, style - by a small network that ships as a table; it needs no torch.
+"""The mini captioner: subject, medium and style of a picture by a small network, without torch.
 
-The network was trained on labelled pictures by `training/captioner/train.py`: convolutions of 3x3, rectified, then
-the mean and the largest of each channel, and one linear layer.
+`training/captioner/train.py` trains the network on labelled pictures: 3x3 convolutions with ReLU, then mean and maximum
+of each channel, and one linear layer. The weights are a table of the codec.
 """
 
 import json
@@ -17,19 +17,19 @@ from PIL import Image
 from codec.analysis.captioning.palette import palette_words
 from codec.coders.tables import load_table
 
-#: Side that a picture is scaled to for the network, in pixels.
+#: Side of the network's input, in pixels.
 SIDE = 96
 
-#: The subjects that are told apart.
+#: The classes of subjects.
 SUBJECTS = ("woman", "man", "city street")
 
-#: Probability from which a subject is said, and from which a medium or style is.
-SURE_OF_SUBJECT, SURE_OF_STYLE = 0.6, 0.45
+#: Lowest probability at which the caption names a subject, and a medium or style.
+MIN_SUBJECT, MIN_STYLE = 0.6, 0.45
 
-#: Styles that are said at most.
+#: Most styles in a caption.
 MAX_STYLES = 2
 
-#: Categories that say how a picture was made, the more telling ones first, and how people call that.
+#: Categories of media and their names in a caption, the more specific ones first.
 MEDIA = {
     "oil": "oil painting",
     "watercolor": "watercolor",
@@ -43,48 +43,48 @@ MEDIA = {
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Classification:
-    """What the network makes of a picture.
+    """The network's output for a picture.
 
     Attributes:
         subjects: probability of each of SUBJECTS; they sum to 1.
-        categories: probability of each medium and style, each on its own.
+        categories: independent probability of each medium and style.
     """
 
     subjects: dict[str, float]
     categories: dict[str, float]
 
 
-def describe(image: Image.Image) -> str:
-    """Say what a picture shows as far as that is plain to see, and its main colours.
+def compose_caption(image: Image.Image) -> str:
+    """Write a caption: medium, subject, styles and main colours.
 
     Args:
         image: PIL RGB of any size.
 
     Returns:
-        Such as "oil painting of a woman, portrait, mostly dark brown with some tan".
+        A caption such as "oil painting of a woman, portrait, mostly dark brown with some tan".
     """
-    seen = classify(image)
-    subject, probability = max(seen.subjects.items(), key=lambda item: item[1])
-    said = {name for name, sure in seen.categories.items() if sure >= SURE_OF_STYLE}
-    medium = next((words for name, words in MEDIA.items() if name in said), "picture")
-    styles = sorted(said - set(MEDIA), key=lambda name: -seen.categories[name])[:MAX_STYLES]
-    what = f"{medium} of a {subject}" if probability >= SURE_OF_SUBJECT else medium
+    classes = classify(image)
+    subject, probability = max(classes.subjects.items(), key=lambda item: item[1])
+    likely = {name for name, value in classes.categories.items() if value >= MIN_STYLE}
+    medium = next((words for name, words in MEDIA.items() if name in likely), "picture")
+    styles = sorted(likely - set(MEDIA), key=lambda name: -classes.categories[name])[:MAX_STYLES]
+    what = f"{medium} of a {subject}" if probability >= MIN_SUBJECT else medium
     return ", ".join([what, *styles, palette_words(image)])
 
 
 def classify(image: Image.Image) -> Classification:
-    """Tell subject and categories of a picture.
+    """Classify subject and categories of a picture.
 
     Args:
-        image: PIL RGB of any size; the middle square is looked at.
+        image: PIL RGB of any size; only the middle square is used.
     """
-    network = _network()
-    logits = network.look(image)
+    network = _own_classifier()
+    logits = network.logits(image)
     powers = np.exp(logits[: len(SUBJECTS)] - logits[: len(SUBJECTS)].max())
-    sure = 1 / (1 + np.exp(-logits[len(SUBJECTS) :]))
+    probabilities = 1 / (1 + np.exp(-logits[len(SUBJECTS) :]))
     return Classification(
         subjects={name: float(value) for name, value in zip(SUBJECTS, powers / powers.sum(), strict=True)},
-        categories={name: float(value) for name, value in zip(network.categories, sure, strict=True)},
+        categories={name: float(value) for name, value in zip(network.categories, probabilities, strict=True)},
     )
 
 
@@ -95,14 +95,14 @@ class _Layer:
     stride: int
 
     def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Convolve (H, W, C), add the input where the size stays, and rectify."""
+        """Convolve (H, W, C), add the input if the stride is 1, and apply ReLU."""
         height, width = (side // self.stride for side in values.shape[:2])
         padded = np.pad(values, ((1, 1), (1, 1), (0, 0)))
         result = np.broadcast_to(self.bias, (height, width, len(self.bias))).copy()
         for down in range(3):
             for across in range(3):
-                taken = padded[down : down + height * self.stride : self.stride]
-                result += taken[:, across : across + width * self.stride : self.stride] @ self.weight[down, across]
+                patch = padded[down : down + height * self.stride : self.stride]
+                result += patch[:, across : across + width * self.stride : self.stride] @ self.weight[down, across]
         if self.stride == 1:
             result += values
         return np.maximum(result, 0)
@@ -110,13 +110,13 @@ class _Layer:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Classifier:
-    """A network as a table holds it.
+    """The network of the mini captioner.
 
     Attributes:
-        layers: from the picture on.
+        layers: the convolutions, from the input on.
         head: (features, outputs) float32.
         head_bias: (outputs,) float32.
-        categories: names of the last outputs.
+        categories: names of the outputs after the subjects.
     """
 
     layers: tuple[_Layer, ...]
@@ -124,8 +124,15 @@ class Classifier:
     head_bias: NDArray[np.float32]
     categories: tuple[str, ...]
 
-    def look(self, image: Image.Image) -> NDArray[np.float32]:
-        """The mean logits of a picture, PIL RGB of any size, and its mirror image; of the middle square."""
+    def logits(self, image: Image.Image) -> NDArray[np.float32]:
+        """Return the logits of the middle square of a picture, averaged with those of its mirror image.
+
+        Args:
+            image: PIL RGB of any size.
+
+        Returns:
+            (outputs,) float32: the subjects, then the categories.
+        """
         side = min(image.size)
         left, top = (image.width - side) / 2, (image.height - side) / 2
         box = (left, top, left + side, top + side)
@@ -141,17 +148,21 @@ class Classifier:
 
 
 def load_classifier(path: Path) -> Classifier:
-    """Read the table that `training/captioner/train.py` writes."""
+    """Load a classifier from a table that `training/captioner/train.py` wrote.
+
+    Raises:
+        OSError, ValueError, KeyError: the file cannot be read or is not such a table.
+    """
     with np.load(path, allow_pickle=False) as stored:
-        return _read({name: stored[name] for name in stored.files})
+        return _from_table({name: stored[name] for name in stored.files})
 
 
 @cache
-def _network() -> Classifier:
-    return _read(load_table("captioner"))
+def _own_classifier() -> Classifier:
+    return _from_table(load_table("captioner"))
 
 
-def _read(table: dict[str, NDArray[Any]]) -> Classifier:
+def _from_table(table: dict[str, NDArray[Any]]) -> Classifier:
     numbers = range(sum(name.startswith("weight") for name in table))
     return Classifier(
         layers=tuple(

@@ -1,4 +1,4 @@
-"""The plain caption: what can be said of a picture by measuring it, where nobody and nothing else describes it."""
+"""Captions by measurement: brightness, contrast, main colours and light, for pictures without any other prompt."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-#: Side that a picture is averaged down to before it is measured, in pixels.
+#: Side of the picture when it is measured, in pixels.
 MEASURED_SIDE = 64
 
-#: Area share from which a colour is worth a word.
+#: Smallest area share of a colour that is named.
 MIN_SHARE = 0.05
 
-#: Area share from which the picture is mostly of that colour.
+#: Smallest area share of a main colour.
 MAIN_SHARE = 0.22
 
-#: Difference of mean CIELAB lightness (0..100) between opposite thirds from which light comes from one side.
+#: Smallest difference of mean CIELAB lightness (0..100) between opposite thirds that counts as light from one side.
 LIT_SIDE = 14.0
 
-#: The colours that are told apart, as RGB in hexadecimal: words that prompts use, spread over CIELAB. Vivid ones have a
-#: second point at full saturation, where CIELAB's distances stray far from what eyes call alike.
+#: The named colours, as RGB in hexadecimal: words of prompts, spread over CIELAB. Vivid colours have a second point at
+#: full saturation, where CIELAB distances deviate most from visible differences.
 NAMED_COLORS = {
     "black": ("0c0c0c",),
     "dark gray": ("464646",),
@@ -60,7 +60,7 @@ NAMED_COLORS = {
 
 @dataclass(frozen=True, slots=True)
 class ColorShare:
-    """How much of a picture has a colour.
+    """The share of a colour in a picture.
 
     Attributes:
         name: one of NAMED_COLORS.
@@ -72,20 +72,20 @@ class ColorShare:
 
 
 def plain_caption(image: Image.Image) -> str:
-    """Say what is measurable: brightness, contrast, main colours, where the light is.
+    """Describe brightness, contrast, main colours and the direction of light.
 
     Args:
         image: PIL RGB of any size.
 
     Returns:
-        One phrase, such as "a dark picture, mostly navy blue and black with some orange, bright at the top".
+        A phrase such as "a dark picture, mostly navy blue and black with some orange, bright at the top".
     """
     lab = _measure(image)
     return f"{_tone(lab[..., 0])}, {_colors(_shares(lab))}{_light(lab[..., 0])}"
 
 
 def palette_words(image: Image.Image) -> str:
-    """Name the main colours: such as "mostly navy blue and black with some orange".
+    """Name the main colours, for example "mostly navy blue and black with some orange".
 
     Args:
         image: PIL RGB of any size.
@@ -94,7 +94,7 @@ def palette_words(image: Image.Image) -> str:
 
 
 def dominant_colors(image: Image.Image) -> tuple[ColorShare, ...]:
-    """The picture's named colours, the largest share first; shares sum to 1.
+    """Return the picture's named colours, the largest share first; the shares sum to 1.
 
     Args:
         image: PIL RGB of any size.
@@ -103,7 +103,7 @@ def dominant_colors(image: Image.Image) -> tuple[ColorShare, ...]:
 
 
 def _measure(image: Image.Image) -> NDArray[np.float32]:
-    """The picture averaged down: (64, 64, 3) float32 CIELAB, L 0..100."""
+    """Downscale a picture to (64, 64, 3) float32 CIELAB, L 0..100."""
     small = image.resize((MEASURED_SIDE, MEASURED_SIDE), Image.Resampling.BOX, reducing_gap=3.0)
     return _to_lab(np.asarray(small, np.float32))
 

@@ -1,1 +1,1 @@
-"""The prompt of a picture: where it may be found, and how each program writes it."""
+"""Prompts of pictures: their sources, and the metadata formats of generators."""

@@ -1,7 +1,7 @@
-"""The positive prompt out of ComfyUI's node graph, as ComfyUI writes it into its pictures (`prompt` chunk).
+"""Extract the positive prompt from ComfyUI's node graph, which ComfyUI stores in its pictures (`prompt` chunk).
 
-A node is {"class_type": ..., "inputs": {...}}; an input is a value, or a link [node id, output slot]. From the node
-that saves the picture the way goes back to the samplers, from a sampler's positive input back to the text:
+A node is {"class_type": ..., "inputs": {...}}; an input is a value, or a link [node id, output slot]. The search
+follows links from the node that saves the picture to the samplers, and from a sampler's positive input to the text:
 
     SaveImage <- VAEDecode <- KSampler <- positive <- ControlNetApply <- ConditioningCombine <- CLIPTextEncode <- text
 """
@@ -9,16 +9,16 @@ that saves the picture the way goes back to the samplers, from a sampler's posit
 from collections.abc import Iterator
 from typing import cast
 
-#: Nodes of a graph that is looked at; the largest shared workflows have a few hundred.
+#: Most nodes of a graph; the largest shared workflows have a few hundred.
 MAX_NODES = 10_000
 
-#: Links followed from a sampler to a text.
+#: Most links between a sampler and a text.
 MAX_DEPTH = 100
 
-#: Inputs of a sampler, or of what stands for it, through which its positive conditioning comes.
+#: Inputs of a sampler, or of an equivalent node, that carry its positive conditioning.
 _POSITIVE = ("positive", "guider", "cond1", "conditioning", "pipe", "basic_pipe", "sdxl_tuple")
 
-#: Text inputs of encoders and string nodes, each encoder's in the order it reads them.
+#: Text inputs of encoders and string nodes, in the order in which an encoder reads them.
 _TEXTS = (
     "positive", "positive_prompt", "text_positive", "text_g", "text_l", "clip_g", "clip_l", "t5xxl", "bert", "mt5xl",
     "llama", "populated_text", "wildcard_text", "text", "prompt", "string", "value", "text1", "text2",
@@ -46,21 +46,21 @@ def read_graph(graph: object) -> str | None:
     """Find the positive prompt of the first sampling pass that leads to the saved picture.
 
     Args:
-        graph: the parsed JSON, of any shape; what is no graph has no prompt.
+        graph: the parsed JSON, of any shape.
 
     Returns:
-        The prompt as it was written, or None.
+        The prompt unchanged; None if there is none, or the JSON is not a graph.
     """
     nodes = _Nodes(graph)
-    for sampler in [*_samplers(nodes), *nodes.direct()]:
-        text = _Search(nodes).positive(sampler)
+    for sampler in [*_samplers(nodes), *nodes.prompt_holders()]:
+        text = _Search(nodes).find_text(sampler)
         if text.strip():
             return text
     return None
 
 
 class _Nodes:
-    """A graph's nodes that have the form of nodes; links to any other are dead ends."""
+    """The well-formed nodes of a graph; links to other nodes are ignored."""
 
     def __init__(self, graph: object) -> None:
         self.inputs: dict[str, _Inputs] = {}
@@ -74,14 +74,14 @@ class _Nodes:
                 self.classes[name] = str(node.get("class_type"))
 
     def link(self, value: object) -> str | None:
-        """The node that a link leads to, if the value is a link to a node there is."""
+        """Return the target of a link, or None if the value is not a link to an existing node."""
         if not isinstance(value, list) or len(value) != 2 or not isinstance(value[0], str | int):
             return None
         name = str(value[0])
         return name if name in self.inputs else None
 
     def links(self, name: str) -> Iterator[tuple[str, str]]:
-        """(input, node) for each of the node's inputs that is a link."""
+        """Yield (input, target node) for each input of a node that is a link."""
         for key, value in self.inputs[name].items():
             if (target := self.link(value)) is not None:
                 yield key, target
@@ -90,21 +90,21 @@ class _Nodes:
         inputs = self.inputs[name]
         if "sampler" in self.classes[name].lower():
             return any(key in inputs for key in _POSITIVE)
-        # Samplers under other names (detailers, upscalers, custom nodes) have conditioning and a seed.
+        # Samplers with other names (detailers, upscalers, custom nodes) have conditioning and a seed.
         return "positive" in inputs and ("seed" in inputs or "noise_seed" in inputs)
 
-    def direct(self) -> list[str]:
-        """Nodes that hold the prompt without any sampler (remote services, one-node generators), encoders last."""
+    def prompt_holders(self) -> list[str]:
+        """Return nodes that have a prompt of their own without a sampler (remote services, one-node generators)."""
         wanted = [name for name, inputs in self.inputs.items() if isinstance(inputs.get("prompt"), str)]
         positive = [name for name, inputs in self.inputs.items() if "positive" in inputs]
         return [*positive, *wanted]
 
 
 def _samplers(nodes: _Nodes) -> list[str]:
-    """Samplers that lead to an output, the first pass first; all samplers if no output leads to one."""
+    """Return the samplers that lead to an output, the first pass first; all samplers if none does."""
     used = {target for name in nodes.inputs for _, target in nodes.links(name)}
     level = [name for name in nodes.inputs if name not in used]
-    # What is saved tells more than what was only looked at on the way.
+    # Saved pictures take precedence over previews.
     saving = [name for name in level if "save" in nodes.classes[name].lower()]
     level = saving or level
     seen: dict[str, None] = {}
@@ -117,22 +117,22 @@ def _samplers(nodes: _Nodes) -> list[str]:
 
 
 class _Search:
-    """One walk from a sampler to its text; no node is entered twice, so cycles end."""
+    """A walk from a sampler to its text; it enters each node once, so it ends in graphs with cycles too."""
 
     def __init__(self, nodes: _Nodes) -> None:
         self.nodes = nodes
         self.entered: set[str] = set()
 
-    def positive(self, sampler: str) -> str:
+    def find_text(self, sampler: str) -> str:
         inputs = self.nodes.inputs[sampler]
         for key in _POSITIVE:
-            if text := self._value(inputs.get(key), 0):
+            if text := self._text_of_input(inputs.get(key), 0):
                 return text
         prompt = inputs.get("prompt")
         return prompt if isinstance(prompt, str) else ""
 
-    def _value(self, value: object, depth: int) -> str:
-        """The text that an input stands for: itself, or what its link leads to."""
+    def _text_of_input(self, value: object, depth: int) -> str:
+        """Return the text of an input: a string itself, or the text that its link leads to."""
         if isinstance(value, str):
             return value
         name = self.nodes.link(value)
@@ -140,39 +140,43 @@ class _Search:
             return ""
         self.entered.add(name)
         slot = cast(list[object], value)[1]
-        return self._node(name, slot, depth)
+        return self._text_of_node(name, slot, depth)
 
-    def _node(self, name: str, slot: object, depth: int) -> str:
+    def _text_of_node(self, name: str, slot: object, depth: int) -> str:
         inputs, kind = self.nodes.inputs[name], self.nodes.classes[name].lower()
         if "zeroout" in kind:
             return ""
-        # Appliers of control pass both conditionings on: positive in slot 0, negative in slot 1.
+        # ControlNet nodes pass on both conditionings: positive in slot 0, negative in slot 1.
         if slot == 1 and self.nodes.link(inputs.get("negative")) and self.nodes.link(inputs.get("positive")):
-            return self._value(inputs["negative"], depth + 1)
+            return self._text_of_input(inputs["negative"], depth + 1)
         if any(word in kind for word in ("concat", "join", "append")) and "conditioning" not in kind:
-            return self._joined(inputs, depth)
+            return self._join_texts(inputs, depth)
         for keys, separator in ((_TEXTS, ", "), (_CONDITIONING, ", ")):
-            texts = _distinct([self._value(inputs.get(key), depth + 1) for key in keys if key in inputs])
+            texts = _distinct([self._text_of_input(inputs.get(key), depth + 1) for key in keys if key in inputs])
             if texts:
                 return separator.join(texts)
-        return self._any(inputs, depth)
+        return self._first_text(inputs, depth)
 
-    def _joined(self, inputs: _Inputs, depth: int) -> str:
-        """String nodes that put several texts after each other, in the order of their names."""
+    def _join_texts(self, inputs: _Inputs, depth: int) -> str:
+        """Join the texts of a string node in the order of their names."""
         glue = next((inputs[key] for key in ("delimiter", "separator") if isinstance(inputs.get(key), str)), " ")
         keys = sorted(key for key in inputs if key.lower().startswith(("text", "string", "str", "prompt", "input")))
-        texts = [self._value(inputs[key], depth + 1) for key in keys]
+        texts = [self._text_of_input(inputs[key], depth + 1) for key in keys]
         return str(glue).replace("\\n", "\n").join(text for text in texts if text)
 
-    def _any(self, inputs: _Inputs, depth: int) -> str:
-        """Reroutes, switches and nodes nobody knows: the first link that leads to a text."""
+    def _first_text(self, inputs: _Inputs, depth: int) -> str:
+        """Return the first text that a link leads to: for reroutes, switches and unknown nodes."""
         for key, value in inputs.items():
-            if key.lower() not in _ELSEWHERE and self.nodes.link(value) and (text := self._value(value, depth + 1)):
+            if (
+                key.lower() not in _ELSEWHERE
+                and self.nodes.link(value)
+                and (text := self._text_of_input(value, depth + 1))
+            ):
                 return text
         return ""
 
 
 def _distinct(texts: list[str]) -> list[str]:
-    """The texts without blanks and without those that another one already says."""
+    """Return the texts without blank ones and without those that another text contains."""
     texts = list(dict.fromkeys(text.strip(" \n") for text in texts))
     return [text for text in texts if text and not any(text in other for other in texts if other != text)]

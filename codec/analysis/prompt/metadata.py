@@ -1,8 +1,8 @@
-"""A generator's prompt out of the metadata it left in its picture.
+"""Extract a generator's prompt from the metadata of its picture.
 
-Formats: AUTOMATIC1111's stable-diffusion-webui and those who follow it (`parameters`), ComfyUI (`prompt`), InvokeAI
+Formats: AUTOMATIC1111's stable-diffusion-webui and compatible programs (`parameters`), ComfyUI (`prompt`), InvokeAI
 (`invokeai_metadata`, `sd-metadata`, `Dream`), NovelAI (`Comment`, `Description`), Fooocus and SwarmUI (JSON in
-`parameters`). In JPEG and WebP the same texts stand in EXIF's UserComment.
+`parameters`). JPEG and WebP have the same texts in EXIF's UserComment.
 """
 
 import re
@@ -10,28 +10,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from codec.analysis.prompt.comfyui import read_graph
-from codec.analysis.prompt.embedded import Metadata
 from codec.analysis.prompt.text_bounds import FoundPrompt, PromptSource, clean_text, parse_json
+from codec.image_metadata import Metadata
 
 _NEGATIVE = "Negative prompt:"
 
-#: `Key: value` pairs that make a last line AUTOMATIC1111's line of settings, as its own reader has it.
+#: Fewest `Key: value` pairs of a line of settings, as in AUTOMATIC1111's own parser.
 _MIN_SETTINGS = 3
 
 _SETTING = re.compile(r"(?:^|, ?)[A-Za-z][\w /-]{0,40}: ")
 
-#: How JSON objects open, whole or broken; a brace alone proves nothing, as prompts with alternatives open with one.
+#: Beginning of a JSON object, whole or broken. A brace alone may also begin a prompt with alternatives.
 _JSON_OBJECT = re.compile(r'\s*\{\s*["}]')
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """AUTOMATIC1111's three parts of a generation, each may be empty.
+    """The three parts of AUTOMATIC1111's parameters; each may be empty.
 
     Attributes:
-        prompt: what was wanted.
-        negative: what was not.
-        settings: steps, sampler, seed and the rest, as one line.
+        prompt: the positive prompt.
+        negative: the negative prompt.
+        settings: steps, sampler, seed and other settings, as one line.
     """
 
     prompt: str
@@ -43,7 +43,7 @@ def split_parameters(text: str) -> Parameters:
     """Split AUTOMATIC1111's `parameters` text: prompt lines, `Negative prompt:` lines, a line of settings."""
     lines = text.replace("\r\n", "\n").strip().split("\n")
     settings = ""
-    # Extensions add lines of their own behind the settings, so these are looked for before the last line is judged.
+    # Extensions append lines after the settings, so search all lines before testing the last one.
     at = next((i for i, line in enumerate(lines) if re.match(r"Steps: ?\d+, ", line)), None)
     if at is None and len(_SETTING.findall(lines[-1])) >= _MIN_SETTINGS and not lines[-1].startswith(_NEGATIVE):
         at = len(lines) - 1
@@ -55,7 +55,7 @@ def split_parameters(text: str) -> Parameters:
 
 
 def read_prompt(metadata: Metadata) -> FoundPrompt | None:
-    """Find the prompt that a generator left in its picture; None if there is none, whatever the metadata holds."""
+    """Return the prompt that a generator stored in its picture, or None. No metadata makes this raise."""
     for source, read in _READERS:
         text = clean_text(read(metadata) or "")
         if text:
@@ -63,7 +63,7 @@ def read_prompt(metadata: Metadata) -> FoundPrompt | None:
     return None
 
 
-def _fooocus(metadata: Metadata) -> str | None:
+def _read_fooocus(metadata: Metadata) -> str | None:
     for text in (metadata.texts.get("parameters", ""), metadata.user_comment):
         fields = _fields(text)
         if prompt := _text(fields.get("prompt")) or _text(fields.get("Prompt")):
@@ -71,7 +71,7 @@ def _fooocus(metadata: Metadata) -> str | None:
     return None
 
 
-def _swarmui(metadata: Metadata) -> str | None:
+def _read_swarmui(metadata: Metadata) -> str | None:
     for text in (metadata.texts.get("parameters", ""), metadata.user_comment):
         image = _fields(text).get("sui_image_params")
         if isinstance(image, dict) and (prompt := _text(image.get("prompt"))):
@@ -79,18 +79,18 @@ def _swarmui(metadata: Metadata) -> str | None:
     return None
 
 
-def _automatic1111(metadata: Metadata) -> str | None:
+def _read_automatic1111(metadata: Metadata) -> str | None:
     text = metadata.texts.get("parameters", "")
     if text and not _JSON_OBJECT.match(text):
         return split_parameters(text).prompt
-    # Cameras and phones leave comments too ("Screenshot"); only settings prove a generator.
+    # Cameras and phones write comments too ("Screenshot"); only settings prove a generator.
     parts = split_parameters(metadata.user_comment)
     return parts.prompt if parts.settings else None
 
 
-def _comfyui(metadata: Metadata) -> str | None:
+def _read_comfyui(metadata: Metadata) -> str | None:
     graphs = [parse_json(metadata.texts.get("prompt", "")), _fields(metadata.user_comment).get("prompt")]
-    # ComfyUI's WebP pictures have the chunk's name in front of the graph, in one of EXIF's texts.
+    # In WebP pictures of ComfyUI, one of the EXIF texts is the chunk's name followed by the graph.
     graphs += [
         parse_json(text.removeprefix("prompt:"))
         for name, text in metadata.texts.items()
@@ -99,7 +99,7 @@ def _comfyui(metadata: Metadata) -> str | None:
     return next((prompt for graph in graphs if (prompt := read_graph(graph))), None)
 
 
-def _invokeai(metadata: Metadata) -> str | None:
+def _read_invokeai(metadata: Metadata) -> str | None:
     fields = _fields(metadata.texts.get("invokeai_metadata", ""))
     if prompt := _text(fields.get("positive_prompt")):
         return prompt
@@ -117,7 +117,7 @@ def _invokeai(metadata: Metadata) -> str | None:
     return re.split(r"\s-{1,2}[A-Za-z]", dream, maxsplit=1)[0]
 
 
-def _novelai(metadata: Metadata) -> str | None:
+def _read_novelai(metadata: Metadata) -> str | None:
     fields = _fields(metadata.texts.get("Comment", ""))
     caption = fields.get("v4_prompt")
     caption = caption.get("caption") if isinstance(caption, dict) else None
@@ -126,19 +126,19 @@ def _novelai(metadata: Metadata) -> str | None:
     return _text(fields.get("prompt")) or _text(base) or described
 
 
-#: In this order: who writes JSON into another's field is asked first, the exact text goes before the graph.
+#: Readers in order: programs that write JSON into another program's field first, exact texts before graphs.
 _READERS: tuple[tuple[PromptSource, Callable[[Metadata], str | None]], ...] = (
-    (PromptSource.SWARMUI, _swarmui),
-    (PromptSource.FOOOCUS, _fooocus),
-    (PromptSource.AUTOMATIC1111, _automatic1111),
-    (PromptSource.COMFYUI, _comfyui),
-    (PromptSource.INVOKEAI, _invokeai),
-    (PromptSource.NOVELAI, _novelai),
+    (PromptSource.SWARMUI, _read_swarmui),
+    (PromptSource.FOOOCUS, _read_fooocus),
+    (PromptSource.AUTOMATIC1111, _read_automatic1111),
+    (PromptSource.COMFYUI, _read_comfyui),
+    (PromptSource.INVOKEAI, _read_invokeai),
+    (PromptSource.NOVELAI, _read_novelai),
 )
 
 
 def _fields(text: str) -> dict[str, object]:
-    """The fields of a JSON object; none if the text is anything else."""
+    """Return the fields of a JSON object; none for any other text."""
     parsed = parse_json(text) if text.lstrip()[:1] == "{" else None
     return parsed if isinstance(parsed, dict) else {}
 

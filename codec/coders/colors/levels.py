@@ -1,12 +1,12 @@
-"""The cells of a colour map, written and read level by level."""
+"""Coding of the cells of a colour map, level by level."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.colors.model import FARTHEST, NODES, REACH, Predictor, expect
+from codec.coders.colors.model import MAX_DIFFERENCE, NODES, REACH, ColorNetwork, predict_level
 from codec.coders.entropy import LOGISTIC_BOUND, UNSURE, code_bit, compiled
 
-#: How fast the learnt corrections of the networks move.
+#: Learning rate of the networks' corrections.
 _RATE = 3
 
 
@@ -18,26 +18,26 @@ def code_levels(
     coarse: NDArray[np.int32],
     finer: bool,
     step: int,
-    predictor: Predictor,
+    network: ColorNetwork,
     squash: NDArray[np.int32],
 ) -> int:
-    """Code every level in reading order; return the number of rows before the first unsure bit."""
+    """Code all levels in reading order. Return the number of rows before the first unsure bit."""
     values = np.zeros(NODES, np.int32)
     shifts = np.zeros((3, NODES), np.int64)
-    inputs = np.zeros(predictor.first.shape[1], np.int32)
-    sound = 0
+    inputs = np.zeros(network.first.shape[1], np.int32)
+    certain = 0
     for row in range(levels.shape[0]):
         for column in range(levels.shape[1]):
             for plane in range(3):
-                guess = expect(levels, coarse, finer, row, column, plane, step, predictor, inputs, values)
+                guess = predict_level(levels, coarse, finer, row, column, plane, step, network, inputs, values)
                 difference = levels[row, column, plane] - guess
                 levels[row, column, plane] = guess + _code_difference(
                     state, data, difference, values, shifts[plane], squash
                 )
         if state[UNSURE]:
             break
-        sound += 1
-    return sound
+        certain += 1
+    return certain
 
 
 @compiled
@@ -49,7 +49,7 @@ def _code_difference(
     shifts: NDArray[np.int64],
     squash: NDArray[np.int32],
 ) -> int:
-    """Code one difference node by node; `shifts` are the learnt corrections of its nodes."""
+    """Code one difference node by node and return it; `shifts` are the learnt corrections of the nodes."""
     size = 0
     negative = 0
     node = 0
@@ -63,6 +63,6 @@ def _code_difference(
             negative = bit
         else:
             size += bit
-            if not bit or size >= FARTHEST:
+            if not bit or size >= MAX_DIFFERENCE:
                 return -size if negative else size
         node = 1 if node == 0 else 1 + min(size, REACH) + (REACH if negative else 0)

@@ -1,10 +1,11 @@
-"""Colours in steps of equal visible size, and what is likely in a cell of a colour map, in integers only.
+"""Quantiser of colours in steps of equal visible size, and prediction of levels by networks, in integers only.
 
 A colour is three *levels*: of lightness, of red against green and of yellow against blue. Levels count steps in CIELAB,
-bent so that one step looks about as large everywhere (the weights of CIEDE2000, integrated). `training.tables.colors`
-tabulates which RGB each triple of levels stands for, and trains the networks that predict them.
+scaled so that one step looks about as large everywhere (the weights of CIEDE2000, integrated). `training.tables.colors`
+tabulates the RGB of each triple of levels, and trains the networks that predict the levels.
 
-A level is coded as its difference from a guess: is there one, of which sign, is it more than 1, 2, ... (the *nodes*).
+A level is coded as its difference from a guess in binary decisions: is it 0, is it negative, is it more than 1, 2, ...
+(the *nodes*).
 """
 
 from dataclasses import dataclass
@@ -18,16 +19,16 @@ from codec.coders.entropy import compiled
 from codec.coders.tables import load_table, load_weights
 
 #: Step sizes in tenths, finest first; a step of 1 is just noticeable.
-TENTHS = (32, 44, 64)
+STEP_TENTHS = (32, 44, 64)
 
-#: Differences told apart by nodes of their own, in both directions, and nodes in all.
+#: Sizes of differences with nodes of their own in each direction, and the total number of nodes.
 REACH = 11
 NODES = 2 + 2 * REACH
 
-#: Largest difference that is coded.
-FARTHEST = 63
+#: Largest difference that can be coded.
+MAX_DIFFERENCE = 63
 
-#: (row, column) steps to cells farther away, of which only the same kind of level is seen.
+#: (row, column) steps to farther cells, of which only the level of the same kind is an input.
 _FARTHER = ((-1, -2), (-1, 2), (-2, -1), (-2, 1), (-3, 0), (0, -3))
 
 _NEIGHBOURS = 6
@@ -36,18 +37,18 @@ _AT_GUESSES = 3 * _NEIGHBOURS
 _AT_EARLIER = _AT_GUESSES + 3
 _AT_BORDER = _AT_EARLIER + 2
 _AT_STEP = _AT_BORDER + 4
-_AT_SIZE = _AT_STEP + len(TENTHS)
+_AT_SIZE = _AT_STEP + len(STEP_TENTHS)
 _AT_FARTHER = _AT_SIZE + 4
 _AT_HEIGHT = _AT_FARTHER + len(_FARTHER)
 _AT_PARENTS = _AT_HEIGHT + 2
 _AT_OTHER_PARENTS = _AT_PARENTS + 9
 _AT_PLACE = _AT_OTHER_PARENTS + 2
 
-#: Inputs of the networks of whole maps, and of those of refined ones.
+#: Number of inputs of the networks of whole maps, and of the networks of refined ones.
 INPUTS = _AT_PARENTS
 FINER_INPUTS = _AT_PLACE + 4
 
-#: What one is in weights of the first stage and in the clipped stages, and in weights of the other stages.
+#: Fixed-point values of one: in the clipped stages and weights of the first stage, and in weights of the other stages.
 ONE = 1024
 WEIGHT_ONE = 4096
 _WEIGHT_BITS = 12
@@ -55,7 +56,7 @@ _OUTPUT_BITS = 14
 
 
 @dataclass(frozen=True, slots=True)
-class Shades:
+class ColorTable:
     """The colours of one step size.
 
     Attributes:
@@ -66,13 +67,13 @@ class Shades:
     colors: NDArray[np.uint8]
     origin: NDArray[np.int32]
 
-    def place(self, levels: NDArray[np.int64] | NDArray[np.int32]) -> NDArray[np.int64]:
-        """Indices into the colours: those of the levels, or the nearest that there are."""
+    def indices_of(self, levels: NDArray[np.int64] | NDArray[np.int32]) -> NDArray[np.int64]:
+        """Return the indices of levels in `colors`; levels outside the table get the nearest index."""
         return np.asarray(np.clip(levels + self.origin, 0, np.array(self.colors.shape[:3]) - 1), np.int64)
 
 
-class Predictor(NamedTuple):
-    """Weights of the networks of the three kinds of level; a tuple, as compiled functions take one.
+class ColorNetwork(NamedTuple):
+    """Weights of the networks of the three kinds of level, as a tuple for compiled functions.
 
     Attributes:
         first: (3, inputs, M) int32.
@@ -92,20 +93,20 @@ class Predictor(NamedTuple):
 
 
 @cache
-def load_shades(step: int) -> Shades:
-    """The colours of `TENTHS[step]`."""
+def load_color_table(step: int) -> ColorTable:
+    """Load the colours of `STEP_TENTHS[step]`."""
     table = load_table("shades")
-    return Shades(np.asarray(table[f"colors_{step}"], np.uint8), np.asarray(table[f"origin_{step}"], np.int32))
+    return ColorTable(np.asarray(table[f"colors_{step}"], np.uint8), np.asarray(table[f"origin_{step}"], np.int32))
 
 
 @cache
-def load_predictor(finer: bool) -> Predictor:
-    """The trained networks of whole maps, or those of refined ones."""
-    return Predictor(*load_weights("colors", "finer_" if finer else "", Predictor._fields))
+def load_network(finer: bool) -> ColorNetwork:
+    """Load the trained networks of whole maps, or of refined ones."""
+    return ColorNetwork(*load_weights("colors", "finer_" if finer else "", ColorNetwork._fields))
 
 
 @compiled
-def expect(
+def predict_level(
     levels: NDArray[np.int32],
     coarse: NDArray[np.int32],
     finer: bool,
@@ -113,33 +114,33 @@ def expect(
     column: int,
     plane: int,
     step: int,
-    predictor: Predictor,
+    network: ColorNetwork,
     inputs: NDArray[np.int32],
     values: NDArray[np.int32],
 ) -> int:
-    """What is likely of a level: return the guess, and leave the logistic values of its nodes in `values`.
+    """Predict a level: return the guess, and write the logistic values of its nodes to `values`.
 
     Args:
-        levels: (rows, columns, 3), coded as far as this level.
-        coarse: (rows, columns, 3) levels of the map that is refined, or anything if not `finer`.
-        finer: whether there is one.
-        row: of the cell.
-        column: of the cell.
-        plane: which of the cell's levels.
+        levels: (rows, columns, 3), coded up to this level.
+        coarse: (rows, columns, 3) levels of the map that is refined; ignored if not `finer`.
+        finer: a coarser map is refined.
+        row: row of the cell.
+        column: column of the cell.
+        plane: index of the level in the cell.
         step: index of the step size.
-        predictor: the trained networks.
-        inputs: room for what the network sees.
-        values: room for the result.
+        network: the trained networks.
+        inputs: buffer for the network's inputs.
+        values: output: the logistic values.
     """
     guess = gather_inputs(levels, coarse, finer, row, column, plane, step, inputs)
     _predict_nodes(
         inputs,
-        predictor.first[plane],
-        predictor.first_bias[plane],
-        predictor.second[plane],
-        predictor.second_bias[plane],
-        predictor.third[plane],
-        predictor.third_bias[plane],
+        network.first[plane],
+        network.first_bias[plane],
+        network.second[plane],
+        network.second_bias[plane],
+        network.third[plane],
+        network.third_bias[plane],
         values,
     )
     return guess
@@ -156,7 +157,7 @@ def gather_inputs(
     step: int,
     inputs: NDArray[np.int32],
 ) -> int:
-    """Fill in what the network sees of a level, and return the guess; arguments are as in `expect`."""
+    """Fill in the network's inputs for a level and return the guess; arguments as in `predict_level`."""
     rows, columns = levels.shape[0], levels.shape[1]
     inputs[:] = 0
     up, back = max(row - 1, 0), max(column - 1, 0)
@@ -164,7 +165,7 @@ def gather_inputs(
     result = 0
     for turn in range(3):
         at = (plane + turn) % 3
-        # What is outside, or not known yet, is as the nearest that is known.
+        # A cell outside the grid, or not coded yet, takes the level of the nearest known cell.
         north = levels[up, column, at] if row else 0
         west = levels[row, back, at] if column else north
         north = north if row else west
@@ -221,7 +222,7 @@ def _predict_nodes(
     third_bias: NDArray[np.int32],
     values: NDArray[np.int32],
 ) -> None:
-    """Logistic values of all nodes of a level, into `values`."""
+    """Write the logistic values of all nodes of a level to `values`."""
     hidden = first_bias.copy()
     for index in range(first.shape[0]):
         if inputs[index]:

@@ -1,4 +1,4 @@
-"""The cells of an edge map, written and read one by one."""
+"""Coding of the cells of an edge map, one by one."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +10,14 @@ from codec.coders.edges.model import (
     REACH_UP,
     SPARE,
     EdgeNetwork,
-    close_row,
-    gather,
-    gather_coarse,
+    list_coarse_features,
+    list_features,
     predict,
+    summarize_row,
 )
 from codec.coders.entropy import LOGISTIC_BOUND, UNSURE, code_bit, compiled
 
-#: How fast the learnt corrections of the network move: for each small neighbourhood, for each larger one.
+#: Learning rates of the network's corrections: of those by small neighbourhood, and by larger neighbourhood.
 _SMALL_RATE, _LARGE_RATE = 3, 6
 
 
@@ -30,23 +30,23 @@ def code_cells(
     finer: bool,
     kind: int,
     windows: NDArray[np.int64],
-    most: int,
+    limit: int,
     network: EdgeNetwork,
     squash: NDArray[np.int32],
 ) -> int:
-    """Code every cell in reading order; return the number of rows before the first unsure bit; -1: too many are set."""
+    """Code all cells in reading order. Return the rows before the first unsure bit; -1 if too many cells are set."""
     rows, columns = cells.shape[0] - REACH_UP, cells.shape[1] - 2 * REACH_ACROSS
     sums = np.zeros((rows + 1, columns + 1), np.int32)
     small, large = np.zeros(16, np.int64), np.zeros(1024, np.int64)
     empty = np.zeros(1 << 16, np.int32)
     stage, hidden = np.zeros(network.first_bias.size, np.int32), np.zeros(network.first_bias.size, np.int16)
     active = np.zeros(network.first.shape[0] + SPARE, np.int64)
-    sound = 0
+    certain = 0
     for row in range(rows):
-        behind = 0
+        preceding = 0
         for column in range(columns):
             y, x = row + REACH_UP, column + REACH_ACROSS
-            behind = (behind << 1 | cells[y, x - 1]) & 255
+            preceding = (preceding << 1 | cells[y, x - 1]) & 255
             if finer:
                 if not around[(row >> 1) + REACH_COARSE, (column >> 1) + REACH_COARSE]:
                     continue
@@ -57,10 +57,10 @@ def code_cells(
             far = cells[y, x - 2] | cells[y - 1, x - 2] << 1 | cells[y - 1, x + 2] << 2
             far |= cells[y - 2, x - 1] << 3 | cells[y - 2, x] << 4 | cells[y - 2, x + 1] << 5
             far = near | far << 4
-            count = gather(windows, behind, sums, row, column, kind, active)
+            count = list_features(windows, preceding, sums, row, column, kind, active)
             if finer:
-                count = gather_coarse(around, row, column, active, count)
-            # Where nothing is near, little else matters: remembering it halves the time of a sparse map.
+                count = list_coarse_features(around, row, column, active, count)
+            # Cells with no set neighbours share few predictions: caching them halves the time of a sparse map.
             plain = count == PLAIN and not finer
             place = active[0] << 8 | active[1]
             if plain and empty[place]:
@@ -78,8 +78,8 @@ def code_cells(
             large[far] += error * _LARGE_RATE >> 6
         if state[UNSURE]:
             break
-        close_row(cells, windows, sums, row)
-        if sums[row + 1, columns] > most:
+        summarize_row(cells, windows, sums, row)
+        if sums[row + 1, columns] > limit:
             return -1
-        sound += 1
-    return sound
+        certain += 1
+    return certain

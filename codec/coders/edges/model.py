@@ -1,12 +1,12 @@
-"""What is likely in a cell of an edge map, from the cells around it: a small network, in integers only.
+"""Prediction of a cell of an edge map from its neighbourhood: a small network, in integers only.
 
-The network sees which cells of a causal neighbourhood are set, how busy the rows above are near by and everywhere,
-which border is near, what kind of grid it is and, when a coarser map is refined, the cells of that map on all sides.
-All of these are yes or no, so that its first stage is a sum of rows of weights; two further stages are dense.
+The features are the set cells of a causal neighbourhood, the density of the rows above near the cell and overall, the
+adjacent borders, the kind of grid and, when a coarser map is refined, the cells of that map on all sides. All features
+are binary, so the first stage is a sum of rows of weights; the two further stages are dense.
 
     features -> sum of rows, clipped -> dense, clipped -> dense -> logistic value
 
-Its weights are trained by `training.tables.__main__`; ranges are chosen so that no sum leaves 32 bits.
+`training.tables.__main__` trains the weights; their ranges keep every sum within 32 bits.
 """
 
 from functools import cache
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from codec.coders.entropy import LOGISTIC_BOUND, compiled
 from codec.coders.tables import load_weights
 
-#: The neighbourhood reaches this many rows up, and cells to the sides.
+#: Reach of the neighbourhood: rows up, and cells to each side.
 REACH_UP, REACH_ACROSS = 7, 8
 
-#: (row, column) steps from a cell to those that were coded before it and are near it.
+#: (row, column) steps from a cell to the cells of its neighbourhood, all coded before it.
 CAUSAL = np.array(
     [
         (-up, across)
@@ -33,26 +33,26 @@ CAUSAL = np.array(
     np.int64,
 )
 
-#: How far the neighbourhood reaches to the sides in each of the rows above, nearest first, and where it is in `CAUSAL`.
+#: Reach to each side in each of the rows above, nearest first, and the index of each row's first cell in `CAUSAL`.
 _ACROSS = np.array([np.count_nonzero(CAUSAL[:, 0] == -up) // 2 for up in range(1, REACH_UP + 1)], np.int64)
 _AT_ROW = np.array([np.argmax(CAUSAL[:, 0] == -up) for up in range(1, REACH_UP + 1)], np.int64)
 _AT_BEHIND = int(np.argmax(CAUSAL[:, 0] == 0))
 _WIDEST = int(_ACROSS.max())
 
-#: The places of the bits that are set in each byte, and how many they are.
+#: Positions of the set bits of each byte, and their number.
 _SET = np.array([([bit for bit in range(8) if byte >> bit & 1] + [0] * 8)[:8] for byte in range(256)], np.int64)
 _SET_COUNT = np.array([byte.bit_count() for byte in range(256)], np.int64)
 
-#: Half the side of the window of a coarser map's cells that a refined cell sees.
+#: Reach of the window of a coarser map around a refined cell, in cells of that map.
 REACH_COARSE = 3
 
-#: Long sides of the grid from which the next kind begins.
+#: Long sides of the grid at which the next kind begins.
 _FINENESS = np.array([44, 52, 60, 68, 76, 84, 92, 104, 120, 136, 152, 176, 208, 240], np.int64)
 
-#: Bit of a kind that tells of halving.
+#: Bit of a kind that marks halved maps.
 _HALVED = 32
 
-#: Window of the near business, rows up and cells across; classes of both businesses, and 1/share of one class.
+#: Window of the local density (rows up, and cells to each side), classes of both densities, and 1/share of one class.
 _NEAR = 16
 _CLASSES = 16
 _CLASS_SHARE = 48
@@ -65,18 +65,18 @@ _AT_FINENESS = _AT_BORDER + 3
 _AT_HALVED = _AT_FINENESS + len(_FINENESS) + 1
 _AT_COARSE = _AT_HALVED + 1
 
-#: Features of the network of whole maps, and of that of refined ones.
+#: Number of features of the network of whole maps, and of the network of refined ones.
 FEATURES = _AT_COARSE
 FINER_FEATURES = _AT_COARSE + 4 * _COARSE_CELLS
 
-#: Rows of weights that are added at a time, and so the places that the list of a cell's features needs beyond them.
+#: Rows of weights that are added at a time, and the spare entries that a list of features needs for that.
 _AT_A_TIME = 4
 SPARE = 8
 
-#: How many features a cell has that has nothing near, no border either.
+#: Number of features of a cell without set neighbours or adjacent borders.
 PLAIN = 3
 
-#: What one is in the clipped stages, and in the weights of the second and third stage.
+#: Fixed-point values of one: in the clipped stages, and in the weights of the second and third stage.
 ONE = 1024
 WEIGHT_ONE = 4096
 _WEIGHT_BITS = 12
@@ -84,10 +84,10 @@ _OUTPUT_BITS = 14
 
 
 class EdgeNetwork(NamedTuple):
-    """A network's weights; a tuple, as compiled functions take one.
+    """Weights of a network, as a tuple for compiled functions.
 
     Attributes:
-        first: (features + 1, M) int16, 1024 is one; the last row is of no feature, and nought.
+        first: (features + 1, M) int16, 1024 is one; the last row belongs to no feature and is zero.
         first_bias: (M,) int32, 1024 is one.
         second: (N, M) int16, 4096 is one.
         second_bias: (N,) int32, 1024 is one.
@@ -105,30 +105,30 @@ class EdgeNetwork(NamedTuple):
 
 @cache
 def load_network(finer: bool) -> EdgeNetwork:
-    """The trained network of whole maps, or that of refined ones."""
+    """Load the trained network of whole maps, or of refined ones."""
     first, *others = load_weights("edges", "finer_" if finer else "", EdgeNetwork._fields)
     return EdgeNetwork(np.pad(first, ((0, 1), (0, 0))), *others)
 
 
-def kind_of(rows: int, columns: int, *, halved: bool) -> int:
-    """What kind of grid this is: how fine, and whether its lines are thick from halving a finer one's."""
+def grid_kind(rows: int, columns: int, *, halved: bool) -> int:
+    """Return the kind of a grid: its fineness, and whether its lines are thick because a finer map was halved."""
     fineness = int(np.searchsorted(_FINENESS, max(rows, columns), "right"))
     return fineness | (_HALVED if halved else 0)
 
 
-def start_windows(rows: int, columns: int) -> NDArray[np.int64]:
-    """Room for the windows that `close_row` enters; those above the first row are empty."""
+def empty_windows(rows: int, columns: int) -> NDArray[np.int64]:
+    """Return zeroed windows for `summarize_row`, including those above the first row."""
     return np.zeros((rows + REACH_UP, columns), np.int64)
 
 
 @compiled
-def close_row(cells: NDArray[np.uint8], windows: NDArray[np.int64], sums: NDArray[np.int32], row: int) -> None:
-    """Enter a row that was coded.
+def summarize_row(cells: NDArray[np.uint8], windows: NDArray[np.int64], sums: NDArray[np.int32], row: int) -> None:
+    """Update windows and sums with a row that has been coded.
 
     Args:
         cells: the grid, with its margin.
-        windows: takes for each cell those around it in its row, as bits, the leftmost lowest.
-        sums: (rows + 1, columns + 1), takes the number of set cells above and left of each corner.
+        windows: for each cell, its neighbours in its row as bits, the leftmost lowest; updated.
+        sums: (rows + 1, columns + 1), the number of set cells above and left of each corner; updated.
         row: the row.
     """
     line = cells[row + REACH_UP]
@@ -143,9 +143,9 @@ def close_row(cells: NDArray[np.uint8], windows: NDArray[np.int64], sums: NDArra
 
 
 @compiled
-def gather(
+def list_features(
     windows: NDArray[np.int64],
-    behind: int,
+    preceding: int,
     sums: NDArray[np.int32],
     row: int,
     column: int,
@@ -155,16 +155,16 @@ def gather(
     """List the features of a cell.
 
     Args:
-        windows: as `close_row` keeps them.
-        behind: the eight cells before it in its row, as bits, the nearest lowest.
-        sums: as `close_row` keeps it.
-        row: of the cell.
-        column: of the cell.
-        kind: from `kind_of`.
-        active: room for the list, and `SPARE` more.
+        windows: from `summarize_row`.
+        preceding: the eight preceding cells of the row as bits, the nearest lowest.
+        sums: from `summarize_row`.
+        row: row of the cell.
+        column: column of the cell.
+        kind: from `grid_kind`.
+        active: output: the list, with `SPARE` more entries.
 
     Returns:
-        How many features the cell has, at least `PLAIN`.
+        The number of features, at least `PLAIN`.
     """
     columns = sums.shape[1] - 1
     left, right = max(0, column - _NEAR), min(columns, column + _NEAR + 1)
@@ -183,21 +183,21 @@ def gather(
         if reached:
             active[count] = _AT_BORDER + border
             count += 1
-    count = _list_set(behind, _AT_BEHIND, active, count)
+    count = _append_set_bits(preceding, _AT_BEHIND, active, count)
     for above in range(REACH_UP):
         window = windows[row + REACH_UP - 1 - above, column]
         if window:
             window = window >> (_WIDEST - _ACROSS[above]) & ((2 << (2 * _ACROSS[above])) - 1)
-            count = _list_set(window & 255, _AT_ROW[above], active, count)
-            count = _list_set(window >> 8, _AT_ROW[above] + 8, active, count)
+            count = _append_set_bits(window & 255, _AT_ROW[above], active, count)
+            count = _append_set_bits(window >> 8, _AT_ROW[above] + 8, active, count)
     return count
 
 
 @compiled
-def _list_set(byte: int, start: int, active: NDArray[np.int64], count: int) -> int:
-    """Add `start` and the place of each bit of a byte that is set."""
+def _append_set_bits(byte: int, start: int, active: NDArray[np.int64], count: int) -> int:
+    """Append `start` plus the position of each set bit of a byte; return the new count."""
     if byte:
-        # All eight are written, and those that are set count: a branch at each would be mispredicted half of the time.
+        # Write all eight and count only the set ones: a branch for each bit would be mispredicted half of the time.
         for index in range(8):
             active[count + index] = start + _SET[byte, index]
         count += _SET_COUNT[byte]
@@ -205,8 +205,10 @@ def _list_set(byte: int, start: int, active: NDArray[np.int64], count: int) -> i
 
 
 @compiled
-def gather_coarse(coarse: NDArray[np.uint8], row: int, column: int, active: NDArray[np.int64], count: int) -> int:
-    """Add the features that a cell has from a coarser map, which has a margin of `REACH_COARSE`."""
+def list_coarse_features(
+    coarse: NDArray[np.uint8], row: int, column: int, active: NDArray[np.int64], count: int
+) -> int:
+    """Append the features from a coarser map, which has a margin of `REACH_COARSE`; return the new count."""
     start = _AT_COARSE + (2 * (row & 1) + (column & 1)) * _COARSE_CELLS
     for down in range(2 * REACH_COARSE + 1):
         for across in range(2 * REACH_COARSE + 1):
@@ -220,7 +222,7 @@ def gather_coarse(coarse: NDArray[np.uint8], row: int, column: int, active: NDAr
 def predict(
     active: NDArray[np.int64], count: int, network: EdgeNetwork, sums: NDArray[np.int32], hidden: NDArray[np.int16]
 ) -> int:
-    """Logistic value of a cell being set, from its features; `sums` and `hidden` are room for the first stage."""
+    """Return the logistic value of a cell being set; `sums` and `hidden` are buffers of the first stage."""
     for unit in range(hidden.size):
         sums[unit] = network.first_bias[unit]
     for index in range(count, count + _AT_A_TIME - 1):
@@ -229,7 +231,7 @@ def predict(
         one, two = network.first[active[index]], network.first[active[index + 1]]
         three, four = network.first[active[index + 2]], network.first[active[index + 3]]
         for unit in range(hidden.size):
-            # Without the casts the sums are widened, which takes twice as long; so it is with products below.
+            # Without the casts numba widens the sums, which takes twice as long; the same holds for the products below.
             sums[unit] += np.int32(np.int32(one[unit] + two[unit]) + np.int32(three[unit] + four[unit]))
     for unit in range(hidden.size):
         hidden[unit] = min(max(sums[unit], 0), ONE)

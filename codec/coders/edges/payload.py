@@ -1,35 +1,35 @@
-"""Edge map <-> payload: rows of cells, each coded by what a trained network says of its neighbourhood.
+"""Edge map <-> payload: each cell is coded with the prediction of a trained network.
 
-Payload: the grid's size, then the cells in reading order. A cut payload gives the rows that came whole.
+Payload: the grid's size, then the cells in reading order. A cut payload decodes to the rows that arrived completely.
 
     1 byte    EXPLICIT, FINER, HALVED, size (5 bits)
-    0 to 2    EXPLICIT: long side - 1 where the size is 1; columns - 1, rows - 1 where it is 0
+    0 to 2    EXPLICIT: long side - 1 if the size is 1; columns - 1, rows - 1 if it is 0
     rest      arithmetic-coded cells
 
-The size is the long side / 8 - 1. Of a FINER map it tells whether rows (2) and columns (1) are one less than twice the
-coarser map's.
+The size is the long side / 8 - 1. In a FINER map its bits mean that rows (2) and columns (1) are one less than twice
+those of the coarser map.
 
-A map that is FINER doubles the map before it in the stream: of that one, each cell that is set has at least one of four
-set, and a cell that is not set has none. Lines of a map that is HALVED are thick: they are drawn thinned.
+A FINER map doubles the map before it in the stream: each set cell of that map has at least one of its four cells set,
+and a cell that is not set has none. The lines of a HALVED map are thick and are thinned before they are drawn.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codec.coders.edges.cells import code_cells
-from codec.coders.edges.model import REACH_ACROSS, REACH_COARSE, REACH_UP, kind_of, load_network, start_windows
+from codec.coders.edges.model import REACH_ACROSS, REACH_COARSE, REACH_UP, empty_windows, grid_kind, load_network
 from codec.coders.entropy import finish_writing, logistic_tables, start_reading, start_writing
 from codec.layers import EdgeMap, Size, grid_size
 from layercast_common.errors import BitstreamError, UsageError
 
-#: Most cells on a side of a grid, and on a side of one that was made by halving another.
+#: Most cells on a side of a grid, and of a grid that was made by halving another.
 MAX_SIDE = 256
 MAX_HALVED_SIDE = MAX_SIDE // 2
 
-#: Most cells of a map that are set; thin lines, however close, take no more.
+#: Most set cells of a map; thin lines, however close, need no more.
 MAX_SET = MAX_SIDE * MAX_SIDE // 2
 
-#: A grid whose long side is a multiple of this, and whose short side follows the canvas, names its size in one byte.
+#: The size takes one byte if the long side is a multiple of this, and the short side follows the canvas.
 SIDE_STEP = 8
 
 _EXPLICIT = 0x80
@@ -40,64 +40,65 @@ _LONG_SIDE = 1
 
 
 def encode_edges(edges: EdgeMap, base: EdgeMap | None = None, *, halved: bool = False) -> bytes:
-    """Code an edge map.
+    """Encode an edge map.
 
     Args:
         edges: the map.
-        base: the map that the decoder has already, which must be `halve(edges)`; None if it has none.
-        halved: whether the map was made by halving a finer one, so that its lines are thick.
+        base: the coarser map that the decoder already has, which must be `halve(edges)`; None without one.
+        halved: the map was made by halving a finer one, so its lines are thick.
 
     Raises:
-        UsageError: a side of the grid is over `MAX_SIDE` cells, more than `MAX_SET` are set, or `base` is another map.
+        UsageError: a side of the grid is over `MAX_SIDE` cells, more than `MAX_SET` cells are set, or
+            `base` is not the halved map.
     """
     rows, columns = edges.grid.shape
-    most = MAX_HALVED_SIDE if halved else MAX_SIDE
-    if max(rows, columns) > most:
-        raise UsageError(f"an edge grid has at most {most} cells a side, not {columns}x{rows}")
+    limit = MAX_HALVED_SIDE if halved else MAX_SIDE
+    if max(rows, columns) > limit:
+        raise UsageError(f"an edge grid has at most {limit} cells a side, not {columns}x{rows}")
     if np.count_nonzero(edges.grid) > MAX_SET:
-        raise UsageError(f"an edge map has at most {MAX_SET} cells that are set; thin its lines")
+        raise UsageError(f"an edge map has at most {MAX_SET} set cells; thin its lines")
     if base is not None and base != halve(edges):
         raise UsageError("a finer edge map must halve to the map that it refines")
     state, data = start_writing(rows * columns)
-    cells = _padded(rows, columns)
+    cells = _empty_cells(rows, columns)
     cells[REACH_UP:, REACH_ACROSS:-REACH_ACROSS] = edges.grid
-    _run(state, data, cells, None if base is None else base.grid, MAX_SET, halved=halved)
+    _code(state, data, cells, None if base is None else base.grid, MAX_SET, halved=halved)
     return _size_to_bytes((columns, rows), edges.canvas, base, halved=halved) + finish_writing(state, data)
 
 
 def decode_edges(
-    payload: bytes, canvas: Size, *, base: EdgeMap | None = None, cut: bool = False, most: int = MAX_SET
+    payload: bytes, canvas: Size, *, base: EdgeMap | None = None, cut: bool = False, limit: int = MAX_SET
 ) -> EdgeMap:
     """Decode an edge map.
 
     Args:
-        payload: as `encode_edges` made it, or the beginning of it.
+        payload: from `encode_edges`, or the beginning of one.
         canvas: (width, height) of the picture, in pixels.
-        base: the map that the stream had before.
-        cut: whether bytes are missing at the end; then the rows that did not come whole are the base's, or empty.
-        most: how many cells may be set.
+        base: the previous edge map of the stream, if any.
+        cut: bytes are missing at the end; incomplete rows are those of the base, or empty.
+        limit: largest allowed number of set cells.
 
     Raises:
-        BitstreamError: no grid size, or one out of bounds, or a finer map without the map that it refines, or more than
-            `most` cells are set.
+        BitstreamError: the grid size is missing or out of bounds, the map that a finer map refines is missing, or more
+            than `limit` cells are set.
     """
     (columns, rows), used = _size_from_bytes(payload, canvas, base)
     coarse = base.grid if base is not None and payload[0] & _FINER else None
     state, data = start_reading(payload[used:], cut=cut)
-    cells = _padded(rows, columns)
-    sound = _run(state, data, cells, coarse, min(most, MAX_SET), halved=is_halved(payload))
-    if sound < 0:
-        raise BitstreamError("more cells of an edge map are set than are allowed")
+    cells = _empty_cells(rows, columns)
+    certain = _code(state, data, cells, coarse, min(limit, MAX_SET), halved=is_halved(payload))
+    if certain < 0:
+        raise BitstreamError("an edge map has more set cells than allowed")
     grid = cells[REACH_UP:, REACH_ACROSS:-REACH_ACROSS] > 0
-    grid[sound:] = False
-    if coarse is not None and sound < rows:
-        sound -= sound % 2
-        grid[sound:] = np.repeat(np.repeat(coarse, 2, axis=0), 2, axis=1)[sound:rows, :columns]
+    grid[certain:] = False
+    if coarse is not None and certain < rows:
+        certain -= certain % 2
+        grid[certain:] = np.repeat(np.repeat(coarse, 2, axis=0), 2, axis=1)[certain:rows, :columns]
     return EdgeMap(np.ascontiguousarray(grid), canvas)
 
 
 def halve(edges: EdgeMap) -> EdgeMap:
-    """The map on a grid half as fine: a cell is set where any of its four is."""
+    """Return the map on a grid half as fine: a cell is set if any of its four cells is."""
     rows, columns = edges.grid.shape
     even = np.pad(edges.grid, ((0, rows % 2), (0, columns % 2)))
     halved = even[::2, ::2] | even[1::2, ::2] | even[::2, 1::2] | even[1::2, 1::2]
@@ -117,20 +118,20 @@ def _size_to_bytes(size: Size, canvas: Size, base: EdgeMap | None, *, halved: bo
 
 
 def _size_from_bytes(payload: bytes, canvas: Size, base: EdgeMap | None) -> tuple[Size, int]:
-    """(columns, rows) of the grid, and how many bytes tell it."""
-    size, used = _any_size_from_bytes(payload, canvas, base)
+    """Return (columns, rows) of the grid, and the number of bytes that encode it."""
+    size, used = _read_size(payload, canvas, base)
     if is_halved(payload) and max(size) > MAX_HALVED_SIDE:
-        raise BitstreamError("an edge section halves a map that is out of bounds")
+        raise BitstreamError("an edge section with a halved map is out of bounds")
     return size, used
 
 
-def _any_size_from_bytes(payload: bytes, canvas: Size, base: EdgeMap | None) -> tuple[Size, int]:
+def _read_size(payload: bytes, canvas: Size, base: EdgeMap | None) -> tuple[Size, int]:
     if not payload:
         raise BitstreamError("an edge section is empty")
     flags, size = payload[0] & ~_SIZE_MASK, payload[0] & _SIZE_MASK
     if flags & _FINER:
         if base is None:
-            raise BitstreamError("an edge section refines a map that did not come before it")
+            raise BitstreamError("an edge section refines a map that is not in the stream before it")
         rows, columns = base.grid.shape
         finer = 2 * columns - (size & 1), 2 * rows - (size >> 1)
         if flags & _EXPLICIT or size > 3 or max(finer) > MAX_SIDE:
@@ -146,15 +147,15 @@ def _any_size_from_bytes(payload: bytes, canvas: Size, base: EdgeMap | None) -> 
 
 
 def is_halved(payload: bytes) -> bool:
-    """Whether the map of a payload was made by halving a finer one."""
+    """Return whether the map of a payload was made by halving a finer one."""
     return bool(payload and payload[0] & _HALVED)
 
 
 def coded_cells(payload: bytes, canvas: Size, base: EdgeMap | None) -> int:
-    """How many cells a payload codes: all of its grid, or of a finer map those within cells that are set.
+    """Return the number of coded cells: all cells of the grid, or in a finer map those within set cells.
 
     Raises:
-        BitstreamError: as `decode_edges`.
+        BitstreamError: the grid size is missing or out of bounds, or the map to refine is missing.
     """
     (columns, rows), _ = _size_from_bytes(payload, canvas, base)
     if base is None or not payload[0] & _FINER:
@@ -162,16 +163,16 @@ def coded_cells(payload: bytes, canvas: Size, base: EdgeMap | None) -> int:
     return 4 * int(np.count_nonzero(base.grid))
 
 
-def _padded(rows: int, columns: int) -> NDArray[np.uint8]:
+def _empty_cells(rows: int, columns: int) -> NDArray[np.uint8]:
     return np.zeros((rows + REACH_UP, columns + 2 * REACH_ACROSS), np.uint8)
 
 
-def _run(
+def _code(
     state: NDArray[np.int64],
     data: NDArray[np.uint8],
     cells: NDArray[np.uint8],
     coarse: NDArray[np.bool_] | None,
-    most: int,
+    limit: int,
     *,
     halved: bool,
 ) -> int:
@@ -179,16 +180,16 @@ def _run(
     network = load_network(coarse is not None)
     squash, _ = logistic_tables()
     around = np.pad(np.zeros((0, 0), np.uint8) if coarse is None else coarse.astype(np.uint8), REACH_COARSE)
-    sound = code_cells(
+    certain = code_cells(
         state,
         data,
         cells,
         around,
         coarse is not None,
-        kind_of(rows, columns, halved=halved),
-        start_windows(rows, columns),
-        most,
+        grid_kind(rows, columns, halved=halved),
+        empty_windows(rows, columns),
+        limit,
         network,
         squash,
     )
-    return int(sound)
+    return int(certain)

@@ -1,7 +1,7 @@
-"""What text reminds of: the contexts of its next bit, and what training text had in the same contexts.
+"""Context model for text: hashed byte and word contexts, and their statistics in the training text.
 
-A context is some of what came before: the last bytes, or the last words. Hashed together with the bits that are known
-of the next byte (its *node*) it finds a *state*: how often, roughly, a zero and a one followed in the training text.
+A context is the last few bytes or words. Its hash, combined with the known bits of the next byte (the *node*), selects
+a *state*: roughly how often a zero and a one followed in the training text.
 """
 
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 from codec.coders.entropy import compiled
 from codec.coders.tables import load_table
 
-#: Orders (numbers of last bytes) of the contexts, then those of words: this word's beginning after the last word (with
-#: the mark between them), after the last two, and alone.
+#: Orders (numbers of preceding bytes) of the byte contexts. Three word contexts follow: the beginning of this word
+#: after the last word (with the punctuation between them), after the last two words, and alone.
 ORDERS = (0, 1, 2, 3, 4, 6)
 CONTEXTS = len(ORDERS) + 3
 
-#: Length of the longest order.
+#: The largest order.
 LONGEST = 6
 
-#: Classes of counts, and the least count of each.
+#: Lower bounds of the classes of counts.
 COUNT_CLASSES = np.array([0, 1, 2, 3, 4, 6, 9, 16, 40], np.int64)
 STATES = len(COUNT_CLASSES) ** 2
 
-#: log2 of the places of the table of states.
+#: log2 of the number of slots in the table of states.
 TABLE_BITS = 20
 
 _MASK = 0xFFFFFFFF
@@ -33,15 +33,15 @@ _STEP, _FOLD, _WORD, _NODE, _KEY = 0x2F0B4C47, 0x3D4D51CB, 0x2545F491, 0x1B87359
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
-    """What training text had.
+class TextModel:
+    """Statistics of the training text.
 
     Attributes:
-        slots: (2**TABLE_BITS,) int32, the check of the key that has this place and, in its lowest 8 bits, the state; 0
-            where the place is free.
-        values: (CONTEXTS, STATES) int32, the logistic value of a one after each state.
-        by_match: (sets, inputs) int32, weights of mixing, by what contexts are known.
-        by_node: (256, inputs) int32, weights of mixing, by node.
+        slots: (2**TABLE_BITS,) int32, hash table with linear probing: the check of a key and, in the lowest 8 bits, its
+            state; 0 in free slots.
+        values: (CONTEXTS, STATES) int32, the logistic value of a one in each state.
+        by_match: (sets, inputs) int32, mixing weights by the set of known contexts.
+        by_node: (256, inputs) int32, mixing weights by node.
     """
 
     slots: NDArray[np.int32]
@@ -51,11 +51,11 @@ class Wording:
 
 
 @cache
-def load_wording() -> Wording:
-    """The trained statistics of prompts."""
+def load_text_model() -> TextModel:
+    """Load the trained statistics of prompts."""
     table = load_table("text")
     states = np.asarray(table["states"], np.int32)
-    return Wording(
+    return TextModel(
         np.where(states > 0, np.asarray(table["checks"], np.int32) << 8 | states, 0).astype(np.int32),
         np.asarray(table["values"], np.int32),
         np.asarray(table["by_match"], np.int32),
@@ -65,7 +65,7 @@ def load_wording() -> Wording:
 
 @compiled
 def hash_contexts(units: NDArray[np.int32], place: int, words: NDArray[np.int64], hashes: NDArray[np.int64]) -> None:
-    """Hash every context of the unit at `place` into `hashes`; `words` is kept by `enter_unit`."""
+    """Hash every context of the unit at `place` into `hashes`; `update_words` maintains `words`."""
     total = index = 0
     for order in range(LONGEST + 1):
         if order:
@@ -86,8 +86,8 @@ def hash_contexts(units: NDArray[np.int32], place: int, words: NDArray[np.int64]
 
 
 @compiled
-def enter_unit(unit: int, words: NDArray[np.int64]) -> None:
-    """Take a unit that came into the words: this one's beginning, the last, the one before it."""
+def update_words(unit: int, words: NDArray[np.int64]) -> None:
+    """Update the hashes of the beginning of this word, of the last word and of the one before with a coded unit."""
     letter = unit | 32
     if 97 <= letter <= 122 or unit >= 128 or 48 <= unit <= 57:
         words[0] = (words[0] + letter + 1) * _WORD & _MASK
@@ -102,14 +102,14 @@ def enter_unit(unit: int, words: NDArray[np.int64]) -> None:
 
 @compiled
 def key_of(hashed: int, node: int) -> int:
-    """The 32-bit key of a context's hash and a node."""
+    """Return the 32-bit key of a context's hash and a node."""
     key = ((hashed + node * _NODE) & _MASK) * _KEY & _MASK
     return key ^ key >> 15
 
 
 @compiled
-def find(slots: NDArray[np.int32], key: int) -> int:
-    """The state of a key; 0 if training text never had it."""
+def find_state(slots: NDArray[np.int32], key: int) -> int:
+    """Return the state of a key; 0 if it does not occur in the training text."""
     place = key >> (32 - TABLE_BITS)
     while slots[place]:
         if slots[place] >> 8 == key & 0xFFFF:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from codec.encoder.picture import EncodeOptions
+    from codec.encoder.options import EncodeOptions
 
 
 def add_encoding(parser: argparse.ArgumentParser) -> None:
@@ -65,8 +65,8 @@ def encoding_of(options: argparse.Namespace) -> "EncodeOptions":
     """
     from dataclasses import fields
 
-    from codec.encoder.picture import EncodeOptions
-    from codec.image_io import parse_canvas
+    from codec.canvas import parse_canvas
+    from codec.encoder.options import EncodeOptions
 
     values = {field.name: getattr(options, field.name) for field in fields(EncodeOptions)}
     if options.canvas is not None:

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codec.encoder.picture import EncodeOptions, EncodeResult, encode_picture
+from codec.encoder.options import EncodeOptions
+from codec.encoder.picture import EncodeResult, encode_picture
 from codec.layers import Layer, Priors
 from layercast.commands.options.values import host_and_port
 from layercast.commands.services.demo_report import draw_demo_sheet, timing_row
@@ -20,6 +21,7 @@ from layercast_common.errors import RenderError
 from layercast_common.files import make_folder, save_whole
 from protocol.link_profiles import LinkProfile
 from receiver.events import Event, PictureCompleted, PictureFailed
+from receiver.options import RenderOptions
 from receiver.receiver import Receiver
 from receiver.viewer import Viewer
 from sender.connection.delivery import Delivery, Progress
@@ -101,12 +103,14 @@ async def show(config: DemoConfig, viewer_address: str, *, open_browser: bool) -
 
         async with Receiver(
             "ws://127.0.0.1:0",
-            model=config.model,
-            device=config.device,
-            performance=config.performance,
-            tuning=config.tuning,
-            steps=config.steps,
             on_event=on_event,
+            render=RenderOptions(
+                model=config.model,
+                device=config.device,
+                performance=config.performance,
+                tuning=config.tuning,
+                steps=config.steps,
+            ),
         ) as receiver:
             say(f"page at {page}; link: {_describe_link(config.link)}; Ctrl-C stops", quiet=config.quiet)
             if open_browser:
@@ -149,7 +153,9 @@ async def run_headless(config: DemoConfig, folder: Path) -> dict[str, Any]:
             done.set()
 
     async with (
-        Receiver("ws://127.0.0.1:0", model=model, steps=config.steps, on_event=on_event) as receiver,
+        Receiver(
+            "ws://127.0.0.1:0", on_event=on_event, render=RenderOptions(model=model, steps=config.steps)
+        ) as receiver,
         Sender(receiver.url, link=config.link) as sender,
     ):
         # Only now, so that an earlier failure leaves no empty folder.

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codec.canvas import fit_to_canvas
 from codec.encoder.picture import EncodeResult
-from codec.image_io import fit_to_canvas, load_picture
+from codec.image_io import load_picture
 from codec.layers import Layer, Priors
 from layercast.contact_sheet import Panel, draw_sheet
 from layercast.reports import layer_name

@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from codec.encoder.picture import EncodeOptions
+from codec.encoder.options import EncodeOptions
 from layercast.commands.options.encoding import encoding_of
 from layercast.commands.options.identity import stream_id_of
 from layercast.commands.services.outbox_rows import entry_row

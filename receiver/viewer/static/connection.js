@@ -1,10 +1,10 @@
-// The live channel: server-sent events, opened again for as long as it takes.
+// The live channel: server-sent events. Reconnects until it succeeds.
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 8000;
-// The server says something every 10 s; a connection silent for longer is dead, even if nobody closed it.
+// The server sends an event at least every 10 s; a connection that is silent for longer is dead.
 const SILENCE = 25_000;
-// A page in the background gives its seat back, and its connection: browsers allow only six per server.
+// A page in the background closes its connection: browsers allow only six per server, and the server limits viewers.
 const HIDDEN_FOR = 60_000;
 
 export class LiveConnection {
@@ -38,7 +38,7 @@ export class LiveConnection {
       });
     on("state");
     on("changes");
-    // The browser's own reconnection gives up on an answer that is not 200, as a proxy gives while we restart.
+    // The browser's own reconnection stops at any status but 200, such as a proxy returns while the server restarts.
     source.addEventListener("error", () => this.#reopenLater());
     this.#guard();
   }

@@ -1,4 +1,4 @@
-// The layers beside the picture: text as text, lines and colours as drawings, each waiting until it is here.
+// The layers beside the picture: text as text, lines and colours as images, placeholders before they arrive.
 
 import { LAYERS, secondsText, sizeText } from "./words.js";
 
@@ -11,7 +11,7 @@ export const make = (tag, className, parent) => {
   return element;
 };
 
-/** A picture's address, relative to the page: it may live below a path of a proxy. */
+/** Resolve a URL relative to the page, which may be served below a path of a proxy. */
 export const address = (path) => new URL(`.${path}`, document.baseURI).href;
 
 export class LayerCards {
@@ -67,7 +67,7 @@ export class LayerCards {
     card.picture = picture.id;
     card.image ??= make("img", "drawing", card.body);
     card.image.alt =
-      card.name === "structure" ? "The lines of the picture, drawn" : "The colours of the picture, as tiles";
+      card.name === "structure" ? "The lines of the picture" : "The colours of the picture, as tiles";
     const url = address(layer.image);
     if (card.image.src !== url) card.image.src = url;
   }
@@ -75,7 +75,7 @@ export class LayerCards {
 
 function note(layer, state, lost) {
   if (state === "absent") return "not sent";
-  if (lost) return "did not come";
+  if (lost) return "not received";
   if (state === "waiting") return `waiting for ${sizeText(layer.size)}`;
   const parts = layer.arrived_sections < layer.sections ? ` of ${sizeText(layer.size)}` : "";
   return `${sizeText(layer.arrived_size)}${parts}, at ${secondsText(layer.last_at)}`;

@@ -1,4 +1,4 @@
-// The byte and time line: what came so far, and what of a JPEG would have come over the same link.
+// Progress in bytes and time, compared with a JPEG of the same picture on the same link.
 
 import { count, percentText, secondsFigure, secondsText, size, sizeText } from "./words.js";
 import { make } from "./layers.js";
@@ -13,7 +13,7 @@ export class Race {
   #lanes = byId("ours");
   #shape = "";
 
-  /** Draw everything that grows with time. picture: its state; elapsed: seconds since its first packet. */
+  /** Update everything that changes with time. picture: its state; elapsed: seconds since its first packet. */
   tick(picture, elapsed) {
     const ended = picture.ended_at;
     const [figure, unit] = size(picture.received);
@@ -21,7 +21,7 @@ export class Race {
     setText(byId("received-unit"), unit);
     setText(byId("bpp"), picture.bits_per_pixel.toFixed(4));
     setText(byId("clock"), secondsFigure(ended ?? elapsed));
-    const label = { complete: "until complete", failed: "until it broke off" }[picture.status];
+    const label = { complete: "until complete", failed: "until it failed" }[picture.status];
     setText(byId("clock-label"), label ?? "since the first packet");
     this.#ours(picture);
     this.#theirs(picture, elapsed);

@@ -1,5 +1,5 @@
-// The one large picture. A frame is decoded before it is shown and fades in over the last one, which stays opaque
-// below it: nothing flickers, nothing moves.
+// The large picture. A frame is decoded before it is shown and fades in over the last one, which stays opaque below
+// it, so that nothing flickers.
 
 const FADE = 500;
 const HURRIED_FADE = 160;
@@ -19,7 +19,7 @@ export class Stage {
     this.#onShown = onShown;
   }
 
-  /** Show a frame: {picture, url, alt}; the newest wish wins. */
+  /** Show a frame: {picture, url, alt}; the last call wins. */
   show(wanted) {
     this.#wanted = wanted;
     if (this.#shown?.url === wanted.url) this.#shown.image.alt = wanted.alt;
@@ -41,7 +41,7 @@ export class Stage {
       image.src = wanted.url;
       const loaded = await image.decode().then(() => true, () => false);
       if (!loaded) {
-        // The server is away or has forgotten the picture; the next state says what to show.
+        // The server is unreachable or has forgotten the picture; the next state names another frame.
         if (this.#wanted === wanted) this.#wanted = null;
       } else if (this.#wanted?.picture === wanted.picture) {
         await this.#fadeIn(image, wanted);

@@ -1,9 +1,9 @@
-// Rows of small pictures: the levels of the picture that is shown, and the pictures so far.
+// Rows of thumbnails: the levels of the shown picture, and the earlier pictures.
 
 import { address, make } from "./layers.js";
 import { LAYERS, layersText, sizeText } from "./words.js";
 
-/** Keep a row of buttons in step with a list, without touching those that stay. */
+/** Update a row of elements from a list; elements that stay are not recreated. */
 function sync(row, items, keyOf, create, update) {
   const present = new Map([...row.children].map((element) => [element.dataset.key, element]));
   const elements = items.map((item) => {
@@ -29,7 +29,7 @@ export const levelKey = (level) => level.layers.join(",");
 
 /**
  * Draw the levels of a picture.
- * chosen: key of the level that the watcher picked, or null; ready(frame): whether its frame is worth loading small.
+ * chosen: key of the selected level, or null; ready(frame): whether to load the frame as a thumbnail.
  */
 export function drawLevels(row, picture, chosen, ready, onChoose) {
   sync(
@@ -63,7 +63,7 @@ export function drawLevels(row, picture, chosen, ready, onChoose) {
   );
 }
 
-/** Draw the pictures so far, oldest first; shown: the id of the one on the stage. */
+/** Draw the earlier pictures, oldest first; shown: the id of the large one. */
 export function drawHistory(row, pictures, shown, ready, onChoose) {
   const count = row.children.length;
   sync(

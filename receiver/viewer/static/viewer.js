@@ -1,4 +1,4 @@
-// The page: which picture is shown, at which level, and how it follows the live channel.
+// The page: selects the picture and level to show, and follows the live channel.
 
 import { LiveConnection } from "./connection.js";
 import { address, LayerCards } from "./layers.js";
@@ -14,7 +14,7 @@ const byId = (id) => document.getElementById(id);
 const pictures = new Map();
 const loaded = new Set();
 let limit = 1;
-// null: whatever came last; otherwise what the watcher picked.
+// null: the newest; otherwise the user's selection.
 let chosenPicture = null;
 let chosenLevel = null;
 // Seconds to add to this page's clock to get the receiver's.
@@ -32,9 +32,9 @@ const list = () => [...pictures.values()];
 const shown = () => pictures.get(chosenPicture) ?? list().at(-1);
 const pageClock = () => performance.now() / 1000;
 
-function take(message) {
+function applyMessage(message) {
   limit = message.limit;
-  // The message that travelled fastest tells the clocks' difference best.
+  // The message with the least delay gives the best estimate of the clock offset.
   clockLead = Math.max(clockLead ?? -Infinity, message.now - pageClock());
   showAddress(message.address);
   for (const picture of message.pictures) {
@@ -50,9 +50,9 @@ new LiveConnection({
   state(message) {
     pictures.clear();
     clockLead = null;
-    take(message);
+    applyMessage(message);
   },
-  changes: take,
+  changes: applyMessage,
   status(status) {
     const lost = clockLead !== null;
     const words = { live: "live", connecting: lost ? "connection lost, trying again" : "connecting", paused: "paused" };
@@ -80,7 +80,7 @@ function render() {
   const level = chosenLevel && picture.levels.find((one) => levelKey(one) === chosenLevel);
   renderStage(picture, level?.frame ?? picture.frame);
   cards.update(picture);
-  // A frame that will be replaced at once is loaded small only where the stage has loaded it anyway.
+  // Load a frame that will be replaced soon as a thumbnail only if the stage has loaded it already.
   const ready = (frame, of = picture) =>
     frame.final || of.status !== "receiving" || frame.url !== of.frame?.url || loaded.has(address(frame.url));
   drawLevels(byId("levels"), picture, level ? chosenLevel : null, ready, chooseLevel);
@@ -107,7 +107,7 @@ function renderStage(picture, frame) {
   byId("step").textContent = frame.final ? `finished, ${frame.steps} steps` : `step ${frame.step} of ${frame.steps}`;
 }
 
-const failure = (picture) => `Broke off: ${picture.reason ?? "the sender went away"}`;
+const failure = (picture) => `Failed: ${picture.reason ?? "the sender disconnected"}`;
 
 function tick() {
   const picture = shown();

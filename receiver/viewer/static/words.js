@@ -1,4 +1,4 @@
-// Numbers and names as people read them.
+// Formats numbers and names for people.
 
 export const LAYERS = {
   semantic: { title: "Text", short: "text" },
@@ -12,7 +12,7 @@ const tenths = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFr
 
 export const count = (number) => whole.format(number);
 
-/** [figure, unit] of a size in bytes. */
+/** Format a size in bytes: [figure, unit]. */
 export function size(bytes) {
   if (bytes < 10_000) return [count(bytes), bytes === 1 ? "byte" : "bytes"];
   if (bytes < 1e6) return [tenths.format(bytes / 1e3), "kB"];
@@ -26,7 +26,7 @@ export const secondsFigure = (seconds) => (seconds < 99.95 ? tenths.format(secon
 export const secondsText = (seconds) =>
   seconds < 600 ? `${secondsFigure(seconds)} s` : `${count(seconds / 60)} min`;
 
-/** A share of 1, with as many digits as one can use; never "100 %" before it is. */
+/** Format a fraction as percent, rounded down: "100 %" means complete. */
 export function percentText(share) {
   const percent = share * 100;
   if (percent >= 100) return "100 %";

@@ -1,4 +1,4 @@
-"""codec.analysis.edges, skeleton and annotators: structure from given files and from trained annotators."""
+"""codec.analysis.edges, pose and annotators: structure from files and from trained annotators."""
 
 import itertools
 import json
@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from codec.analysis.annotators import Annotator, annotate_edges, annotate_pose, skeleton_from_shares
+from codec.analysis.annotators import Annotator, annotate_edges, annotate_pose, skeleton_from_fractions
 from codec.analysis.edges import light_on_dark, load_edge_picture
 from codec.analysis.pose import load_keypoints
 from codec.layers import Skeleton
@@ -51,7 +51,7 @@ class TestDrawings:
         ],
         ids=["light on dark", "dark on light", "gray on gray", "light on clear", "dark on clear", "1-bit", "thin"],
     )
-    def test_the_same_lines_come_out(self, tmp_path: Path, drawing: Image.Image) -> None:
+    def test_all_styles_give_the_same_lines(self, tmp_path: Path, drawing: Image.Image) -> None:
         drawing.save(tmp_path / "edges.png")
         edges = load_edge_picture(tmp_path / "edges.png", (512, 512), 64)
         assert (edges.canvas, edges.grid.shape) == ((512, 512), (64, 64))
@@ -66,7 +66,7 @@ class TestDrawings:
         Image.effect_noise((64, 64), 4).save(tmp_path / "blank.png")
         assert not load_edge_picture(tmp_path / "blank.png", (256, 256), 32).grid.any()
 
-    def test_another_aspect_is_cropped_as_the_picture_is(self, tmp_path: Path) -> None:
+    def test_another_aspect_is_cropped_like_the_picture(self, tmp_path: Path) -> None:
         drawing = Image.new("L", (300, 200))
         drawing.paste(255, (148, 0, 152, 200))
         drawing.paste(255, (0, 0, 4, 200))
@@ -109,7 +109,7 @@ class TestKeypoints:
         skeleton = self.load(tmp_path, {"people": [{"pose_keypoints_2d": flat(points)}, {}]})
         assert skeleton.people == (((256.0, 64.0),) * 17 + (None,), (None,) * 18)
 
-    def test_the_newer_body_model_loses_hip_centre_and_feet(self, tmp_path: Path) -> None:
+    def test_points_that_only_the_newer_body_model_has_are_dropped(self, tmp_path: Path) -> None:
         points = [[float(i), 0.0, 1.0] for i in range(25)]
         (person,) = self.load(tmp_path, {"people": [{"pose_keypoints_2d": flat(points)}]}).people
         assert [point and point[0] for point in person] == [*range(8), *range(9, 19)]
@@ -128,7 +128,7 @@ class TestKeypoints:
         ],
         ids=lambda value: str(value)[:30],
     )
-    def test_files_that_do_not_do(self, tmp_path: Path, content: bytes, message: str) -> None:
+    def test_invalid_files_are_refused(self, tmp_path: Path, content: bytes, message: str) -> None:
         (tmp_path / "pose.json").write_bytes(content)
         with pytest.raises(PictureError, match=message):
             load_keypoints(tmp_path / "pose.json", (512, 256))
@@ -158,6 +158,6 @@ class TestAnnotators:
         with pytest.raises(MissingExtraError, match="structure by openpose"):
             annotate_pose(picture)
 
-    def test_shares_become_canvas_pixels(self) -> None:
-        skeleton = skeleton_from_shares([[(0.5, 0.25), *[None] * 17]], (512, 256))
+    def test_fractions_become_canvas_pixels(self) -> None:
+        skeleton = skeleton_from_fractions([[(0.5, 0.25), *[None] * 17]], (512, 256))
         assert skeleton == Skeleton((((256.0, 64.0), *[None] * 17),), (512, 256))

@@ -1,4 +1,4 @@
-"""The entropy coder: exact both ways, near the bound, and honest about what a cut payload leaves open."""
+"""codec.coders.entropy: exact in both directions, close to the entropy, and exact about what a cut payload decides."""
 
 import numpy as np
 import pytest
@@ -8,21 +8,21 @@ from numpy.typing import NDArray
 
 from codec.coders import entropy
 
-_Chances = list[tuple[int, int]]
+_Pairs = list[tuple[int, int]]
 
 
-def _write(chances: _Chances) -> bytes:
-    state, data = entropy.start_writing(len(chances))
-    for bit, chance in chances:
-        entropy.code_bit(state, data, bit, chance)
+def _write(pairs: _Pairs) -> bytes:
+    state, data = entropy.start_writing(len(pairs))
+    for bit, probability in pairs:
+        entropy.code_bit(state, data, bit, probability)
     return entropy.finish_writing(state, data)
 
 
-def _read(payload: bytes, chances: _Chances, *, cut: bool = False) -> list[int]:
+def _read(payload: bytes, pairs: _Pairs, *, cut: bool = False) -> list[int]:
     state, data = entropy.start_reading(payload, cut=cut)
     bits = []
-    for _, chance in chances:
-        bit = int(entropy.code_bit(state, data, 0, chance))
+    for _, probability in pairs:
+        bit = int(entropy.code_bit(state, data, 0, probability))
         if state[entropy.UNSURE]:
             break
         bits.append(bit)
@@ -34,30 +34,30 @@ _bits = st.lists(st.tuples(st.integers(0, 1), st.integers(1, 65535)), max_size=3
 
 @settings(deadline=None)
 @given(_bits)
-def test_bits_come_back(chances: _Chances) -> None:
-    assert _read(_write(chances), chances) == [bit for bit, _ in chances]
+def test_bits_round_trip(pairs: _Pairs) -> None:
+    assert _read(_write(pairs), pairs) == [bit for bit, _ in pairs]
 
 
 @settings(deadline=None)
 @given(_bits, st.data())
-def test_cut_payload_gives_a_true_beginning(chances: _Chances, data: st.DataObject) -> None:
-    payload = _write(chances)
+def test_a_cut_payload_decodes_to_the_beginning(pairs: _Pairs, data: st.DataObject) -> None:
+    payload = _write(pairs)
     kept = data.draw(st.integers(0, len(payload)))
-    came = _read(payload[:kept], chances, cut=True)
-    assert came == [bit for bit, _ in chances[: len(came)]]
+    came = _read(payload[:kept], pairs, cut=True)
+    assert came == [bit for bit, _ in pairs[: len(came)]]
 
 
-def test_cut_payload_gives_nearly_all_that_its_bytes_hold() -> None:
-    chances = [(index * 7 % 3 % 2, 32768) for index in range(800)]
-    assert len(_read(_write(chances)[:50], chances, cut=True)) > 390
+def test_a_cut_payload_decodes_to_nearly_all_its_bits() -> None:
+    pairs = [(index * 7 % 3 % 2, 32768) for index in range(800)]
+    assert len(_read(_write(pairs)[:50], pairs, cut=True)) > 390
 
 
 def test_cost_is_near_the_entropy() -> None:
     random = np.random.default_rng(5)
-    chance = random.integers(1, 65536, 20000)
-    bits = (random.integers(0, 65536, 20000) < chance).astype(int)
-    bound = -np.log2(np.where(bits, chance, 65536 - chance) / 65536).sum() / 8
-    size = len(_write(list(zip(bits.tolist(), chance.tolist(), strict=True))))
+    probability = random.integers(1, 65536, 20000)
+    bits = (random.integers(0, 65536, 20000) < probability).astype(int)
+    bound = -np.log2(np.where(bits, probability, 65536 - probability) / 65536).sum() / 8
+    size = len(_write(list(zip(bits.tolist(), probability.tolist(), strict=True))))
     assert bound - 1 < size < bound * 1.001 + 2
 
 
@@ -65,7 +65,7 @@ def test_likely_bits_cost_nothing() -> None:
     assert _write([(1, 65535)] * 200) == b""
 
 
-def test_few_zeros_are_left_out() -> None:
+def test_few_zeros_are_omitted() -> None:
     assert _write([(1, 32768)] * 8 * 40) == bytes(32)
 
 
@@ -93,14 +93,14 @@ def test_mixing_learns_which_prediction_to_trust(bit: int) -> None:
     squash, _ = entropy.logistic_tables()
     inputs = np.array([300, -300], np.int32) * (1 if bit else -1)
     for _ in range(2000):
-        chance = int(squash[entropy.mix(weights, inputs, 2) + entropy.LOGISTIC_BOUND])
-        entropy.learn(weights, inputs, 2, (bit << 16) - chance, 6)
+        probability = int(squash[entropy.mix(weights, inputs, 2) + entropy.LOGISTIC_BOUND])
+        entropy.learn(weights, inputs, 2, (bit << 16) - probability, 6)
     assert weights[0] > weights[1]
     assert abs((bit << 16) - int(squash[entropy.mix(weights, inputs, 2) + entropy.LOGISTIC_BOUND])) < 8000
 
 
-def test_costs_are_the_logarithms_of_chances() -> None:
+def test_costs_are_logarithms_of_probabilities() -> None:
     costs = entropy.bit_costs()
-    chances = np.arange(1, 4097) / 4096
-    assert costs[1:] == pytest.approx(-np.log2(chances) * entropy.BIT, abs=1)
+    pairs = np.arange(1, 4097) / 4096
+    assert costs[1:] == pytest.approx(-np.log2(pairs) * entropy.BIT, abs=1)
     assert costs[0] == 16 * entropy.BIT

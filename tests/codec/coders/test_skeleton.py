@@ -1,4 +1,4 @@
-"""The skeleton coder: points come back to within a grid cell, a person costs little."""
+"""codec.coders.skeleton: points round-trip within a grid cell; a person takes few bytes."""
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +25,7 @@ def test_standing_person_is_small() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(_people)
-def test_any_people_come_back(people: tuple[tuple[tuple[float, float] | None, ...], ...]) -> None:
+def test_any_people_round_trip(people: tuple[tuple[tuple[float, float] | None, ...], ...]) -> None:
     payload = encode_skeleton(Skeleton(people, (512, 320)))
     assert len(payload) <= 1 + 36 * len(people)
     decoded = decode_skeleton(payload, (512, 320)).people
@@ -38,7 +38,7 @@ def test_any_people_come_back(people: tuple[tuple[tuple[float, float] | None, ..
                 assert abs(min(max(point[1], 0), 320) - came[1]) <= 512 / GRID
 
 
-def test_every_cut_gives_whole_people() -> None:
+def test_every_cut_decodes_to_complete_people() -> None:
     people = tuple(tuple((x - 150 + 100 * index, y + 5 * index) for x, y in STANDING) for index in range(4))
     payload = encode_skeleton(Skeleton(people, (512, 512)))
     whole = decode_skeleton(payload, (512, 512)).people
@@ -64,12 +64,12 @@ def test_any_bytes_decode_or_raise(payload: bytes, cut: bool) -> None:
 
 
 def test_bounds() -> None:
-    nobody = (None,) * SKELETON_POINTS
+    invisible = (None,) * SKELETON_POINTS
     assert decode_skeleton(encode_skeleton(Skeleton((), (64, 64))), (64, 64)).people == ()
-    most = Skeleton((nobody,) * MAX_PEOPLE, (64, 64))
+    most = Skeleton((invisible,) * MAX_PEOPLE, (64, 64))
     assert decode_skeleton(encode_skeleton(most), (64, 64)) == most
     with pytest.raises(UsageError, match="at most"):
-        encode_skeleton(Skeleton((nobody,) * (MAX_PEOPLE + 1), (64, 64)))
+        encode_skeleton(Skeleton((invisible,) * (MAX_PEOPLE + 1), (64, 64)))
     with pytest.raises(BitstreamError):
         decode_skeleton(b"", (64, 64))
 

@@ -1,5 +1,6 @@
-"""The container: every byte accounted for, every prefix decodable, every damage found."""
+"""codec.container: every byte is counted, every prefix decodes, all damage is detected."""
 
+import errno
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -13,16 +14,17 @@ from codec.coders.colors.payload import encode_colors
 from codec.coders.edges.payload import encode_edges, halve
 from codec.coders.skeleton import encode_skeleton
 from codec.coders.text.payload import encode_text
-from codec.container.bitstream import MAX_PAYLOAD, MAX_SECTIONS, Bitstream, Coder, Header, Section
+from codec.container.bitstream import Bitstream, Coder, Header, Section
+from codec.container.sections import MAX_PAYLOAD, MAX_SECTIONS
 from codec.layers import EdgeMap, Layer, Priors, Semantic, Skeleton
-from layercast_common.errors import BitstreamError, TruncatedError, UsageError
+from layercast_common.errors import BitstreamError, StorageError, TruncatedError, UsageError
 from tests.codec.coders.test_skeleton import STANDING
 from tests.support.golden import golden
 from tests.support.pictures import draw_edges, draw_picture
 
 PROMPT = "a red house with two lit windows on a green hill, quietly watched by an old lighthouse keeper"
 
-#: Of words in no order, so that Brotli does not make less of them.
+#: Random words, which Brotli does not compress further.
 LONG = " ".join(random.Random(1).choices(["red", "fox", "snow", "dawn", "hill", "painting", "lake", "light"], k=700))
 
 
@@ -46,7 +48,7 @@ def _stream(*sections: Section) -> Bitstream:
     return Bitstream(Header(512, 512, 7), sections or (_text(), _edges(), _colors()))
 
 
-def test_comes_back_and_counts_every_byte() -> None:
+def test_round_trip_counts_every_byte() -> None:
     stream = _stream()
     data = stream.to_bytes()
     assert Bitstream.from_bytes(data) == stream
@@ -74,13 +76,13 @@ def test_decodes() -> None:
         ((_edges,), EdgeMap, False),
     ],
 )
-def test_people_stand_beside_lines(sections: tuple[Callable[[], Section], ...], structure: type, beside: bool) -> None:
+def test_people_beside_lines(sections: tuple[Callable[[], Section], ...], structure: type, beside: bool) -> None:
     priors = _stream(*(make() for make in sections)).decode()
     assert isinstance(priors.structure, structure)
     assert (priors.skeleton is not None) == beside
 
 
-def test_every_prefix_decodes_ever_better() -> None:
+def test_longer_prefixes_decode_to_more() -> None:
     stream = _stream()
     data = stream.to_bytes()
     start = len(stream.header.to_bytes())
@@ -98,7 +100,7 @@ def test_every_prefix_decodes_ever_better() -> None:
     assert previous == stream.decode()
 
 
-def test_cut_inside_a_section_decodes_to_what_came() -> None:
+def test_a_cut_section_decodes_to_its_beginning() -> None:
     data = _stream().to_bytes()
     part = Bitstream.from_bytes(data[:14], partial=True)
     assert part.sections[-1].missing > 0
@@ -111,7 +113,7 @@ def test_cut_inside_a_section_decodes_to_what_came() -> None:
     assert prompt.prompt
 
 
-def test_every_damage_is_found() -> None:
+def test_all_damage_is_detected() -> None:
     data = bytearray(_stream().to_bytes())
     for place in range(len(data)):
         for flip in (1, 0x80, 0xFF):
@@ -121,7 +123,7 @@ def test_every_damage_is_found() -> None:
             data[place] ^= flip
 
 
-def test_what_follows_the_end_is_refused() -> None:
+def test_bytes_after_the_end_are_refused() -> None:
     data = _stream().to_bytes()
     for partial in (False, True):
         with pytest.raises(BitstreamError, match="follow"):
@@ -138,7 +140,7 @@ def test_what_follows_the_end_is_refused() -> None:
         Section(7, 0, b""),
     ],
 )
-def test_what_is_not_known_is_skipped_and_kept(section: Section) -> None:
+def test_unknown_sections_are_skipped_and_kept(section: Section) -> None:
     stream = _stream(_text(), section, _edges())
     again = Bitstream.from_bytes(stream.to_bytes())
     assert again == stream
@@ -150,14 +152,14 @@ def test_later_section_of_a_layer_wins() -> None:
     assert _stream(_edges(64), _edges(96)).decode().structure == draw_edges(96)
 
 
-def test_cut_refinement_leaves_what_was_there() -> None:
+def test_a_cut_refinement_keeps_the_coarse_map() -> None:
     finer = Section(Layer.SEMANTIC, Coder.TEXT, b"", 20)
     assert _stream(_text(), finer).decode().semantic is not None
     nothing = Section(Layer.TEXTURE, Coder.COLORS, b"", 20)
     assert _stream(_text(), nothing).decode().texture is None
 
 
-def test_broken_payload_is_told() -> None:
+def test_a_broken_payload_is_an_error() -> None:
     with pytest.raises(BitstreamError):
         _stream(Section(Layer.STRUCTURE, Coder.EDGES, b"\x7f")).decode()
 
@@ -173,7 +175,7 @@ def test_any_bytes_read_or_raise(data: bytes, partial: bool) -> None:
     assert Bitstream.from_bytes(stream.to_bytes(), partial=True) == stream
 
 
-def test_lying_lengths_are_refused() -> None:
+def test_false_lengths_are_refused() -> None:
     header = Header(64, 64).to_bytes()
     with pytest.raises(BitstreamError, match="claims"):
         Bitstream.from_bytes(header + b"\0\xff\xff\x7f", partial=True)
@@ -194,13 +196,13 @@ def test_lying_lengths_are_refused() -> None:
     ],
     ids=["text", "edges", "colours", "people", "all"],
 )
-def test_what_would_keep_a_reader_busy_is_refused(sections: list[Section]) -> None:
+def test_too_much_work_is_refused(sections: list[Section]) -> None:
     _stream(sections[0]).decode()
     with pytest.raises(BitstreamError, match=r"costs more|are allowed|has no end"):
         _stream(*sections).decode()
 
 
-def test_the_finest_nested_stream_is_not_too_much_work() -> None:
+def test_the_finest_nested_stream_is_within_the_work_limit() -> None:
     edges = [draw_edges(256)]
     edges[:0] = [halve(halve(edges[0])), halve(edges[0])]
     nested = [
@@ -235,12 +237,13 @@ def test_files(tmp_path: Path) -> None:
     with pytest.raises(TruncatedError, match=r"house\.lcast.*partial=True"):
         Bitstream.load(path)
     assert Bitstream.load(path, partial=True).decode().semantic == Semantic(PROMPT)
-    path.write_text("a text file that somebody renamed")
+    path.write_text("a text file with another suffix")
     with pytest.raises(BitstreamError, match=r"house\.lcast: this is not a layercast stream"):
         Bitstream.load(path)
-    with pytest.raises(BitstreamError, match="No such file"):
+    with pytest.raises(StorageError, match=r"nothing\.lcast: No such file") as missing:
         Bitstream.load(tmp_path / "nothing.lcast")
-    with pytest.raises(UsageError, match="No such file"):
+    assert missing.value.errno == errno.ENOENT
+    with pytest.raises(StorageError, match=r"nowhere.*No such file"):
         stream.save(tmp_path / "nowhere" / "house.lcast")
 
 

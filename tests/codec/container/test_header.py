@@ -1,4 +1,4 @@
-"""The header: small, exact, and unmoved by nonsense."""
+"""codec.container.header: small, exact, and robust against invalid bytes."""
 
 import pytest
 from hypothesis import given, settings
@@ -29,7 +29,7 @@ def test_sizes(header: Header, size: int) -> None:
 
 @settings(deadline=None)
 @given(_sides, _sides, st.integers(0, 2**32 - 1), _models)
-def test_any_header_comes_back(width: int, height: int, seed: int, model: str) -> None:
+def test_any_header_round_trips(width: int, height: int, seed: int, model: str) -> None:
     try:
         header = Header(width, height, seed, model)
     except UsageError:
@@ -45,7 +45,7 @@ def test_model_of_a_later_version_keeps_its_number() -> None:
 
 
 @pytest.mark.parametrize("header", [Header(512, 512, 70000, "me/mine"), Header(500, 333, 1)])
-def test_every_cut_is_told(header: Header) -> None:
+def test_every_cut_is_truncated(header: Header) -> None:
     data = header.to_bytes()
     for size in range(1, len(data)):
         with pytest.raises(TruncatedError):
@@ -68,7 +68,7 @@ def test_every_cut_is_told(header: Header) -> None:
         Header(512, 512).to_bytes() + b"\0",
     ],
 )
-def test_nonsense_is_refused(data: bytes) -> None:
+def test_invalid_headers_are_refused(data: bytes) -> None:
     with pytest.raises(BitstreamError):
         Header.parse(data)
 

@@ -1,11 +1,12 @@
-"""Encoding: never over the budget, and as much as it holds."""
+"""codec.encoder.encode: streams never exceed the budget, and use it."""
 
 import numpy as np
 import pytest
 
 from codec.coders.text.payload import encode_text
 from codec.container.bitstream import Bitstream, Coder
-from codec.encoder.encode import Order, encode
+from codec.encoder.encode import encode
+from codec.encoder.options import EncodeOptions, Order
 from codec.layers import EdgeMap, Layer, Semantic, Skeleton
 from codec.structure.thinning import thin
 from layercast_common.errors import BudgetError, UsageError
@@ -18,7 +19,7 @@ LONG = ", ".join(f"{word} {index}" for index in range(40) for word in ("sharp", 
 
 @pytest.mark.parametrize("budget", [60, 100, 150, 200, 300, 655, 2000])
 def test_never_over_budget(budget: int) -> None:
-    stream = encode(draw_picture(), PROMPT, budget=budget, seed=3)
+    stream = encode(draw_picture(), PROMPT, EncodeOptions(budget=budget, seed=3))
     assert len(stream.to_bytes()) <= budget
     priors = Bitstream.from_bytes(stream.to_bytes()).decode()
     assert priors.semantic is not None
@@ -28,7 +29,7 @@ def test_never_over_budget(budget: int) -> None:
 def test_noise_never_over_budget() -> None:
     picture = np.random.default_rng(1).integers(0, 256, (320, 192, 3), dtype=np.uint8)
     for budget in (80, 150, 400):
-        assert len(encode(picture, PROMPT, budget=budget).to_bytes()) <= budget
+        assert len(encode(picture, PROMPT, EncodeOptions(budget=budget)).to_bytes()) <= budget
 
 
 def test_default_budget_holds_all_layers() -> None:
@@ -41,7 +42,7 @@ def test_default_budget_holds_all_layers() -> None:
 def test_larger_budget_gives_finer_lines() -> None:
     grids = []
     for budget in (100, 150, 250):
-        structure = encode(draw_picture(), PROMPT, budget=budget).decode().structure
+        structure = encode(draw_picture(), PROMPT, EncodeOptions(budget=budget)).decode().structure
         assert isinstance(structure, EdgeMap)
         grids.append(structure.grid.shape[0])
     assert grids == sorted(grids)
@@ -50,13 +51,13 @@ def test_larger_budget_gives_finer_lines() -> None:
 
 def test_bits_per_pixel_scale_with_the_canvas() -> None:
     picture = draw_picture(768, 512)
-    stream = encode(picture, PROMPT, bpp=0.005)
+    stream = encode(picture, PROMPT, EncodeOptions(bpp=0.005))
     assert len(stream.to_bytes()) <= 768 * 512 * 0.005 / 8
     assert (stream.header.width, stream.header.height) == (768, 512)
 
 
 def test_long_prompt_is_shortened_to_whole_clauses() -> None:
-    stream = encode(draw_picture(), LONG, budget=250)
+    stream = encode(draw_picture(), LONG, EncodeOptions(budget=250))
     semantic = stream.decode().semantic
     assert semantic is not None
     assert LONG.startswith(semantic.prompt + ", ")
@@ -67,18 +68,18 @@ def test_long_prompt_is_shortened_to_whole_clauses() -> None:
 
 def test_prompt_without_clauses_is_shortened_to_whole_words() -> None:
     prompt = " ".join(f"word{index * 7919 % 1000}" for index in range(100))
-    semantic = encode(draw_picture(), prompt, budget=200).decode().semantic
+    semantic = encode(draw_picture(), prompt, EncodeOptions(budget=200)).decode().semantic
     assert semantic is not None
     assert prompt.startswith(semantic.prompt + " ")
 
 
-def test_absurd_budgets_are_told() -> None:
+def test_invalid_budgets_are_refused() -> None:
     with pytest.raises(BudgetError, match="10 bytes"):
-        encode(draw_picture(), PROMPT, budget=10)
+        encode(draw_picture(), PROMPT, EncodeOptions(budget=10))
     with pytest.raises(UsageError, match="positive"):
-        encode(draw_picture(), PROMPT, budget=0)
-    with pytest.raises(UsageError, match="not both"):
-        encode(draw_picture(), PROMPT, budget=100, bpp=0.1)
+        encode(draw_picture(), PROMPT, EncodeOptions(budget=0))
+    with pytest.raises(UsageError, match="give one of them"):
+        encode(draw_picture(), PROMPT, EncodeOptions(budget=100, bpp=0.1))
 
 
 def test_given_lines_are_used() -> None:
@@ -88,7 +89,7 @@ def test_given_lines_are_used() -> None:
 
 
 def test_given_lines_that_do_not_fit_are_coarsened() -> None:
-    stream = encode(draw_picture(), PROMPT, structure=draw_edges(256), budget=150)
+    stream = encode(draw_picture(), PROMPT, EncodeOptions(budget=150), structure=draw_edges(256))
     assert len(stream.to_bytes()) <= 150
     structure = stream.decode().structure
     assert isinstance(structure, EdgeMap)
@@ -96,7 +97,7 @@ def test_given_lines_that_do_not_fit_are_coarsened() -> None:
 
 
 def test_nested_layers_refine_coarse_ones() -> None:
-    plain, nested = (encode(draw_picture(), PROMPT, nested=nested) for nested in (False, True))
+    plain, nested = (encode(draw_picture(), PROMPT, EncodeOptions(nested=nested)) for nested in (False, True))
     assert len(nested.to_bytes()) <= 655
     coders = [section.coder for section in nested.sections]
     assert coders[:4] == [Coder.TEXT, Coder.EDGES, Coder.COLORS, Coder.EDGES]
@@ -112,7 +113,7 @@ def test_nested_layers_refine_coarse_ones() -> None:
 
 
 def test_nested_refinement_that_is_cut_shows_both() -> None:
-    stream = encode(draw_picture(), PROMPT, nested=True)
+    stream = encode(draw_picture(), PROMPT, EncodeOptions(nested=True))
     data = stream.to_bytes()
     part = Bitstream.from_bytes(data[: len(data) - 3 - len(stream.sections[-1].payload) // 2], partial=True)
     assert part.sections[-1].missing
@@ -130,7 +131,7 @@ def test_people_alone_and_beside_lines() -> None:
     alone = encode(draw_picture(), PROMPT, structure=None, skeleton=skeleton)
     assert alone.sections[1].coder == Coder.SKELETON
     assert isinstance(alone.decode().structure, Skeleton)
-    both = encode(draw_picture(), PROMPT, skeleton=skeleton, budget=400)
+    both = encode(draw_picture(), PROMPT, EncodeOptions(budget=400), skeleton=skeleton)
     assert len(both.to_bytes()) <= 400
     assert [section.coder for section in both.sections[:3]] == [Coder.TEXT, Coder.SKELETON, Coder.EDGES]
     priors = both.decode()
@@ -139,17 +140,17 @@ def test_people_alone_and_beside_lines() -> None:
     assert encode(draw_picture(), PROMPT, structure=None).decode().structure is None
 
 
-def test_people_that_do_not_fit_are_told() -> None:
+def test_people_that_do_not_fit_leave_a_note() -> None:
     crowd = Skeleton((STANDING,) * 9, (512, 512))
-    stream = encode(draw_picture(), PROMPT, skeleton=crowd, budget=100)
+    stream = encode(draw_picture(), PROMPT, EncodeOptions(budget=100), skeleton=crowd)
     assert len(stream.to_bytes()) <= 100
     assert Coder.SKELETON not in [section.coder for section in stream.sections]
     assert any("poses" in note for note in stream.notes)
 
 
-def test_layers_come_as_ordered() -> None:
+def test_layers_follow_the_order_option() -> None:
     def layers(order: Order, *, nested: bool) -> list[int]:
-        stream = encode(draw_picture(), PROMPT, order=order, nested=nested, budget=200)
+        stream = encode(draw_picture(), PROMPT, EncodeOptions(order=order, nested=nested, budget=200))
         return [int(section.layer) for section in stream.sections]
 
     assert layers(Order.PAPER, nested=False) == [0, 1, 2]
@@ -158,10 +159,10 @@ def test_layers_come_as_ordered() -> None:
     assert layers(Order.CHEAPEST, nested=True)[:5] == [0, 2, 1, 2, 1]
 
 
-def test_what_lines_leave_goes_to_colors() -> None:
+def test_bytes_unused_by_lines_go_to_colors() -> None:
     cells = []
     for budget in (90, 300, 3000):
-        texture = encode(draw_picture(), PROMPT, budget=budget).decode().texture
+        texture = encode(draw_picture(), PROMPT, EncodeOptions(budget=budget)).decode().texture
         cells.append(0 if texture is None else texture.colors.shape[0])
     assert cells == sorted(cells)
     assert cells[0] < 8
@@ -171,13 +172,15 @@ def test_what_lines_leave_goes_to_colors() -> None:
 @pytest.mark.parametrize("size", [(64, 64), (320, 192), (192, 448), (64, 1024)])
 @pytest.mark.parametrize("nested", [False, True])
 def test_any_canvas(size: tuple[int, int], nested: bool) -> None:
-    stream = encode(draw_picture(*size), PROMPT, budget=400, nested=nested)
+    stream = encode(draw_picture(*size), PROMPT, EncodeOptions(budget=400, nested=nested))
     assert len(stream.to_bytes()) <= 400
     assert stream.decode().layers >= {Layer.SEMANTIC, Layer.TEXTURE}
 
 
-def test_seed_and_model_travel() -> None:
-    header = Bitstream.from_bytes(encode(draw_picture(), PROMPT, seed=77, model="me/mine").to_bytes()).header
+def test_seed_and_model_are_in_the_header() -> None:
+    header = Bitstream.from_bytes(
+        encode(draw_picture(), PROMPT, EncodeOptions(seed=77, model="me/mine")).to_bytes()
+    ).header
     assert (header.seed, header.model) == (77, "me/mine")
 
 
@@ -193,9 +196,9 @@ def test_bad_pictures_are_refused(shape: tuple[int, ...]) -> None:
         encode(np.zeros(shape, np.uint8), PROMPT)
 
 
-def test_what_a_reader_would_not_decode_is_not_made() -> None:
+def test_streams_over_the_work_limit_are_reduced() -> None:
     picture = np.random.default_rng(1).integers(0, 256, (512, 512, 3), dtype=np.uint8)
     words = " ".join(np.random.default_rng(2).choice(["red", "fox", "snow", "dawn", "hill", "lake"], 900).tolist())
-    stream = encode(picture, words, budget=40000, nested=True)
+    stream = encode(picture, words, EncodeOptions(budget=40000, nested=True))
     assert len(stream.to_bytes()) <= 40000
     assert stream.decode().layers == {Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE}

@@ -1,4 +1,4 @@
-"""Thinning: lines of one cell, where the thick ones were."""
+"""codec.structure.thinning: thick lines become lines of one cell."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -10,12 +10,12 @@ from codec.structure.thinning import thin
 from tests.support.pictures import draw_picture
 
 
-def test_what_is_thin_stays() -> None:
+def test_thin_lines_do_not_change() -> None:
     drawn = find_contours(draw_picture())[0].draw(64)
     assert thin(drawn) == drawn
 
 
-def test_a_bar_becomes_its_middle() -> None:
+def test_a_bar_becomes_its_centre_line() -> None:
     grid = np.zeros((9, 30), np.bool_)
     grid[3:6, 5:25] = True
     thinned = thin(EdgeMap(grid, (30, 9))).grid
@@ -25,7 +25,7 @@ def test_a_bar_becomes_its_middle() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32), st.floats(0, 1))
-def test_thinning_only_takes_and_ends(rows: int, columns: int, seed: int, density: float) -> None:
+def test_thinning_only_clears_cells_and_terminates(rows: int, columns: int, seed: int, density: float) -> None:
     thick = EdgeMap(np.random.default_rng(seed).random((rows, columns)) < density, (columns, rows))
     once = thin(thick)
     assert not (once.grid & ~thick.grid).any()

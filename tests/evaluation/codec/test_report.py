@@ -1,4 +1,4 @@
-"""The codec's measuring, in one run on a few pictures and prompts."""
+"""The codec benchmark in one run, on a few pictures and prompts."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from PIL import Image
 
 from evaluation.codec import measure_codec, speed
 from evaluation.codec.pictures import read_pictures
-from layercast_common.errors import PictureError, UsageError
+from layercast_common.errors import PictureError, StorageError, UsageError
 from tests.support.pictures import draw_picture
 
 pytest.importorskip("imagecodecs")
@@ -18,7 +18,7 @@ _Item = TypeVar("_Item")
 
 
 class Tracked:
-    """Remembers what was gone through."""
+    """Records the items of each step."""
 
     def __init__(self) -> None:
         self.seen: dict[str, int] = {}
@@ -45,7 +45,7 @@ def prompts(tmp_path: Path) -> list[Path]:
     return paths
 
 
-def test_every_part_is_measured_and_held_against_its_bar(
+def test_every_part_is_measured_and_has_its_threshold(
     pictures: Path, prompts: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(speed, "COLD_STARTS", 1)
@@ -77,26 +77,28 @@ def test_every_part_is_measured_and_held_against_its_bar(
     assert tracked.seen["streams of 330 bytes"] == 2
 
 
-def test_no_more_pictures_than_asked_for(pictures: Path) -> None:
+def test_the_limit_of_pictures(pictures: Path) -> None:
     assert [picture.name for picture in read_pictures(pictures, 1)] == ["house.png"]
 
 
 @pytest.mark.parametrize("limit", [0, -1])
-def test_nothing_to_measure_is_told(pictures: Path, prompts: list[Path], limit: int) -> None:
+def test_a_limit_without_pictures_is_an_error(pictures: Path, prompts: list[Path], limit: int) -> None:
     with pytest.raises(UsageError, match="no picture"):
         measure_codec(pictures, prompts, limit, Tracked())
 
 
-def test_what_is_missing_or_broken_is_told(tmp_path: Path, pictures: Path, prompts: list[Path]) -> None:
+def test_missing_or_broken_files_are_errors(tmp_path: Path, pictures: Path, prompts: list[Path]) -> None:
     empty = tmp_path / "empty.txt"
     empty.write_text("\n \n")
-    for wrong, match in ((empty, "no prompt"), (tmp_path / "none.txt", "No such file"), (pictures, "Is a directory")):
-        with pytest.raises(UsageError, match=match):
-            measure_codec(pictures, [*prompts, wrong], 2, Tracked())
+    with pytest.raises(UsageError, match="no prompt"):
+        measure_codec(pictures, [*prompts, empty], 2, Tracked())
+    for unreadable, match in ((tmp_path / "none.txt", "No such file"), (pictures, "Is a directory")):
+        with pytest.raises(StorageError, match=match):
+            measure_codec(pictures, [*prompts, unreadable], 2, Tracked())
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match=r"binary\.txt"):
         measure_codec(pictures, [tmp_path / "binary.txt"], 2, Tracked())
-    with pytest.raises(UsageError, match="No such file"):
+    with pytest.raises(StorageError, match="No such file"):
         measure_codec(tmp_path / "nowhere", prompts, 2, Tracked())
     (pictures / "broken.png").write_bytes(b"no picture")
     with pytest.raises(PictureError, match=r"broken\.png"):

@@ -99,11 +99,11 @@ def test_what_is_left_out_is_told(run: Run, place: Path, stream: Bitstream) -> N
     ("arguments", "code", "message"),
     [
         ((), 2, "nothing to edit"),
-        (("--substitute", "cat", "dog"), 2, "the prompt does not say 'cat'"),
+        (("--substitute", "cat", "dog"), 2, "the prompt does not contain 'cat'"),
         (("--erase", "100,100,64,64"), 2, "leaves the canvas, which is 128x128"),
         (("--erase", "1,2"), 2, "a rectangle is X,Y,WIDTH,HEIGHT"),
         (("--erase-mask", "none.png"), 1, "there is no picture none.png"),
-        (("--recolor", "hue=left"), 2, "is no change of colours; say hue=+40"),
+        (("--recolor", "hue=left"), 2, "is not a change of colours; use hue=+40"),
         (("--structure-from", "none.lcast"), 1, "none.lcast: No such file"),
         (("--texture-from", "."), 1, "is a folder"),
         (("--seed", "-1"), 2, "a seed is 0 to"),

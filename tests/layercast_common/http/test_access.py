@@ -1,4 +1,4 @@
-"""Whom a server answers."""
+"""Host names, origins and tokens of requests."""
 
 import pytest
 from hypothesis import given

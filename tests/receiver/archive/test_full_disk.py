@@ -1,7 +1,8 @@
-"""A real disk that is full: nothing that is not on it is acknowledged, and all goes on when there is room again."""
+"""A real full disk: only stored pictures are acknowledged, and work continues once there is free space."""
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import subprocess
@@ -13,7 +14,8 @@ import pytest
 
 from codec.container.bitstream import Bitstream, Header
 from codec.encoder.encode import encode
-from layercast_common.errors import UsageError
+from codec.encoder.options import EncodeOptions
+from layercast_common.errors import ArchiveError
 from receiver.archive import Archive, RetentionPolicy
 from receiver.events import Event, PictureCompleted, PictureFailed
 from receiver.receiver import Receiver
@@ -31,7 +33,7 @@ DISK_SIZE = "1m"
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small file system of its own, where root may mount one."""
+    """A small file system, if this process may mount one."""
     folder = tmp_path / "disk"
     folder.mkdir()
     line = ["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "tmpfs", str(folder)]
@@ -44,7 +46,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(folder: Path) -> Path:
-    """Leave no room on a disk; what is given takes it."""
+    """Fill a disk, and return the file that fills it."""
     filler = folder / "filler"
     with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
         while True:
@@ -53,7 +55,7 @@ def fill(folder: Path) -> Path:
 
 
 def stream(number: int) -> Bitstream:
-    pattern = encode(np.zeros((64, 64, 3), np.uint8), "a lighthouse", budget=100)
+    pattern = encode(np.zeros((64, 64, 3), np.uint8), "a lighthouse", EncodeOptions(budget=100))
     return Bitstream(Header(64, 64, number, "mini"), pattern.sections)
 
 
@@ -70,7 +72,7 @@ async def until(true: object) -> None:
 async def test_a_full_disk_costs_no_picture(
     disk: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("receiver.archive.writer.TIDY_SECONDS", 0.1)
+    monkeypatch.setattr("receiver.archive.writer.MAINTENANCE_SECONDS", 0.1)
     events: list[Event] = []
     folder = disk / "archive"
     with caplog.at_level(logging.WARNING), Outbox(tmp_path / "outbox") as outbox:
@@ -82,23 +84,23 @@ async def test_a_full_disk_costs_no_picture(
             def counts() -> dict[str, int]:
                 return {str(state): count for state, count in outbox.counts().items() if count}
 
-            courier = OutboxRelay(outbox, connect, chance=lambda: 0.0)
-            await courier.post(stream(1))
-            delivering = asyncio.create_task(courier.run())
+            relay = OutboxRelay(outbox, connect, chance=lambda: 0.0)
+            await relay.post(stream(1))
+            delivering = asyncio.create_task(relay.run())
             await until(lambda: counts() == {"delivered": 1})
 
             filler = fill(disk)
             for number in (2, 3, 4):
-                await courier.post(stream(number))
+                await relay.post(stream(number))
             await until(lambda: caplog.text.count("trying again in") >= 3)
             assert receiver.condition == "archive failing"
             assert counts()["delivered"] == 1
             assert streams_in(folder) == [1]
             # What could not be kept is not left open, or leaving would wait for it.
-            await asyncio.wait_for(receiver._pictures.wait_until_none(), PATIENCE)
+            await asyncio.wait_for(receiver._pipeline.wait_until_idle(), PATIENCE)
             assert not [path for path in folder.iterdir() if path.name.startswith(".")]
             failed = [event for event in events if isinstance(event, PictureFailed)]
-            assert any("it cannot be kept: " in event.reason for event in failed)
+            assert any("the archive cannot store it: " in event.reason for event in failed)
 
             filler.unlink()
             await until(lambda: receiver.condition == "ok")
@@ -107,10 +109,10 @@ async def test_a_full_disk_costs_no_picture(
             figures = receiver.metrics.text()[0].decode()
     assert streams_in(folder) == [1, 2, 3, 4]
     assert len([event for event in events if isinstance(event, PictureCompleted)]) == 4
-    told = [record.getMessage() for record in caplog.records if record.name == "receiver.archive"]
-    assert len(told) == 2, told
-    assert "No space left on device; make room on the disk, or keep less (--keep)" in told[0]
-    assert "pictures can be kept again" in told[1]
+    logged = [record.getMessage() for record in caplog.records if record.name == "receiver.archive.disk"]
+    assert len(logged) == 2, logged
+    assert "No space left on device; free some disk space, or keep less (--keep)" in logged[0]
+    assert "can be written again" in logged[1]
     counted = dict(line.rsplit(" ", 1) for line in figures.splitlines() if not line.startswith("#"))
     assert float(counted["layercast_receiver_archive_failures_total"]) >= 3
     assert counted["layercast_receiver_archive_failing"] == "0.0"
@@ -119,15 +121,15 @@ async def test_a_full_disk_costs_no_picture(
 
 
 def test_room_can_be_made_on_a_disk_that_has_none(disk: Path) -> None:
-    """Noting what goes takes no room."""
+    """Recording evicted pictures takes no space."""
     archive = Archive(disk / "archive", RetentionPolicy(size=5 * 4096))
     one = stream(1)
-    with contextlib.suppress(UsageError):
+    with contextlib.suppress(ArchiveError):
         for number in range(1, 1000):
-            archive.keep(f"{number:016x}", archive._clock(), one)
+            archive.store(f"{number:016x}", archive._clock(), one)
     fill(disk)
     assert archive.failing
-    while archive.trim():
+    while archive.evict():
         pass
     assert len(streams_in(disk / "archive")) == 5
     assert Archive(disk / "archive").holds(f"{1:016x}")
@@ -136,5 +138,14 @@ def test_room_can_be_made_on_a_disk_that_has_none(disk: Path) -> None:
 def test_an_archive_that_cannot_begin_says_so(disk: Path) -> None:
     (disk / "archive").mkdir()
     fill(disk)
-    with pytest.raises(UsageError, match=r"removed\.labels: No space left on device"):
+    with pytest.raises(ArchiveError, match=r"removed\.labels: No space left on device"):
         Receiver(archive=disk / "archive")
+
+
+def test_the_error_carries_errno_and_path(disk: Path) -> None:
+    archive = Archive(disk / "archive")
+    fill(disk)
+    with pytest.raises(ArchiveError) as caught:
+        archive.store(f"{1:016x}", archive._clock(), stream(1))
+    assert caught.value.errno == errno.ENOSPC
+    assert str(caught.value.path).startswith(str(archive.folder))

@@ -1,4 +1,4 @@
-"""Which pictures go first."""
+"""The order of eviction."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from layercast_common.errors import UsageError
 from receiver.archive.index import ArchiveIndex
-from receiver.archive.names import Kept, stem_of
+from receiver.archive.names import ArchivedPicture, stem_of
 from receiver.archive.retention import RetentionPolicy
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 
 
-def kept(number: int) -> Kept:
+def kept(number: int) -> ArchivedPicture:
     label = f"{number:016x}"
-    return Kept(stem_of(label, NOW - timedelta(hours=1000 - number)), label)
+    return ArchivedPicture(stem_of(label, NOW - timedelta(hours=1000 - number)), label)
 
 
 @given(
@@ -31,10 +31,10 @@ def test_what_stays_is_within_the_bounds(
 ) -> None:
     stock = ArchiveIndex()
     for number, one in enumerate(sizes):
-        stock.grow(kept(number), one)
+        stock.resize(kept(number), one)
     bounds = RetentionPolicy(size=size, days=None if hours is None else hours / 24)
     used = {kept(number).label for number in in_use}
-    doomed = stock.doomed(bounds, now=NOW, in_use=used, limit=limit)
+    doomed = stock.select_expired(bounds, now=NOW, in_use=used, limit=limit)
     numbers = [int(one.label, 16) for one in doomed]
     assert numbers == sorted(set(numbers) - in_use)
     assert len(doomed) <= limit
@@ -55,11 +55,11 @@ def test_what_stays_is_within_the_bounds(
 
 
 def test_bounds_that_make_no_sense() -> None:
-    assert not RetentionPolicy().any
+    assert not RetentionPolicy().evicts
     for size in (0, -1):
-        with pytest.raises(UsageError, match="at least a byte"):
+        with pytest.raises(UsageError, match="at least 1 byte"):
             RetentionPolicy(size=size)
     for days in (0.0, -1.0, float("nan"), float("inf"), 1e9):
         with pytest.raises(UsageError, match="up to 36500 days"):
             RetentionPolicy(days=days)
-    assert RetentionPolicy(days=0.01).oldest(NOW) == NOW - timedelta(days=0.01)
+    assert RetentionPolicy(days=0.01).cutoff(NOW) == NOW - timedelta(days=0.01)

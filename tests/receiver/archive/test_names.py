@@ -1,4 +1,4 @@
-"""How files are called, and that nobody else's are taken for ours."""
+"""File names of the archive, and foreign files."""
 
 from datetime import UTC, datetime
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.archive.names import KINDS, Kept, label_of, parse_name, stem_of
+from receiver.archive.names import KINDS, ArchivedPicture, label_of, parse_name, stem_of
 
 BEGAN = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 
@@ -29,7 +29,7 @@ def test_names_are_read_as_they_are_made(kind: str) -> None:
     label = label_of(b"ship", 1, 7)
     stem = stem_of(label, BEGAN)
     assert stem == f"20260131-120000-{label}"
-    assert parse_name(f"{stem}.{kind}") == (Kept(stem, label), kind)
+    assert parse_name(f"{stem}.{kind}") == (ArchivedPicture(stem, label), kind)
 
 
 @pytest.mark.parametrize("ending", ["", ".lcast.bak", ".jpg", ".lcast~", ".other.png", ".lcast\n", "0.lcast"])

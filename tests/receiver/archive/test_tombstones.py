@@ -1,4 +1,4 @@
-"""The memory of what was removed: bounded, and safe from crashes."""
+"""The tombstones of evicted pictures: bounded and crash-safe."""
 
 import logging
 from pathlib import Path
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layercast_common.errors import UsageError
-from receiver.archive.tombstones import REMEMBERED, Tombstones
+from layercast_common.errors import ArchiveError
+from receiver.archive.tombstones import CAPACITY, Tombstones
 
 
 def label(number: int) -> str:
@@ -19,7 +19,7 @@ def test_labels_outlive_the_process(tmp_path: Path) -> None:
     path = tmp_path / "labels"
     removed = Tombstones(path)
     size = path.stat().st_size
-    assert size == 8 * (REMEMBERED + 1)
+    assert size == 8 * (CAPACITY + 1)
     removed.add([label(1), label(2)])
     removed.add([label(2), label(3)])
     for one in (removed, Tombstones(path)):
@@ -34,7 +34,7 @@ def test_labels_outlive_the_process(tmp_path: Path) -> None:
 def test_the_last_ones_are_known(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[int]], again: bool
 ) -> None:
-    """Held against a list of which the last so many count."""
+    """Compared with a list of the newest labels."""
     path = tmp_path_factory.mktemp("removed") / "labels"
     removed = Tombstones(path, capacity=8)
     known: list[int] = []
@@ -52,10 +52,10 @@ def test_what_cannot_be_written_is_not_remembered(tmp_path: Path) -> None:
     removed = Tombstones(path, capacity=4)
     path.unlink()
     path.mkdir()
-    with pytest.raises(UsageError, match="Is a directory"):
+    with pytest.raises(ArchiveError, match="Is a directory"):
         removed.add([label(1)])
     assert label(1) not in removed
-    with pytest.raises(UsageError, match="Is a directory"):
+    with pytest.raises(ArchiveError, match="Is a directory"):
         Tombstones(path)
 
 

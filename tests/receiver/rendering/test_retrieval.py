@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec.encoder.encode import encode
+from codec.encoder.options import EncodeOptions
 from codec.layers import ColorMap, EdgeMap, Layer, Priors, Semantic
 from layercast_common.errors import ModelFilesError
 from receiver.rendering.engine.direct import render
@@ -25,7 +26,7 @@ from receiver.rendering.sampling.conditioning import Conditioner
 def _stream(shade: int) -> bytes:
     picture = np.full((64, 64, 3), shade, np.uint8)
     picture[16:48, 16:48] = 255 - shade
-    return encode(picture, "", budget=120).to_bytes()
+    return encode(picture, "", EncodeOptions(budget=120)).to_bytes()
 
 
 PICTURES = (

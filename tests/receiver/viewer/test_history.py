@@ -7,7 +7,7 @@ import pytest
 from codec.layers import Layer
 from receiver.events import Event, SectionSize
 from receiver.viewer.history import History, PictureState, Status, fold
-from receiver.viewer.thumbnails import draw
+from receiver.viewer.thumbnails import encode_image
 from tests.support.scenes import Scene
 
 TEXT, LINES, COLOURS, DETAIL = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE, Layer.DETAIL
@@ -16,7 +16,7 @@ TEXT, LINES, COLOURS, DETAIL = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE, L
 def folded(*events: Event, history: History | None = None) -> History:
     history = history or History()
     for event in events:
-        history = fold(history, event, draw(event))
+        history = fold(history, event, encode_image(event))
     return history
 
 
@@ -34,7 +34,7 @@ def test_whole_picture() -> None:
         (LINES, 300, 300, (101.0,)),
         (COLOURS, 80, 80, (101.3,)),
     ]
-    assert [state.drawing is None for state in picture.layers] == [True, False, False]
+    assert [state.image is None for state in picture.layers] == [True, False, False]
     assert [frame.layers for frame in picture.frames] == [{TEXT}, {TEXT, LINES}, {TEXT, LINES, COLOURS}]
 
 
@@ -45,7 +45,7 @@ def test_only_newest_frame_of_each_level_is_kept() -> None:
     )
     assert [(set(frame.layers), frame.step) for frame in picture.frames] == [({TEXT}, 3), ({TEXT, LINES}, 1)]
     # Lines and then again text alone, as after an edit: the newest is what came last, not what knows most.
-    again = fold(folded(scene.opened(), scene.frame(TEXT, LINES)), scene.frame(TEXT), draw(scene.frame(TEXT)))
+    again = fold(folded(scene.opened(), scene.frame(TEXT, LINES)), scene.frame(TEXT), encode_image(scene.frame(TEXT)))
     newest = again.pictures[0].frame()
     assert newest is not None
     assert newest.layers == {TEXT}
@@ -80,7 +80,7 @@ def test_layer_that_was_not_announced() -> None:
     picture = picture_after(scene.opened(), scene.layer(DETAIL, received=700))
     detail = picture.layer(DETAIL)
     assert detail is not None
-    assert (detail.size, detail.arrivals, detail.drawing) == (0, (100.0,), None)
+    assert (detail.size, detail.arrivals, detail.image) == (0, (100.0,), None)
     assert picture.received == 700
 
 
@@ -119,7 +119,7 @@ def test_events_of_forgotten_pictures_change_nothing() -> None:
     history = folded(Scene().opened())
     stranger = Scene(name="stranger")
     for event in [*stranger.whole()[1:], stranger.failed()]:
-        assert fold(history, event, draw(event)) is history
+        assert fold(history, event, encode_image(event)) is history
 
 
 def test_changes_are_found_by_version() -> None:

@@ -1,4 +1,4 @@
-"""Who gets in to the page, over real connections."""
+"""Access to the page, over real connections."""
 
 import contextlib
 import itertools
@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from receiver.permissions import Grant, Permissions, Right
-from receiver.viewer import Viewer, app
+from receiver.viewer import Viewer, ViewerOptions, app
 from receiver.viewer import login as guard
 from receiver.viewer.login import LOGIN_SECONDS, MAX_TRIES, TRIES_SECONDS, LoginSessions
 from tests.receiver.viewer.test_server import served, watching
@@ -55,7 +55,7 @@ async def test_without_a_token_there_is_only_the_way_in() -> None:
         assert '<form class="login-form" method="post" action="login">' in page.text
         for path in ("/api/pictures", "/live", "/metrics", "/api/pictures/p1/frame.jpg"):
             response = await client.get(path)
-            assert (response.status_code, response.text) == (401, "a token is needed\n"), path
+            assert (response.status_code, response.text) == (401, "a token is required\n"), path
         for path in ("/healthz", "/static/style.css"):
             assert (await client.get(path)).status_code == 200
 
@@ -117,22 +117,22 @@ def test_logins_and_tries_end(monkeypatch: pytest.MonkeyPatch) -> None:
     ticket = logins.open()
     for _ in range(MAX_TRIES):
         assert logins.may_try("a")
-        logins.failed("a")
+        logins.record_failure("a")
     assert not logins.may_try("a")
     assert logins.may_try("b")
     now = TRIES_SECONDS
     assert logins.may_try("a")
     now = LOGIN_SECONDS - 1
-    assert logins.knows(ticket)
-    assert not logins.knows(ticket + "x")
+    assert logins.is_valid(ticket)
+    assert not logins.is_valid(ticket + "x")
     now = LOGIN_SECONDS
-    assert not logins.knows(ticket)
+    assert not logins.is_valid(ticket)
     monkeypatch.setattr(guard, "MAX_LOGINS", 2)
     monkeypatch.setattr(guard, "MAX_ADDRESSES", 2)
     first, *others = (logins.open() for _ in range(3))
-    assert [logins.knows(one) for one in (first, *others)] == [False, True, True]
+    assert [logins.is_valid(one) for one in (first, *others)] == [False, True, True]
     for address in itertools.islice(map(str, itertools.count()), 100):
-        logins.failed(address)
+        logins.record_failure(address)
     assert len(logins._tries) == 2
 
 
@@ -151,4 +151,4 @@ async def test_health_and_metrics() -> None:
         unwell = await client.get("/healthz")
         assert (unwell.status_code, unwell.json()["status"]) == (503, "draining")
         assert (await client.get("/metrics")).status_code == 404
-    assert isinstance(Viewer(permissions=PERMISSIONS), Viewer)
+    assert isinstance(Viewer(ViewerOptions(permissions=PERMISSIONS)), Viewer)

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from codec.layers import Layer
-from receiver.viewer import Viewer
+from receiver.viewer import Viewer, ViewerOptions
 from tests.receiver.viewer.test_login import PERMISSIONS
 from tests.support.scenes import Scene
 
@@ -52,7 +52,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 class Page:
-    """The page as a person meets it. Selenium blocks, and the viewer needs the loop: so every look is in a thread."""
+    """The page in a browser. Selenium blocks and the viewer needs the loop, so every call runs in a thread."""
 
     def __init__(self, driver: Any, viewer: Viewer) -> None:
         self._driver = driver
@@ -118,7 +118,9 @@ SHADE = """
 async def page(driver: Any) -> AsyncIterator[Page]:
     """The page of a fresh viewer, connected; at the end the browser's console must be empty."""
     now = asyncio.get_running_loop().time()
-    viewer = Viewer(address="ws://192.0.2.7:8765", clock=lambda: asyncio.get_running_loop().time() - now + 100.0)
+    viewer = Viewer(
+        ViewerOptions(address="ws://192.0.2.7:8765", clock=lambda: asyncio.get_running_loop().time() - now + 100.0)
+    )
     async with viewer.serve("127.0.0.1", 0) as url:
         page = Page(driver, viewer)
         await page.open(url)
@@ -258,8 +260,8 @@ async def test_looking_back_and_returning_to_live(page: Page) -> None:
 async def test_failure_is_told(page: Page) -> None:
     scene = Scene()
     publish(page, *scene.whole()[:3], scene.failed("the sender <b>went</b> away"))
-    await page.reads("#drawn-from", "Broke off: the sender <b>went</b> away")
-    await page.reads('.layer[data-layer="structure"] .layer-note', "did not come")
+    await page.reads("#drawn-from", "Failed: the sender <b>went</b> away")
+    await page.reads('.layer[data-layer="structure"] .layer-note', "not received")
 
 
 @pytest.mark.parametrize("canvas", [(96, 64), (64, 96), (200, 24), (64, 64)])
@@ -280,7 +282,7 @@ async def test_nothing_overflows_and_the_stage_keeps_its_shape(page: Page, canva
 
 
 async def test_connection_returns_by_itself(driver: Any) -> None:
-    viewer = Viewer(clock=lambda: 104.0)
+    viewer = Viewer(ViewerOptions(clock=lambda: 104.0))
     page = Page(driver, viewer)
     async with viewer.serve("127.0.0.1", 0) as url:
         await page.open(url)
@@ -298,7 +300,7 @@ async def test_connection_returns_by_itself(driver: Any) -> None:
 
 
 async def test_a_person_logs_in(driver: Any) -> None:
-    viewer = Viewer(permissions=PERMISSIONS)
+    viewer = Viewer(ViewerOptions(permissions=PERMISSIONS))
     async with viewer.serve("127.0.0.1", 0) as url:
         page = Page(driver, viewer)
         await page.open(url)

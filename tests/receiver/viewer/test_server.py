@@ -14,8 +14,9 @@ import pytest
 
 from codec.layers import Layer
 from layercast_common.errors import ListenError
-from receiver.viewer import Viewer, app, server
-from receiver.viewer import event_stream as live
+from layercast_common.http import sse
+from receiver.viewer import Viewer, ViewerOptions, app, server
+from receiver.viewer.options import STATIC
 from tests.support.scenes import Scene
 
 TEXT, LINES, COLOURS = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE
@@ -23,14 +24,14 @@ TEXT, LINES, COLOURS = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE
 
 @contextlib.asynccontextmanager
 async def served(**options: Any) -> AsyncIterator[tuple[Viewer, httpx.AsyncClient]]:
-    viewer = Viewer(**{"clock": lambda: 104.5} | options)
+    viewer = Viewer(ViewerOptions(**{"clock": lambda: 104.5} | options))
     async with viewer.serve("127.0.0.1", 0) as url, httpx.AsyncClient(base_url=url, timeout=120) as client:
         yield viewer, client
 
 
 @contextlib.asynccontextmanager
 async def watching(client: httpx.AsyncClient) -> AsyncIterator[AsyncIterator[tuple[str, dict[str, Any]]]]:
-    """The live channel's messages as (event, data)."""
+    """Yield the live channel's messages as (event, data)."""
 
     async def messages(response: httpx.Response) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         name = ""
@@ -80,14 +81,14 @@ async def test_page_and_files_with_security_headers() -> None:
 
 
 async def test_pages_load_nothing_from_elsewhere() -> None:
-    files = [path for path in live.STATIC.iterdir() if path.suffix in {".html", ".css", ".js"}]
+    files = [path for path in STATIC.iterdir() if path.suffix in {".html", ".css", ".js"}]
     assert len(files) >= 3
     for file in files:
         text = file.read_text()
         assert "https://" not in text, file.name
         assert "http://" not in text, file.name
         assert "innerHTML" not in text, file.name
-    page = (live.STATIC / "index.html").read_text()
+    page = (STATIC / "index.html").read_text()
     assert " style=" not in page
     assert " on" + "click=" not in page
 
@@ -165,8 +166,8 @@ async def test_late_watcher_gets_everything_then_changes() -> None:
 
 
 async def test_several_watchers_see_the_same() -> None:
-    async with served() as (viewer, client), contextlib.AsyncExitStack() as seats:
-        channels = [await seats.enter_async_context(watching(client)) for _ in range(5)]
+    async with served() as (viewer, client), contextlib.AsyncExitStack() as stack:
+        channels = [await stack.enter_async_context(watching(client)) for _ in range(5)]
         show(viewer, Scene())
         first, *others = [await until_complete(channel, "p1") for channel in channels]
         assert others == [first] * 4
@@ -184,7 +185,7 @@ async def test_watchers_that_leave_give_their_seat_back() -> None:
                     break
                 await asyncio.sleep(0.01)
             else:
-                pytest.fail("the seat was not given back")
+                pytest.fail("the watcher is still counted")
 
 
 async def test_seats_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +197,7 @@ async def test_seats_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_silence_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "BEAT", 0.01)
+    monkeypatch.setattr(sse, "HEARTBEAT_SECONDS", 0.01)
     async with served() as (_, client), watching(client) as messages:
         await anext(messages)
         assert await anext(messages) == ("changes", {"now": 104.5, "limit": 32, "address": None, "pictures": []})
@@ -213,7 +214,7 @@ async def test_foreign_pages_may_not_watch() -> None:
 
 @contextlib.asynccontextmanager
 async def stuck_watcher(client: httpx.AsyncClient) -> AsyncIterator[None]:
-    """A watcher that asks for the live channel and never reads."""
+    """A watcher that opens the live channel and never reads."""
     with socket.socket() as stuck:
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         stuck.setblocking(False)
@@ -236,7 +237,7 @@ async def test_a_slow_watcher_holds_up_nobody(caplog: pytest.LogCaptureFixture) 
 
 
 async def test_frames_that_wait_are_replaced_by_newer_ones() -> None:
-    viewer = Viewer(clock=lambda: 0.0)
+    viewer = Viewer(ViewerOptions(clock=lambda: 0.0))
     scene = Scene()
     viewer.publish(scene.opened())
     for step in range(1, 500):
@@ -252,7 +253,7 @@ async def test_frames_that_wait_are_replaced_by_newer_ones() -> None:
 
 
 async def test_waiting_events_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "MAX_WAITING", 3)
+    monkeypatch.setattr(server, "MAX_QUEUED", 3)
     viewer = Viewer()
     for n in range(9):
         viewer.publish(Scene(name=f"p{n}").opened())
@@ -274,7 +275,7 @@ async def test_an_event_that_cannot_be_shown_darkens_nothing(caplog: pytest.LogC
         show(viewer, Scene(name="good"))
         assert (await until_complete(messages, "good"))["frame"]
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == [
-        "an event of picture broken could not be shown"
+        "picture broken: an event cannot be shown"
     ]
 
 
@@ -283,13 +284,13 @@ async def test_closing_with_open_watchers_leaves_nothing(caplog: pytest.LogCaptu
     handler = signal.getsignal(signal.SIGINT)
     viewer = Viewer()
     caplog.set_level(logging.WARNING)
-    async with httpx.AsyncClient(timeout=120) as client, contextlib.AsyncExitStack() as seats:
+    async with httpx.AsyncClient(timeout=120) as client, contextlib.AsyncExitStack() as stack:
         async with viewer.serve("127.0.0.1", 0) as url:
             client.base_url = httpx.URL(url)
             assert viewer.url == url
             assert signal.getsignal(signal.SIGINT) is handler
-            channels = [await seats.enter_async_context(watching(client)) for _ in range(3)]
-            await seats.enter_async_context(stuck_watcher(client))
+            channels = [await stack.enter_async_context(watching(client)) for _ in range(3)]
+            await stack.enter_async_context(stuck_watcher(client))
             for channel in channels:
                 await anext(channel)
         assert viewer.url is None
@@ -310,7 +311,7 @@ async def test_serving_again_after_closing() -> None:
         ):
             show(viewer, Scene(name=name))
             await until_complete(messages, name)
-    assert len(viewer._board.history.pictures) == 2
+    assert len(viewer._broadcaster.history.pictures) == 2
 
 
 @pytest.mark.parametrize(("host", "port"), [("192.0.2.1", 0), ("no such host", 0), ("127.0.0.1", 70_000)])

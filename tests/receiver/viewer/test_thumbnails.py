@@ -1,4 +1,4 @@
-"""What events look like, encoded."""
+"""Encoded images of events."""
 
 import io
 from dataclasses import replace
@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from codec.layers import SKELETON_POINTS, Layer, Skeleton
-from receiver.viewer.thumbnails import LAYER_SIDE, EncodedImage, draw
+from receiver.viewer.thumbnails import LAYER_SIDE, EncodedImage, encode_image
 from tests.support.scenes import Scene
 
 
@@ -18,7 +18,7 @@ def opened(drawing: EncodedImage | None) -> Image.Image:
 
 
 def test_lines_are_light_on_dark_in_the_picture_s_shape() -> None:
-    image = opened(draw(Scene().layer(Layer.STRUCTURE)))
+    image = opened(encode_image(Scene().layer(Layer.STRUCTURE)))
     assert (image.format, image.size) == ("PNG", (LAYER_SIDE, round(LAYER_SIDE * 64 / 96)))
     pixels = np.asarray(image.convert("L"))
     assert set(np.unique(pixels)) == {0, 255}
@@ -29,19 +29,19 @@ def test_poses_are_drawn_with_the_lines() -> None:
     event = Scene().layer(Layer.STRUCTURE)
     person = tuple((48.0, 3.0 * n) for n in range(SKELETON_POINTS))
     posed = replace(event, priors=replace(event.priors, skeleton=Skeleton((person,), event.priors.canvas)))
-    lines, both = (np.asarray(opened(draw(one)).convert("L")) > 0 for one in (event, posed))
+    lines, both = (np.asarray(opened(encode_image(one)).convert("L")) > 0 for one in (event, posed))
     assert (both & lines).sum() == lines.sum() < both.sum()
 
 
 def test_colours_are_flat_tiles() -> None:
-    image = opened(draw(Scene().layer(Layer.TEXTURE)))
+    image = opened(encode_image(Scene().layer(Layer.TEXTURE)))
     assert image.size == (LAYER_SIDE, round(LAYER_SIDE * 64 / 96))
     assert (image.getpixel((5, 5)), image.getpixel((500, 330))) == ((120, 160, 220), (160, 40, 30))
 
 
 def test_frames_are_jpegs_named_by_their_bytes() -> None:
     scene = Scene()
-    first, same, other = (draw(scene.frame(shade=shade)) for shade in (10, 10, 200))
+    first, same, other = (encode_image(scene.frame(shade=shade)) for shade in (10, 10, 200))
     assert first is not None
     assert same is not None
     assert other is not None
@@ -52,4 +52,4 @@ def test_frames_are_jpegs_named_by_their_bytes() -> None:
 
 @pytest.mark.parametrize("index", [0, 1, 7])
 def test_nothing_to_see(index: int) -> None:
-    assert draw(Scene().whole()[index]) is None
+    assert encode_image(Scene().whole()[index]) is None

@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 
 from codec.encoder.encode import encode
-from codec.encoder.picture import EncodeOptions
+from codec.encoder.options import EncodeOptions
 from layercast_common.errors import LayercastError, MissingExtraError, MissingModelError
+from layercast_common.http import sse
 from layercast_common.http.server import open_socket, quiet_server, serving, url_of
 from sender.connection.delivery import Progress
 from sender.connection.sender import Sender
 from sender.http import app as web
-from sender.http import schema as views
 from sender.http.app import IngestConfig, build_app
 from sender.outbox.entries import EntryState
 from sender.outbox.outbox import Outbox, OutboxLimits
@@ -87,7 +87,7 @@ async def test_a_picture_is_accepted_and_told_of(opened: Opened) -> None:
 
 
 async def test_forms_and_streams_are_taken_too(opened: Opened) -> None:
-    stream = encode(draw_picture(64, 64), "a hill", budget=300)
+    stream = encode(draw_picture(64, 64), "a hill", EncodeOptions(budget=300))
     async with opened() as env:
         form = await env.client.post(
             "/images", files={"image": ("../../hill.png", PNG, "image/png")}, data={"prompt": "a hill"}
@@ -217,7 +217,7 @@ async def test_who_may_post(opened: Opened) -> None:
 
 
 async def test_progress_is_told_as_it_happens(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(views, "BEAT", 0.05)
+    monkeypatch.setattr(sse, "HEARTBEAT_SECONDS", 0.05)
     async with opened() as env:
         image = (await env.post()).json()["id"]
         lines: list[str] = []

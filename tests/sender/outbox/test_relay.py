@@ -17,6 +17,7 @@ from layercast_common.errors import AuthenticationError, UsageError
 from layercast_common.http.server import open_socket
 from protocol.connection.events import OfferReceived, PictureDone, ReceiverEvent, SectionReceived
 from protocol.wire.limits import Limits
+from receiver.options import Security
 from receiver.server import Server
 from sender.connection.options import SenderIdentity
 from sender.connection.sender import Sender
@@ -217,7 +218,7 @@ async def test_a_refused_token_ends_the_relay_and_loses_nothing(tmp_path: Path) 
 
 async def test_a_picture_that_the_receiver_refuses_fails_alone(tmp_path: Path) -> None:
     events: list[ReceiverEvent] = []
-    async with receiving(events, limits=Limits(peer_bytes=1_000)) as url:
+    async with receiving(events, security=Security(limits=Limits(peer_bytes=1_000))) as url:
         with prepare(tmp_path, url) as env:
             for size in (300, 5_000, 301):
                 await env.relay.post(stream(size))
@@ -234,7 +235,7 @@ async def test_a_receiver_that_holds_less_than_we_thought_gets_everything(
 ) -> None:
     """The receiver refuses pictures that it evicted until the next session."""
     events: list[ReceiverEvent] = []
-    async with receiving(events, limits=Limits(open_pictures=2)) as url:
+    async with receiving(events, security=Security(limits=Limits(open_pictures=2))) as url:
         with prepare(tmp_path, url, rate=60_000) as env, caplog.at_level(logging.WARNING, "sender.outbox.relay"):
             for number in range(6):
                 await env.relay.post(stream(1_500 + number))

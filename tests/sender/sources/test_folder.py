@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from codec.encoder.picture import EncodeOptions
+from codec.encoder.options import EncodeOptions
 from layercast_common.errors import UsageError
 from sender.connection.sender import Sender
 from sender.outbox.entries import EntryState

@@ -121,7 +121,7 @@ def test_all_that_ships_is_there(trained: Path, source: Source) -> None:
     remembered = RetrievalIndex.load(trained / "model" / RETRIEVAL_FOLDER)
     assert len(remembered) == len(Rows.load(trained / "train.json").tiles) + len(read_things(things))
     captions = load_classifier(trained / "model" / "captioner-1.npz")
-    assert captions.look(Image.new("RGB", (64, 64))).shape == (len(SUBJECTS) + len(captions.categories),)
+    assert captions.logits(Image.new("RGB", (64, 64))).shape == (len(SUBJECTS) + len(captions.categories),)
 
 
 def test_what_ships_is_small(trained: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_network_that_tells_objects(source: Source, tmp_path: Path) -> None:
     objects.main([*pictures, "--work", str(tmp_path), "--out", str(tmp_path / "objects.npz"), "--smoke"])
     network = load_classifier(tmp_path / "objects.npz")
     assert set(network.categories) == {"red ball", "tall tree", "old car"}
-    assert network.look(Image.new("RGB", (64, 64))).shape == (len(SUBJECTS) + 3,)
+    assert network.logits(Image.new("RGB", (64, 64))).shape == (len(SUBJECTS) + 3,)
 
 
 def test_scenes_are_the_same_at_every_look_and_any_size(source: Source) -> None:

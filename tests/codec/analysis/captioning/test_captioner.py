@@ -78,9 +78,7 @@ def save(path: Path, kind: Any, config: Any, processor: Any, marks: list[int]) -
 
 
 @pytest.mark.parametrize(("captioner", "name"), [(Captioner.BLIP, "folder"), (Captioner.BLIP2, "folder2")])
-def test_a_caption_is_words_of_the_model_and_always_the_same(
-    captioner: Captioner, name: str, request: pytest.FixtureRequest
-) -> None:
+def test_a_caption_is_deterministic(captioner: Captioner, name: str, request: pytest.FixtureRequest) -> None:
     weights = request.getfixturevalue(name)
     text = caption(PICTURE, captioner, weights=weights, device="cpu")
     assert 1 <= len(text.split()) <= MAX_TOKENS
@@ -109,7 +107,7 @@ def test_absent_weights_name_the_way_out(name: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_an_empty_folder_is_said_to_be_one(tmp_path: Path) -> None:
+def test_an_empty_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(MissingModelError, match=r"lacks files of the captioner blip; .*--captioner none"):
         caption(PICTURE, weights=tmp_path, device="cpu")
 

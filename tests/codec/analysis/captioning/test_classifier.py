@@ -1,4 +1,4 @@
-"""codec.analysis.captioning.classifier: what a picture shows, told without torch."""
+"""codec.analysis.captioning.classifier: captions of the mini captioner, without torch."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from codec.analysis.captioning.captioner import Captioner, caption, is_ready
-from codec.analysis.captioning.classifier import SUBJECTS, classify, describe
+from codec.analysis.captioning.classifier import SUBJECTS, classify, compose_caption
 from codec.analysis.prompt.find import find_prompt
 from codec.analysis.prompt.text_bounds import PromptSource
 from codec.image_io import load_picture
@@ -19,9 +19,9 @@ SAMPLES = sorted((Path(__file__).parents[4] / "layercast" / "samples").glob("*.p
 @pytest.mark.parametrize("size", [(1, 1), (3, 400), (700, 96), (1024, 1024)])
 def test_any_picture_gets_a_caption(size: tuple[int, int]) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
-    text = describe(Image.fromarray(noise))
+    text = compose_caption(Image.fromarray(noise))
     assert "mostly" in text
-    assert text == describe(Image.fromarray(noise))
+    assert text == compose_caption(Image.fromarray(noise))
 
 
 def test_probabilities_are_probabilities() -> None:
@@ -32,14 +32,14 @@ def test_probabilities_are_probabilities() -> None:
     assert len(seen.categories) > 20
 
 
-def test_a_mirrored_picture_is_told_the_same() -> None:
+def test_a_mirrored_picture_has_equal_classes() -> None:
     image = Image.open(SAMPLES[0]).convert("RGB")
     mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     first, second = classify(image), classify(mirrored)
     assert first.subjects == pytest.approx(second.subjects, abs=0.02)
 
 
-def test_it_is_the_default_and_always_there() -> None:
+def test_mini_is_the_default_and_always_ready() -> None:
     picture = load_picture(np.full((64, 64, 3), (200, 30, 30), np.uint8))
     assert is_ready(Captioner.MINI)
     found = find_prompt(picture, captioner="mini")
@@ -50,11 +50,11 @@ def test_it_is_the_default_and_always_there() -> None:
         assert find_prompt(picture) == found
 
 
-def test_it_needs_no_torch() -> None:
+def test_mini_needs_no_torch() -> None:
     import subprocess
 
     code = (
-        "import sys; from PIL import Image; from codec.analysis.captioning.classifier import describe;"
-        "describe(Image.new('RGB', (50, 50))); sys.exit('torch' in sys.modules)"
+        "import sys; from PIL import Image; from codec.analysis.captioning.classifier import compose_caption;"
+        "compose_caption(Image.new('RGB', (50, 50))); sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

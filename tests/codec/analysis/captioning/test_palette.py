@@ -1,4 +1,4 @@
-"""codec.analysis.captioning.palette: what a measured caption says."""
+"""codec.analysis.captioning.palette: captions by measurement."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_captions(image: Image.Image, expected: str) -> None:
     assert plain_caption(image) == expected
 
 
-def test_a_small_patch_is_said_to_be_some() -> None:
+def test_a_small_patch_is_named_as_some() -> None:
     image = Image.new("RGB", (100, 100), "navy")
     image.paste("darkorange", (40, 40, 70, 70))
     assert plain_caption(image) == "a very dark picture, mostly navy blue with some orange"
@@ -62,7 +62,7 @@ def test_a_small_patch_is_said_to_be_some() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 80), st.integers(1, 80))
-def test_any_picture_has_a_caption_always_the_same(seed: int, width: int, height: int) -> None:
+def test_any_picture_has_a_deterministic_caption(seed: int, width: int, height: int) -> None:
     noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     image = Image.fromarray(noise)
     assert plain_caption(image) == plain_caption(image.copy())

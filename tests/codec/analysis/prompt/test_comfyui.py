@@ -1,4 +1,4 @@
-"""codec.analysis.prompt.comfyui: from the saved picture back to the positive text, through whatever lies between."""
+"""codec.analysis.prompt.comfyui: from the saved picture back to the positive text, through any nodes between."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def node(kind: str, **inputs: Any) -> dict[str, Any]:
 
 
 def sampled(*positive: Any, **nodes: dict[str, Any]) -> dict[str, Any]:
-    """A graph that samples from `positive` and saves; `nN` names node N."""
+    """Return a graph that samples from `positive` and saves; `nN` names node N."""
     base = {
         "save": node("SaveImage", images=["decode", 0]),
         "decode": node("VAEDecode", samples=["sampler", 0], vae=["model", 2]),
@@ -158,18 +158,18 @@ def test_graphs(graph: object, expected: str | None) -> None:
 
 
 @pytest.mark.parametrize(("length", "expected"), [(MAX_DEPTH - 2, "a fox"), (5_000, None)])
-def test_long_chains_end(length: int, expected: str | None) -> None:
+def test_long_chains_terminate(length: int, expected: str | None) -> None:
     chain = {str(i): node("Reroute", a=[str(i + 1), 0]) for i in range(length)}
     assert read_graph(sampled("0", 0) | chain | {str(length): FOX}) == expected
 
 
-def test_a_graph_of_too_many_nodes_is_not_looked_at() -> None:
+def test_a_graph_of_too_many_nodes_is_ignored() -> None:
     graph = sampled("1", 0, n1=FOX)
     assert read_graph(graph | {f"x{i}": FOX for i in range(MAX_NODES)}) is None
 
 
 def test_wide_graphs_are_walked_once() -> None:
-    # Each layer links twice to the next: 2 ** 60 ways, 60 nodes.
+    # Each layer links twice to the next: 2 ** 60 paths, 60 nodes.
     layers = {
         str(i): node("ConditioningCombine", conditioning_1=[str(i + 1), 0], conditioning_2=[str(i + 1), 0])
         for i in range(60)

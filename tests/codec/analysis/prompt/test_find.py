@@ -1,4 +1,4 @@
-"""codec.analysis.prompt.find: the order of sources, prompts by name and by level, and what is refused."""
+"""codec.analysis.prompt.find: the order of sources, prompts by name and level, and errors."""
 
 import json
 import os
@@ -17,7 +17,7 @@ LEVELS = {"short": "a fox", "medium": "a red fox", "long": "a red fox in deep sn
 
 @pytest.fixture
 def picture(tmp_path: Path) -> LoadedPicture:
-    """A picture with every source of a prompt: metadata, a sidecar, a folder and a file of prompts beside it."""
+    """Load a picture that has every source of a prompt: metadata, a sidecar, and a folder and a file of prompts."""
     info = PngImagePlugin.PngInfo()
     info.add_text("parameters", "from metadata")
     Image.new("RGB", (16, 16), "navy").save(tmp_path / "fox.png", pnginfo=info)
@@ -47,7 +47,7 @@ class TestOrder:
     def test_a_long_text_is_cut_to_the_limit(self, picture: LoadedPicture) -> None:
         assert len(find_prompt(picture, given="x" * 9000).text) == MAX_PROMPT_LENGTH
 
-    def test_a_sidecar_may_open_with_a_byte_order_mark(self, picture: LoadedPicture, tmp_path: Path) -> None:
+    def test_a_sidecar_may_start_with_a_byte_order_mark(self, picture: LoadedPicture, tmp_path: Path) -> None:
         (tmp_path / "fox.txt").write_bytes("\ufeffein Füchslein".encode())
         assert find_prompt(picture).text == "ein Füchslein"
 
@@ -76,7 +76,7 @@ class TestNamedPrompts:
             prompts.write_text(json.dumps({"fox.png" if form == "by name" else "fox": entry, "other.png": "x"}))
         assert find_prompt(picture, prompts=prompts, level=level) == FoundPrompt(expected, PromptSource.PROMPTS)
 
-    def test_an_unknown_level_lists_those_there_are(self, picture: LoadedPicture, tmp_path: Path) -> None:
+    def test_an_unknown_level_lists_the_known_ones(self, picture: LoadedPicture, tmp_path: Path) -> None:
         (tmp_path / "prompts.json").write_text(json.dumps({"fox.png": LEVELS}))
         with pytest.raises(PromptError, match=r"no level 'tiny'; it has short, medium, long$"):
             find_prompt(picture, prompts=tmp_path / "prompts.json", level="tiny")
@@ -97,13 +97,13 @@ class TestNamedPrompts:
         ],
         ids=lambda value: str(value)[:30],
     )
-    def test_files_that_do_not_do(self, picture: LoadedPicture, tmp_path: Path, content: bytes, message: str) -> None:
+    def test_bad_files_are_refused(self, picture: LoadedPicture, tmp_path: Path, content: bytes, message: str) -> None:
         (tmp_path / "prompts.json").write_bytes(content)
         with pytest.raises(PromptError, match=message) as caught:
             find_prompt(picture, prompts=tmp_path / "prompts.json")
         assert "\n" not in str(caught.value)
 
-    def test_folders_that_do_not_do(self, picture: LoadedPicture, tmp_path: Path) -> None:
+    def test_bad_folders_are_refused(self, picture: LoadedPicture, tmp_path: Path) -> None:
         (tmp_path / "prompts" / "fox.txt").write_bytes(b"\xff\xfe\xfd")
         with pytest.raises(PromptError, match="not UTF-8"):
             find_prompt(picture, prompts=tmp_path / "prompts")
@@ -116,7 +116,7 @@ class TestNamedPrompts:
             find_prompt(LoadedPicture(picture.image), prompts=tmp_path / "prompts")
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-    def test_a_file_nobody_may_read(self, picture: LoadedPicture, tmp_path: Path) -> None:
+    def test_an_unreadable_file_is_refused(self, picture: LoadedPicture, tmp_path: Path) -> None:
         (tmp_path / "prompts.json").chmod(0)
         with pytest.raises(PromptError, match="cannot be read"):
             find_prompt(picture, prompts=tmp_path / "prompts.json")

@@ -1,4 +1,4 @@
-"""codec.analysis.prompt.metadata and embedded: prompts that generators left in pictures made here, chunk by chunk."""
+"""codec.analysis.prompt.metadata: prompts that generators store in pictures, chunk by chunk."""
 
 import io
 import json
@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, PngImagePlugin
 
-from codec.analysis.prompt.embedded import Metadata, decode_user_comment
 from codec.analysis.prompt.metadata import Parameters, read_prompt, split_parameters
 from codec.analysis.prompt.text_bounds import MAX_PROMPT_LENGTH, FoundPrompt, PromptSource, clean_text, parse_json
 from codec.image_io import load_picture
+from codec.image_metadata import Metadata
 
 SETTINGS = "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42, Size: 512x512, Model hash: abc, Model: some-model"
 SHORT_SETTINGS = "Sampler: Euler, Seed: 1, Size: 8x8"
@@ -121,7 +121,7 @@ class TestGenerators:
         ],
         ids=lambda chunks: str(chunks)[:40],
     )
-    def test_nothing_is_found_where_nothing_is(self, chunks: dict[str, str]) -> None:
+    def test_no_prompt_is_found_in_other_metadata(self, chunks: dict[str, str]) -> None:
         assert read_prompt(Metadata(chunks)) is None
 
     @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG"])
@@ -142,7 +142,7 @@ class TestGenerators:
         found = read_prompt(with_exif(kind, comment))
         assert found == FoundPrompt("a red fox, (snow:1.2), masterpiece", PromptSource.AUTOMATIC1111)
 
-    def test_a_phones_comment_is_no_prompt(self) -> None:
+    def test_a_phones_comment_is_not_a_prompt(self) -> None:
         assert read_prompt(with_exif("JPEG", b"ASCII\0\0\0Screenshot")) is None
 
     def test_comfyuis_webp(self) -> None:
@@ -156,25 +156,6 @@ class TestGenerators:
     def test_any_texts_give_a_clean_prompt_or_none(self, texts: dict[str, str]) -> None:
         found = read_prompt(Metadata(texts))
         assert found is None or found.text == clean_text(found.text) != ""
-
-
-class TestUserComment:
-    @given(
-        st.binary(max_size=64), st.sampled_from([b"", b"UNICODE\0", b"ASCII\0\0\0", b"JIS\0\0\0\0\0"]), st.booleans()
-    )
-    def test_any_bytes_decode_to_something(self, body: bytes, code: bytes, big_endian: bool) -> None:
-        assert isinstance(decode_user_comment(code + body, big_endian=big_endian), str)
-
-    @pytest.mark.parametrize("big_endian", [True, False])
-    def test_the_blocks_order_decides_where_the_text_does_not(self, big_endian: bool) -> None:
-        body = "雪狐".encode("utf-16-be" if big_endian else "utf-16-le")
-        assert decode_user_comment(b"UNICODE\0" + body, big_endian=big_endian) == "雪狐"
-
-    def test_shift_jis_and_text_and_nothing(self) -> None:
-        assert decode_user_comment(b"JIS\0\0\0\0\0" + "雪の狐".encode("shift_jis"), big_endian=True) == "雪の狐"
-        assert decode_user_comment("a fox\0\0", big_endian=True) == "a fox"
-        assert decode_user_comment(None, big_endian=True) == ""
-        assert decode_user_comment(b"\xff\xfe\xfd" * 5, big_endian=True) == ""
 
 
 class TestTexts:
@@ -204,7 +185,7 @@ class TestTexts:
         assert clean_text("x" * 100_000) == "x" * MAX_PROMPT_LENGTH
 
     @pytest.mark.parametrize("text", ["", "{", "nul", "9" * 5000, "[" * 200_000, '{"a":' * 200_000, " " * (5 << 20)])
-    def test_what_is_not_json_is_none(self, text: str) -> None:
+    def test_invalid_json_is_none(self, text: str) -> None:
         assert parse_json(text) is None
 
 

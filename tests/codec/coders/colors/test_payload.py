@@ -1,4 +1,4 @@
-"""The colour coder: near the true colours in few bytes, the same on every machine."""
+"""codec.coders.colors.payload: close to the true colours in few bytes, identical on every machine."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from tests.support.pictures import draw_picture
 
 
 @pytest.mark.parametrize("cell", [64, 128])
-def test_colors_look_alike(cell: int) -> None:
+def test_decoded_colors_look_alike(cell: int) -> None:
     colors = average_colors(draw_picture(), cell)
     payload = encode_colors(colors)
     decoded = decode_colors(payload, (512, 512)).to_map()
@@ -25,20 +25,20 @@ def test_colors_look_alike(cell: int) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32))
-def test_any_map_decodes_near(rows: int, columns: int, seed: int) -> None:
+def test_any_map_decodes_approximately(rows: int, columns: int, seed: int) -> None:
     colors = np.random.default_rng(seed).integers(0, 256, (rows, columns, 3), dtype=np.uint8)
     decoded = decode_colors(encode_colors(ColorMap(colors, (512, 512))), (512, 512)).to_map().colors
     assert decoded.shape == colors.shape
     assert np.abs(decoded.astype(int) - colors).max() < 96
 
 
-def test_coding_again_changes_little() -> None:
+def test_repeated_coding_changes_little() -> None:
     once = decode_colors(encode_colors(average_colors(draw_picture())), (512, 512)).to_map()
     again = decode_colors(encode_colors(once), (512, 512)).to_map()
     assert ciede2000(to_lab(once.colors), to_lab(again.colors)).mean() < 1
 
 
-def test_every_cut_gives_the_rows_that_came() -> None:
+def test_every_cut_decodes_to_complete_rows() -> None:
     colors = average_colors(draw_picture())
     payload = encode_colors(colors)
     whole = decode_colors(payload, (512, 512)).to_map().colors

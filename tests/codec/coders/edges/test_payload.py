@@ -1,4 +1,4 @@
-"""The edge coder: any grid comes back, a cut gives whole rows."""
+"""codec.coders.edges.payload: any grid round-trips, a cut payload gives whole rows."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from tests.support.pictures import draw_edges
 
 
 @pytest.mark.parametrize("side", [64, 96, 128, 256])
-def test_lines_come_back_in_few_bytes(side: int) -> None:
+def test_lines_round_trip_in_few_bytes(side: int) -> None:
     edges = draw_edges(side)
     payload = encode_edges(edges)
     assert decode_edges(payload, edges.canvas) == edges
@@ -22,13 +22,13 @@ def test_lines_come_back_in_few_bytes(side: int) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32), st.floats(0, 1), st.sampled_from([64, 512, 768]))
-def test_any_grid_comes_back(rows: int, columns: int, seed: int, density: float, width: int) -> None:
+def test_any_grid_round_trips(rows: int, columns: int, seed: int, density: float, width: int) -> None:
     grid = np.random.default_rng(seed).random((rows, columns)) < density
     edges = EdgeMap(grid, (width, 512))
     assert decode_edges(encode_edges(edges), edges.canvas) == edges
 
 
-def test_grid_that_follows_the_canvas_names_its_size_in_one_byte() -> None:
+def test_the_size_of_a_grid_that_follows_the_canvas_takes_one_byte() -> None:
     empty = EdgeMap(np.zeros((64, 128), np.bool_), (1024, 512))
     odd = EdgeMap(np.zeros((65, 128), np.bool_), (1024, 512))
     assert len(encode_edges(empty)) <= 3
@@ -37,7 +37,7 @@ def test_grid_that_follows_the_canvas_names_its_size_in_one_byte() -> None:
     assert len(encode_edges(between)) == len(encode_edges(empty)) + 1
 
 
-def test_every_cut_gives_the_rows_that_came() -> None:
+def test_every_cut_decodes_to_complete_rows() -> None:
     edges = draw_edges()
     payload = encode_edges(edges)
     last = 0
@@ -52,7 +52,7 @@ def test_every_cut_gives_the_rows_that_came() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32), st.floats(0, 1))
-def test_any_refinement_comes_back(rows: int, columns: int, seed: int, density: float) -> None:
+def test_any_refinement_round_trips(rows: int, columns: int, seed: int, density: float) -> None:
     fine = EdgeMap(np.random.default_rng(seed).random((rows, columns)) < density, (512, 512))
     base = halve(fine)
     assert decode_edges(encode_edges(fine, base), (512, 512), base=base) == fine
@@ -65,7 +65,7 @@ def test_refining_costs_little_more_than_the_finest_alone() -> None:
     assert both < 1.15 * len(encode_edges(fine))
 
 
-def test_refining_something_else_is_refused() -> None:
+def test_refining_another_map_is_refused() -> None:
     fine = draw_edges(128)
     payload = encode_edges(fine, halve(fine))
     for base in (None, draw_edges(136)):
@@ -95,7 +95,7 @@ def test_bounds() -> None:
     payload = encode_edges(fullest)
     assert decode_edges(payload, (512, 512)) == fullest
     with pytest.raises(BitstreamError, match="set"):
-        decode_edges(payload, (512, 512), most=MAX_SET - 1)
+        decode_edges(payload, (512, 512), limit=MAX_SET - 1)
     fullest.grid[1, 1] = True
     with pytest.raises(UsageError, match="thin"):
         encode_edges(fullest)
@@ -106,7 +106,7 @@ def test_a_halved_map_is_half_as_fine() -> None:
         encode_edges(draw_edges(MAX_SIDE // 2 + 8), halved=True)
     payload = bytearray(encode_edges(draw_edges(MAX_SIDE // 2 + 8)))
     payload[0] |= 0x20
-    with pytest.raises(BitstreamError, match="halves"):
+    with pytest.raises(BitstreamError, match="a halved map is out of bounds"):
         decode_edges(bytes(payload), (512, 512))
 
 

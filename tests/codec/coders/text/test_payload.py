@@ -1,4 +1,4 @@
-"""The text coder: any Unicode comes back, nothing grows much, a cut gives whole characters."""
+"""codec.coders.text.payload: any Unicode round-trips, no text grows much, a cut payload gives whole characters."""
 
 import brotli
 import pytest
@@ -22,7 +22,7 @@ PROMPTS = {
 
 
 @pytest.mark.parametrize("prompt", PROMPTS.values(), ids=PROMPTS.keys())
-def test_comes_back_and_is_never_much_longer_than_brotli(prompt: str) -> None:
+def test_round_trip_is_never_much_longer_than_brotli(prompt: str) -> None:
     payload = encode_text(Semantic(prompt))
     assert decode_text(payload).prompt == prompt
     assert len(payload) <= len(brotli.compress(prompt.encode(), mode=brotli.MODE_TEXT)) + 2
@@ -52,14 +52,14 @@ def test_long_and_foreign_text_is_never_longer_than_brotli_and_two(prompt: str) 
 
 @settings(deadline=None)
 @given(st.one_of(st.text(max_size=300), st.text("\0\1ab é\ud7ff\ue000\U0010ffff", max_size=60)))
-def test_any_text_comes_back(prompt: str) -> None:
+def test_any_text_round_trips(prompt: str) -> None:
     payload = encode_text(Semantic(prompt))
     assert decode_text(payload).prompt == prompt
     assert len(payload) <= len(brotli.compress(prompt.encode(), mode=brotli.MODE_TEXT, quality=11)) + 2
 
 
 @pytest.mark.parametrize("prompt", [PROMPTS["tags"], PROMPTS["foreign"], PROMPTS["long"]])
-def test_every_cut_gives_the_beginning(prompt: str) -> None:
+def test_every_cut_decodes_to_the_beginning(prompt: str) -> None:
     payload = encode_text(Semantic(prompt))
     came = [decode_text(payload[:size], cut=True).prompt for size in range(len(payload))]
     assert all(prompt.startswith(text) for text in came)
@@ -87,7 +87,7 @@ def test_bounds() -> None:
 
 
 @pytest.mark.parametrize("prompt", ["x" * (MAX_UNITS + 1), "\1" * (MAX_UNITS // 2 + 1), "one two three " * 500])
-def test_what_is_too_long_to_be_modelled_is_a_brotli_stream(prompt: str) -> None:
+def test_long_texts_are_brotli_streams(prompt: str) -> None:
     payload = encode_text(Semantic(prompt))
     assert payload[0] == ESCAPE
     assert decode_text(payload).prompt == prompt
@@ -95,7 +95,7 @@ def test_what_is_too_long_to_be_modelled_is_a_brotli_stream(prompt: str) -> None
 
 @pytest.mark.parametrize("prompt", ["\ud800", "a fox \udc00 in snow", "\udfff\ud800"])
 def test_half_a_surrogate_pair_is_refused(prompt: str) -> None:
-    with pytest.raises(UsageError, match="half a surrogate pair, which is no character"):
+    with pytest.raises(UsageError, match="half a surrogate pair, which is not a character"):
         encode_text(Semantic(prompt))
 
 

@@ -37,7 +37,7 @@ def test_codec_reports_for_people_and_for_scripts(run: Run, measured: tuple[str,
 
 
 def test_what_is_missing_is_told_at_once(fails: Callable[..., str], measured: tuple[str, ...], place: Path) -> None:
-    assert "No such file" in fails(2, *measured[:-1], "none.txt")
+    assert "No such file" in fails(1, *measured[:-1], "none.txt")
     (place / "pictures" / "house.png").unlink()
     assert "no picture" in fails(2, *measured)
 

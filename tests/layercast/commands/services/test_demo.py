@@ -71,7 +71,7 @@ def test_a_demo_that_cannot_be_fails(
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (("--steps", "0"), 2, "at least one step, not 0"),
+        (("--steps", "0"), 2, "at least 1 step, not 0"),
         (("--out", "house.png"), 1, "house.png is a file, not a folder"),
     ],
 )

@@ -14,6 +14,7 @@ import layercast
 from layercast.cli import main
 from layercast.commands.services import send_outbox
 from protocol.wire.limits import Limits
+from receiver.options import Security
 from sender.connection.backoff import Backoff
 from sender.outbox import relay
 from tests.layercast.commands.services.receivers import done, receiving
@@ -95,7 +96,7 @@ def test_sigterm_finishes_what_is_under_way_and_says_what_waits(
 
 
 def test_pictures_that_were_refused_are_an_error_and_can_be_tried_again(run: Run, stream_file: Path) -> None:
-    with receiving(limits=Limits(peer_bytes=10)) as (url, _):
+    with receiving(security=Security(limits=Limits(peer_bytes=10))) as (url, _):
         outcome = run("send", stream_file, "--outbox", "box", "--to", url, "-q")
         assert outcome.code == 1
         assert "1 pictures were not delivered: house.lcast: the receiver refused the picture" in outcome.err
@@ -116,7 +117,11 @@ def test_pictures_that_were_refused_are_an_error_and_can_be_tried_again(run: Run
         (("watch", ".", "--to", "ws://127.0.0.1:9", "--lifetime", "nan"), 2, "a positive number of seconds"),
         (("outbox", "missing"), 1, "missing does not exist"),
         (("outbox", "missing", "--retry"), 1, "missing does not exist"),
-        (("receive", "--permissions", "missing.toml", "--viewer", "none"), 2, "missing.toml: No such file"),
+        (
+            ("receive", "--permissions", "missing.toml", "--viewer", "none"),
+            1,
+            "missing.toml cannot be read: No such file",
+        ),
         (("receive", "--token-file", "missing", "--viewer", "none"), 1, "missing: No such file"),
     ],
 )

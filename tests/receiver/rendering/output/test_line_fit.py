@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from codec.analysis.colors import average_colors
 from codec.layers import EdgeMap
-from codec.structure.contours import agreement, find_contours
+from codec.structure.contours import find_contours, line_f1
 from receiver.rendering.output.line_fit import fit_lines
 
 
@@ -25,7 +25,7 @@ def _lines_of(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _f1(picture: NDArray[np.uint8], original: NDArray[np.uint8]) -> float:
-    return agreement(_lines_of(picture), _lines_of(original), 4)
+    return line_f1(_lines_of(picture), _lines_of(original), 4)
 
 
 @pytest.mark.parametrize("side", [96, 128, 256])

@@ -1,4 +1,4 @@
-"""A picture file's own metadata, as far as prompts may hide in it: text chunks and EXIF."""
+"""Metadata of a picture file that may contain a prompt or an orientation: text chunks and EXIF."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,12 +6,13 @@ from types import MappingProxyType
 
 from PIL import ExifTags, Image
 
-from codec.analysis.prompt.text_bounds import MAX_SOURCE_LENGTH
-
-#: Texts of one picture that are looked at.
+#: Most texts that are read from one picture.
 MAX_TEXTS = 64
 
-#: EXIF texts in which generators leave something, by the name they get among the texts.
+#: Longest text that is read from a picture or prompt file, in characters (4 Mi).
+MAX_SOURCE_LENGTH = 4 << 20
+
+#: EXIF tags in which generators store text, by the name that the text gets in `Metadata.texts`.
 _EXIF_TEXTS = {
     "exif:ImageDescription": ExifTags.Base.ImageDescription,
     "exif:Make": ExifTags.Base.Make,
@@ -19,7 +20,7 @@ _EXIF_TEXTS = {
     "exif:Software": ExifTags.Base.Software,
 }
 
-#: Length of the character code that opens a UserComment, in bytes (EXIF 2.32, section 4.6.5, table 9).
+#: Length of the character code at the start of a UserComment, in bytes (EXIF 2.32, section 4.6.5, table 9).
 _CODE_LENGTH = 8
 
 
@@ -30,7 +31,7 @@ class Metadata:
     Attributes:
         texts: PNG text chunks, comments of other formats, and EXIF texts as `exif:NAME`; each is at most
             MAX_SOURCE_LENGTH characters.
-        user_comment: EXIF's UserComment, decoded; empty if there is none.
+        user_comment: EXIF's UserComment, decoded; empty if missing.
         orientation: EXIF's orientation, 1 to 8; 1 is upright.
     """
 
@@ -40,10 +41,10 @@ class Metadata:
 
 
 def read_metadata(image: Image.Image) -> Metadata:
-    """Collect a loaded picture's texts; whatever is broken in them is left out.
+    """Collect the texts and the orientation of a picture. Broken entries are skipped.
 
     Args:
-        image: any PIL image, already loaded, so that chunks behind the pixels were seen too.
+        image: a PIL image of any mode, already loaded, so that chunks after the pixels have been read.
     """
     texts: dict[str, str] = {}
     for name, value in list(image.info.items())[:MAX_TEXTS]:
@@ -70,8 +71,11 @@ def decode_user_comment(comment: object, *, big_endian: bool) -> str:
     """Decode EXIF's UserComment: eight bytes that name the character code, then the text.
 
     Args:
-        comment: the tag's value, bytes as the standard has it, or text as some writers do; else nothing is found.
-        big_endian: the byte order of the EXIF block, used where the text itself does not betray its own.
+        comment: the tag's value: bytes as in the standard, or text as some writers store it. Other types give "".
+        big_endian: the byte order of the EXIF block; it decides if the text itself does not show its byte order.
+
+    Returns:
+        The text, at most MAX_SOURCE_LENGTH characters; empty if it cannot be decoded.
     """
     if isinstance(comment, str):
         return comment[:MAX_SOURCE_LENGTH].strip("\0 ")
@@ -91,8 +95,8 @@ def decode_user_comment(comment: object, *, big_endian: bool) -> str:
 
 
 def _decode_utf16(body: bytes, *, big_endian: bool) -> str:
-    # The standard leaves the byte order open. Writers differ from their own EXIF block's order, so the text decides:
-    # in nearly any prompt some characters are below U+0100 and have their zero byte first or second.
+    # The standard leaves the byte order open, and writers do not always use that of their EXIF block. The text itself
+    # decides: nearly every prompt has characters below U+0100, whose zero byte comes first or second.
     if body[:2] == b"\xfe\xff":
         return body[2:].decode("utf-16-be", "replace")
     if body[:2] == b"\xff\xfe":
@@ -113,10 +117,10 @@ def _decode_first(body: bytes, *encodings: str) -> str:
 
 
 def _as_text(value: object) -> str:
-    """A metadata value as text; empty where it is none or too long to be looked at."""
+    """Return a metadata value as text; empty if it is not text, or too long."""
     if isinstance(value, bytes):
         value = _decode_first(value[: MAX_SOURCE_LENGTH + 1], "utf-8")
     if not isinstance(value, str) or len(value) > MAX_SOURCE_LENGTH:
         return ""
-    # Pillow's text chunks are a subclass of str that holds more than the text.
+    # Pillow's text chunks are a subclass of str with extra attributes.
     return str(value)
