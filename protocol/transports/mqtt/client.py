@@ -13,6 +13,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from layercast_common.errors import AuthenticationError, ConnectError, LayercastError
+from layercast_common.tasks import start_task
 from layercast_common.urls import Address
 from protocol.wire.limits import MAX_PACKET
 
@@ -79,7 +80,11 @@ class Client(aiomqtt.Client):
     async def _wait_for(self, fut: Awaitable[Any], timeout: float | None) -> Any:  # noqa: ASYNC109 - the library's
         if fut in (self._connected, self._disconnected):
             return await super()._wait_for(fut, timeout)
-        answer = asyncio.ensure_future(fut)
+
+        async def wait() -> Any:
+            return await fut
+
+        answer = start_task(wait(), name="answer of the broker")
         try:
             seconds = self.timeout if timeout is None else timeout
             await asyncio.wait({answer, self._disconnected}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
