@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 from layercast_common.errors import LayercastError, ProtocolError, TransportError, UsageError
 from layercast_common.tasks import BackgroundTasks
 from protocol.connection.events import ReceiverEvent
 from protocol.driver import Driver
 from protocol.receiving.connection import ReceiverConnection
+from protocol.receiving.options import ReceiverOptions
 from protocol.receiving.reassembly import Held, holds_nothing
 from protocol.receiving.sessions import Sessions
 from protocol.transports.addresses import open_listener
@@ -75,8 +76,6 @@ class Server:
         if not self._addresses:
             raise UsageError("a receiver listens on at least one address")
         self._access = security.access
-        self._held = held
-        self._shared_key = security.shared_key
         self._on_event = on_event
         self._options = ListenOptions(
             ssl=security.ssl,
@@ -87,10 +86,17 @@ class Server:
         )
         self._limits = security.limits
         self._sessions = Sessions(self._limits)
+        self._receiver_options = ReceiverOptions(
+            admit=None if security.access is None else security.access.authorize,
+            limits=self._limits,
+            held=held,
+            sessions=self._sessions,
+            key=security.shared_key,
+        )
         self._tasks = BackgroundTasks("the server")
         self._stack = contextlib.AsyncExitStack()
         self._listeners: list[Listener] = []
-        self._peers: dict[asyncio.Task[None], tuple[ReceiverConnection, Driver]] = {}
+        self._peers: dict[asyncio.Task[None], tuple[ReceiverConnection, Driver[ReceiverEvent]]] = {}
         self._connections: Counter[str] = Counter()
         self._bad_packets = 0
         self._draining = False
@@ -152,21 +158,17 @@ class Server:
     async def _run_connection(self, transport: Transport) -> None:
         connection = ReceiverConnection(
             session=secrets.token_bytes(4),
-            admit=None if self._access is None else self._access.authorize,
-            held=self._held,
-            sessions=self._sessions,
-            limits=self._limits,
+            now=asyncio.get_running_loop().time(),
+            options=self._receiver_options,
             mtu=transport.mtu,
             one_way=transport.one_way,
-            key=self._shared_key,
-            stream=transport.stream,
-            now=asyncio.get_running_loop().time(),
+            stream_id=transport.stream_id,
         )
         driver = Driver(
             connection, transport, partial(self._handle_event, connection), stall_seconds=self._limits.stall_seconds
         )
         if self._draining or self._is_full(transport.peer):
-            connection.refuse(Code.GOING_AWAY if self._draining else Code.BUSY)
+            connection.abort(Code.GOING_AWAY if self._draining else Code.BUSY)
         task = asyncio.current_task()
         assert task is not None
         self._peers[task] = (connection, driver)
@@ -183,9 +185,9 @@ class Server:
             # Adding an empty counter drops zero counts, so the counter does not grow with every address ever seen.
             self._connections += Counter()
 
-    async def _handle_event(self, connection: ReceiverConnection, event: object) -> None:
+    async def _handle_event(self, connection: ReceiverConnection, event: ReceiverEvent) -> None:
         try:
-            await self._call_handler(cast(ReceiverEvent, event))
+            await self._call_handler(event)
         except Exception as error:
             # The handler logs errors of its own, such as a full disk, once; here they would repeat for every session.
             known = isinstance(error, LayercastError)
@@ -197,7 +199,7 @@ class Server:
                 exc_info=None if known else error,
             )
             # Data that was not accepted must not be acknowledged: the sender will retransmit it later.
-            connection.refuse(Code.INTERNAL)
+            connection.abort(Code.INTERNAL)
 
     async def _call_handler(self, event: ReceiverEvent) -> None:
         result = self._on_event(event)
@@ -210,7 +212,9 @@ class Server:
             try:
                 await self._call_handler(event)
             except Exception:
-                _log.exception("picture %d of session %s: the application's handler failed", event.image, event.session)
+                _log.exception(
+                    "picture %d of session %s: the application's handler failed", event.picture_id, event.session
+                )
 
     async def _expire_sessions(self) -> None:
         """Expire the sessions of senders that did not reconnect in time."""

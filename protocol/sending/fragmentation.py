@@ -1,11 +1,15 @@
-"""From sections to an OFFER and fragments that suit the link."""
+"""The fragmentation of a picture into an OFFER and fragments of a link's packet size."""
 
 import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from layercast_common.errors import LocalProtocolError
+from protocol.recovery.reed_solomon import repair_pieces
+from protocol.recovery.window import PacketSizes
 from protocol.wire.encoding import encode_packet
 from protocol.wire.fields import SectionEntry, sending_order
 from protocol.wire.limits import (
@@ -19,8 +23,7 @@ from protocol.wire.limits import (
 from protocol.wire.packets import Data, Offer, Repair
 from protocol.wire.seals import CHECKSUM
 
-# Numbers as they are in practice, and as large as they can get: the first decide the size that packets aim at, the
-# second keep them within the link's limit for ever.
+# Typical numbers determine the packet size to aim at; the largest ones keep every packet within the link's limit.
 _USUAL_NUMBER, _USUAL_FRAGMENT = 0xFFFF, 127
 LAST_NUMBER = 0xFFFF_FFFF
 
@@ -34,8 +37,8 @@ class OutgoingSection:
         coder: the number of the payload's format, 0 to 255.
         payload: the section's bytes, at most 64 KiB.
         urgency: 0 comes first, 7 last (RFC 9218).
-        incremental: whether any prefix of the payload is of use.
-        lifetime: after how many seconds what is unsent of it is not worth sending any more; the rest goes on.
+        incremental: whether any prefix of the payload is useful.
+        lifetime: seconds after which the unsent rest of the section is cancelled; other sections continue.
     """
 
     layer: int
@@ -46,69 +49,124 @@ class OutgoingSection:
     lifetime: float = math.inf
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """A picture cut for a link.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureToSend:
+    """A picture to send.
 
     Attributes:
-        offer: its OFFER, apart from the packet number and the lifetime, which are the longest there are.
-        sections: what it was cut from.
-        inline: the sections that ride in the OFFER.
-        counts: the fragments of each of the others that is not empty.
-        largest: the largest packet that it can need, in bytes.
+        picture_id: the picture's number, 1 to 2^32 - 1.
+        head: opaque header, at most 256 bytes.
+        sections: 1 to 32 sections, in the stream's order.
+        jpeg_size: size of a JPEG of the original, in bytes; 0 if unknown.
+        deadline: when the unsent rest is cancelled, in seconds of the connection's clock.
+
+    Raises:
+        LocalProtocolError: a value exceeds a limit of the protocol.
     """
 
-    offer: Offer
+    picture_id: int
+    head: bytes
     sections: tuple[OutgoingSection, ...]
+    jpeg_size: int = 0
+    deadline: float = math.inf
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.picture_id <= LAST_NUMBER:
+            raise LocalProtocolError(f"a picture's number is from 1 to 2^32 - 1, not {self.picture_id}")
+        if len(self.head) > MAX_HEAD:
+            raise LocalProtocolError(f"a picture's head is at most {MAX_HEAD} bytes, not {len(self.head)}")
+        if not 1 <= len(self.sections) <= MAX_SECTIONS:
+            raise LocalProtocolError(f"a picture has 1 to {MAX_SECTIONS} sections, not {len(self.sections)}")
+        largest = max(len(section.payload) for section in self.sections)
+        if largest > MAX_SECTION:
+            raise LocalProtocolError(f"a section is at most {MAX_SECTION} bytes, not {largest}")
+
+    @property
+    def size(self) -> int:
+        """Size of all payloads, in bytes."""
+        return sum(len(section.payload) for section in self.sections)
+
+
+@dataclass(frozen=True, slots=True)
+class FragmentedPicture:
+    """A picture fragmented for a link.
+
+    Attributes:
+        picture: the picture.
+        sizes: the packet sizes that it is fragmented for.
+        offer: its OFFER, with the largest packet number and lifetime in place of the real ones.
+        inline: the sections inside the OFFER.
+        counts: the number of fragments of every other section that is not empty.
+        largest: size of the largest packet that it may need, in bytes.
+    """
+
+    picture: PictureToSend
+    sizes: PacketSizes
+    offer: Offer
     inline: tuple[int, ...]
     counts: dict[int, int]
     largest: int
 
-    def fragment(self, section: int, index: int) -> bytes:
-        """The bytes of a fragment."""
+    @property
+    def packets(self) -> int:
+        """The number of packets without retransmission and repair."""
+        return 1 + sum(self.counts.values())
+
+    def offer_packet(self, pn: int, lifetime: int) -> Offer:
+        """Return the OFFER.
+
+        Args:
+            pn: the packet number.
+            lifetime: the picture's lifetime in milliseconds; ignored if the picture has no deadline.
+        """
+        return msgspec.structs.replace(self.offer, pn=pn, lifetime=lifetime if self.offer.lifetime else 0)
+
+    def data_packet(self, pn: int, section: int, fragment: int) -> Data:
+        """Return the DATA packet of a fragment."""
+        payload = self._fragment(section, fragment)
+        return Data(pn=pn, image=self.picture.picture_id, section=section, fragment=fragment, payload=payload)
+
+    def repair_packet(self, pn: int, section: int, group: tuple[int, range], index: int) -> Repair:
+        """Return a REPAIR packet.
+
+        Args:
+            pn: the packet number.
+            section: the section's index.
+            group: the group's number, and its fragments.
+            index: the index of the repair piece in its group, from 0.
+        """
+        number, fragments = group
+        (payload,) = repair_pieces([self._fragment(section, one) for one in fragments], 1, first=index)
+        return Repair(pn=pn, image=self.picture.picture_id, section=section, group=number, index=index, payload=payload)
+
+    def _fragment(self, section: int, index: int) -> bytes:
         start = index * self.offer.fragment_size
-        return self.sections[section].payload[start : start + self.offer.fragment_size]
+        return self.picture.sections[section].payload[start : start + self.offer.fragment_size]
 
 
-def cut_picture(
-    *,
-    number: int,
-    head: bytes,
-    sections: Sequence[OutgoingSection],
-    jpeg_size: int,
-    mortal: bool,
-    packet: int,
-    mtu: int,
-    check: int = CHECKSUM.size,
-) -> Cut:
-    """Cut a picture.
+def fragment_picture(picture: PictureToSend, sizes: PacketSizes) -> FragmentedPicture:
+    """Fragment a picture for a link.
 
     Args:
-        number: the picture's number.
-        head: opaque header, at most 256 bytes.
-        sections: in the stream's order.
-        jpeg_size: bytes of a JPEG of the original; 0 if unknown.
-        mortal: whether it has a deadline, for which its OFFER needs room.
-        packet: the size that packets should have on this link, in bytes.
-        mtu: the size that they must not exceed, in bytes.
-        check: bytes of the check behind every packet.
+        picture: the picture.
+        sizes: the packet sizes of the link.
 
     Raises:
-        LocalProtocolError: the picture breaks a limit of the protocol, or its table does not fit into one packet.
+        LocalProtocolError: the packets are too small for the picture or its section table.
     """
-    _check_limits(number, head, sections)
-    fragment = min(packet - _usual_framing(number), mtu - _worst_framing(number)) + CHECKSUM.size - check
+    number, sections, mtu = picture.picture_id, picture.sections, sizes.mtu
+    fragment = min(sizes.target - _usual_framing(number), mtu - _worst_framing(number)) + CHECKSUM.size - sizes.check
     if fragment < MIN_FRAGMENT:
         raise LocalProtocolError(f"a link whose packets hold {mtu} bytes leaves no room for a picture")
-    room = mtu + CHECKSUM.size - check
+    room = mtu + CHECKSUM.size - sizes.check
     plain = Offer(
         pn=LAST_NUMBER,
         image=number,
-        head=head,
+        head=picture.head,
         fragment_size=fragment,
         sections=tuple(_entry(section, inline=False) for section in sections),
-        jpeg_size=jpeg_size,
-        lifetime=LAST_NUMBER if mortal else 0,
+        jpeg_size=picture.jpeg_size,
+        lifetime=0 if math.isinf(picture.deadline) else LAST_NUMBER,
     )
     inline = _choose_inline(plain, sections, room - len(encode_packet(plain, limit=room)))
     counts = {
@@ -118,18 +176,13 @@ def cut_picture(
     }
     if any(count > MAX_FRAGMENTS for count in counts.values()):
         raise LocalProtocolError(f"a section needs more than {MAX_FRAGMENTS} packets on a link with {mtu}-byte packets")
-    offer = Offer(
-        pn=plain.pn,
-        image=number,
-        head=head,
-        fragment_size=fragment,
+    offer = msgspec.structs.replace(
+        plain,
         sections=tuple(_entry(section, inline=index in inline) for index, section in enumerate(sections)),
         inline=b"".join(sections[index].payload for index in inline),
-        jpeg_size=jpeg_size,
-        lifetime=plain.lifetime,
     )
-    largest = max(len(encode_packet(offer, limit=room)), fragment + _worst_framing(number)) + check - CHECKSUM.size
-    return Cut(offer, tuple(sections), inline, counts, largest)
+    largest = max(len(encode_packet(offer, limit=room)), fragment + _worst_framing(number))
+    return FragmentedPicture(picture, sizes, offer, inline, counts, largest + sizes.check - CHECKSUM.size)
 
 
 def _entry(section: OutgoingSection, *, inline: bool) -> SectionEntry:
@@ -144,9 +197,9 @@ def _entry(section: OutgoingSection, *, inline: bool) -> SectionEntry:
 
 
 def _choose_inline(plain: Offer, sections: Sequence[OutgoingSection], room: int) -> tuple[int, ...]:
-    """The most urgent sections, as far as they fit into the first packet."""
+    """Return the most urgent sections that fit into the OFFER."""
     first = min(section.urgency for section in sections)
-    # Fields between the table and the payloads are there already; a longer payload's length takes 2 bytes more.
+    # `plain` already has the fields between table and payloads; the length of a longer payload takes 2 bytes more.
     room = min(MAX_INLINE, room - 4)
     chosen = []
     for index in sending_order(plain.sections):
@@ -157,29 +210,15 @@ def _choose_inline(plain: Offer, sections: Sequence[OutgoingSection], room: int)
     return tuple(chosen)
 
 
-def _usual_framing(image: int) -> int:
-    data = Data(pn=_USUAL_NUMBER, image=image, section=MAX_SECTIONS - 1, fragment=_USUAL_FRAGMENT, payload=b"x")
+def _usual_framing(picture_id: int) -> int:
+    data = Data(pn=_USUAL_NUMBER, image=picture_id, section=MAX_SECTIONS - 1, fragment=_USUAL_FRAGMENT, payload=b"x")
     return len(encode_packet(data)) - 1
 
 
-def _worst_framing(image: int) -> int:
-    payload = bytes(256)
+def _worst_framing(picture_id: int) -> int:
+    payload, section, last = bytes(256), MAX_SECTIONS - 1, MAX_FRAGMENTS - 1
     packets: list[Data | Repair] = [
-        Data(pn=LAST_NUMBER, image=image, section=MAX_SECTIONS - 1, fragment=MAX_FRAGMENTS - 1, payload=payload),
-        Repair(
-            pn=LAST_NUMBER, image=image, section=MAX_SECTIONS - 1, group=MAX_FRAGMENTS - 1, index=255, payload=payload
-        ),
+        Data(pn=LAST_NUMBER, image=picture_id, section=section, fragment=last, payload=payload),
+        Repair(pn=LAST_NUMBER, image=picture_id, section=section, group=last, index=255, payload=payload),
     ]
     return max(len(encode_packet(packet)) for packet in packets) - len(payload)
-
-
-def _check_limits(number: int, head: bytes, sections: Sequence[OutgoingSection]) -> None:
-    if not 1 <= number <= LAST_NUMBER:
-        raise LocalProtocolError(f"a picture's number is from 1 to 2^32 - 1, not {number}")
-    if len(head) > MAX_HEAD:
-        raise LocalProtocolError(f"a picture's head is at most {MAX_HEAD} bytes, not {len(head)}")
-    if not 1 <= len(sections) <= MAX_SECTIONS:
-        raise LocalProtocolError(f"a picture has 1 to {MAX_SECTIONS} sections, not {len(sections)}")
-    largest = max(len(section.payload) for section in sections)
-    if largest > MAX_SECTION:
-        raise LocalProtocolError(f"a section is at most {MAX_SECTION} bytes, not {largest}")

@@ -1,4 +1,4 @@
-"""The fragments of one section on their way: sent in order, again when lost, with repair where nobody can ask."""
+"""The fragments of one section: sent in order, retransmitted when lost, and protected by repair packets."""
 
 import heapq
 from collections.abc import Callable, Iterable
@@ -6,125 +6,129 @@ from dataclasses import dataclass
 
 from protocol.recovery.fec_policy import groups
 
-#: How many repair packets a group of so many fragments deserves at this moment.
-Plan = Callable[[int], int]
+#: Returns how many repair packets a group of so many fragments gets now.
+RepairPolicy = Callable[[int], int]
 
 
 def no_repair(fragments: int) -> int:
-    """The plan of a link that loses nothing."""
+    """Return 0: the repair policy of a link without loss."""
     del fragments
     return 0
 
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """What of a section goes next.
+    """A fragment or repair piece to send.
 
     Attributes:
-        fragment: the fragment; of a repair piece, the last of its group.
-        again: whether it was sent before.
-        repair: 0 for the fragment itself, else the repair piece's place in its group, from 1.
+        index: the fragment's index; for a repair piece, the last fragment of its group.
+        retransmit: whether it was sent before.
+        repair: 0 for the fragment itself, else the number of the repair piece in its group, from 1.
     """
 
-    fragment: int
-    again: bool
+    index: int
+    retransmit: bool
     repair: int = 0
 
 
 class FragmentTracker:
-    """One section's fragments.
+    """The delivery state of one section's fragments.
 
     Args:
-        count: how many there are.
+        count: the number of fragments.
+
+    Attributes:
+        count: as above.
+        dropped: whether the section is cancelled.
     """
 
     def __init__(self, count: int) -> None:
         self.count = count
         self.dropped = False
-        self._fresh = 0
+        self._next_index = 0
         self._lost: list[int] = []
-        self._acknowledged: set[int] = set()
+        self._acked: set[int] = set()
         self._groups = groups(count)
-        # The first group that may still deserve repair, how much it was granted, and how much of that has left.
+        # The first group that may still get repair, its granted repair packets, and how many of them were sent.
         self._group = 0
         self._granted: int | None = None
-        self._repaired = 0
+        self._repairs_sent = 0
 
     @property
     def begun(self) -> bool:
-        """Whether any of it has left."""
-        return self._fresh > 0
+        """Whether any fragment was sent."""
+        return self._next_index > 0
 
     @property
     def done(self) -> bool:
-        """Whether the receiver holds all of it."""
-        return len(self._acknowledged) == self.count
+        """Whether every fragment is acknowledged."""
+        return len(self._acked) == self.count
 
-    def next(self, plan: Plan) -> Fragment | None:
-        """What goes next, if anything does."""
+    def next_fragment(self, policy: RepairPolicy) -> Fragment | None:
+        """Return the fragment or repair piece to send next, or None."""
         if self.dropped:
             return None
-        while self._lost and self._lost[0] in self._acknowledged:
+        while self._lost and self._lost[0] in self._acked:
             heapq.heappop(self._lost)
         if self._lost:
-            return Fragment(self._lost[0], again=True)
-        while self._fresh in self._acknowledged:
-            self._fresh += 1
-        repair = self._next_repair(plan)
-        if repair is not None or self._fresh >= self.count:
+            return Fragment(self._lost[0], retransmit=True)
+        while self._next_index in self._acked:
+            self._next_index += 1
+        repair = self._next_repair(policy)
+        if repair is not None or self._next_index >= self.count:
             return repair
-        return Fragment(self._fresh, again=False)
+        return Fragment(self._next_index, retransmit=False)
 
-    def sent(self, piece: Fragment) -> None:
-        """Note that a piece left."""
-        if piece.repair:
-            self._repaired += 1
-        elif self._lost and self._lost[0] == piece.fragment:
+    def on_packet_sent(self, fragment: Fragment) -> None:
+        """Advance past a fragment or repair piece that was sent."""
+        if fragment.repair:
+            self._repairs_sent += 1
+        elif self._lost and self._lost[0] == fragment.index:
             heapq.heappop(self._lost)
         else:
-            self._fresh = piece.fragment + 1
+            self._next_index = fragment.index + 1
 
-    def lost(self, fragment: int) -> None:
-        """Note that a fragment did not arrive, unless it has arrived otherwise."""
-        if fragment < self._fresh and fragment not in self._acknowledged and fragment not in self._lost:
-            heapq.heappush(self._lost, fragment)
+    def on_packet_lost(self, index: int) -> None:
+        """Schedule the retransmission of a fragment, unless it is acknowledged."""
+        if index < self._next_index and index not in self._acked and index not in self._lost:
+            heapq.heappush(self._lost, index)
 
-    def arrived(self, fragments: Iterable[int]) -> None:
-        """Note that the receiver holds fragments."""
-        self._acknowledged.update(fragment for fragment in fragments if fragment < self.count)
+    def on_acked(self, indices: Iterable[int]) -> None:
+        """Mark fragments as held by the receiver."""
+        self._acked.update(index for index in indices if index < self.count)
 
-    def finish(self) -> None:
-        """Note that the receiver holds all of it."""
+    def on_all_acked(self) -> None:
+        """Mark every fragment as held by the receiver."""
         if not self.done:
-            self._acknowledged.update(range(self.count))
+            self._acked.update(range(self.count))
 
-    def want(self, fragments: Iterable[int] | None) -> None:
-        """Note that the receiver asks for fragments, or with None for all, whatever it acknowledged before."""
-        asked = range(self.count) if fragments is None else [one for one in fragments if one < self.count]
+    def retransmit(self, indices: Iterable[int] | None) -> None:
+        """Send fragments again, or with None all, even if they were acknowledged."""
+        requested = range(self.count) if indices is None else [one for one in indices if one < self.count]
         self.dropped = False
-        self._acknowledged.difference_update(asked)
-        for fragment in asked:
-            self.lost(fragment)
+        self._acked.difference_update(requested)
+        for index in requested:
+            self.on_packet_lost(index)
 
-    def restart(self) -> None:
-        """Note that nothing of it is known to have arrived."""
-        self._fresh = self._group = self._repaired = 0
+    def reset(self) -> None:
+        """Start over: no fragment is known to have arrived."""
+        self._next_index = self._group = self._repairs_sent = 0
         self._granted = None
         self._lost.clear()
-        self._acknowledged.clear()
+        self._acked.clear()
 
-    def group_of(self, fragment: int) -> tuple[int, range]:
-        """The group that a fragment belongs to, and its number."""
-        return next((number, group) for number, group in enumerate(self._groups) if fragment in group)
+    def group_of(self, index: int) -> tuple[int, range]:
+        """Return the number and the fragments of the group that a fragment belongs to."""
+        return next((number, group) for number, group in enumerate(self._groups) if index in group)
 
-    def _next_repair(self, plan: Plan) -> Fragment | None:
-        """The next repair piece of a group that has left."""
-        while self._group < len(self._groups) and self._groups[self._group].stop <= self._fresh:
+    def _next_repair(self, policy: RepairPolicy) -> Fragment | None:
+        """Return the next repair piece of a group whose fragments were all sent, or None."""
+        while self._group < len(self._groups) and self._groups[self._group].stop <= self._next_index:
             group = self._groups[self._group]
             if self._granted is None:
-                self._granted = 0 if self._acknowledged.issuperset(group) else plan(len(group))
-            if self._repaired < self._granted:
-                return Fragment(group[-1], again=False, repair=self._repaired + 1)
+                self._granted = 0 if self._acked.issuperset(group) else policy(len(group))
+            if self._repairs_sent < self._granted:
+                return Fragment(group[-1], retransmit=False, repair=self._repairs_sent + 1)
             self._group += 1
-            self._granted, self._repaired = None, 0
+            self._granted, self._repairs_sent = None, 0
         return None
