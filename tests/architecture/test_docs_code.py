@@ -1,0 +1,154 @@
+"""The code in the documents runs exactly as printed, and the commands in them are understood."""
+
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from layercast.cli import build_parser, main
+from layercast.samples import sample_paths
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+QUICKSTART = ROOT / "docs" / "quickstart.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+
+#: Pages whose Python blocks run one after the other in one process, each in a namespace of its own.
+WITH_EXAMPLES = [path for path in PAGES if path != QUICKSTART and "```python" in path.read_text(encoding="utf-8")]
+
+#: Runs the files that it is given, as a user would run each.
+RUN_ALL = "import runpy, sys\nfor path in sys.argv[1:]:\n    runpy.run_path(path, run_name='__main__')\n"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the fenced blocks of a language, in the page's order."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def command_lines(page: Path) -> list[str]:
+    """Return the lines of bash blocks without their comments; continued lines are joined."""
+    text = "\n".join(blocks(page, "bash")).replace("\\\n", " ")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def _layercast_lines() -> Iterator[tuple[Path, str]]:
+    for page in PAGES:
+        for line in command_lines(page):
+            if line.startswith("layercast "):
+                yield page, line
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with the picture that the documents use, away from caches and settings of this machine."""
+    monkeypatch.setenv("LAYERCAST_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("LAYERCAST_TOKEN", raising=False)
+    place = tmp_path / "here"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    shutil.copy(sample_paths()[0], place / "photo.png")
+    with Image.open(place / "photo.png") as picture:
+        picture.convert("RGB").save(place / "photo.jpg", quality=92)
+    return place
+
+
+def run_python(folder: Path, sources: list[str]) -> str:
+    """Run sources as scripts in a fresh interpreter, and return their output."""
+    paths = []
+    for number, source in enumerate(sources):
+        path = folder / f"block{number}.py"
+        path.write_text(source, encoding="utf-8")
+        paths.append(path.name)
+    command = [sys.executable, *paths] if len(paths) == 1 else [sys.executable, "-c", RUN_ALL, *paths]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@contextmanager
+def running_receiver(folder: Path, line: str) -> Iterator[None]:
+    """Run a command line of `layercast receive` within the block, from the moment its page answers."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", *shlex.split(line, comments=True)]
+    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            for said in process.stderr:
+                if said.startswith("send a picture:"):
+                    break
+            else:
+                pytest.fail(f"{line} ended with exit code {process.wait()}")
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+
+
+@pytest.mark.parametrize(("page", "line"), _layercast_lines(), ids=lambda value: str(getattr(value, "stem", value)))
+def test_commands_are_understood(page: Path, line: str) -> None:
+    build_parser().parse_args(shlex.split(line.split(" | ")[0], comments=True)[1:])
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"], ids=lambda page: page.name)
+def test_scripts_and_modules_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for script in re.findall(r"(?<![\w/.])scripts/[a-z]+", text):
+        assert (ROOT / script).is_file(), script
+    for module in re.findall(r"python -m ((?:evaluation|training|tests)[a-z_.]*[a-z_])", text):
+        found = importlib.util.find_spec(module)
+        assert found is not None, module
+        if found.submodule_search_locations:
+            assert importlib.util.find_spec(f"{module}.__main__") is not None, module
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for target in re.findall(r"\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)", text):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.timeout(600)
+def test_the_quick_start_runs_on_the_command_line(folder: Path) -> None:
+    lines = [line for line in command_lines(QUICKSTART) if line.startswith("layercast ")]
+    (receive,) = [line for line in lines if line.startswith("layercast receive")]
+    before, after = lines[: lines.index(receive)], lines[lines.index(receive) + 1 :]
+    assert after
+    for line in before:
+        assert main(shlex.split(line)[1:]) == 0, line
+    listed = re.findall(r"^\| `(out/.*?)`", QUICKSTART.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(listed) == sorted(f"out/{path.name}" for path in (folder / "out").iterdir())
+    with running_receiver(folder, receive):
+        for line in after:
+            assert main(shlex.split(line)[1:]) == 0, line
+        with urllib.request.urlopen("http://127.0.0.1:8080/healthz", timeout=30) as answer:
+            assert answer.status == 200
+    assert list((folder / "pictures").glob("*.lcast"))
+
+
+@pytest.mark.timeout(600)
+def test_the_quick_start_runs_in_python(folder: Path) -> None:
+    script, rendering = blocks(QUICKSTART, "python")
+    assert "delivered" in run_python(folder, [script])
+    levels = {path.name.split("-")[0] for path in (folder / "frames").glob("*.png")}
+    assert "texture" in levels
+    assert "asyncio" not in rendering
+
+
+@pytest.mark.timeout(600)
+def test_examples_run(folder: Path) -> None:
+    main(["encode", "photo.jpg", "-o", "photo.lcast", "--prompt", "a red fox in snow", "--quiet"])
+    sources = [source for page in WITH_EXAMPLES for source in blocks(page, "python")]
+    run_python(folder, [*blocks(QUICKSTART, "python")[1:], *sources])
