@@ -1,6 +1,7 @@
 """The code in the documents runs exactly as printed, and the commands in them are understood."""
 
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -17,6 +18,7 @@ import pytest
 from PIL import Image
 
 from layercast.cli import build_parser, main
+from layercast.commands.receive import DEFAULT_ADDRESS
 from layercast.samples import sample_paths
 
 ROOT = Path(__file__).parents[2]
@@ -78,25 +80,23 @@ def run_python(folder: Path, sources: list[str]) -> str:
 
 
 @contextmanager
-def running_receiver(folder: Path, line: str) -> Iterator[None]:
-    """Run a command line of `layercast receive` within the block, from the moment its page answers."""
+def running_receiver(folder: Path, line: str) -> Iterator[dict[str, str]]:
+    """Run a command line of `layercast receive`, on free ports, within the block, which gets its addresses."""
+    free_ports = ["--listen", "ws://127.0.0.1:0", "--viewer", "127.0.0.1:0", "--json"]
+    command = [sys.executable, "-m", *shlex.split(line, comments=True), *free_ports]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", *shlex.split(line, comments=True)]
-    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
-            assert process.stderr is not None
-            for said in process.stderr:
-                if said.startswith("send a picture:"):
-                    break
-            else:
-                pytest.fail(f"{line} ended with exit code {process.wait()}")
-            yield
+            assert process.stdout is not None
+            yield json.loads(process.stdout.readline())
         finally:
             process.send_signal(signal.SIGINT)
             process.communicate()
 
 
-@pytest.mark.parametrize(("page", "line"), _layercast_lines(), ids=lambda value: str(getattr(value, "stem", value)))
+@pytest.mark.parametrize(
+    ("page", "line"), list(_layercast_lines()), ids=lambda value: str(getattr(value, "stem", value))
+)
 def test_commands_are_understood(page: Path, line: str) -> None:
     build_parser().parse_args(shlex.split(line.split(" | ")[0], comments=True)[1:])
 
@@ -130,10 +130,10 @@ def test_the_quick_start_runs_on_the_command_line(folder: Path) -> None:
         assert main(shlex.split(line)[1:]) == 0, line
     listed = re.findall(r"^\| `(out/.*?)`", QUICKSTART.read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(listed) == sorted(f"out/{path.name}" for path in (folder / "out").iterdir())
-    with running_receiver(folder, receive):
+    with running_receiver(folder, receive) as addresses:
         for line in after:
-            assert main(shlex.split(line)[1:]) == 0, line
-        with urllib.request.urlopen("http://127.0.0.1:8080/healthz", timeout=30) as answer:
+            assert main(shlex.split(line.replace(DEFAULT_ADDRESS, addresses["url"]))[1:]) == 0, line
+        with urllib.request.urlopen(f"{addresses['viewer']}healthz", timeout=30) as answer:
             assert answer.status == 200
     assert list((folder / "pictures").glob("*.lcast"))
 
