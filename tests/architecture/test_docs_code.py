@@ -120,7 +120,6 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
-@pytest.mark.timeout(600)
 def test_the_quick_start_runs_on_the_command_line(folder: Path) -> None:
     lines = [line for line in command_lines(QUICKSTART) if line.startswith("layercast ")]
     (receive,) = [line for line in lines if line.startswith("layercast receive")]
@@ -138,7 +137,6 @@ def test_the_quick_start_runs_on_the_command_line(folder: Path) -> None:
     assert list((folder / "pictures").glob("*.lcast"))
 
 
-@pytest.mark.timeout(600)
 def test_the_quick_start_runs_in_python(folder: Path) -> None:
     script, rendering = blocks(QUICKSTART, "python")
     assert "delivered" in run_python(folder, [script])
@@ -147,7 +145,6 @@ def test_the_quick_start_runs_in_python(folder: Path) -> None:
     assert "asyncio" not in rendering
 
 
-@pytest.mark.timeout(600)
 def test_examples_run(folder: Path) -> None:
     main(["encode", "photo.jpg", "-o", "photo.lcast", "--prompt", "a red fox in snow", "--quiet"])
     sources = [source for page in WITH_EXAMPLES for source in blocks(page, "python")]
