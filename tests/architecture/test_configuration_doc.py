@@ -43,7 +43,9 @@ def variables_of(text: str) -> set[str]:
 
 
 def test_the_options_are_current() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page_with(render()), "run python -m tests.architecture.configuration --write"
+    assert PAGE.read_text(encoding="utf-8") == page_with(render()), (
+        "run python -m tests.architecture.configuration --write"
+    )
 
 
 def test_every_environment_variable_is_listed() -> None:
