@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import runpy
 import shlex
 import shutil
 import signal
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import layercast
 from layercast.cli import build_parser, main
 from layercast.commands.receive import DEFAULT_ADDRESS
 from layercast.samples import sample_paths
@@ -25,12 +27,6 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 QUICKSTART = ROOT / "docs" / "quickstart.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
-
-#: Pages whose Python blocks run one after the other in one process, each in a namespace of its own.
-WITH_EXAMPLES = [path for path in PAGES if path != QUICKSTART and "```python" in path.read_text(encoding="utf-8")]
-
-#: Runs the files that it is given, as a user would run each.
-RUN_ALL = "import runpy, sys\nfor path in sys.argv[1:]:\n    runpy.run_path(path, run_name='__main__')\n"
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -65,18 +61,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def run_python(folder: Path, sources: list[str]) -> str:
-    """Run sources as scripts in a fresh interpreter, and return their output."""
-    paths = []
-    for number, source in enumerate(sources):
-        path = folder / f"block{number}.py"
-        path.write_text(source, encoding="utf-8")
-        paths.append(path.name)
-    command = [sys.executable, *paths] if len(paths) == 1 else [sys.executable, "-c", RUN_ALL, *paths]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def run_script(folder: Path, source: str) -> None:
+    """Run a source as a script. In this process, where torch is loaded once for all of them."""
+    script = folder / "script.py"
+    script.write_text(source, encoding="utf-8")
+    runpy.run_path(str(script), run_name="__main__")
 
 
 @contextmanager
@@ -137,15 +126,21 @@ def test_the_quick_start_runs_on_the_command_line(folder: Path) -> None:
     assert list((folder / "pictures").glob("*.lcast"))
 
 
-def test_the_quick_start_runs_in_python(folder: Path) -> None:
+def test_the_quick_start_runs_in_python(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     script, rendering = blocks(QUICKSTART, "python")
-    assert "delivered" in run_python(folder, [script])
-    levels = {path.name.split("-")[0] for path in (folder / "frames").glob("*.png")}
-    assert "texture" in levels
-    assert "asyncio" not in rendering
+    run_script(folder, script)
+    delivered, frames = capsys.readouterr().out.splitlines()
+    assert delivered.startswith("delivered ")
+    assert frames == "frames: " + ", ".join(sorted(path.name for path in (folder / "frames").iterdir()))
+    assert "texture-" in frames
+    layercast.encode("photo.jpg", prompt="a red fox in snow").save("photo.lcast")
+    run_script(folder, rendering)
 
 
-def test_examples_run(folder: Path) -> None:
-    main(["encode", "photo.jpg", "-o", "photo.lcast", "--prompt", "a red fox in snow", "--quiet"])
-    sources = [source for page in WITH_EXAMPLES for source in blocks(page, "python")]
-    run_python(folder, [*blocks(QUICKSTART, "python")[1:], *sources])
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page != QUICKSTART and blocks(page, "python")], ids=lambda page: page.stem
+)
+def test_examples_run(page: Path, folder: Path) -> None:
+    layercast.encode("photo.jpg", prompt="a red fox in snow").save("photo.lcast")
+    for source in blocks(page, "python"):
+        run_script(folder, source)
