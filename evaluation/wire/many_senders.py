@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from evaluation.wire.receiving import Receiving, raise_file_limit
 from layercast_common.errors import LayercastError
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from sender.connection.sender import Sender
 
 #: The thresholds: the most memory of an idle session at the receiver, in bytes, and the longest time of the slowest of

@@ -13,7 +13,7 @@ from evaluation.wire.receiving import Receiving
 from evaluation.wire.slow_links import SlowLink, link_through_interfaces, link_through_proxy
 from layercast_common.tasks import start_task
 from protocol.recovery import window as windows
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.transports.addresses import open_transport
 from protocol.transports.websocket.transport import FRAME_BYTES, PACKET_OVERHEAD, SEGMENT_BYTES
 from protocol.wire.limits import MAX_PACKET

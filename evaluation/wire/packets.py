@@ -11,8 +11,8 @@ from protocol.receiving.options import ReceiverOptions
 from protocol.receiving.sessions import Sessions
 from protocol.recovery.path import PathOptions
 from protocol.sending.connection import SenderConnection
-from protocol.sending.fragmentation import OutgoingSection
 from protocol.sending.handshake import SenderCredentials
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.wire.encoding import decode_packet, encode_packet
 from protocol.wire.limits import Limits
 from protocol.wire.packets import Data

@@ -26,7 +26,7 @@ from protocol.driver import Driver
 from protocol.link_profiles import LINKS, LinkProfile, parse_link
 from protocol.receiving.connection import ReceiverConnection
 from protocol.receiving.options import ReceiverOptions
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.transports.memory import memory_pair
 from protocol.wire.limits import Limits
 from sender.connection.sender import Sender

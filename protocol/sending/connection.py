@@ -9,10 +9,10 @@ from protocol.connection.base import Connection
 from protocol.connection.events import Closed, SenderEvent, Suspended, Welcomed
 from protocol.connection.states import BROADCASTER, SENDER, State
 from protocol.recovery.path import NetworkPath, PathOptions
-from protocol.sending.fragmentation import OutgoingSection, PictureToSend
 from protocol.sending.handshake import SenderCredentials, SenderHandshake
 from protocol.sending.peer_requests import PeerRequests
-from protocol.sending.picture import OutgoingPicture
+from protocol.sending.pictures.fragmentation import OutgoingSection, PictureToSend
+from protocol.sending.pictures.picture import OutgoingPicture
 from protocol.sending.probe_timers import ProbeTimers
 from protocol.sending.send_queue import SendQueue
 from protocol.sending.statistics import LinkStatistics

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-from protocol.sending.fragmentation import LAST_NUMBER, PictureToSend
+from protocol.sending.pictures.fragmentation import LAST_NUMBER, PictureToSend
 
 
 class Lifetimes:

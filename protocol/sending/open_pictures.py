@@ -13,7 +13,7 @@ from protocol.connection.events import (
 )
 from protocol.recovery.path import NetworkPath
 from protocol.sending.cancel_queue import CancelQueue
-from protocol.sending.picture import OutgoingPicture
+from protocol.sending.pictures.picture import OutgoingPicture
 from protocol.wire.codes import Code
 from protocol.wire.fields import indices_of
 from protocol.wire.limits import ALL_SECTIONS

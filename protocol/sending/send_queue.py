@@ -11,7 +11,7 @@ from protocol.connection.events import SenderEvent
 from protocol.recovery.loss_detection import PacketContent
 from protocol.recovery.path import NetworkPath
 from protocol.sending.open_pictures import OpenPictures
-from protocol.sending.picture import OutgoingPicture
+from protocol.sending.pictures.picture import OutgoingPicture
 from protocol.sending.priority_overrides import PriorityOverrides
 from protocol.sending.scheduler import OFFER, Candidate, FairShare
 from protocol.wire.codes import Code

@@ -11,7 +11,7 @@ from layercast_common.tasks import BackgroundTasks
 from protocol.connection.events import Closed, Event, PictureRefused, Welcomed
 from protocol.connection.states import State
 from protocol.link_profiles import LinkProfile
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.transports.base import DialOptions, Transport
 from protocol.wire.codes import Code
 from protocol.wire.limits import Limits

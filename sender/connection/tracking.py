@@ -13,7 +13,7 @@ from protocol.connection.events import (
     PictureSent,
     SectionAcknowledged,
 )
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.wire.codes import Code
 from sender.connection.delivery import Delivery, Progress, SectionDelivery
 

@@ -11,7 +11,7 @@ import pytest
 
 from layercast.cli import build_parser
 from layercast.commands.options.peer import certificate_of, trust_of
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from receiver.options import Security
 from receiver.permissions import Permissions
 from receiver.server import Server

@@ -23,7 +23,7 @@ from layercast_common.errors import (
 )
 from protocol.connection.events import OfferReceived, SectionInfo, SectionReceived
 from protocol.link_profiles import LinkProfile
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.transports.addresses import open_transport
 from protocol.wire.limits import Limits
 from receiver.archive import Archive, label_of

@@ -17,8 +17,8 @@ from protocol.receiving.reassembly import Held, holds_nothing
 from protocol.receiving.sessions import Sessions
 from protocol.recovery.path import PathOptions
 from protocol.sending.connection import SenderConnection
-from protocol.sending.fragmentation import OutgoingSection
 from protocol.sending.handshake import SenderCredentials
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.transports.emulation.link_clock import LinkClock
 from protocol.wire.limits import Limits
 from protocol.wire.seals import Sealing

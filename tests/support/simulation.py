@@ -32,8 +32,8 @@ from protocol.receiving.options import ReceiverOptions
 from protocol.receiving.sessions import Sessions
 from protocol.recovery.path import PathOptions
 from protocol.sending.connection import SenderConnection
-from protocol.sending.fragmentation import OutgoingSection
 from protocol.sending.handshake import SenderCredentials
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.transports.emulation.link_clock import LinkClock
 from protocol.wire.codes import Code
 from protocol.wire.limits import Limits

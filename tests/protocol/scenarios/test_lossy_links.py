@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from protocol.connection.events import OfferReceived, PictureAborted, PictureAcknowledged, PictureDone, SectionReceived
 from protocol.link_profiles import LINKS, LinkProfile
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.wire.limits import Limits
 from tests.support.connection_pair import Pair, section
 

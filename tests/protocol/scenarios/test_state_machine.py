@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from protocol.link_profiles import LINKS, LinkProfile
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.wire.limits import Limits
 from tests.support.simulation import World
 

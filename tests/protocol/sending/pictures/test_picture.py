@@ -4,8 +4,8 @@ import pytest
 
 from layercast_common.errors import LocalProtocolError
 from protocol.recovery.window import PacketSizes
-from protocol.sending.fragmentation import OutgoingSection, PictureToSend
-from protocol.sending.picture import OutgoingPicture
+from protocol.sending.pictures.fragmentation import OutgoingSection, PictureToSend
+from protocol.sending.pictures.picture import OutgoingPicture
 from protocol.sending.scheduler import OFFER
 from protocol.wire.encoding import encode_packet
 from protocol.wire.limits import MAX_FRAGMENTS, MAX_HEAD, MAX_INLINE, MAX_SECTION, MAX_SECTIONS
