@@ -45,7 +45,7 @@ OnEvent = Callable[[ReceiverEvent], Awaitable[None] | None]
 class Server:
     """Receives pictures from any number of senders. Use it as `async with`.
 
-    If session expiry fails, the block is cancelled and the error raised.
+    If a listener or the session expiry fails, the block is cancelled and the error raised.
 
     Args:
         listen: the address to listen on, or several: `ws://`, `wss://`, `webrtc+http://`, `webrtc+https://`, `mqtt://`
@@ -76,6 +76,7 @@ class Server:
         if not self._addresses:
             raise UsageError("a receiver listens on at least one address")
         self._access = security.access
+        self._listener_failures: asyncio.Queue[Exception] = asyncio.Queue()
         self._on_event = on_event
         self._options = ListenOptions(
             ssl=security.ssl,
@@ -83,6 +84,7 @@ class Server:
             origins=tuple(security.origins),
             admits=self._admits_token,
             ice_servers=tuple(security.ice_servers),
+            on_failure=self._listener_failures.put_nowait,
         )
         self._limits = security.limits
         self._sessions = Sessions(self._limits)
@@ -116,6 +118,7 @@ class Server:
                 self._listeners.append(await open_listener(address, self._run_connection, self._options))
             stack.push_async_callback(self._close_connections)
             self._tasks.start(self._expire_sessions(), name="session expiry")
+            self._tasks.start(self._watch_listeners(), name="listeners")
             self._stack = stack.pop_all()
         return self
 
@@ -154,6 +157,10 @@ class Server:
     def drain(self) -> None:
         """Refuse new senders; open connections stay."""
         self._draining = True
+
+    async def _watch_listeners(self) -> None:
+        """Fail with the error of the first listener that stops by itself."""
+        raise await self._listener_failures.get()
 
     async def _run_connection(self, transport: Transport) -> None:
         connection = ReceiverConnection(
