@@ -211,7 +211,7 @@ async def test_session_expiry_goes_on_after_a_handler_that_raises(
             before = len(events)
             await break_off(server.url, stream, lambda before=before: len(events) > before)  # type: ignore[misc]
             failed = count
-            await until(lambda failed=failed: sum("Failed" in name for name in events) == failed)  # type: ignore[misc]
+            await until(lambda failed=failed: sum("Aborted" in name for name in events) == failed)  # type: ignore[misc]
         assert server.failure is None
     assert "the application's handler failed" in caplog.text
 
