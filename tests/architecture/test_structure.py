@@ -41,9 +41,7 @@ ORDER = {
 }
 
 #: Words that technical English does not need, in docstrings, comments, messages and documents.
-BANNED = re.compile(
-    r"\b(nobody|whoever|whomever|tells?|told|telling|courier|shelf|wishes|farewell)\b", re.IGNORECASE
-)
+BANNED = re.compile(r"\b(nobody|whoever|whomever|tells?|told|telling|courier|shelf|wishes|farewell)\b", re.IGNORECASE)
 
 
 def test_no_module_and_no_folder_imports_in_a_circle() -> None:
