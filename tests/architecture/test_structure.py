@@ -128,7 +128,9 @@ def _documents() -> list[Path]:
 
 @pytest.mark.parametrize("path", _documents(), ids=lambda path: path.name)
 def test_documents_are_plain_english(path: Path) -> None:
-    lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+    # Names in code, such as those of older versions in the changelog, are not English.
+    text = re.sub(r"`[^`\n]*`", "", path.read_text(encoding="utf-8"))
+    lines = enumerate(text.splitlines(), 1)
     assert [f"{number}: {match[0]}" for number, line in lines if (match := BANNED.search(line))] == []
 
 
