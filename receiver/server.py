@@ -198,13 +198,9 @@ class Server:
         except Exception as error:
             # The handler logs errors of its own, such as a full disk, once; here they would repeat for every session.
             known = isinstance(error, LayercastError)
-            _log.log(
-                logging.INFO if known else logging.ERROR,
-                "closing session %s: the application rejected the data: %s",
-                connection.session,
-                error,
-                exc_info=None if known else error,
-            )
+            level, trace = (logging.INFO, None) if known else (logging.ERROR, error)
+            message = "closing session %s: the application rejected the data: %s"
+            _log.log(level, message, connection.session, error, exc_info=trace)
             # Data that was not accepted must not be acknowledged: the sender will retransmit it later.
             connection.abort(Code.INTERNAL)
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 
 from protocol.connection.events import Cost
 from protocol.recovery.window import PacketSizes
-from protocol.sending.lifetimes import Lifetimes
 from protocol.sending.pictures.fragmentation import OutgoingSection, PictureToSend, fragment_picture
 from protocol.sending.pictures.fragments import Fragment, FragmentTracker, RepairPolicy, no_repair
+from protocol.sending.pictures.lifetimes import Lifetimes
 from protocol.sending.scheduler import OFFER, Candidate
 from protocol.wire.fields import Have, indices_of
 from protocol.wire.packets import Data, Offer, Repair
