@@ -1,10 +1,10 @@
 #!/bin/sh
-# Writes the broker's users and what each may do, for docker-compose.yml; or for any mosquitto:
+# Writes the broker's users and access rules, for docker-compose.yml or for any mosquitto:
 #
 #   LAYERCAST_TOKEN=... docker/broker-access.sh /etc/mosquitto/layercast camera,garden
 #
-# Senders are the user "sender", receivers the user "receiver", those who only look on the user "watcher"; all with the
-# token as their password, or each with its own: LAYERCAST_SENDER_PASSWORD and so on.
+# Users: "sender" for senders, "receiver" for receivers, "watcher" for clients that only read pictures. Their password is
+# the token, or LAYERCAST_SENDER_PASSWORD, LAYERCAST_RECEIVER_PASSWORD and LAYERCAST_WATCHER_PASSWORD.
 set -eu
 
 folder=$1
@@ -19,7 +19,7 @@ for user in sender receiver watcher; do
     eval "password=\${$variable:-\${LAYERCAST_TOKEN:?set LAYERCAST_TOKEN to a long random text}}"
     echo "$user:$password" >> "$users.new"
 done
-# Hashes them in place: no password is left on disk, and none stands in the list of processes.
+# Hashes the passwords in place: none stays on disk in clear text, and none appears in the list of processes.
 mosquitto_passwd -U "$users.new"
 
 rules=$folder/rules
@@ -46,6 +46,6 @@ each_stream | while read -r stream; do
     allow read "$stream/pic/#"
 done
 
-# Whole files or none, also for a broker that reads them at this moment.
+# Replace whole files: a broker may read them at this moment.
 mv "$users.new" "$users"
 mv "$rules.new" "$rules"

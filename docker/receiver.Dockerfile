@@ -1,4 +1,4 @@
-# Built from the top of the repository: docker build -f docker/receiver.Dockerfile -t layercast-receiver .
+# Build from the top of the repository: docker build -f docker/receiver.Dockerfile -t layercast-receiver .
 FROM python:3.12-slim AS build
 
 # For an NVIDIA GPU: --build-arg TORCH_INDEX=https://pypi.org/simple
@@ -7,7 +7,7 @@ ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/layercast
 ENV PATH=/opt/layercast/bin:$PATH
-# Before the sources: torch is large, and stays in the layer cache while they change.
+# Before the sources: torch is large, and this layer stays in the cache when they change.
 RUN pip install --index-url "$TORCH_INDEX" torch
 
 WORKDIR /src

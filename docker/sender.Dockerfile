@@ -1,5 +1,5 @@
-# Built from the top of the repository: docker build -f docker/sender.Dockerfile -t layercast-sender .
-# A sender draws nothing: no torch here.
+# Build from the top of the repository: docker build -f docker/sender.Dockerfile -t layercast-sender .
+# A sender renders nothing and needs no torch.
 FROM python:3.12-slim AS build
 
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1

@@ -1,26 +1,28 @@
-"""Packets over any link: knows sections and urgencies, nothing of pictures.
+"""The transfer protocol: packets over any link, without knowledge of pictures beyond sections and urgencies.
 
-Where to look, from the wire up:
+The folders, from the wire up; each uses only those before it:
 
-    wire, packets, fields, seals     bytes <-> packets; limits and codes bound and name what may stand in them
-    states, connection               the legal conversations, and what both ends share
-    sending                          the sending end: introduction (greeting), dispatch (which packet leaves next)
-        outgoing, runs, cutting      one picture on its way out
-        scheduler, pace, uplink, ledger, wishes    priority, the link as measured, what is in flight
-    receiving                        the receiving end: reception (greeting), sessions (what outlives a transport),
-                                     receipts and requests (what it tells and asks)
-        reassembly, incoming, sections             one picture on its way in
-    fec, protection                  repair where nobody can ask again
-    driver, transports/              the only I/O: one connection over one transport
+    wire          packets, their fields, limits and codes; encoding and seals
+    recovery      acknowledgements, loss detection, round trips, pacing, windows, repair codes
+    connection    state machines, events, and the base class of both ends
+    sending       handshake, send queue, priorities, and the delivery state of each picture
+    receiving     handshake, sessions, requests, and the reassembly of each picture
+    transports    the I/O: WebSocket, WebRTC, MQTT, in-memory and emulated links
+    driver        runs one connection over one transport
+
+Everything but `transports` and `driver` is sans-I/O: time and packets are passed in.
 """
 
-from protocol.connection.events import ImageDone, ImageFailed, OfferReceived, SectionInfo, SectionReceived
+from protocol.connection.events import OfferReceived, PictureAborted, PictureDone, SectionInfo, SectionReceived
 from protocol.driver import Driver
 from protocol.link_profiles import LINKS, LinkProfile, parse_link
 from protocol.receiving.connection import ReceiverConnection
+from protocol.receiving.options import ReceiverOptions
 from protocol.receiving.sessions import Sessions
+from protocol.recovery.path import PathOptions
 from protocol.sending.connection import SenderConnection
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.handshake import SenderCredentials
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.wire.codes import Code
 from protocol.wire.encoding import decode_packet, encode_packet
 from protocol.wire.limits import Limits
@@ -31,17 +33,20 @@ __all__ = [
     "LINKS",
     "Code",
     "Driver",
-    "ImageDone",
-    "ImageFailed",
     "Limits",
     "LinkProfile",
     "OfferReceived",
     "OutgoingSection",
     "Packet",
+    "PathOptions",
+    "PictureAborted",
+    "PictureDone",
     "ReceiverConnection",
+    "ReceiverOptions",
     "SectionInfo",
     "SectionReceived",
     "SenderConnection",
+    "SenderCredentials",
     "Sessions",
     "SharedKey",
     "decode_packet",

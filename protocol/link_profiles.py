@@ -1,7 +1,7 @@
-"""Links by name: how fast, how far, how much per packet.
+"""Named link profiles: rate, delay, packet size and loss.
 
-The figures are public ones for a typical setting of each link, good for emulation and as a first guess of the rate; a
-real link of the same name may differ by a lot.
+The values are published ones for a typical setting of each link. They suit emulation and a first estimate of the rate;
+a real link of the same kind may differ considerably.
 """
 
 from dataclasses import dataclass, replace
@@ -12,14 +12,17 @@ from protocol.wire.limits import MAX_PACKET, MIN_PACKET
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkProfile:
-    """What a link is like, the same in both directions.
+    """The properties of a link, the same in both directions.
 
     Attributes:
-        name: how it is called.
-        rate: in bit/s; 0 for no limit.
-        delay: one way, in seconds, apart from the time that the packet itself takes.
+        name: the profile's name.
+        rate: the rate, in bit/s; 0 for no limit.
+        delay: the one-way delay, in seconds, without the transmission time of the packet.
         mtu: the largest packet, in bytes.
-        loss: the share of packets that never arrive, 0 to 1.
+        loss: the share of packets lost, 0 to below 1.
+
+    Raises:
+        UsageError: a value is out of range.
     """
 
     name: str
@@ -39,7 +42,7 @@ class LinkProfile:
             raise UsageError(f"a link's loss is a share from 0 to below 1, not {self.loss}")
 
 
-#: The links that have a name.
+#: The named links.
 LINKS = {
     link.name: link
     for link in (
@@ -50,7 +53,7 @@ LINKS = {
         LinkProfile(name="iridium", rate=2400, delay=0.9),
         # Circuit-switched data; round trips of 0.3 to 1 s.
         LinkProfile(name="gsm", rate=9600, delay=0.3),
-        # Uplink of category NB1; latencies begin at 1.6 s.
+        # Uplink of category NB1; latencies start at 1.6 s.
         LinkProfile(name="nb-iot", rate=62_000, delay=0.8),
         # WHOI Micro-Modem at rate 6, six 32-byte frames per packet, over 1 km of water.
         LinkProfile(name="acoustic", rate=490, delay=0.67, mtu=192),
@@ -62,11 +65,11 @@ LINKS = {
 
 
 def parse_link(link: str | None, rate: float | None = None) -> LinkProfile | None:
-    """The link that `--link NAME` and `--rate BPS` describe; None if neither was given.
+    """Return the link described by `--link NAME` and `--rate BPS`; None if neither is given.
 
     Args:
-        link: a name of `LINKS`.
-        rate: in bit/s; replaces the named link's.
+        link: a name in `LINKS`.
+        rate: a rate in bit/s that replaces the named link's.
 
     Raises:
         UsageError: there is no such link, or the rate is not positive.

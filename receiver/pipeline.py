@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from codec.container.bitstream import Coder, Header
 from codec.layers import Priors
 from layercast_common.errors import BitstreamError, LayercastError, RenderError
-from protocol.connection.events import ImageDone, ImageFailed, OfferReceived, ReceiverEvent, SectionReceived
+from protocol.connection.events import OfferReceived, PictureAborted, PictureDone, ReceiverEvent, SectionReceived
 from receiver.archive import ArchiveWriter, label_of
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed
 from receiver.incoming_picture import IncomingPicture
@@ -89,17 +89,17 @@ class Pipeline:
             ArchiveError: a complete picture cannot be stored, so it must not be acknowledged.
         """
         match event:
-            case OfferReceived(stream=stream_id, session=session):
+            case OfferReceived(stream_id=stream_id, session=session):
                 # Senders without a stream id cannot be deduplicated.
-                self.open(event, label_of(stream_id or session.encode(), event.epoch, event.image))
+                self.open(event, label_of(stream_id or session.encode(), event.epoch, event.picture_id))
             case SectionReceived():
                 await self._add_section(event)
-            case ImageDone(session=session, image=image):
+            case PictureDone(session=session, picture_id=image):
                 if abandoned := self._abandoned.pop((session, image), None):
                     await self._archive.store(abandoned.name, abandoned.arrived, abandoned.stream)
                 elif picture := self._open.get((session, image)):
                     await self._complete_delivery((session, image), picture, event.received)
-            case ImageFailed(session=session, image=image):
+            case PictureAborted(session=session, picture_id=image):
                 if abandoned := self._abandoned.pop((session, image), None):
                     self._archive.store_part(abandoned.name, abandoned.arrived, abandoned.stream)
                 elif picture := self._open.get((session, image)):
@@ -119,12 +119,12 @@ class Pipeline:
             self._abandon_oldest()
         planes = frozenset(index for index, section in enumerate(offer.sections) if section.coder == Coder.PLANES)
         picture = IncomingPicture(name, header, datetime.now(UTC), _now(), planes)
-        self._open[offer.session, offer.image] = picture
+        self._open[offer.session, offer.picture_id] = picture
         self._emit(picture.opened(offer))
         return picture
 
     async def _add_section(self, event: SectionReceived) -> None:
-        key = (event.session, event.image)
+        key = (event.session, event.picture_id)
         if abandoned := self._abandoned.get(key):
             abandoned.add(event)
         picture = self._open.get(key)

@@ -20,7 +20,7 @@ from codec.encoder.encode import encode
 from codec.layers import Priors, Semantic
 from layercast_common.errors import LayercastError
 from layercast_common.tasks import BackgroundTasks, notify
-from protocol.connection.events import ImageDone, ReceiverEvent, SectionReceived
+from protocol.connection.events import PictureDone, ReceiverEvent, SectionReceived
 from receiver.archive import ArchiveWriter
 from receiver.condition import ReceiverCondition
 from receiver.events import Event, FrameRendered
@@ -200,7 +200,7 @@ class Receiver:
                 continue
             for event in sections_of(stream, number):
                 await self._pipeline.accept_event(event)
-            done = ImageDone(session=offer.session, image=number, received=len(stream.to_bytes()))
+            done = PictureDone(session=offer.session, picture_id=number, received=len(stream.to_bytes()))
             # The stream may have been evicted, and storing it again fails: the archive has logged it.
             with contextlib.suppress(LayercastError):
                 await self._pipeline.accept_event(done)

@@ -11,7 +11,7 @@ def offer_of(stream: Bitstream, number: int) -> OfferReceived:
     """Return the offer of a stored stream, as picture `number` of the session."""
     return OfferReceived(
         session=SESSION,
-        image=number,
+        picture_id=number,
         head=stream.header.to_bytes(),
         sections=tuple(
             SectionInfo(
@@ -38,7 +38,7 @@ def sections_of(stream: Bitstream, number: int) -> list[SectionReceived]:
         events.append(
             SectionReceived(
                 session=SESSION,
-                image=number,
+                picture_id=number,
                 index=index,
                 layer=int(section.layer),
                 coder=int(section.coder),

@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 from layercast_common.errors import LayercastError, ProtocolError, TransportError, UsageError
 from layercast_common.tasks import BackgroundTasks
 from protocol.connection.events import ReceiverEvent
 from protocol.driver import Driver
 from protocol.receiving.connection import ReceiverConnection
+from protocol.receiving.options import ReceiverOptions
 from protocol.receiving.reassembly import Held, holds_nothing
 from protocol.receiving.sessions import Sessions
 from protocol.transports.addresses import open_listener
@@ -44,7 +45,7 @@ OnEvent = Callable[[ReceiverEvent], Awaitable[None] | None]
 class Server:
     """Receives pictures from any number of senders. Use it as `async with`.
 
-    If session expiry fails, the block is cancelled and the error raised.
+    If a listener or the session expiry fails, the block is cancelled and the error raised.
 
     Args:
         listen: the address to listen on, or several: `ws://`, `wss://`, `webrtc+http://`, `webrtc+https://`, `mqtt://`
@@ -75,8 +76,7 @@ class Server:
         if not self._addresses:
             raise UsageError("a receiver listens on at least one address")
         self._access = security.access
-        self._held = held
-        self._shared_key = security.shared_key
+        self._listener_failures: asyncio.Queue[Exception] = asyncio.Queue()
         self._on_event = on_event
         self._options = ListenOptions(
             ssl=security.ssl,
@@ -84,13 +84,21 @@ class Server:
             origins=tuple(security.origins),
             admits=self._admits_token,
             ice_servers=tuple(security.ice_servers),
+            on_failure=self._listener_failures.put_nowait,
         )
         self._limits = security.limits
         self._sessions = Sessions(self._limits)
+        self._receiver_options = ReceiverOptions(
+            admit=None if security.access is None else security.access.authorize,
+            limits=self._limits,
+            held=held,
+            sessions=self._sessions,
+            key=security.shared_key,
+        )
         self._tasks = BackgroundTasks("the server")
         self._stack = contextlib.AsyncExitStack()
         self._listeners: list[Listener] = []
-        self._peers: dict[asyncio.Task[None], tuple[ReceiverConnection, Driver]] = {}
+        self._peers: dict[asyncio.Task[None], tuple[ReceiverConnection, Driver[ReceiverEvent]]] = {}
         self._connections: Counter[str] = Counter()
         self._bad_packets = 0
         self._draining = False
@@ -110,6 +118,7 @@ class Server:
                 self._listeners.append(await open_listener(address, self._run_connection, self._options))
             stack.push_async_callback(self._close_connections)
             self._tasks.start(self._expire_sessions(), name="session expiry")
+            self._tasks.start(self._watch_listeners(), name="listeners")
             self._stack = stack.pop_all()
         return self
 
@@ -149,24 +158,24 @@ class Server:
         """Refuse new senders; open connections stay."""
         self._draining = True
 
+    async def _watch_listeners(self) -> None:
+        """Fail with the error of the first listener that stops by itself."""
+        raise await self._listener_failures.get()
+
     async def _run_connection(self, transport: Transport) -> None:
         connection = ReceiverConnection(
             session=secrets.token_bytes(4),
-            admit=None if self._access is None else self._access.authorize,
-            held=self._held,
-            sessions=self._sessions,
-            limits=self._limits,
+            now=asyncio.get_running_loop().time(),
+            options=self._receiver_options,
             mtu=transport.mtu,
             one_way=transport.one_way,
-            key=self._shared_key,
-            stream=transport.stream,
-            now=asyncio.get_running_loop().time(),
+            stream_id=transport.stream_id,
         )
         driver = Driver(
             connection, transport, partial(self._handle_event, connection), stall_seconds=self._limits.stall_seconds
         )
         if self._draining or self._is_full(transport.peer):
-            connection.refuse(Code.GOING_AWAY if self._draining else Code.BUSY)
+            connection.abort(Code.GOING_AWAY if self._draining else Code.BUSY)
         task = asyncio.current_task()
         assert task is not None
         self._peers[task] = (connection, driver)
@@ -183,21 +192,17 @@ class Server:
             # Adding an empty counter drops zero counts, so the counter does not grow with every address ever seen.
             self._connections += Counter()
 
-    async def _handle_event(self, connection: ReceiverConnection, event: object) -> None:
+    async def _handle_event(self, connection: ReceiverConnection, event: ReceiverEvent) -> None:
         try:
-            await self._call_handler(cast(ReceiverEvent, event))
+            await self._call_handler(event)
         except Exception as error:
             # The handler logs errors of its own, such as a full disk, once; here they would repeat for every session.
             known = isinstance(error, LayercastError)
-            _log.log(
-                logging.INFO if known else logging.ERROR,
-                "closing session %s: the application rejected the data: %s",
-                connection.session,
-                error,
-                exc_info=None if known else error,
-            )
+            level, trace = (logging.INFO, None) if known else (logging.ERROR, error)
+            message = "closing session %s: the application rejected the data: %s"
+            _log.log(level, message, connection.session, error, exc_info=trace)
             # Data that was not accepted must not be acknowledged: the sender will retransmit it later.
-            connection.refuse(Code.INTERNAL)
+            connection.abort(Code.INTERNAL)
 
     async def _call_handler(self, event: ReceiverEvent) -> None:
         result = self._on_event(event)
@@ -210,7 +215,9 @@ class Server:
             try:
                 await self._call_handler(event)
             except Exception:
-                _log.exception("picture %d of session %s: the application's handler failed", event.image, event.session)
+                _log.exception(
+                    "picture %d of session %s: the application's handler failed", event.picture_id, event.session
+                )
 
     async def _expire_sessions(self) -> None:
         """Expire the sessions of senders that did not reconnect in time."""

@@ -1,1 +1,1 @@
-"""What the wire promises, measured: priority, overhead, memory, many senders, and how soon each layer is there."""
+"""Measurements of the wire protocol: priority, overhead, memory, concurrency and latency."""

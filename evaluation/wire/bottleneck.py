@@ -1,19 +1,22 @@
-"""A slow link between real sockets: what goes through takes the time that a modem would, byte for byte.
+"""A slow link between real sockets, which delays every byte as a modem would.
 
     sender --socket--> [buffer] --rate--> [delay] --socket--> receiver        and back, likewise
 
-In user space, for any TCP connection. The buffer is that of sockets and takes whatever comes at once, as modems do: a
-sender that fills it waits behind its own bytes.
+It runs in user space, for any TCP connection. The buffer is that of the sockets and accepts data at once, as modems do:
+later bytes wait behind earlier ones.
 """
 
 import asyncio
 import contextlib
+from types import TracebackType
 from urllib.parse import urlsplit
 
-#: Bytes that leave together: small, so that time passes smoothly.
+from layercast_common.tasks import BackgroundTasks
+
+#: Bytes forwarded at once: few, for smooth timing.
 PIECE = 64
 
-#: A busy machine wakes us late, in seconds, and the link goes on meanwhile: so much of a gap is made up for.
+#: The longest late wake-up that is compensated, in seconds: the link would continue meanwhile.
 LATE = 0.1
 
 
@@ -22,8 +25,12 @@ class Bottleneck:
 
     Args:
         url: the address behind it, such as ws://127.0.0.1:8765.
-        rate: of each direction, in bit/s; 0 for no limit.
-        delay: of each direction, in seconds.
+        rate: the rate of each direction, in bit/s; 0 for no limit.
+        delay: the delay of each direction, in seconds.
+
+    Attributes:
+        there, back: the bytes forwarded to the address and from it, in order.
+        url: the address of the proxy.
     """
 
     def __init__(self, url: str, *, rate: float, delay: float) -> None:
@@ -33,32 +40,30 @@ class Bottleneck:
         self._scheme, self._host, self._port = parts.scheme, parts.hostname, parts.port
         self._rate = rate
         self._delay = delay
-        self._tasks: set[asyncio.Task[None]] = set()
-        #: What went through towards the address and back, in order of arrival; kept where it is wanted.
+        self._tasks = BackgroundTasks("bottleneck")
         self.there, self.back = bytearray(), bytearray()
         self.url = ""
 
     async def __aenter__(self) -> "Bottleneck":
-        """Begin to listen."""
+        """Start listening."""
+        await self._tasks.__aenter__()
         self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
         self.url = f"{self._scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        """Cut everything."""
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close all connections."""
         self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.__aexit__(kind, error, trace)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         other_reader, other_writer = await asyncio.open_connection(self._host, self._port)
         for source, sink, seen in ((reader, other_writer, self.there), (other_reader, writer, self.back)):
             passing: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
             for work in (self._enter(source, passing), self._leave(passing, sink, seen)):
-                task = asyncio.create_task(work)
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._tasks.start(work, name="bottleneck pump")
 
     async def _enter(self, source: asyncio.StreamReader, passing: "asyncio.Queue[tuple[float, bytes]]") -> None:
         loop = asyncio.get_running_loop()

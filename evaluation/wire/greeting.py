@@ -1,9 +1,10 @@
-"""What a greeting costs on a real WebSocket: every byte between the upgrade and the first picture's text is counted."""
+"""The cost of a handshake on a real WebSocket: all bytes between the HTTP upgrade and the text of the first picture."""
 
 import asyncio
 
 from evaluation.wire.bottleneck import Bottleneck
 from evaluation.wire.many_senders import picture
+from layercast_common.tasks import cancel, start_task
 from protocol.connection.events import OfferReceived, ReceiverEvent
 from receiver.server import Server
 from sender.connection.sender import Sender
@@ -12,13 +13,13 @@ _END_OF_UPGRADE = b"\r\n\r\n"
 
 
 async def count_greeting() -> int:
-    """Bytes both ways from the end of the HTTP upgrade until the first OFFER has arrived, without its text.
+    """Return the bytes both ways from the end of the HTTP upgrade to the first OFFER, without its text.
 
-    Of a picture with text, lines and colours, from a sender that says its rate; WebSocket frames included.
+    The picture has text, lines and colours; the sender announces its rate. WebSocket frames are included.
     """
     arrived = asyncio.Event()
 
-    def note(event: ReceiverEvent) -> None:
+    def on_event(event: ReceiverEvent) -> None:
         if isinstance(event, OfferReceived):
             counted.append(_after_upgrade(proxy.there) + _after_upgrade(proxy.back))
             arrived.set()
@@ -27,14 +28,13 @@ async def count_greeting() -> int:
     sections = picture(1)[:3]
     text = len(sections[0].payload)
     async with (
-        Server("ws://127.0.0.1:0", on_event=note) as intake,
-        Bottleneck(intake.url, rate=0, delay=0.0) as proxy,
+        Server("ws://127.0.0.1:0", on_event=on_event) as server,
+        Bottleneck(server.url, rate=0, delay=0.0) as proxy,
         Sender(proxy.url, rate=2400) as sender,
     ):
-        sending = asyncio.create_task(sender.send_sections(b"\x4c\x01\x08\x08\x00", sections))
+        sending = start_task(sender.send_sections(b"\x4c\x01\x08\x08\x00", sections), name="picture")
         await arrived.wait()
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
+        await cancel(sending)
     return counted[0] - text
 
 

@@ -1,4 +1,4 @@
-"""Many sessions at one receiver: what an idle one costs, and whether many that send at once all get through."""
+"""Many sessions at one receiver: the memory of an idle one, and the fairness among many that send at once."""
 
 import asyncio
 import contextlib
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 from evaluation.wire.receiving import Receiving, raise_file_limit
 from layercast_common.errors import LayercastError
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from sender.connection.sender import Sender
 
-#: The bars: bytes of a receiver's memory that an idle session may take, and how much longer than the middle one the
-#: slowest of many that send at once may take before it counts as starved.
+#: The thresholds: the most memory of an idle session at the receiver, in bytes, and the longest time of the slowest of
+#: many concurrent senders, relative to the median.
 IDLE_BYTES = 25 * 1024
 STARVED = 3.0
 
-#: Sessions that are opened at a time.
+#: Sessions that are opened concurrently.
 AT_A_TIME = 50
 
 Progress = Callable[[str, int, int], None]
@@ -25,11 +25,11 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdleReport:
-    """What idle sessions cost the receiver, over WebSockets.
+    """The memory of idle sessions at the receiver, over WebSockets.
 
     Attributes:
-        sessions: how many were open.
-        bytes_each: what its memory grew by, by session.
+        sessions: the number of sessions.
+        bytes_each: the growth of the receiver's memory per session, in bytes.
     """
 
     sessions: int
@@ -38,15 +38,15 @@ class IdleReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RushReport:
-    """How many senders at once got on, over WebSockets.
+    """The results of many concurrent senders, over WebSockets.
 
     Attributes:
-        sessions: how many sent.
-        pictures: how many pictures all of them sent together.
-        complete: how many of these arrived, by the receiver's count.
+        sessions: the number of senders.
+        pictures: the number of pictures of all senders.
+        complete: how many of them arrived, as counted by the receiver.
         dropped: sessions that ended with an error.
-        seconds: the whole rush.
-        median, slowest: what a session took for its pictures, in seconds.
+        seconds: the duration of the measurement.
+        median, slowest: the time of a sender for its pictures, in seconds.
     """
 
     sessions: int
@@ -59,10 +59,10 @@ class RushReport:
 
 
 async def measure_idle(sessions: int = 1000, *, progress: Progress = lambda *_: None) -> IdleReport:
-    """Open sessions, and see what a receiver's memory grows by. Linux only."""
+    """Open sessions, and measure the growth of the receiver's memory. Linux only."""
     raise_file_limit()
     async with Receiving() as receiving, contextlib.AsyncExitStack() as stack:
-        # What a first session makes every later one find.
+        # The first session initialises caches that the others share.
         warm_up = await stack.enter_async_context(Sender(receiving.url))
         await warm_up.send_sections(b"head", picture(0))
         before = await receiving.look()
@@ -77,7 +77,7 @@ async def measure_idle(sessions: int = 1000, *, progress: Progress = lambda *_: 
 
 
 async def measure_rush(sessions: int = 200, pictures: int = 3, *, progress: Progress = lambda *_: None) -> RushReport:
-    """Have many senders send at once, in one process, to a receiver in another."""
+    """Run many concurrent senders in this process, against a receiver in another one."""
     raise_file_limit()
     seconds: list[float] = []
     dropped = 0
@@ -113,7 +113,7 @@ async def measure_rush(sessions: int = 200, pictures: int = 3, *, progress: Prog
 
 
 def picture(number: int) -> list[OutgoingSection]:
-    """A picture as large as one with detail is: 18 bytes of text, 500 of lines, 50 of colours, 3,000 of detail."""
+    """Return a picture of typical size: 18 bytes of text, 500 of lines, 50 of colours, 3,000 of detail."""
     sizes = ((0, 0, 18), (1, 2, 500), (2, 3, 50), (3, 6, 3000))
     return [
         OutgoingSection(layer=layer, coder=0, payload=bytes([number % 256]) * size, urgency=urgency)

@@ -1,4 +1,4 @@
-"""What packets cost: bytes of framing, and time to make and read them."""
+"""The cost of packets: bytes of framing, and time to encode and decode."""
 
 import time
 from collections.abc import Callable
@@ -7,40 +7,43 @@ from dataclasses import dataclass
 import msgspec
 
 from protocol.receiving.connection import ReceiverConnection
+from protocol.receiving.options import ReceiverOptions
 from protocol.receiving.sessions import Sessions
+from protocol.recovery.path import PathOptions
 from protocol.sending.connection import SenderConnection
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.handshake import SenderCredentials
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.wire.encoding import decode_packet, encode_packet
 from protocol.wire.limits import Limits
 from protocol.wire.packets import Data
 from protocol.wire.seals import CHECKSUM, Mac, Seal
 
-#: The bars: framing of a DATA packet and of everything before a picture's text, in bytes, and packets per second.
+#: The thresholds: framing of a DATA packet and of everything before a picture's text, in bytes, and packets per second.
 DATA_OVERHEAD_BAR = 14
 GREETING_BAR = 90
 SPEED_BAR = 100_000
 
-#: What a packet carries when its time is taken, in bytes: as on a link of 9,600 bit/s.
+#: Payload of the measured packets, in bytes: as on a link of 9,600 bit/s.
 _PAYLOAD = 240
 
-#: For how long each way is tried, in seconds; of three tries the best counts, for others may use the machine.
+#: Duration of one trial, in seconds; the best of three counts, since other processes use the machine.
 _TRY_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PacketFigures:
-    """What was measured.
+    """The results.
 
     Attributes:
         data_overhead: bytes of a DATA packet that are not payload, as the 10,000th of a connection.
         keyed_overhead: the same under a shared key.
-        greeting_bytes: bytes both ways between the end of the HTTP upgrade and the arrival of the first OFFER, beyond
-            its text, WebSocket framing included: of a picture with text, lines and colours over a link whose rate is
-            known, from a sender with an outbox.
-        packets_per_second: packets with a checksum that were encoded and decoded, one after the other.
+        greeting_bytes: bytes both ways between the end of the HTTP upgrade and the first OFFER, without its text,
+            WebSocket framing included: for a picture with text, lines and colours, over a link with a known rate, from
+            a sender with an outbox.
+        packets_per_second: packets with a checksum, encoded and decoded one after the other.
         keyed_per_second: the same under a shared key.
         msgspec_per_second: their arrays alone, by msgspec.
-        ratio: time of the first over that of the last.
+        ratio: the time of a packet with a checksum relative to its array alone.
     """
 
     data_overhead: int
@@ -53,7 +56,7 @@ class PacketFigures:
 
 
 def measure_packets() -> PacketFigures:
-    """Measure, in about two seconds."""
+    """Measure; takes about two seconds."""
     packet = Data(pn=10_000, image=100, section=1, fragment=100, payload=bytes(_PAYLOAD))
     mac = Mac(bytes(32))
     encoder, decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(Data)
@@ -72,16 +75,18 @@ def measure_packets() -> PacketFigures:
 
 
 def greeting_bytes(stream: bytes = bytes(range(1, 7))) -> int:
-    """See `PacketFigures.greeting_bytes`; of a sender with this id."""
+    """Return `PacketFigures.greeting_bytes` for a sender with this id."""
     text = b"an old red lighthouse"
     sections = [
         OutgoingSection(layer=0, coder=0, payload=text, urgency=0),
         OutgoingSection(layer=1, coder=1, payload=bytes(range(256)) * 2, urgency=2),
         OutgoingSection(layer=2, coder=2, payload=bytes(range(45)), urgency=3),
     ]
-    sender = SenderConnection(now=0.0, stream=stream, rate=2400)
+    sender = SenderConnection(now=0.0, credentials=SenderCredentials(stream_id=stream), path=PathOptions(rate=2400))
     limits = Limits()
-    receiver = ReceiverConnection(session=b"\xba\xdc\xaf\xe0", sessions=Sessions(limits), limits=limits, now=0.0)
+    receiver = ReceiverConnection(
+        session=b"\xba\xdc\xaf\xe0", now=0.0, options=ReceiverOptions(sessions=Sessions(limits), limits=limits)
+    )
     hello = _next(sender)
     receiver.receive(hello, 0.0)
     welcome = _next(receiver)
@@ -100,7 +105,7 @@ def _next(connection: SenderConnection | ReceiverConnection) -> bytes:
 
 
 def _on_websocket(packet: bytes, *, masked: bool = False) -> int:
-    """Bytes of a message with its frame header (RFC 6455 section 5.2); what a client sends is masked."""
+    """Return the size of a message with its frame header (RFC 6455 section 5.2); a client's messages are masked."""
     return len(packet) + (2 if len(packet) <= 125 else 4) + (4 if masked else 0)
 
 
@@ -109,7 +114,7 @@ def _round_trip(packet: Data, seal: Seal) -> Callable[[], object]:
 
 
 def _rate(work: Callable[[], object]) -> float:
-    """How often something can be done in a second."""
+    """Return how often a function can be called per second."""
     best = 0.0
     for _ in range(3):
         count, began = 0, time.perf_counter()

@@ -1,10 +1,10 @@
-"""Does a new picture overtake the bytes that are already queued? Measured on an emulated link.
+"""Measures on an emulated link whether a new picture overtakes bytes that are already queued.
 
     python -m evaluation.wire.priority --link iridium --json
 
-A long, unurgent section is queued first. While it travels, new pictures are offered, and the time is taken until the
-receiver holds each one's first packet, which carries its text. Over a WebSocket on this machine in real time, or with
---virtual in no time over a link in memory.
+A long, unurgent section is queued first. While it is sent, new pictures are offered, and the time until the receiver
+holds the first packet of each, which carries its text, is measured. The link is a WebSocket on this machine in real
+time, or with --virtual a link in memory in virtual time.
 """
 
 import argparse
@@ -18,17 +18,19 @@ from dataclasses import dataclass
 
 from evaluation.virtual_time import run_virtual
 from layercast_common.errors import LayercastError
-from protocol.connection.events import OfferReceived
+from layercast_common.tasks import start_task
+from protocol.connection.events import OfferReceived, ReceiverEvent
 from protocol.driver import Driver
 from protocol.link_profiles import LINKS, LinkProfile, parse_link
 from protocol.receiving.connection import ReceiverConnection
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.receiving.options import ReceiverOptions
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.transports.memory import memory_pair
 from protocol.wire.limits import Limits
 from receiver.server import Server
 from sender.connection.sender import Sender
 
-#: How late the text of a new picture may be, in seconds.
+#: The longest time for the text of a new picture, in seconds.
 BOUND_SECONDS = 1.5
 
 _HEAD = b"\x4c\x01\x08\x08\x00\x07\x00\x00"
@@ -37,19 +39,19 @@ _TEXT = b"an old red lighthouse at the sea"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriorityReport:
-    """What was measured.
+    """The results.
 
     Attributes:
         link: the link's name.
         rate: its rate, in bit/s.
         delay: its one-way delay, in seconds.
-        queued_bytes: unurgent payload bytes that were queued before the pictures.
-        seconds: for each new picture, from handing it over until the receiver held its text.
+        queued_bytes: unurgent payload bytes queued before the pictures.
+        seconds: for each new picture, the time from the offer until the receiver held its text.
         worst_seconds: the largest of these.
-        unhindered_seconds: how long the first packet takes over the idle link: its own bits, and the delay.
-        fifo_seconds: what it would take behind everything that was queued; computed from the rate, not measured.
-        bound_seconds: what `worst_seconds` must not exceed.
-        holds: whether it does not.
+        unhindered_seconds: the time of the first packet over the idle link: transmission and delay.
+        fifo_seconds: the time behind all queued bytes; computed from the rate, not measured.
+        bound_seconds: the longest time allowed.
+        holds: whether `worst_seconds` is within the bound.
     """
 
     link: str
@@ -65,48 +67,48 @@ class PriorityReport:
 
 
 class _Offers:
-    """When the OFFER of each picture came, and how large it was."""
+    """The arrival time and size of the OFFER of each picture."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._came: dict[int, asyncio.Future[tuple[float, int]]] = {}
+        self._arrivals: dict[int, asyncio.Future[tuple[float, int]]] = {}
 
-    def note(self, event: object) -> None:
+    def on_event(self, event: ReceiverEvent) -> None:
         if isinstance(event, OfferReceived):
-            self._future(event.image).set_result((self._loop.time(), event.received))
+            self._future(event.picture_id).set_result((self._loop.time(), event.received))
 
     async def of(self, image: int) -> tuple[float, int]:
         return await self._future(image)
 
     def _future(self, image: int) -> "asyncio.Future[tuple[float, int]]":
-        return self._came.setdefault(image, self._loop.create_future())
+        return self._arrivals.setdefault(image, self._loop.create_future())
 
 
 async def measure_priority(
     link: LinkProfile, *, queued: int = 6000, pictures: int = 3, bound: float = BOUND_SECONDS, virtual: bool = False
 ) -> PriorityReport:
-    """Queue `queued` unurgent bytes on the link, then time the first packets of new pictures.
+    """Queue unurgent bytes on the link, then measure the first packets of new pictures.
 
     Args:
         link: the link to emulate.
         queued: unurgent payload bytes to queue.
         pictures: how many new pictures to offer, one after the other.
-        bound: how late a first packet may be, in seconds.
-        virtual: whether the link is one in memory; the event loop must then run in virtual time.
+        bound: the longest time for a first packet, in seconds.
+        virtual: whether to use a link in memory; the event loop must then run in virtual time.
     """
     loop = asyncio.get_running_loop()
     offers = _Offers()
     open_sender = _over_memory if virtual else _over_websocket
     async with open_sender(link, offers) as sender:
         bulk = OutgoingSection(layer=3, coder=0, payload=bytes(queued), urgency=6, incremental=True)
-        tasks = [asyncio.create_task(sender.send_sections(_HEAD, [bulk]), name="unurgent")]
+        tasks = [start_task(sender.send_sections(_HEAD, [bulk]), name="unurgent bytes")]
         await offers.of(1)
-        # By now the link is as full as the sender ever lets it get.
+        # After this time the sender has filled the window.
         await asyncio.sleep(2 * link.delay + 0.5)
         seconds, size = [], 0
         for image in range(2, pictures + 2):
             began = loop.time()
-            tasks.append(asyncio.create_task(sender.send_sections(_HEAD, _picture()), name=f"picture {image}"))
+            tasks.append(start_task(sender.send_sections(_HEAD, _picture()), name=f"picture {image}"))
             came, size = await offers.of(image)
             seconds.append(came - began)
         for task in tasks:
@@ -138,8 +140,8 @@ def _picture() -> list[OutgoingSection]:
 @contextlib.asynccontextmanager
 async def _over_websocket(link: LinkProfile, offers: _Offers) -> AsyncIterator[Sender]:
     async with (
-        Server("ws://127.0.0.1:0", on_event=offers.note) as intake,
-        Sender(intake.url, link=link) as sender,
+        Server("ws://127.0.0.1:0", on_event=offers.on_event) as server,
+        Sender(server.url, link=link) as sender,
     ):
         yield sender
 
@@ -148,26 +150,26 @@ async def _over_websocket(link: LinkProfile, offers: _Offers) -> AsyncIterator[S
 async def _over_memory(link: LinkProfile, offers: _Offers) -> AsyncIterator[Sender]:
     ours, theirs = memory_pair(link)
     limits = Limits()
-    connection = ReceiverConnection(session=b"virtual", limits=limits, mtu=theirs.mtu, now=0.0)
-    driver = Driver(connection, theirs, offers.note, stall_seconds=limits.stall_seconds)
-    receiving = asyncio.create_task(driver.run(), name="receiver")
+    connection = ReceiverConnection(session=b"virtual", mtu=theirs.mtu, now=0.0, options=ReceiverOptions(limits=limits))
+    driver = Driver(connection, theirs, offers.on_event, stall_seconds=limits.stall_seconds)
+    receiving = start_task(driver.run(), name="receiver")
     async with Sender("memory", transport=ours) as sender:
         yield sender
     await receiving
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; gives its exit code: 0 where the bound holds."""
+    """Run the command; return its exit code: 0 if the bound holds."""
     parser = argparse.ArgumentParser(
         prog="python -m evaluation.wire.priority",
         description="Measure how soon a new picture's text arrives behind queued bytes, on an emulated link.",
         epilog="example: python -m evaluation.wire.priority --link iridium --json",
     )
     parser.add_argument("--link", default="iridium", choices=sorted(LINKS), help="the link to emulate (iridium)")
-    parser.add_argument("--rate", type=float, help="its rate in bit/s, instead of the link's own")
+    parser.add_argument("--rate", type=float, help="rate in bit/s instead of the link's own")
     parser.add_argument("--queued", type=int, default=6000, help="unurgent bytes to queue first (6000)")
     parser.add_argument("--pictures", type=int, default=3, help="new pictures to time (3)")
-    parser.add_argument("--bound", type=float, default=BOUND_SECONDS, help="the most that is allowed, in seconds (1.5)")
+    parser.add_argument("--bound", type=float, default=BOUND_SECONDS, help="the longest time allowed, in seconds (1.5)")
     parser.add_argument("--virtual", action="store_true", help="a link in memory, in virtual time")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
@@ -181,15 +183,15 @@ def main(arguments: list[str] | None = None) -> int:
     except LayercastError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(f"{json.dumps(dataclasses.asdict(report)) if options.json else _in_words(report)}\n")
+    sys.stdout.write(f"{json.dumps(dataclasses.asdict(report)) if options.json else _to_text(report)}\n")
     return 0 if report.holds else 1
 
 
-def _in_words(report: PriorityReport) -> str:
+def _to_text(report: PriorityReport) -> str:
     return (
         f"{report.link}, {report.rate:g} bit/s: behind {report.queued_bytes} queued bytes a new picture's text took "
         f"{report.worst_seconds:.2f} s at worst; {report.unhindered_seconds:.2f} s over the idle link, "
-        f"{report.fifo_seconds:.2f} s if it had queued up; at most {report.bound_seconds:.2f} s are allowed"
+        f"{report.fifo_seconds:.2f} s behind the queue; at most {report.bound_seconds:.2f} s are allowed"
     )
 
 

@@ -1,4 +1,4 @@
-"""A receiver in a process of its own: its memory can be told from its senders', and it may sit behind another network.
+"""A receiver in its own process, so that its memory can be measured, and that it can run in another network namespace.
 
 async with Receiving() as receiving:
     ... send to receiving.url ...
@@ -20,30 +20,30 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from layercast_common.errors import DisconnectedError
-from protocol.connection.events import ImageDone, OfferReceived, ReceiverEvent
+from protocol.connection.events import OfferReceived, PictureDone, ReceiverEvent
 from protocol.transports.addresses import open_listener
 from protocol.transports.base import Transport
 from protocol.wire.limits import Limits
 from receiver.options import Security
 from receiver.server import Server
 
-#: Sessions that it takes, from wherever.
+#: The most sessions, in total and per address.
 MANY = 4096
 
-#: Arrivals that are remembered.
+#: The most arrivals kept.
 REMEMBERED = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What a receiver looks like.
+    """A snapshot of a receiver.
 
     Attributes:
-        resident: its memory, in bytes.
-        sessions: how many are open.
-        done: pictures that are complete.
-        arrivals: when something came lately, in seconds of this machine's steady clock, and what: ("offer", image),
-            ("done", image), or, of a plain listener, ("packet", size).
+        resident: its resident memory, in bytes.
+        sessions: the number of open sessions.
+        done: the number of complete pictures.
+        arrivals: recent arrivals: the time in seconds of this machine's monotonic clock, and ("offer", picture_id),
+            ("done", picture_id), or, for a plain listener, ("packet", size).
     """
 
     resident: int
@@ -53,12 +53,12 @@ class Look:
 
 
 class Receiving:
-    """The process. Use it as `async with`; afterwards it is gone.
+    """The receiver process. Use it as `async with`; leaving the block ends it.
 
     Args:
-        listen: where it listens.
-        plain: whether it only takes packets, and answers none.
-        within: a command to run it by, such as `("ip", "netns", "exec", NAME)`.
+        listen: the address to listen on.
+        plain: whether it only receives packets, without the protocol.
+        within: a command prefix, such as `("ip", "netns", "exec", NAME)`.
     """
 
     def __init__(self, listen: str = "ws://127.0.0.1:0", *, plain: bool = False, within: Sequence[str] = ()) -> None:
@@ -66,7 +66,7 @@ class Receiving:
         self.url = ""
 
     async def __aenter__(self) -> "Receiving":
-        """Start it, and wait until it listens."""
+        """Start the process, and wait until it listens."""
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
             stdin=asyncio.subprocess.PIPE,
@@ -78,13 +78,13 @@ class Receiving:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """End it."""
+        """Terminate the process."""
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
         await self._process.wait()
 
     async def look(self) -> Look:
-        """How it is at this moment."""
+        """Take a snapshot."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(b"\n")
@@ -94,56 +94,56 @@ class Receiving:
 
 
 def raise_file_limit() -> None:
-    """Allow this process as many open sockets as it may have."""
+    """Raise the limit of open sockets to the maximum for this process."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class _Counts:
-    """What came."""
+    """The arrivals at the receiver."""
 
     def __init__(self) -> None:
         self.kinds: Counter[str] = Counter()
         self.arrivals: deque[tuple[float, str, int]] = deque(maxlen=REMEMBERED)
 
-    def note(self, what: str, which: int) -> None:
+    def record(self, what: str, which: int) -> None:
         self.kinds[what] += 1
         self.arrivals.append((time.monotonic(), what, which))
 
-    def note_event(self, event: ReceiverEvent) -> None:
+    def on_event(self, event: ReceiverEvent) -> None:
         if isinstance(event, OfferReceived):
-            self.note("offer", event.image)
-        elif isinstance(event, ImageDone):
-            self.note("done", event.image)
+            self.record("offer", event.picture_id)
+        elif isinstance(event, PictureDone):
+            self.record("done", event.picture_id)
 
-    async def take(self, transport: Transport) -> None:
+    async def receive(self, transport: Transport) -> None:
         with contextlib.suppress(DisconnectedError):
             while True:
-                self.note("packet", len(await transport.recv()))
+                self.record("packet", len(await transport.recv()))
 
 
 async def _receive(listen: str, *, plain: bool) -> None:
     raise_file_limit()
     counts = _Counts()
     if plain:
-        listener = await open_listener(listen, counts.take)
+        listener = await open_listener(listen, counts.receive)
         await _answer(listener.url, counts, None)
         return
     limits = Limits(sessions=MANY, sessions_per_address=MANY)
-    async with Server(listen, on_event=counts.note_event, security=Security(limits=limits)) as intake:
-        await _answer(intake.url, counts, intake)
+    async with Server(listen, on_event=counts.on_event, security=Security(limits=limits)) as server:
+        await _answer(server.url, counts, server)
 
 
-async def _answer(url: str, counts: _Counts, intake: Server | None) -> None:
-    """Tell the address, and then how we are for every line that comes."""
-    _tell(url)
+async def _answer(url: str, counts: _Counts, server: Server | None) -> None:
+    """Write the address, and then a snapshot for every line read."""
+    _write(url)
     while await asyncio.to_thread(sys.stdin.readline):
         gc.collect()
-        _tell(
+        _write(
             asdict(
                 Look(
                     resident=_resident_bytes(),
-                    sessions=len(intake.sessions) if intake else 0,
+                    sessions=len(server.sessions) if server else 0,
                     done=counts.kinds["done"],
                     arrivals=tuple(counts.arrivals),
                 )
@@ -156,8 +156,8 @@ def _resident_bytes() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def _tell(what: object) -> None:
-    sys.stdout.write(json.dumps(what) + "\n")
+def _write(value: object) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
     sys.stdout.flush()
 
 

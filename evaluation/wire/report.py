@@ -1,4 +1,4 @@
-"""All figures of the wire in one run."""
+"""All measurements of the wire protocol in one run."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -9,36 +9,37 @@ from evaluation.thresholds import Threshold
 from evaluation.virtual_time import run_virtual
 from evaluation.wire.greeting import count_greeting
 from evaluation.wire.many_senders import IDLE_BYTES, STARVED, IdleReport, RushReport, measure_idle, measure_rush
-from evaluation.wire.overtaking import OvertakingReport, kernel_missing, measure_overtaking
+from evaluation.wire.overtaking import OvertakingReport, measure_overtaking
 from evaluation.wire.packets import DATA_OVERHEAD_BAR, GREETING_BAR, SPEED_BAR, PacketFigures, measure_packets
+from evaluation.wire.slow_links import kernel_missing
 from evaluation.wire.soak import SoakReport, soak
 from protocol.link_profiles import LINKS
 
-#: Bytes of detail that wait before the urgent text, in a full and in a quick run.
+#: Bytes of detail queued before the urgent text, in a full and in a quick run.
 FULL_DETAIL, QUICK_DETAIL = 100_000, 12_000
 
-#: How long each link is watched, in virtual seconds, in a full and in a quick run.
+#: How long each link is measured, in virtual seconds, in a full and in a quick run.
 FULL_SECONDS, QUICK_SECONDS = 3600.0, 600.0
 
-#: How much longer everything together may take than for a plain sender: what clocks and the last round trip differ by.
+#: The longest time for everything, relative to a plain sender: the tolerance of clocks and of the last round trip.
 WHOLE_RATIO = 1.02
 
-#: Told what is being measured, how far it is, and of how much.
+#: Called with the current measurement, the steps done, and the number of steps.
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireReport:
-    """What was measured.
+    """The results.
 
     Attributes:
-        packets: bytes and time of packets.
-        greeting: bytes of a greeting that were counted on a socket.
-        idle: memory of idle sessions; None where memory cannot be read.
-        rush: many senders at once.
-        overtaking: urgent text behind detail, over each kind of link.
+        packets: size and speed of packets.
+        greeting: bytes of a handshake, counted on a socket.
+        idle: memory of idle sessions; None where it cannot be measured.
+        rush: many concurrent senders.
+        overtaking: an urgent text behind detail, over each kind of link.
         kernel_missing: why there was no link of network interfaces; None if there was one.
-        links: what arrives when over each link, in virtual time.
+        links: latencies over each link, in virtual time.
     """
 
     packets: PacketFigures
@@ -51,7 +52,7 @@ class WireReport:
 
     @property
     def bars(self) -> tuple[Threshold, ...]:
-        """The figures that something is promised of."""
+        """The results that have thresholds."""
         bars = [
             Threshold("framing of a DATA packet, bytes", self.packets.data_overhead, DATA_OVERHEAD_BAR),
             Threshold("greeting until the first OFFER, bytes", self.greeting, GREETING_BAR),
@@ -79,12 +80,12 @@ class WireReport:
 
 
 def measure_wire(*, full: bool = False, links: Sequence[str] = (), progress: Progress = lambda *_: None) -> WireReport:
-    """Measure everything: in about a minute, or in full in about five.
+    """Measure everything: in about a minute, or with `full` in about five.
 
     Args:
-        full: 100 kB of detail behind an urgent text instead of 12 kB, and an hour of each link instead of ten minutes.
-        links: the links to watch, by name; all that are slow by default.
-        progress: told of every step.
+        full: 100 kB of detail instead of 12 kB, and an hour of each link instead of ten minutes.
+        links: the names of the links to measure; all slow links by default.
+        progress: called before every step.
     """
     progress("packets", 0, 1)
     packets = measure_packets()

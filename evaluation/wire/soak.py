@@ -1,10 +1,9 @@
-"""Does it stay well for hours? Pictures over a lossy link, in virtual time, with an eye on memory, timers and tasks.
+"""Soak test: pictures over a lossy link for hours of virtual time, with checks of memory, timers and tasks.
 
     python -m evaluation.wire.soak --link all --json
 
-Pictures of a typical size are offered at random moments, so that the link is busy for a good half of the time. How late
-the text, the base and the whole of each are is told for every link, and that nothing grows: neither what the
-connections hold, nor memory, nor timers.
+Pictures of a typical size are offered at random times, so that the link is busy for about half of the time. The report
+gives the latency of the text, the base and the whole of the pictures, and whether memory, timers or tasks grow.
 """
 
 import argparse
@@ -13,70 +12,57 @@ import contextlib
 import dataclasses
 import gc
 import json
-import math
 import random
-import statistics
 import sys
 import time
 from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from evaluation.virtual_time import VirtualTimeLoop, run_virtual
+from evaluation.wire.latency import SECTIONS, Latency, LatencyRecorder
 from layercast_common.errors import LayercastError
-from protocol.connection.events import Event, ImageDone, OfferReceived, SectionReceived
+from layercast_common.tasks import start_task
 from protocol.driver import Driver
 from protocol.link_profiles import LINKS, LinkProfile, parse_link
 from protocol.receiving.connection import ReceiverConnection
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.receiving.options import ReceiverOptions
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.transports.memory import memory_pair
 from protocol.wire.limits import Limits
 from sender.connection.sender import Sender
 
-#: The share of the link's rate that the pictures and their framing take, apart from what is sent again.
+#: The share of the link's rate for pictures and framing, without retransmissions.
 BUSY = 0.55
 
-#: Bytes of framing and acknowledgement for a byte of payload, roughly; for the choice of the interval alone.
+#: Bytes on the wire per byte of payload, approximately; it determines the interval between pictures.
 FRAMING = 1.3
 
-#: Pictures are offered at most this often, in seconds.
+#: The shortest interval between pictures, in seconds.
 SHORTEST_INTERVAL = 2.0
 
-#: A picture's sections: layer, urgency and payload in bytes. Text, lines, colours and detail of a 512 x 512 picture.
-SECTIONS = ((0, 0, 32), (1, 2, 250), (2, 3, 90), (3, 6, 3000))
-
-#: Growth of memory that is still called flat, in allocated blocks: caches that fill up are allowed, and noise is there.
+#: Growth of memory that counts as flat, in allocated blocks: caches fill up, and there is noise.
 FLAT_BLOCKS = 2000
 
-#: Timers and tasks that one connection of each side needs at most.
+#: The most timers and tasks of one connection, both ends together.
 MOST_TIMERS = 64
 MOST_TASKS = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Latency:
-    """How late something was after its picture was handed over, in seconds."""
-
-    median: float
-    p95: float
-    worst: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SoakReport:
-    """What an hour on a link brought.
+    """The results on one link.
 
     Attributes:
         link: the link's name.
         loss: the share of packets lost, 0 to 1.
-        virtual_seconds, cpu_seconds: how long it took there, and how much of a processor's time it took here.
-        offered, complete: pictures.
-        text, base, whole: lateness of the first packet, of all but the detail, and of everything.
-        payload_bytes, wire_bytes: what was to be sent, and what was, packets sent again included.
-        most_held: the most payload bytes the receiver ever held for incomplete pictures.
+        virtual_seconds, cpu_seconds: the virtual time, and the processor time that it took.
+        offered, complete: the number of pictures.
+        text, base, whole: latency of the first packet, of all sections but the detail, and of everything.
+        payload_bytes, wire_bytes: bytes of payload, and bytes sent, retransmissions included.
+        most_held: the most payload bytes that the receiver held for incomplete pictures.
         blocks: allocated memory blocks at the end of each sixth of the time.
-        most_timers, most_tasks: the most there ever were in the event loop.
-        flat: whether nothing grew.
+        most_timers, most_tasks: the most timers and tasks in the event loop.
+        flat: whether neither memory nor timers nor tasks grew.
     """
 
     link: str
@@ -98,59 +84,29 @@ class SoakReport:
 
     @property
     def holds(self) -> bool:
-        """Whether every picture arrived and nothing grew."""
+        """Whether every picture arrived, and nothing grew."""
         return self.flat and self.complete == self.offered
 
 
-class _Watch:
-    """When each picture was handed over, and how late its parts came."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._began: dict[int, float] = {}
-        self._base: dict[int, int] = {}
-        self.text, self.base, self.whole = array("d"), array("d"), array("d")
-
-    def begin(self, number: int) -> None:
-        self._began[number] = self._loop.time()
-        self._base[number] = len(SECTIONS) - 1
-
-    def note(self, event: Event) -> None:
-        match event:
-            case OfferReceived():
-                self.text.append(self._late(event.image))
-            case SectionReceived() if event.index < len(SECTIONS) - 1:
-                self._base[event.image] -= 1
-                if not self._base[event.image]:
-                    self.base.append(self._late(event.image))
-            case ImageDone():
-                self.whole.append(self._late(event.image))
-                del self._began[event.image], self._base[event.image]
-            case _:
-                pass
-
-    def _late(self, number: int) -> float:
-        return self._loop.time() - self._began[number]
-
-
 async def soak(link: LinkProfile, *, seconds: float = 3600.0, seed: int = 0) -> SoakReport:
-    """Send pictures over an emulated link for so long; the event loop must run in virtual time.
+    """Send pictures over an emulated link; the event loop must run in virtual time.
 
     Args:
-        link: the link; its loss is that of both directions.
-        seconds: of virtual time.
-        seed: decides when pictures come, and what is lost.
+        link: the link; its loss applies to both directions.
+        seconds: the duration, in virtual seconds.
+        seed: decides when pictures are offered, and which packets are lost.
     """
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
     began, rng = time.process_time(), random.Random(seed)
-    watch = _Watch(loop)
+    recorder = LatencyRecorder(loop)
     ours, theirs = memory_pair(link, seed=seed)
     limits = Limits()
-    receiver = ReceiverConnection(session=b"soak", limits=limits, mtu=theirs.mtu, now=loop.time())
-    receiving = asyncio.create_task(
-        Driver(receiver, theirs, watch.note, stall_seconds=limits.stall_seconds).run(), name="receiver"
+    receiver = ReceiverConnection(
+        session=b"soak", mtu=theirs.mtu, now=loop.time(), options=ReceiverOptions(limits=limits)
     )
+    driver = Driver(receiver, theirs, recorder.on_event, stall_seconds=limits.stall_seconds)
+    receiving = start_task(driver.run(), name="receiver")
     payload = sum(size for _, _, size in SECTIONS)
     interval = max(SHORTEST_INTERVAL, 8 * payload * FRAMING / BUSY / link.rate if link.rate else 0.0)
     sent = array("l")
@@ -165,7 +121,7 @@ async def soak(link: LinkProfile, *, seconds: float = 3600.0, seed: int = 0) -> 
                 )
                 for layer, urgency, size in SECTIONS
             ]
-            watch.begin(number)
+            recorder.start(number)
             with contextlib.suppress(LayercastError):
                 sent.append((await sender.send_sections(b"\x4c\x01\x08\x08\x00\x07\x00\x00", sections)).sent)
 
@@ -176,7 +132,7 @@ async def soak(link: LinkProfile, *, seconds: float = 3600.0, seed: int = 0) -> 
             while upcoming < end:
                 await asyncio.sleep(upcoming - loop.time())
                 offered += 1
-                pending.add(asyncio.create_task(send(offered)))
+                pending.add(start_task(send(offered), name=f"picture {offered}"))
                 upcoming = loop.time() + rng.expovariate(1 / interval)
                 most_held = max(most_held, receiver.held)
                 most_timers = max(most_timers, loop.timers)
@@ -184,7 +140,7 @@ async def soak(link: LinkProfile, *, seconds: float = 3600.0, seed: int = 0) -> 
                 pending = {task for task in pending if not task.done()}
             await asyncio.sleep(end - loop.time())
             if pending:
-                # What a picture under way holds is no growth.
+                # The memory of a picture in transit is no growth.
                 await asyncio.wait(pending)
             gc.collect()
             blocks.append(sys.getallocatedblocks())
@@ -196,10 +152,10 @@ async def soak(link: LinkProfile, *, seconds: float = 3600.0, seed: int = 0) -> 
         virtual_seconds=round(loop.time(), 1),
         cpu_seconds=round(time.process_time() - began, 2),
         offered=offered,
-        complete=len(watch.whole),
-        text=_latency(watch.text),
-        base=_latency(watch.base),
-        whole=_latency(watch.whole),
+        complete=len(recorder.whole),
+        text=Latency.of(recorder.text),
+        base=Latency.of(recorder.base),
+        whole=Latency.of(recorder.whole),
         payload_bytes=offered * payload,
         wire_bytes=sum(sent),
         most_held=most_held,
@@ -210,28 +166,17 @@ async def soak(link: LinkProfile, *, seconds: float = 3600.0, seed: int = 0) -> 
     )
 
 
-def _latency(values: Sequence[float]) -> Latency:
-    if not values:
-        return Latency(median=math.nan, p95=math.nan, worst=math.nan)
-    ordered = sorted(values)
-    return Latency(
-        median=round(statistics.median(ordered), 3),
-        p95=round(ordered[math.ceil(0.95 * len(ordered)) - 1], 3),
-        worst=round(ordered[-1], 3),
-    )
-
-
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; gives its exit code: 0 where every picture arrived and nothing grew."""
+    """Run the command; return its exit code: 0 if every picture arrived and nothing grew."""
     parser = argparse.ArgumentParser(
         prog="python -m evaluation.wire.soak",
-        description="Send pictures over an emulated link for hours of virtual time, and see that nothing grows.",
+        description="Send pictures over an emulated link for hours of virtual time, and check that nothing grows.",
         epilog="example: python -m evaluation.wire.soak --link all --loss 0.1 --json",
     )
     parser.add_argument("--link", default="all", choices=["all", *sorted(LINKS)], help="the link to emulate (all)")
-    parser.add_argument("--hours", type=float, default=1.0, help="of virtual time (1)")
+    parser.add_argument("--hours", type=float, default=1.0, help="hours of virtual time (1)")
     parser.add_argument("--loss", type=float, default=0.05, help="the share of packets lost each way, 0 to 1 (0.05)")
-    parser.add_argument("--seed", type=int, default=0, help="decides what comes when, and what is lost (0)")
+    parser.add_argument("--seed", type=int, default=0, help="decides when pictures are offered, and what is lost (0)")
     parser.add_argument("--json", action="store_true", help="print one JSON array")
     options = parser.parse_args(arguments)
     reports = []
@@ -242,7 +187,7 @@ def main(arguments: list[str] | None = None) -> int:
             link = replace(link, loss=options.loss)
             reports.append(run_virtual(soak(link, seconds=3600 * options.hours, seed=options.seed)))
             if not options.json:
-                sys.stdout.write(f"{_in_words(reports[-1])}\n")
+                sys.stdout.write(f"{_to_text(reports[-1])}\n")
     except LayercastError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -253,7 +198,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if all(report.holds for report in reports) else 1
 
 
-def _in_words(report: SoakReport) -> str:
+def _to_text(report: SoakReport) -> str:
     late = ", ".join(
         f"{name} {one.median:.2f} / {one.p95:.2f} s"
         for name, one in (("text", report.text), ("base", report.base), ("whole", report.whole))

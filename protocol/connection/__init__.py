@@ -1,1 +1,1 @@
-"""What both ends of a connection share: states, events, and the base class."""
+"""The parts that both ends of a connection share: states, events, and the base class."""

@@ -1,40 +1,49 @@
-"""What both ends of a connection share: no socket, no clock, no await.
+"""The base of both ends of a connection. Sans-I/O: no socket, no clock, no await.
 
-bytes in   receive(packet, now)            raises RemoteProtocolError when the peer broke a rule; the reason is queued
-bytes out  next_packet(now) -> bytes|None  the packet to send at this very moment
-time       tick(now), next_wakeup()        what happens though nothing arrives
-news       take_events()
+packets in    receive(packet, now)             raises RemoteProtocolError if the peer broke a rule; queues the reason
+packets out   next_packet(now) -> bytes|None   the packet to send now
+time          tick(now), next_wakeup()         timers
+events        take_events()
 """
 
 import math
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
 
 from layercast_common.errors import DisconnectedError, PacketError, RemoteProtocolError
 from protocol.connection.events import Event
+from protocol.connection.packet_codec import PacketCodec
 from protocol.connection.states import Machine, Rules, State
 from protocol.recovery.pacing import TokenBucket
 from protocol.wire.codes import FIRST_PICTURE_CODE, Code
-from protocol.wire.encoding import decode_packet, encode_packet
-from protocol.wire.limits import MAX_PACKET, Limits
-from protocol.wire.packets import Bye, Err, Packet, Ping, Pong, kind_of
-from protocol.wire.seals import UNKEYED, Seal, Sealing
+from protocol.wire.encoding import encode_packet
+from protocol.wire.limits import Limits
+from protocol.wire.packets import Bye, Err, Packet, PacketKind, Ping, Pong, kind_of
+from protocol.wire.seals import Sealing
 
-#: Control packets that may wait to be sent; a peer that asks faster than it reads is not answered.
+#: Control packets that may wait to be sent; requests beyond are not answered.
 MAX_CONTROL = 32
 
+#: The events of one role.
+EventT = TypeVar("EventT", bound=Event)
 
-class Connection(ABC):
-    """One end of a conversation. Times are seconds of any steady clock, passed in.
+
+class Connection(ABC, Generic[EventT]):
+    """One end of a connection. Times are seconds of any monotonic clock, passed in.
 
     Args:
-        rules: the role's conversation.
-        limits: what the peer may make us hold or wait for.
-        mtu: the largest packet that the transport takes, in bytes.
-        one_way: whether nothing comes back, or can be sent back.
-        key: how packets are sealed; by default with checksums.
-        now: the present.
+        rules: the state machine of the role.
+        limits: bounds on what the peer may make this side hold or wait for.
+        mtu: the largest packet that the transport carries, in bytes.
+        one_way: whether the link has no direction back to the sender.
+        key: seals the packets; with checksums by default.
+        now: the current time, in seconds.
+
+    Attributes:
+        close_code: why the connection closed; None while it is open.
+        wake: called when the connection has new work; the driver sets it.
     """
 
     def __init__(
@@ -42,105 +51,110 @@ class Connection(ABC):
     ) -> None:
         self._machine = Machine(rules)
         self._limits = limits
-        self._mtu = min(mtu, MAX_PACKET)
-        self._key = key or UNKEYED
-        #: How our packets are sealed, and how the peer's are.
-        self._seal: Seal = self._key.broadcast() if one_way else self._key.hello()
-        self._peer_seal: Seal = self._seal
         self._one_way = one_way
-        self._born = now
-        self._heard = now
+        self._codec = PacketCodec(mtu=mtu, key=key, one_way=one_way, limits=limits)
+        self._opened_at = now
+        self._last_received_at = now
         self._now = now
         self._control: deque[bytes] = deque()
-        self._courtesy = TokenBucket()
-        self._events: deque[Event] = deque()
-        self._bad: deque[float] = deque(maxlen=limits.bad_packets)
-        self.bad_packets = 0
-        #: Why the connection closed; None while it is open.
-        self.ended: Code | None = None
-        #: Called when there is something new to do, so that whoever runs the connection looks again.
-        self.wake: Callable[[], None] = _nobody
+        self._reply_budget = TokenBucket()
+        self._events: deque[EventT] = deque()
+        self.close_code: Code | None = None
+        self.wake: Callable[[], None] = lambda: None
 
     @property
     def state(self) -> State:
-        """Where the connection stands."""
+        """The state of the connection."""
         return self._machine.state
 
     @property
+    def bad_packets(self) -> int:
+        """Malformed packets received."""
+        return self._codec.bad_packets
+
+    @property
     def finished(self) -> bool:
-        """Whether it is closed and has nothing left to send."""
+        """Whether the connection is closed and has nothing left to send."""
         return self.state is State.CLOSED and not self._control
 
-    def take_events(self) -> list[Event]:
-        """What happened since the last call, in order."""
+    def take_events(self) -> list[EventT]:
+        """Return the events since the last call, in order."""
         events = list(self._events)
         self._events.clear()
         return events
 
     def receive(self, data: bytes, now: float) -> None:
-        """Take one packet from the peer.
+        """Process one packet from the peer.
 
         Raises:
-            RemoteProtocolError: the peer broke a rule; the connection is closed, and `next_packet` tells the peer why.
+            RemoteProtocolError: the peer broke a rule; the connection is closed, and `next_packet` returns the ERR.
         """
         self._now = now
         if self.state in (State.CLOSED, State.SUSPENDED):
             return
         try:
-            packet = decode_packet(data, seal=self._peer_seal)
+            packet = self._codec.decode(data)
         except PacketError:
-            self._count_bad(now)
+            if self._codec.on_bad_packet(now):
+                self.abort(Code.BAD_PACKETS)
+                raise RemoteProtocolError("the peer sent too many damaged packets", Code.BAD_PACKETS) from None
             return
-        self._heard = now
+        self._last_received_at = now
         if packet is None or self._ignores(packet):
             return
         try:
             self._machine.receive(kind_of(packet))
-            self._take(packet, len(data), now)
+            self._on_packet(packet, len(data), now)
         except RemoteProtocolError as error:
-            self._fail(Code.of(error.code))
+            self.abort(Code.of(error.code))
             raise
 
     def tick(self, now: float) -> None:
-        """Let time pass.
+        """Run the timers that have expired.
 
         Raises:
-            RemoteProtocolError: the peer was silent for too long; as in `receive`.
-            DisconnectedError: it was, and the connection is suspended for it.
+            RemoteProtocolError: the idle timeout expired; as in `receive`.
+            DisconnectedError: the idle timeout expired, and the connection is suspended.
         """
         self._now = now
         if self.state in (State.CLOSED, State.SUSPENDED):
             return
-        if now >= self._silent_at():
+        if now >= self._idle_timeout_at():
+            message = f"nothing arrived from the peer for {self._limits.silence_seconds:g} s"
             if self._suspend():
-                raise DisconnectedError("the peer fell silent")
-            self._fail(Code.SILENT)
-            raise RemoteProtocolError("the peer fell silent", Code.SILENT)
-        self._pass_time(now)
+                raise DisconnectedError(message)
+            self.abort(Code.SILENT)
+            raise RemoteProtocolError(message, Code.SILENT)
+        self._on_tick(now)
 
     def next_packet(self, now: float, backlog: int = 0) -> bytes | None:
-        """The packet to send now, or None if none may leave at this moment.
+        """Return the packet to send now, or None if none may leave.
 
         Args:
-            now: the present.
-            backlog: bytes that the transport was given and still holds, as far as it can tell.
+            now: the current time, in seconds.
+            backlog: bytes that the transport accepted and still holds, as far as it can measure.
         """
         if self._control:
             return self._control.popleft()
         return None if self.state in (State.CLOSED, State.SUSPENDED) else self._choose_packet(now, backlog)
 
     def next_wakeup(self) -> float | None:
-        """When `tick` or `next_packet` should be called again though nothing arrives; None for never."""
+        """Return when to call `tick` or `next_packet` although nothing arrives, in seconds; None for never."""
         if self.state in (State.CLOSED, State.SUSPENDED):
             return None
-        earliest = min([self._silent_at(), *self._timers()])
+        earliest = min([self._idle_timeout_at(), *self._timers()])
         return None if earliest == math.inf else earliest
 
     def close(self, code: Code = Code.DONE, retry: int = 0) -> None:
-        """End the conversation in order; queues BYE where the peer is there to hear it."""
+        """Close in order; queue BYE if the peer can receive it.
+
+        Args:
+            code: the reason.
+            retry: seconds after which the peer should reconnect; 0 for no preference.
+        """
         if self.state is State.CLOSED:
             return
-        if self.state in (State.NEW, State.SUSPENDED) or not self._may_say_goodbye():
+        if self.state in (State.NEW, State.SUSPENDED) or not self._machine.may_send(PacketKind.BYE):
             self._machine.fail()
         else:
             self._queue(Bye(code=code, retry=retry))
@@ -148,7 +162,7 @@ class Connection(ABC):
         self.wake()
 
     def disconnect(self, now: float) -> None:
-        """Note that the transport is gone: nothing can be sent any more over it."""
+        """Handle the loss of the transport: suspend if possible, else close."""
         self._now = now
         if self.state is State.SUSPENDED or (self.state is not State.CLOSED and self._suspend()):
             return
@@ -156,68 +170,69 @@ class Connection(ABC):
         self._control.clear()
         self._end(Code.DISCONNECTED)
 
-    def stall(self, now: float) -> bool:
-        """Note that the peer does not read; tells whether the connection waits for another transport."""
+    def on_stall(self, now: float) -> bool:
+        """Handle a peer that does not read; return whether the connection is suspended, else it is closed."""
         self._now = now
         if self._suspend():
             return True
-        self._fail(Code.SLOW)
+        self.abort(Code.SLOW)
         return False
 
-    def refuse(self, code: Code) -> None:
-        """Turn the peer away with an error, whatever the state."""
-        self._fail(code)
+    def abort(self, code: Code) -> None:
+        """Close with ERR, in any state."""
+        if self.state is State.CLOSED and self.close_code is not None:
+            return
+        self._machine.fail()
+        self._control.append(encode_packet(Err(code=code), seal=self._codec.seal))
+        self._end(code)
 
     @abstractmethod
-    def _take(self, packet: Packet, size: int, now: float) -> None:
-        """Handle a packet that the state allows."""
+    def _on_packet(self, packet: Packet, size: int, now: float) -> None:
+        """Handle a packet that the state permits."""
 
     @abstractmethod
     def _choose_packet(self, now: float, backlog: int) -> bytes | None:
-        """The packet to send now, control apart."""
+        """Return the packet to send when no control packet waits."""
 
     @abstractmethod
-    def _pass_time(self, now: float) -> None:
-        """Do what time brings."""
+    def _on_tick(self, now: float) -> None:
+        """Run the role's timers."""
 
     @abstractmethod
     def _timers(self) -> Iterator[float]:
-        """When time brings something."""
+        """Yield the times of the role's timers."""
 
     @abstractmethod
-    def _closed(self, code: Code, retry: int) -> None:
+    def _on_closed(self, code: Code, retry: int) -> None:
         """Clean up; called once."""
 
     @property
     @abstractmethod
     def _link_rate(self) -> float:
-        """The link's rate as far as it is known, in bit/s."""
+        """The link's rate as far as known, in bit/s."""
 
     def _ignores(self, packet: Packet) -> bool:
-        """Whether a packet is to be taken as lost."""
+        """Return whether to drop a packet as if it were lost."""
         del packet
         return False
 
     def _suspend(self) -> bool:
-        """Go on without a transport, if that is possible."""
+        """Wait for another transport if the role supports it; return whether it does."""
         return False
 
-    def _may_say_goodbye(self) -> bool:
-        return True
-
-    def _silent_at(self) -> float:
-        return math.inf if self._one_way else self._heard + self._limits.silence_seconds
+    def _idle_timeout_at(self) -> float:
+        return math.inf if self._one_way else self._last_received_at + self._limits.silence_seconds
 
     def _queue(self, packet: Packet) -> None:
         self._machine.send(kind_of(packet))
         if len(self._control) < MAX_CONTROL:
-            self._control.append(encode_packet(packet, limit=self._mtu, seal=self._seal))
+            self._control.append(self._codec.encode(packet))
 
-    def _answer(self, packet: Packet, now: float) -> bool:
-        """Handle the packets that mean the same to both roles; false if it is none of them."""
+    def _handle_common(self, packet: Packet, now: float) -> bool:
+        """Handle the packets that both roles treat alike; return False for any other packet."""
         if isinstance(packet, Ping):
-            # What a peer asks for must not crowd out what it is here for.
-            if self._courtesy.take(len(encode_packet(packet)), now, self._link_rate):
+            # Replies must not crowd out data.
+            if self._reply_budget.spend(len(encode_packet(packet)), now, self._link_rate):
                 self._queue(Pong(value=packet.value))
         elif isinstance(packet, Bye):
             self._end(Code.of(packet.code), packet.retry)
@@ -228,25 +243,7 @@ class Connection(ABC):
             return isinstance(packet, Pong)
         return True
 
-    def _count_bad(self, now: float) -> None:
-        self.bad_packets += 1
-        self._bad.append(now)
-        if len(self._bad) == self._limits.bad_packets and now - self._bad[0] < self._limits.bad_seconds:
-            self._fail(Code.BAD_PACKETS)
-            raise RemoteProtocolError("the peer sent too many damaged packets", Code.BAD_PACKETS)
-
-    def _fail(self, code: Code) -> None:
-        if self.state is State.CLOSED and self.ended is not None:
-            return
-        self._machine.fail()
-        self._control.append(encode_packet(Err(code=code), seal=self._seal))
-        self._end(code)
-
     def _end(self, code: Code, retry: int = 0) -> None:
-        if self.ended is None:
-            self.ended = code
-            self._closed(code, retry)
-
-
-def _nobody() -> None:
-    """Nobody waits."""
+        if self.close_code is None:
+            self.close_code = code
+            self._on_closed(code, retry)

@@ -1,4 +1,4 @@
-"""What a connection tells its owner. All are frozen; none holds more than the limits allow."""
+"""The events of connections. All are immutable, and the limits bound their size."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,14 @@ from protocol.wire.codes import Code
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SectionInfo:
-    """One section as its offer announces it.
+    """A section as the OFFER announces it.
 
     Attributes:
         layer: the layer's number.
         coder: the number of the payload's format.
-        urgency: 0 comes first, 7 last.
-        incremental: whether any prefix of the payload is of use.
-        size: the payload, in bytes.
+        urgency: 0 comes first, 7 last (RFC 9218).
+        incremental: whether any prefix of the payload is useful.
+        size: size of the payload, in bytes.
     """
 
     layer: int
@@ -26,44 +26,44 @@ class SectionInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferReceived:
-    """A picture begins.
+    """The OFFER of a new picture arrived.
 
     Attributes:
-        session: the receiver's name of the connection.
-        image: the sender's number of the picture; with `stream` and `epoch` it names the picture for ever.
+        session: the receiver's id of the session, in hexadecimal.
+        picture_id: the sender's number of the picture; unique with `stream_id` and `epoch`.
         head: the picture's header, opaque to the protocol.
-        sections: what will come, in the stream's order.
-        jpeg_size: bytes of a JPEG of the original as the sender told it; 0 if unknown.
-        rate: the link's rate as the sender told it, in bit/s; 0 if unknown.
-        received: bytes of the picture that came over the wire so far, packet framing included.
-        stream: the sender's id, which outlives its connections; empty if it has none.
-        epoch: tells one numbering of the stream's pictures from another.
+        sections: the announced sections, in the stream's order.
+        jpeg_size: size of a JPEG of the original as announced by the sender, in bytes; 0 if unknown.
+        rate: the link's rate as announced by the sender, in bit/s; 0 if unknown.
+        received: bytes of the picture received so far, packet framing included.
+        stream_id: the sender's id, which outlives its connections; empty if it has none.
+        epoch: distinguishes numberings of the sender's pictures.
     """
 
     session: str
-    image: int
+    picture_id: int
     head: bytes
     sections: tuple[SectionInfo, ...]
     jpeg_size: int
     rate: int
     received: int
-    stream: bytes = b""
+    stream_id: bytes = b""
     epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SectionReceived:
-    """A section is complete and its check is right. Each section of a picture is told exactly once.
+    """A section is complete and its check is correct. Emitted exactly once for each section of a picture.
 
     Attributes:
-        session, image, received: as in `OfferReceived`.
-        index: the section's place in the stream.
+        session, picture_id, received: as in `OfferReceived`.
+        index: the section's index in the stream.
         layer, coder: as announced.
         payload: the section's bytes.
     """
 
     session: str
-    image: int
+    picture_id: int
     index: int
     layer: int
     coder: int
@@ -72,32 +72,32 @@ class SectionReceived:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageDone:
-    """Every section of a picture is complete, but those in `dropped`, which the sender gave up."""
+class PictureDone:
+    """Every section of a picture is complete, except those in `dropped`, which were cancelled."""
 
     session: str
-    image: int
+    picture_id: int
     received: int
     dropped: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageFailed:
-    """A picture will not become complete; what came of it stays of use. `reason` is one line for a person."""
+class PictureAborted:
+    """A picture ended incomplete; the sections received stay valid. `reason` is one line for people."""
 
     session: str
-    image: int
+    picture_id: int
     code: Code
     reason: str
     received: int
 
 
-ReceiverEvent = OfferReceived | SectionReceived | ImageDone | ImageFailed
+ReceiverEvent = OfferReceived | SectionReceived | PictureDone | PictureAborted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Welcomed:
-    """The receiver took us in; pictures may be offered. `resumed`: it still knows the session."""
+    """The receiver accepted the connection; pictures may be offered. `resumed`: it still knows the session."""
 
     session: str
     resumed: bool = False
@@ -105,26 +105,26 @@ class Welcomed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspended:
-    """The transport is gone; the pictures wait for another one (`SenderConnection.resume`)."""
+    """The transport is gone; the pictures wait for another one, see `SenderConnection.resume`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SectionAcknowledged:
-    """The receiver holds a whole section. `at` is when we learnt it, in seconds of the connection's clock."""
+    """The receiver holds a complete section. `at` is the time of the ACK, in seconds of the connection's clock."""
 
-    image: int
+    picture_id: int
     index: int
     at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What a picture has cost on the wire.
+    """The cost of a picture on the wire.
 
     Attributes:
-        packets: packets sent for it, repeated ones included.
-        total: their bytes.
-        sections: for each section the bytes of the packets that carried it; of an OFFER, the payload inside it.
+        packets: packets sent for it, retransmissions included.
+        total: their size, in bytes.
+        sections: for each section, the bytes of the packets that carried it; for an OFFER, the payload inside it.
     """
 
     packets: int
@@ -133,50 +133,57 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageAcknowledged:
-    """The receiver holds every section of a picture, but those in `dropped`. `at` is as in `SectionAcknowledged`."""
+class PictureAcknowledged:
+    """The receiver holds every section of a picture except those in `dropped`. `at` is as in `SectionAcknowledged`."""
 
-    image: int
+    picture_id: int
     at: float
     cost: Cost
     dropped: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageSent:
-    """All of a picture left over a link that goes one way; nobody will tell whether it arrived."""
+class PictureSent:
+    """All of a picture was sent over a one-way link, which has no acknowledgement."""
 
-    image: int
+    picture_id: int
     at: float
     cost: Cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageRefused:
-    """A picture was given up, by either side."""
+class PictureRefused:
+    """Either side ended a picture that is not delivered."""
 
-    image: int
+    picture_id: int
     code: Code
     cost: Cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """The receiver asks for a picture that is not open here (0: the newest). Offer it again to answer."""
+class PictureRequested:
+    """The receiver requests a picture that is not open here (0: the newest). The owner may offer it again."""
 
-    image: int
+    picture_id: int
     sections: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
-    """The connection ended, for whatever reason; nothing comes after. Come back after `retry` seconds."""
+    """The connection closed; the last event. Reconnect after `retry` seconds."""
 
     code: Code
     retry: int = 0
 
 
 SenderEvent = (
-    Welcomed | Suspended | SectionAcknowledged | ImageAcknowledged | ImageSent | ImageRefused | Wanted | Closed
+    Welcomed
+    | Suspended
+    | SectionAcknowledged
+    | PictureAcknowledged
+    | PictureSent
+    | PictureRefused
+    | PictureRequested
+    | Closed
 )
 Event = ReceiverEvent | SenderEvent

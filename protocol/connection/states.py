@@ -1,7 +1,7 @@
-"""The legal conversations, as tables. Whatever is not in a table is an error.
+"""The state machines of all roles, as tables. A packet that is not in a table is a protocol error.
 
-Either side may also fail from any state, which closes it, and a sender may lose its transport, which suspends it.
-Everything that changes a state lives in this file; `diagrams.py` draws it.
+Either side may also fail in any state, which closes the connection, and a sender may lose its transport, which suspends
+it. Only this module changes states; `diagrams.py` draws the tables.
 """
 
 import enum
@@ -14,7 +14,7 @@ from protocol.wire.packets import PacketKind
 
 
 class State(enum.Enum):
-    """Where a connection stands."""
+    """The state of a connection."""
 
     NEW = enum.auto()
     GREETING = enum.auto()
@@ -29,7 +29,7 @@ Table = Mapping[State, Mapping[PacketKind, State]]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """One role's conversation: what it may send and receive in each state, and where that leads."""
+    """The state machine of one role: the packets it may send and receive in each state, and the next state."""
 
     name: str
     sends: Table
@@ -45,7 +45,7 @@ SENDER = Rules(
     name="sender",
     sends={
         State.NEW: {PacketKind.HELLO: State.GREETING},
-        # HELLO and WELCOME may be lost on the way, so both may come again.
+        # HELLO and WELCOME may be lost, so both may be repeated.
         State.GREETING: {**_stay(State.GREETING, PacketKind.HELLO, PacketKind.PONG), PacketKind.BYE: State.CLOSED},
         State.READY: {
             **_stay(
@@ -82,7 +82,7 @@ SENDER = Rules(
             **_stay(State.READY, PacketKind.ERR, PacketKind.PING, PacketKind.PONG),
             PacketKind.BYE: State.CLOSED,
         },
-        # RESUME tells what is held, ERR that nothing is.
+        # RESUME lists the data held; ERR means that the session is unknown.
         State.RESUMING: {
             **_stay(State.RESUMING, PacketKind.WELCOME, PacketKind.PING),
             PacketKind.RESUME: State.READY,
@@ -129,7 +129,7 @@ RECEIVER = Rules(
     },
 )
 
-#: A sender to whom nobody answers: it speaks to many, or over a link that goes one way.
+#: A sender without answers: it broadcasts, or its link is one-way.
 BROADCASTER = Rules(
     name="broadcaster",
     sends={
@@ -144,7 +144,7 @@ BROADCASTER = Rules(
     receives={},
 )
 
-#: A receiver that cannot answer. It may come late, so it waits for no greeting.
+#: A receiver that cannot answer. It may join late, so it does not wait for HELLO.
 WATCHER = Rules(
     name="watcher",
     sends={},
@@ -161,21 +161,29 @@ WATCHER = Rules(
 
 
 class Machine:
-    """One connection's state, moved only along its rules."""
+    """The state of one connection, changed only along its rules.
+
+    Args:
+        rules: the state machine of the role.
+    """
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self.state = rules.start
 
     def may_receive(self, kind: PacketKind, state: State | None = None) -> bool:
-        """Whether the peer may send such a packet now, or in another state."""
+        """Return whether the rules permit receiving such a packet now, or in another state."""
         return kind in self._rules.receives.get(state or self.state, {})
 
+    def may_send(self, kind: PacketKind) -> bool:
+        """Return whether the rules permit sending such a packet now."""
+        return kind in self._rules.sends.get(self.state, {})
+
     def send(self, kind: PacketKind) -> None:
-        """Move as sending a packet does.
+        """Apply the transition of sending a packet.
 
         Raises:
-            LocalProtocolError: such a packet may not be sent now.
+            LocalProtocolError: the state does not permit sending it.
         """
         after = self._rules.sends.get(self.state, {}).get(kind)
         if after is None:
@@ -183,10 +191,10 @@ class Machine:
         self.state = after
 
     def receive(self, kind: PacketKind) -> None:
-        """Move as receiving a packet does.
+        """Apply the transition of receiving a packet.
 
         Raises:
-            RemoteProtocolError: the peer may not send such a packet now.
+            RemoteProtocolError: the state does not permit receiving it.
         """
         after = self._rules.receives.get(self.state, {}).get(kind)
         if after is None:
@@ -195,9 +203,9 @@ class Machine:
         self.state = after
 
     def fail(self) -> None:
-        """Close at once, from any state."""
+        """Close, from any state."""
         self.state = State.CLOSED
 
     def suspend(self, *, known: bool) -> None:
-        """Lose the transport: wait for another one, to resume a session that is known, or to greet anew."""
+        """Leave the transport: SUSPENDED if the session can be resumed, else NEW."""
         self.state = State.SUSPENDED if known else State.NEW

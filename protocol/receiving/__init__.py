@@ -1,1 +1,1 @@
-"""The receiving end: sessions, reassembly, acknowledgements and requests."""
+"""The receiving end: reassembly, acknowledgements, requests and sessions."""

@@ -8,36 +8,29 @@ from protocol.connection.base import Connection
 from protocol.connection.events import ReceiverEvent
 from protocol.connection.states import RECEIVER, WATCHER, State
 from protocol.receiving.handshake import ReceiverHandshake
-from protocol.receiving.reassembly import Held, Reassembly, holds_nothing
+from protocol.receiving.options import ReceiverOptions
+from protocol.receiving.reassembly import Reassembly
 from protocol.receiving.requests import Request, Requests
-from protocol.receiving.sessions import Sessions
 from protocol.recovery.ack_scheduler import AckScheduler
 from protocol.wire.codes import Code
-from protocol.wire.encoding import encode_packet
 from protocol.wire.fields import bits
-from protocol.wire.limits import ALL_SECTIONS, MAX_PACKET, Limits
+from protocol.wire.limits import ALL_SECTIONS, MAX_PACKET
 from protocol.wire.packets import ALL_LAYERS, Ack, Cancel, Data, Err, Hello, Offer, Packet, Prio, Repair, Want, kind_of
-from protocol.wire.seals import Sealing
-from protocol.wire.tokens import Admit, admit_token
 
-#: Why a connection may end and its session still wait for the sender.
-_TRANSPORT_GONE = (Code.DISCONNECTED, Code.SILENT, Code.SLOW)
+#: The reasons after which the session waits for the sender.
+_TRANSPORT_LOST = (Code.DISCONNECTED, Code.SILENT, Code.SLOW)
 
 
-class ReceiverConnection(Connection):
-    """Takes pictures from one sender.
+class ReceiverConnection(Connection[ReceiverEvent]):
+    """Receives pictures from one sender.
 
     Args:
-        session: our id of the connection, at most 16 bytes; another connection's if this one resumes it.
-        admit: whom to let in; anyone by default.
-        limits: what the sender may make us hold or wait for.
-        mtu: the largest packet that the transport takes, in bytes.
-        held: which pictures the application has already; these are acknowledged and not told.
-        sessions: where sessions are kept whose transport goes away; by default none are.
-        one_way: whether nothing can be sent back. Packets then need no greeting, and may come in any order.
-        stream: with `one_way`, who sends as far as that is known.
-        key: how packets are sealed; with checksums by default, which is enough under TLS or on one machine.
-        now: the present, in seconds.
+        session: the id of a new session, at most 16 bytes; a resumed session keeps its own.
+        now: the current time, in seconds.
+        options: the receiver's policy.
+        mtu: the largest packet that the transport carries, in bytes.
+        one_way: whether nothing can be sent back. Packets then need no HELLO, and may arrive in any order.
+        stream_id: with `one_way`, the sender's id as far as the transport provides it.
     """
 
     def __init__(
@@ -45,159 +38,159 @@ class ReceiverConnection(Connection):
         *,
         session: bytes,
         now: float,
-        admit: Admit | None = None,
-        limits: Limits | None = None,
+        options: ReceiverOptions | None = None,
         mtu: int = MAX_PACKET,
-        held: Held = holds_nothing,
-        sessions: Sessions | None = None,
         one_way: bool = False,
-        stream: bytes = b"",
-        key: Sealing | None = None,
+        stream_id: bytes = b"",
     ) -> None:
         rules = WATCHER if one_way else RECEIVER
-        super().__init__(rules=rules, limits=limits or Limits(), mtu=mtu, one_way=one_way, key=key, now=now)
-        self._reception = ReceiverHandshake(
-            id=session,
-            stream=stream,
-            admit=admit or admit_token(None),
-            limits=self._limits,
-            held=held,
-            sessions=sessions or Sessions(Limits(resume_seconds=0)),
-            key=self._key,
-            replaced=self._replaced,
+        options = options or ReceiverOptions()
+        super().__init__(rules=rules, limits=options.limits, mtu=mtu, one_way=one_way, key=options.key, now=now)
+        self._handshake = ReceiverHandshake(
+            options, session_id=session, stream_id=stream_id, on_replaced=self._on_replaced
         )
-        self._receipts = AckScheduler(now)
+        self._ack_scheduler = AckScheduler(now)
         self._requests = Requests()
 
     @property
     def session(self) -> str:
-        """Our name of the session, for people."""
-        return self._reception.session.id.hex()
+        """The id of the session, in hexadecimal."""
+        return self._handshake.session.id.hex()
 
     @property
-    def stream(self) -> bytes:
-        """The sender's id, once it has greeted."""
-        return self._reassembly.stream
+    def stream_id(self) -> bytes:
+        """The sender's id, known after HELLO."""
+        return self._reassembly.stream_id
 
     @property
     def held(self) -> int:
-        """Payload bytes that the peer may make us hold at this moment."""
+        """The most payload bytes that the open pictures may make this side hold."""
         return self._reassembly.held
 
-    def want(self, image: int = 0, sections: Sequence[int] = (), fragments: Sequence[int] = ()) -> None:
-        """Ask for sections of a picture, for fragments of one section, or with neither for its OFFER.
+    def request_sections(
+        self, picture_id: int = 0, sections: Sequence[int] = (), fragments: Sequence[int] = ()
+    ) -> None:
+        """Send WANT: request sections of a picture, fragments of one section, or without either the OFFER.
 
         Args:
-            image: its number; 0 for the newest.
-            sections: their indices.
-            fragments: their indices; then there is one section.
+            picture_id: the picture; 0 for the newest.
+            sections: indices of sections.
+            fragments: indices of fragments; only with one section.
 
         Raises:
             LocalProtocolError: the connection is not open.
         """
         mask = sum(1 << section for section in set(sections))
-        self._request(Want(self._requests.next_number, image, mask, bits(fragments)))
+        self._request(Want(self._requests.next_number, picture_id, mask, bits(fragments)))
 
-    def prioritise(self, urgency: int, *, image: int = 0, layer: int | None = None) -> None:
-        """Ask for a layer, or all, at another urgency: of a picture, or of all that are open or come.
+    def prioritise(self, urgency: int, *, picture_id: int = 0, layer: int | None = None) -> None:
+        """Send PRIO: request another urgency.
+
+        Args:
+            urgency: 0 first, 7 last.
+            picture_id: the picture; 0 for all open and future pictures.
+            layer: the layer; None for all layers.
 
         Raises:
             LocalProtocolError: the connection is not open.
         """
         layer = ALL_LAYERS if layer is None else layer
-        self._request(Prio(number=self._requests.next_number, image=image, layer=layer, urgency=urgency))
+        self._request(Prio(number=self._requests.next_number, image=picture_id, layer=layer, urgency=urgency))
 
-    def decline(self, image: int, *, from_layer: int = 0) -> None:
-        """Do without the rest of a picture, or of its layers from one on.
+    def decline(self, picture_id: int, *, from_layer: int = 0) -> None:
+        """Send CANCEL: decline the rest of a picture, or of its layers from one on.
 
         Raises:
             LocalProtocolError: the connection is not open.
         """
-        mask = ALL_SECTIONS if from_layer == 0 else self._reassembly.mask_from(image, from_layer)
-        self._request(Cancel(pn=self._requests.next_number, image=image, sections=mask))
-        self._events.extend(self._reassembly.cancel(image, mask) or [])
+        mask = ALL_SECTIONS if from_layer == 0 else self._reassembly.mask_from(picture_id, from_layer)
+        self._request(Cancel(pn=self._requests.next_number, image=picture_id, sections=mask))
+        self._events.extend(self._reassembly.on_cancel(picture_id, mask) or [])
 
     @property
     def _reassembly(self) -> Reassembly:
-        return self._reception.session.reassembly
+        return self._handshake.session.reassembly
 
     @property
     def _link_rate(self) -> float:
-        # The link's rate as the sender told it; without its word, as one that is not worth sparing.
+        # An unknown rate does not limit the replies.
         return self._reassembly.rate or math.inf
 
     def _request(self, request: Request) -> None:
         if self.state is not State.READY or self._one_way:
-            raise LocalProtocolError(f"nothing can be asked for while the connection is {self.state.name}")
+            raise LocalProtocolError(f"a request cannot be sent while the connection is {self.state.name}")
         self._requests.add(request)
         self.wake()
 
     def _ignores(self, packet: Packet) -> bool:
         if isinstance(packet, Hello) and self.state is State.NEW:
-            # A recorded greeting deserves no answer, not even a refusal.
-            return not self._key.is_fresh(packet.nonce)
-        # To a broadcast anyone may listen in the middle, and nobody can tell the sender what is wrong with it.
+            # A replayed HELLO gets no answer, not even a refusal.
+            return not self._codec.key.is_fresh(packet.nonce)
+        # A watcher may join a broadcast at any time, and cannot report protocol errors.
         return self._one_way and not self._machine.may_receive(kind_of(packet))
 
-    def _take(self, packet: Packet, size: int, now: float) -> None:
+    def _on_packet(self, packet: Packet, size: int, now: float) -> None:
         if not isinstance(packet, Hello):
-            self._reception.claim()
-        if self._answer(packet, now):
+            self._handshake.claim()
+        if self._handle_common(packet, now):
             return
         match packet:
             case Hello():
-                self._greet(packet, now)
+                self._on_hello(packet, now)
             case Offer() | Data() | Repair() | Cancel():
-                self._take_numbered(packet, size, now)
+                self._on_numbered(packet, size, now)
             case Ack():
-                self._requests.acknowledge(packet)
+                self._requests.on_ack_received(packet)
             case _:
                 pass
 
-    def _greet(self, hello: Hello, now: float) -> None:
+    def _on_hello(self, hello: Hello, now: float) -> None:
         if self._one_way:
-            ended = self._reception.listen(hello)
+            ended = self._handshake.on_broadcast_hello(hello)
             if ended is not None:
                 self._events.extend(ended.reassembly.cancel_all(Code.DISCONNECTED))
             return
-        if self._reception.hello is None:
-            self._seal = self._key.welcome(hello.nonce)
-            self._reception.accept(hello, now)
-            self._mtu = min(self._mtu, hello.max_packet)
-            self._receipts.rate = hello.rate
-        elif hello != self._reception.hello:
-            raise RemoteProtocolError("the peer greeted twice, and differently", Code.PROTOCOL)
-        # The greeting may be repeated, and so may the answer.
-        self._seal = self._key.welcome(hello.nonce)
-        self._queue(self._reception.welcome(self._mtu, self._limits.keepalive_seconds))
-        self._seal, self._peer_seal = self._reception.seals()
-        word = self._reception.word(self._mtu, self._seal)
-        if word is not None:
-            self._queue(word)
+        codec = self._codec
+        if self._handshake.hello is None:
+            codec.seal = codec.key.welcome(hello.nonce)
+            self._handshake.on_hello(hello, now)
+            codec.mtu = min(codec.mtu, hello.max_packet)
+            self._ack_scheduler.rate = hello.rate
+        elif hello != self._handshake.hello:
+            raise RemoteProtocolError("the peer sent two different HELLO packets", Code.PROTOCOL)
+        # A repeated HELLO gets the same answer.
+        codec.seal = codec.key.welcome(hello.nonce)
+        self._queue(self._handshake.welcome(codec.mtu, self._limits.keepalive_seconds))
+        codec.seal, codec.peer_seal = self._handshake.seals()
+        reply = self._handshake.session_reply(codec.mtu, codec.seal)
+        if reply is not None:
+            self._queue(reply)
 
-    def _take_numbered(self, packet: Offer | Data | Repair | Cancel, size: int, now: float) -> None:
-        if not self._one_way and self._receipts.has(packet.pn):
-            self._receipts.again(now)
+    def _on_numbered(self, packet: Offer | Data | Repair | Cancel, size: int, now: float) -> None:
+        if not self._one_way and self._ack_scheduler.has(packet.pn):
+            self._ack_scheduler.on_duplicate(now)
             return
         reassembly = self._reassembly
         needless = reassembly.is_finished(packet.image)
         match packet:
             case Offer():
-                events: list[ReceiverEvent] | None = reassembly.offer(packet, size, now)
-            case Cancel(image=image, sections=mask):
-                events = reassembly.cancel(image, mask)
+                events: list[ReceiverEvent] | None = reassembly.on_offer(packet, size, now)
+            case Cancel(image=picture_id, sections=mask):
+                events = reassembly.on_cancel(picture_id, mask)
             case _:
-                events = reassembly.data(packet, size)
+                events = reassembly.on_data(packet, size)
         if events is None:
             return
         self._events.extend(events)
         if self._one_way:
             return
         failure = reassembly.failure_of(packet.image)
+        scheduler = self._ack_scheduler
         if failure is None or isinstance(packet, Cancel):
-            self._receipts.add(packet.pn, packet.image, size, urgent=bool(events), needless=needless, now=now)
+            urgent = bool(events)
+            scheduler.on_packet_received(packet.pn, packet.image, size, urgent=urgent, needless=needless, now=now)
             return
-        self._receipts.add_failed(packet.pn, packet.image, size, self._mtu - self._seal.size, now)
+        scheduler.on_failed_packet(packet.pn, packet.image, size, self._codec.room, now)
         if failure is not Code.CANCELLED:
             self._queue(Err(code=failure, image=packet.image))
 
@@ -205,35 +198,32 @@ class ReceiverConnection(Connection):
         del backlog
         if self._one_way:
             return None
-        request = self._requests.due(now)
+        request = self._requests.take_due(now)
         if request is not None:
-            return encode_packet(request, limit=self._mtu, seal=self._seal)
-        ack = self._receipts.ack(now, self._mtu - self._seal.size, self._reassembly.done_mask)
-        return None if ack is None else encode_packet(ack, limit=self._mtu, seal=self._seal)
+            return self._codec.encode(request)
+        ack = self._ack_scheduler.take_ack(now, self._codec.room, self._reassembly.done_mask)
+        return None if ack is None else self._codec.encode(ack)
 
-    def _pass_time(self, now: float) -> None:
-        if self.state is State.NEW and now >= self._born + self._limits.hello_seconds:
-            self._fail(Code.HELLO_TIMEOUT)
-            raise RemoteProtocolError("the peer did not greet in time", Code.HELLO_TIMEOUT)
+    def _on_tick(self, now: float) -> None:
+        if self.state is State.NEW and now >= self._opened_at + self._limits.hello_seconds:
+            self.abort(Code.HELLO_TIMEOUT)
+            raise RemoteProtocolError("the peer sent no HELLO in time", Code.HELLO_TIMEOUT)
         self._events.extend(self._reassembly.expire(now))
 
     def _timers(self) -> Iterator[float]:
         if self.state is State.NEW:
-            yield self._born + self._limits.hello_seconds
-        yield self._receipts.next_ack()
-        yield self._requests.next_due()
+            yield self._opened_at + self._limits.hello_seconds
+        yield self._ack_scheduler.next_timer()
+        yield self._requests.next_timer()
         yield self._reassembly.next_expiry()
 
-    def _may_say_goodbye(self) -> bool:
-        return not self._one_way
-
-    def _replaced(self) -> None:
-        self._fail(Code.REPLACED)
+    def _on_replaced(self) -> None:
+        self.abort(Code.REPLACED)
         self.wake()
 
-    def _closed(self, code: Code, retry: int) -> None:
+    def _on_closed(self, code: Code, retry: int) -> None:
         del retry
-        if code in _TRANSPORT_GONE and self._reception.leave(self._now):
+        if code in _TRANSPORT_LOST and self._handshake.suspend(self._now):
             return
-        self._reception.end()
+        self._handshake.end()
         self._events.extend(self._reassembly.cancel_all(Code.DISCONNECTED if code is Code.DONE else code))

@@ -1,10 +1,10 @@
-"""Fragments to sections, with bounded memory, whatever the order, the repetition or the malice.
+"""The reassembly of pictures from packets, with bounded memory for any order, repetition or attack.
 
-    OFFER --> table, inline sections          DATA, REPAIR --> fragments --> payload, check --> SectionReceived
-                                              DATA before its OFFER --> held, a few
+    OFFER --> section table, inline sections  DATA, REPAIR --> fragments --> payload, check --> SectionReceived
+                                              DATA before its OFFER --> held, up to a limit
 
-A picture whose packets contradict each other is poisoned: it fails at once, and nothing of it is overwritten. What is
-here outlives a connection if the sender comes back in time (`sessions.py`).
+A picture whose packets contradict each other is poisoned: it fails at once, and no data of it is overwritten. The
+reassembly outlives its connection if the sender resumes in time, see `sessions.py`.
 """
 
 import math
@@ -12,30 +12,30 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from protocol.connection.events import ImageDone, ImageFailed, ReceiverEvent
-from protocol.receiving.image import IncomingImage
+from protocol.connection.events import ReceiverEvent
+from protocol.receiving.picture import PictureReassembly
 from protocol.receiving.section import ContradictionError
 from protocol.wire.codes import Code
 from protocol.wire.fields import Have
 from protocol.wire.limits import ALL_SECTIONS, Limits
 from protocol.wire.packets import Data, Offer, Repair
 
-#: How much longer than its lifetime a picture is waited for, in seconds: what left in time may still be on its way.
+#: How long after its lifetime a picture expires, in seconds: packets sent in time may still arrive.
 EXPIRY_SECONDS = 5.0
 
-#: Whether the application has all of a picture: (stream, epoch, image). A picture that it has is never told again.
+#: Returns whether the application has all of a picture: (stream_id, epoch, picture_id). Such a picture emits no event.
 Held = Callable[[bytes, int, int], bool]
 
 
-def holds_nothing(stream: bytes, epoch: int, image: int) -> bool:
-    """That of an application that keeps no pictures."""
-    del stream, epoch, image
+def holds_nothing(stream_id: bytes, epoch: int, picture_id: int) -> bool:
+    """Return False: the application stores no pictures."""
+    del stream_id, epoch, picture_id
     return False
 
 
 @dataclass(frozen=True, slots=True)
 class _Finished:
-    """What is remembered of a picture that is no longer open. `failure` is None if it became complete."""
+    """The outcome of a finished picture. `failure` is None if it is complete."""
 
     done_mask: int
     failure: Code | None
@@ -45,11 +45,14 @@ class Reassembly:
     """The pictures that one peer is sending.
 
     Args:
-        session: the connection's name, for the events.
-        stream, epoch: who sends, for the events and for `held`.
-        rate: the link's rate as the peer told it, in bit/s, for the events.
-        limits: what the peer may make us hold.
-        held: which pictures the application has already.
+        session: the id of the session, for the events.
+        limits: bounds on what the peer may make this side hold.
+        rate: the link's rate as announced by the peer, in bit/s, for the events; 0 if unknown.
+        stream_id, epoch: the sender's id and numbering, for the events and for `held`.
+        held: returns which pictures the application has already.
+
+    Attributes:
+        session, rate, stream_id, epoch: as above.
     """
 
     def __init__(
@@ -58,62 +61,62 @@ class Reassembly:
         session: str,
         limits: Limits,
         rate: int = 0,
-        stream: bytes = b"",
+        stream_id: bytes = b"",
         epoch: int = 0,
         held: Held = holds_nothing,
     ) -> None:
         self.session = session
-        self.stream = stream
+        self.stream_id = stream_id
         self.epoch = epoch
         self.rate = rate
         self._limits = limits
         self._held = held
-        self._open: dict[int, IncomingImage] = {}
+        self._open: dict[int, PictureReassembly] = {}
         self._finished: OrderedDict[int, _Finished] = OrderedDict()
         self._early: dict[int, list[tuple[Data | Repair, int]]] = {}
         self._evicted: deque[float] = deque(maxlen=limits.evictions)
 
     @property
     def held(self) -> int:
-        """Payload bytes that the open pictures may come to hold, early packets included."""
-        return sum(image.announced for image in self._open.values()) + sum(
+        """The most bytes that the open pictures may hold, plus the early packets."""
+        return sum(picture.announced for picture in self._open.values()) + sum(
             len(packet.payload) for packets in self._early.values() for packet, _ in packets
         )
 
-    def offer(self, offer: Offer, size: int, now: float) -> list[ReceiverEvent]:
-        """Take an OFFER of `size` bytes on the wire."""
+    def on_offer(self, offer: Offer, size: int, now: float) -> list[ReceiverEvent]:
+        """Process an OFFER of `size` bytes on the wire; return the events."""
         if offer.image in self._finished:
             return []
         known = self._open.get(offer.image)
         if known is not None:
-            return self._offer_again(known, offer, size)
-        if self._held(self.stream, self.epoch, offer.image):
+            return self._on_repeated_offer(known, offer, size)
+        if self._held(self.stream_id, self.epoch, offer.image):
             self._remember(offer.image, _Finished(2 ** len(offer.sections) - 1, None))
             return []
         early = self._early.get(offer.image, [])
-        image = IncomingImage(offer, size + sum(early_size for _, early_size in early))
-        if image.announced > self._limits.peer_bytes:
+        picture = PictureReassembly(offer, size + sum(early_size for _, early_size in early))
+        if picture.announced > self._limits.peer_bytes:
             return self._fail(offer.image, Code.TOO_LARGE)
-        if self._is_flooded(image.announced, now):
+        if self._is_flooded(picture.announced, now):
             return self._fail(offer.image, Code.EVICTED)
-        events = self._make_room(image.announced, now)
+        events = self._evict(picture.announced, now)
         self._early.pop(offer.image, None)
-        self._open[offer.image] = image
-        image.expires_at = now + offer.lifetime / 1000 + EXPIRY_SECONDS if offer.lifetime else math.inf
-        events.append(image.offered(self.session, self.stream, self.epoch, self.rate))
-        events += self._inside(image, image.take_inline)
+        self._open[offer.image] = picture
+        picture.expires_at = now + offer.lifetime / 1000 + EXPIRY_SECONDS if offer.lifetime else math.inf
+        events.append(picture.offer_event(self.session, self.stream_id, self.epoch, self.rate))
+        events += self._update(picture, picture.add_inline)
         for packet, _ in early:
-            events += self._take(packet)
+            events += self._add(packet)
         return events
 
-    def data(self, packet: Data | Repair, size: int) -> list[ReceiverEvent] | None:
-        """Take a packet of `size` bytes on the wire; None if there was no room for it, so that it must come again."""
-        image = self._open.get(packet.image)
-        if image is not None:
-            image.received += size
+    def on_data(self, packet: Data | Repair, size: int) -> list[ReceiverEvent] | None:
+        """Process a packet of `size` bytes on the wire; return the events, or None if the packet was discarded."""
+        picture = self._open.get(packet.image)
+        if picture is not None:
+            picture.received += size
             if isinstance(packet, Repair) and self.held + len(packet.payload) > self._limits.peer_bytes:
                 return []
-            return self._take(packet)
+            return self._add(packet)
         if packet.image in self._finished:
             return []
         if sum(map(len, self._early.values())) >= self._limits.early_packets:
@@ -121,126 +124,123 @@ class Reassembly:
         self._early.setdefault(packet.image, []).append((packet, size))
         return []
 
-    def cancel(self, number: int, mask: int = ALL_SECTIONS, code: Code = Code.CANCELLED) -> list[ReceiverEvent] | None:
-        """Give up a picture, open or not yet offered, or sections of one; None if its OFFER must come first."""
-        if number in self._finished:
+    def on_cancel(self, picture_id: int, mask: int = ALL_SECTIONS) -> list[ReceiverEvent] | None:
+        """Cancel sections, bit i for section i; return the events, or None if the OFFER must arrive first."""
+        if picture_id in self._finished:
             return []
         if mask == ALL_SECTIONS:
-            return self._fail(number, code)
-        image = self._open.get(number)
-        if image is None:
+            return self._fail(picture_id, Code.CANCELLED)
+        picture = self._open.get(picture_id)
+        if picture is None:
             return None
-        image.drop(mask)
-        return self._finish(image)
+        picture.drop(mask)
+        return self._finish(picture)
 
-    def mask_from(self, number: int, layer: int) -> int:
-        """The sections of an open picture's layers from one on, bit i for section i."""
-        image = self._open.get(number)
-        return 0 if image is None else image.mask_from(layer)
+    def mask_from(self, picture_id: int, layer: int) -> int:
+        """Return the sections of a layer and of all later layers of an open picture, bit i for section i."""
+        picture = self._open.get(picture_id)
+        return 0 if picture is None else picture.mask_from(layer)
 
     def cancel_all(self, code: Code) -> list[ReceiverEvent]:
-        """Give up every open picture."""
-        return [event for image in list(self._open) for event in self._fail(image, code)]
+        """End every open picture; return the events."""
+        return [event for picture_id in list(self._open) for event in self._fail(picture_id, code)]
 
     def expire(self, now: float) -> list[ReceiverEvent]:
-        """Give up the pictures whose time is over."""
-        late = [number for number, image in self._open.items() if now >= image.expires_at]
-        return [event for number in late for event in self._fail(number, Code.EXPIRED)]
+        """End the pictures whose lifetime is over; return the events."""
+        late = [picture_id for picture_id, picture in self._open.items() if now >= picture.expires_at]
+        return [event for picture_id in late for event in self._fail(picture_id, Code.EXPIRED)]
 
     def next_expiry(self) -> float:
-        """When the time of the next picture is over, in seconds; infinite if that of none is."""
-        return min((image.expires_at for image in self._open.values()), default=math.inf)
+        """Return when the next lifetime ends, in seconds; infinite if none does."""
+        return min((picture.expires_at for picture in self._open.values()), default=math.inf)
 
     def reconnect(self, rate: int) -> None:
-        """Note that the peer comes over another link now: what it cut for the old one it may have to cut anew."""
+        """Continue over another link of `rate` bit/s: the peer may fragment its open pictures again."""
         self.rate = rate
         self._early.clear()
-        for image in self._open.values():
-            image.may_change = True
+        for picture in self._open.values():
+            picture.may_change = True
 
     def have(self) -> Iterator[Have]:
-        """What is held, newest pictures first; of those that failed nothing is."""
-        for number in sorted({*self._open, *self._finished}, reverse=True):
-            image = self._open.get(number)
-            if image is not None:
-                yield image.have()
-            elif self._finished[number].failure is None:
-                yield Have(image=number, sections=self._finished[number].done_mask)
+        """Yield the data held, newest pictures first; failed pictures are left out."""
+        for picture_id in sorted({*self._open, *self._finished}, reverse=True):
+            picture = self._open.get(picture_id)
+            if picture is not None:
+                yield picture.have()
+            elif self._finished[picture_id].failure is None:
+                yield Have(image=picture_id, sections=self._finished[picture_id].done_mask)
 
-    def is_finished(self, image: int) -> bool:
-        """Whether a picture is complete or has failed, so that no packet of it is of use."""
-        return image in self._finished
+    def is_finished(self, picture_id: int) -> bool:
+        """Return whether a picture is complete or has failed."""
+        return picture_id in self._finished
 
-    def failure_of(self, image: int) -> Code | None:
-        """Why a picture failed, if it did."""
-        finished = self._finished.get(image)
+    def failure_of(self, picture_id: int) -> Code | None:
+        """Return why a picture failed; None if it did not."""
+        finished = self._finished.get(picture_id)
         return finished.failure if finished else None
 
-    def done_mask(self, image: int) -> int:
-        """The complete sections of a picture: bit i stands for section i."""
-        if image in self._open:
-            return self._open[image].done_mask
-        return self._finished[image].done_mask if image in self._finished else 0
+    def done_mask(self, picture_id: int) -> int:
+        """Return the complete sections of a picture, bit i for section i."""
+        if picture_id in self._open:
+            return self._open[picture_id].done_mask
+        return self._finished[picture_id].done_mask if picture_id in self._finished else 0
 
-    def _offer_again(self, image: IncomingImage, offer: Offer, size: int) -> list[ReceiverEvent]:
-        image.received += size
-        if image.is_same(offer):
-            image.may_change = False
+    def _on_repeated_offer(self, picture: PictureReassembly, offer: Offer, size: int) -> list[ReceiverEvent]:
+        picture.received += size
+        if picture.is_same(offer):
+            picture.may_change = False
             return []
-        if not image.may_change:
+        if not picture.may_change:
             return self._fail(offer.image, Code.BAD_OBJECT)
-        return self._inside(image, lambda: image.change(offer))
+        return self._update(picture, lambda: picture.replace_offer(offer))
 
-    def _take(self, packet: Data | Repair) -> list[ReceiverEvent]:
-        image = self._open.get(packet.image)
-        return [] if image is None else self._inside(image, lambda: image.take(packet))
+    def _add(self, packet: Data | Repair) -> list[ReceiverEvent]:
+        picture = self._open.get(packet.image)
+        return [] if picture is None else self._update(picture, lambda: picture.add(packet))
 
-    def _inside(self, image: IncomingImage, step: Callable[[], list[int]]) -> list[ReceiverEvent]:
-        """Let something happen to a picture that may complete sections of it, all of it, or end it."""
+    def _update(self, picture: PictureReassembly, step: Callable[[], list[int]]) -> list[ReceiverEvent]:
+        """Run a step that returns newly complete sections; a contradiction ends the picture."""
         events: list[ReceiverEvent] = []
         try:
             complete = step()
         except ContradictionError:
-            return self._fail(image.offer.image, Code.BAD_OBJECT)
-        events += [image.completed(self.session, index) for index in complete]
-        return events + self._finish(image)
+            return self._fail(picture.offer.image, Code.BAD_OBJECT)
+        events += [picture.section_event(self.session, index) for index in complete]
+        return events + self._finish(picture)
 
-    def _finish(self, image: IncomingImage) -> list[ReceiverEvent]:
-        if any(section.open for section in image.sections):
+    def _finish(self, picture: PictureReassembly) -> list[ReceiverEvent]:
+        if any(section.open for section in picture.sections):
             return []
-        number = image.offer.image
-        self._remember(number, _Finished(image.done_mask, None))
-        return [ImageDone(session=self.session, image=number, received=image.received, dropped=image.dropped)]
+        self._remember(picture.offer.image, _Finished(picture.done_mask, None))
+        return [picture.done_event(self.session)]
 
-    def _fail(self, number: int, code: Code) -> list[ReceiverEvent]:
-        """End a picture without success; nobody has heard of one that was not offered, so nobody is told."""
-        image = self._open.get(number)
-        self._remember(number, _Finished(image.done_mask if image else 0, code))
-        if image is None:
-            return []
-        return [ImageFailed(session=self.session, image=number, code=code, reason=code.text, received=image.received)]
+    def _fail(self, picture_id: int, code: Code) -> list[ReceiverEvent]:
+        """End a picture with a failure; one that was not offered emits no event."""
+        picture = self._open.get(picture_id)
+        self._remember(picture_id, _Finished(picture.done_mask if picture else 0, code))
+        return [] if picture is None else [picture.aborted_event(self.session, code)]
 
     def _is_full(self, announced: int) -> bool:
         return bool(self._open) and (
-            len(self._open) >= self._limits.open_images or self.held + announced > self._limits.peer_bytes
+            len(self._open) >= self._limits.open_pictures or self.held + announced > self._limits.peer_bytes
         )
 
     def _is_flooded(self, announced: int, now: float) -> bool:
-        """Whether a peer offers faster than a well-behaved one ever does."""
+        """Return whether the peer offers faster than the eviction limit."""
         return (
             self._is_full(announced) and len(self._evicted) == self._limits.evictions and now - self._evicted[0] < 1.0
         )
 
-    def _make_room(self, announced: int, now: float) -> list[ReceiverEvent]:
+    def _evict(self, announced: int, now: float) -> list[ReceiverEvent]:
         events: list[ReceiverEvent] = []
         while self._is_full(announced):
             self._evicted.append(now)
             events += self._fail(next(iter(self._open)), Code.EVICTED)
         return events
 
-    def _remember(self, number: int, finished: _Finished) -> None:
-        self._open.pop(number, None)
-        self._early.pop(number, None)
-        self._finished[number] = finished
+    def _remember(self, picture_id: int, finished: _Finished) -> None:
+        self._open.pop(picture_id, None)
+        self._early.pop(picture_id, None)
+        self._finished[picture_id] = finished
         while len(self._finished) > self._limits.remembered:
             self._finished.popitem(last=False)

@@ -1,60 +1,60 @@
-"""What a receiver asks its sender for: repeated until the sender acknowledges it."""
+"""The requests of a receiver: repeated until the sender acknowledges them."""
 
 from dataclasses import dataclass
 
 from protocol.recovery.ack_ranges import acknowledged
 from protocol.wire.packets import Ack, Cancel, Prio, Want
 
-#: Requests that may wait for their acknowledgement; of more, the oldest is forgotten.
+#: The most unacknowledged requests; beyond that, the oldest is dropped.
 MAX_REQUESTS = 32
 
-#: How long a request waits until it is repeated, in seconds; doubles every time, up to the longest.
-FIRST_WAIT = 3.0
-LONGEST_WAIT = 60.0
+#: How long to wait before repeating a request, in seconds; doubles every time, up to the maximum.
+REQUEST_TIMEOUT = 3.0
+MAX_REQUEST_TIMEOUT = 60.0
 
 Request = Want | Prio | Cancel
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _Pending:
     request: Request
     due: float
-    wait: float
+    timeout: float
 
 
 class Requests:
-    """The requests of one connection that are not acknowledged. They are numbered from 1."""
+    """The unacknowledged requests of one connection, numbered from 1."""
 
     def __init__(self) -> None:
         self._last = 0
-        self._waiting: dict[int, _Waiting] = {}
+        self._pending: dict[int, _Pending] = {}
 
     @property
     def next_number(self) -> int:
-        """The number that the next request bears."""
+        """The number of the next request."""
         return self._last + 1
 
     def add(self, request: Request) -> None:
-        """Ask for something, at once."""
+        """Add a request, to be sent at once."""
         self._last += 1
-        self._waiting[self._last] = _Waiting(request, float("-inf"), FIRST_WAIT)
-        if len(self._waiting) > MAX_REQUESTS:
-            del self._waiting[min(self._waiting)]
+        self._pending[self._last] = _Pending(request, float("-inf"), REQUEST_TIMEOUT)
+        if len(self._pending) > MAX_REQUESTS:
+            del self._pending[min(self._pending)]
 
-    def acknowledge(self, ack: Ack) -> None:
-        """Note what the sender took."""
+    def on_ack_received(self, ack: Ack) -> None:
+        """Remove the requests that an ACK acknowledges."""
         for number in acknowledged(ack.largest, ack.missing):
-            self._waiting.pop(number, None)
+            self._pending.pop(number, None)
 
-    def due(self, now: float) -> Request | None:
-        """A request to send now, if there is one; it is repeated later if need be."""
-        for waiting in self._waiting.values():
-            if now >= waiting.due:
-                waiting.due = now + waiting.wait
-                waiting.wait = min(2 * waiting.wait, LONGEST_WAIT)
-                return waiting.request
+    def take_due(self, now: float) -> Request | None:
+        """Return a request to send now, or None, and schedule its repetition."""
+        for pending in self._pending.values():
+            if now >= pending.due:
+                pending.due = now + pending.timeout
+                pending.timeout = min(2 * pending.timeout, MAX_REQUEST_TIMEOUT)
+                return pending.request
         return None
 
-    def next_due(self) -> float:
-        """When a request is to be sent next, in seconds; infinite if none is."""
-        return min((waiting.due for waiting in self._waiting.values()), default=float("inf"))
+    def next_timer(self) -> float:
+        """Return when the next request is due, in seconds; infinite if there is none."""
+        return min((pending.due for pending in self._pending.values()), default=float("inf"))

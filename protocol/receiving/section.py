@@ -1,4 +1,4 @@
-"""One section on its way in: its fragments, and the repair that stands in for those that are missing."""
+"""The reassembly of one section: its fragments, and repair pieces for missing ones."""
 
 import zlib
 from dataclasses import dataclass, field
@@ -10,18 +10,18 @@ from protocol.wire.fields import Part, SectionEntry, bits
 
 
 class ContradictionError(Exception):
-    """Two packets of a picture cannot both be right."""
+    """Two packets of a picture contradict each other, or a packet contradicts the OFFER."""
 
 
 @dataclass(slots=True)
 class IncomingSection:
-    """What is held of a section.
+    """The data held of a section.
 
     Attributes:
-        entry: what the OFFER says of it.
-        fragment_size: bytes of a fragment; the last one may be shorter.
-        payload: its bytes, once all are there.
-        dropped: whether the rest will not come.
+        entry: the section's row in the OFFER.
+        fragment_size: size of a fragment, in bytes; the last one may be shorter.
+        payload: the section's bytes once it is complete, else None.
+        dropped: whether the section is cancelled.
     """
 
     entry: SectionEntry
@@ -33,28 +33,32 @@ class IncomingSection:
 
     @property
     def count(self) -> int:
-        """How many fragments it has."""
+        """The number of fragments."""
         return -(-self.entry.length // self.fragment_size)
 
     @property
     def open(self) -> bool:
-        """Whether more of it is waited for."""
+        """Whether the section is incomplete and not cancelled."""
         return self.payload is None and not self.dropped
 
     @property
     def repair_bytes(self) -> int:
-        """Bytes of repair that are held."""
+        """Size of the repair pieces held, in bytes."""
         return sum(len(piece) for pieces in self._repairs.values() for piece in pieces.values())
 
     def part(self, index: int) -> Part | None:
-        """The fragments that are held of it as section `index`, if it is not complete and there are any."""
+        """Return the fragments held, for RESUME; None if there are none.
+
+        Args:
+            index: the section's index.
+        """
         return Part(section=index, fragments=bits(list(self._fragments))) if self._fragments else None
 
     def add(self, index: int, fragment: bytes) -> None:
-        """Take a fragment.
+        """Add a fragment.
 
         Raises:
-            ContradictionError: it does not belong here, or the section is complete and wrong.
+            ContradictionError: it does not fit the OFFER or other packets, or the complete section fails its check.
         """
         start = index * self.fragment_size
         if len(fragment) != min(self.fragment_size, self.entry.length - start):
@@ -68,10 +72,15 @@ class IncomingSection:
             self._try_complete()
 
     def add_repair(self, number: int, index: int, piece: bytes) -> None:
-        """Take a repair piece of a group.
+        """Add a repair piece.
+
+        Args:
+            number: the group's number.
+            index: the index of the piece in its group.
+            piece: its bytes.
 
         Raises:
-            ContradictionError: it does not belong here, or the section is complete and wrong.
+            ContradictionError: it does not fit the OFFER or other packets, or the complete section fails its check.
         """
         parts = groups(self.count)
         if number >= len(parts):
@@ -83,24 +92,24 @@ class IncomingSection:
         if self.payload is not None or not missing:
             return
         pieces = self._repairs.setdefault(number, {})
-        # More than a whole group of repair is never of use, whoever sends it.
+        # As many repair pieces as fragments suffice; this bounds memory.
         if len(pieces) < len(group):
             pieces[index] = piece
         self._try_repair(group.start)
         self._try_complete()
 
     def complete(self, payload: bytes) -> None:
-        """Take all of it.
+        """Verify the complete payload and finish.
 
         Raises:
-            ContradictionError: it is not what the OFFER says.
+            ContradictionError: its length or check differs from the OFFER.
         """
         if len(payload) != self.entry.length or zlib.crc32(payload) & 0xFFFF != self.entry.check:
             raise ContradictionError
         self.finish(payload)
 
     def finish(self, payload: bytes) -> None:
-        """Take all of it, as right."""
+        """Store a verified payload and free the fragments."""
         self.payload = payload
         self._fragments.clear()
         self._repairs.clear()
@@ -110,7 +119,7 @@ class IncomingSection:
             self.complete(b"".join(self._fragments[i] for i in range(len(self._fragments))))
 
     def _try_repair(self, fragment: int) -> None:
-        """Rebuild the group that a fragment is in, if enough of it is there."""
+        """Rebuild the group of a fragment, if enough pieces are held."""
         if not self._repairs:
             return
         number, group = next((i, group) for i, group in enumerate(groups(self.count)) if fragment in group)

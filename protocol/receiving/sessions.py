@@ -1,10 +1,10 @@
-"""What a receiver keeps of its sessions, so that a sender whose transport went away can go on where it was.
+"""The sessions of a receiver, kept after their transport is lost so that senders can resume.
 
-    live --transport gone--> suspended --resumed in time--> live
-                                       --nobody came-----> its pictures fail
+    live --transport lost--> suspended --resumed in time--> live
+                                       --expired---------> its pictures fail
 
-One `Sessions` serves all connections of a receiver. A session is found by the id that the receiver gave it, or by who
-sends: a sender that was started again knows no session, but has its stream's id and its epoch.
+One `Sessions` serves all connections of a receiver. A session is found by its id, or by the sender's stream id and
+epoch: a sender that restarted does not know the session id.
 """
 
 from collections.abc import Callable
@@ -19,26 +19,26 @@ from protocol.wire.packets import Hello
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """One sender's pictures, over as many transports as it takes.
+    """The pictures of one sender, over any number of transports.
 
     Attributes:
-        id: the receiver's id of it.
+        id: the receiver's id of the session.
         reassembly: the pictures.
-        replace: ends the connection that has it at the moment; None while it has none.
-        left_at: when it lost its last transport, in seconds.
+        replace: closes the connection that currently owns the session; None while it is suspended.
+        suspended_at: when it lost its last transport, in seconds.
     """
 
     id: bytes
     reassembly: Reassembly
     replace: Callable[[], None] | None = None
-    left_at: float = 0.0
+    suspended_at: float = 0.0
 
 
 class Sessions:
     """The sessions of one receiver.
 
     Args:
-        limits: how long, and how many, are kept without a transport.
+        limits: how long, and how many, sessions are kept without a transport.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -48,56 +48,63 @@ class Sessions:
 
     @property
     def seconds(self) -> int:
-        """For how long a session is kept whose transport went away."""
+        """How long a suspended session is kept, in seconds; 0 keeps none."""
         return self._limits.resume_seconds
 
     @property
     def suspended(self) -> int:
-        """Sessions that wait for their sender."""
+        """The number of suspended sessions."""
         return sum(session.replace is None for session in self._sessions.values())
 
-    def take(self, session: Session, replace: Callable[[], None]) -> None:
-        """Let a connection have a session, new or known; whoever had it until now is replaced."""
+    def assign(self, session: Session, replace: Callable[[], None]) -> None:
+        """Give a new or known session to a connection, and close the connection that owned it.
+
+        Args:
+            session: the session.
+            replace: closes the new owner when another connection takes over.
+        """
         if session.replace is not None:
             session.replace()
         session.replace = replace
         self._sessions[session.id] = session
 
     def find(self, hello: Hello, now: float) -> Session | None:
-        """The session that a greeting is to take up again."""
+        """Return the session that a HELLO resumes, or None."""
         self._expire(now)
         found = self._sessions.get(hello.resume)
         if found is None and hello.stream:
             found = next((one for one in self._sessions.values() if _is_of(one, hello)), None)
         return found if found is not None and _is_of(found, hello) else None
 
-    def leave(self, session: Session, now: float) -> None:
-        """Note that a session lost its transport."""
+    def suspend(self, session: Session, now: float) -> None:
+        """Keep a session that lost its transport; drop the oldest ones beyond the limit."""
         session.replace = None
-        session.left_at = now
-        waiting = sorted((one for one in self._sessions.values() if one.replace is None), key=lambda one: one.left_at)
+        session.suspended_at = now
+        waiting = sorted(
+            (one for one in self._sessions.values() if one.replace is None), key=lambda one: one.suspended_at
+        )
         for one in waiting[: max(0, len(waiting) - self._limits.suspended)]:
             self._drop(one)
 
-    def end(self, session: Session) -> None:
-        """Forget a session that ended in order."""
+    def remove(self, session: Session) -> None:
+        """Remove a session that closed in order."""
         self._sessions.pop(session.id, None)
 
     def expire(self, now: float) -> list[ReceiverEvent]:
-        """Give up the sessions that nobody came back to; tells of their pictures."""
+        """Drop the sessions that were not resumed in time; return the events of their pictures."""
         self._expire(now)
         events, self._events = self._events, []
         return events
 
     def next_expiry(self) -> float | None:
-        """When `expire` could tell something new, in seconds; None for never."""
+        """Return when to call `expire`, in seconds; None for never."""
         if self._events:
             return 0.0
-        left = [session.left_at for session in self._sessions.values() if session.replace is None]
+        left = [session.suspended_at for session in self._sessions.values() if session.replace is None]
         return min(left) + self._limits.resume_seconds if left else None
 
     def close(self) -> list[ReceiverEvent]:
-        """Give up every session that waits; tells of their pictures."""
+        """Drop every suspended session; return the events of their pictures."""
         for session in [session for session in self._sessions.values() if session.replace is None]:
             self._drop(session)
         events, self._events = self._events, []
@@ -105,7 +112,7 @@ class Sessions:
 
     def _expire(self, now: float) -> None:
         for session in list(self._sessions.values()):
-            if session.replace is None and now >= session.left_at + self._limits.resume_seconds:
+            if session.replace is None and now >= session.suspended_at + self._limits.resume_seconds:
                 self._drop(session)
 
     def _drop(self, session: Session) -> None:
@@ -114,4 +121,4 @@ class Sessions:
 
 
 def _is_of(session: Session, hello: Hello) -> bool:
-    return (session.reassembly.stream, session.reassembly.epoch) == (hello.stream, hello.epoch)
+    return (session.reassembly.stream_id, session.reassembly.epoch) == (hello.stream, hello.epoch)

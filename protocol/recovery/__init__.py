@@ -1,1 +1,1 @@
-"""Loss recovery and congestion control: RTT, pacing, loss detection, acknowledgements, FEC."""
+"""Acknowledgement, loss detection, round trips, pacing, windows and forward error correction."""

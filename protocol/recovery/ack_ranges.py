@@ -1,53 +1,53 @@
-"""Which packets arrived: what an ACK tells, how a repeated packet is known, and how often to tell."""
+"""Received packet numbers: the contents of an ACK, the recognition of duplicates, and the ACK frequency."""
 
 from protocol.wire.limits import ACK_SPAN
 
-#: An ACK without news waits for so many bytes, so that what goes back stays below 5 % of what came; then until there
-#: are so many packets, or for so many seconds; and for no more than a part of those that it can tell of.
+#: A delayed ACK waits for this many bytes, so that ACKs stay below 5 % of the received bytes; then for this many
+#: packets or seconds; and never for more than ACK_LATEST packets, half of those that an ACK can cover.
 ACK_BYTES = 400
 ACK_PACKETS = 6
 ACK_SECONDS = 3.0
 ACK_LATEST = ACK_SPAN // 2
 
-#: It waits no longer than this after the last packet, in seconds, and so many packets' time.
+#: It waits at most this long after the last packet, in seconds, plus the transmission time of this many packets.
 ACK_DELAY = 0.025
-QUIET_PACKETS = 2
+ACK_DELAY_PACKETS = 2
 
 
-def quiet_seconds(largest: int, rate: float) -> float:
-    """How long after a packet nothing more can be expected, in seconds; both ends reckon with it.
+def max_ack_delay(largest: int, rate: float) -> float:
+    """Return how long an ACK waits for another packet, in seconds; both ends use it (RFC 9002 `max_ack_delay`).
 
     Args:
         largest: the largest packet so far, in bytes.
-        rate: the link's as the sender told it, in bit/s; 0 if unknown.
+        rate: the link's rate as announced in HELLO, in bit/s; 0 if unknown.
     """
-    return ACK_DELAY + (8 * QUIET_PACKETS * largest / rate if rate else 0.0)
+    return ACK_DELAY + (8 * ACK_DELAY_PACKETS * largest / rate if rate else 0.0)
 
 
-class Arrivals:
-    """The packet numbers that came, as the largest one and a bitmap of those just below it."""
+class ReceivedPackets:
+    """The packet numbers received: the largest one and a bitmap of those just below it."""
 
     def __init__(self) -> None:
         self.largest = 0
-        #: Bit i: packet `largest - 1 - i` has not come.
+        #: Bit i is set while packet `largest - 1 - i` is missing.
         self.missing = 0
 
     def has(self, number: int) -> bool:
-        """Whether a packet came before, or is so old that it must be taken as repeated."""
+        """Return whether a packet was received before, or is so old that it counts as a duplicate."""
         if number > self.largest:
             return False
         distance = self.largest - number
         return distance == 0 or distance > ACK_SPAN or not self.missing >> (distance - 1) & 1
 
     def add(self, number: int) -> bool:
-        """Note a packet; true if it came in order, right after the largest so far."""
+        """Record a packet; return whether it arrived in order, directly after the largest so far."""
         if number <= self.largest:
             if number < self.largest:
                 self.missing &= ~(1 << (self.largest - 1 - number))
             return False
         step = number - self.largest
         skipped = (1 << min(step - 1, ACK_SPAN)) - 1
-        # The packet that was the largest has come; it stands above the old bits and below the skipped ones.
+        # The previous largest packet was received: its bit is 0, above the old bits and below the skipped ones.
         self.missing = (self.missing << min(step, 2 * ACK_SPAN) | skipped) & ((1 << ACK_SPAN) - 1)
         self.missing &= (1 << min(number - 1, ACK_SPAN)) - 1
         self.largest = number
@@ -55,7 +55,7 @@ class Arrivals:
 
 
 def acknowledged(largest: int, missing: int) -> list[int]:
-    """The packet numbers that an ACK acknowledges, largest first."""
+    """Return the packet numbers that an ACK acknowledges, largest first."""
     numbers = [largest]
     numbers += [largest - 1 - i for i in range(min(ACK_SPAN, largest - 1)) if not missing >> i & 1]
     return numbers

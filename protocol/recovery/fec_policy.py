@@ -1,7 +1,7 @@
-"""How much repair a section deserves on a link: unequal protection, as RFC 8854 knows it for video.
+"""How many repair packets a section gets: unequal error protection, as RFC 8854 defines it for video.
 
-What everything else stands on is protected much, detail little. So a bad link loses the detail and not the picture;
-with equal protection it would lose all or nothing.
+The base of a picture gets much protection, detail gets little. A bad link then loses detail; with equal protection it
+would lose whole pictures.
 """
 
 import enum
@@ -10,33 +10,33 @@ from dataclasses import dataclass
 
 from protocol.recovery.reed_solomon import MAX_PIECES
 
-#: Data packets of a group, at most: the more there are the better they repair each other, and the longer it takes.
+#: The most data packets in a group: larger groups repair better and take longer.
 GROUP = 20
 
-#: The loss from which on a picture's first packet is sent twice though lost packets are sent again, 0 to 1.
+#: Above this loss, 0 to 1, a picture's first packet is sent twice even where lost packets are retransmitted.
 TWICE_LOSS = 0.03
 
-#: The loss assumed of a link that nothing comes back from, 0 to 1.
+#: The loss assumed on a link without feedback, 0 to 1.
 ASSUMED_LOSS = 0.1
 
 
 class Feedback(enum.Enum):
-    """How soon a sender learns that a packet of a group was lost."""
+    """How soon a sender detects that a packet of a group was lost."""
 
-    #: While there is time to send it again.
+    #: While there is time to retransmit it.
     PROMPT = enum.auto()
-    #: Only after the whole group could have been sent.
+    #: Only after the transmission time of the whole group.
     LATE = enum.auto()
-    #: Never: the link goes one way, or to many at once.
+    #: Never: the link is one-way or broadcast.
     NONE = enum.auto()
 
     @classmethod
     def of(cls, round_trip: float | None, packet_seconds: float, fragments: int) -> "Feedback":
-        """That of a group on a link.
+        """Return the feedback for a group on a link.
 
         Args:
-            round_trip: in seconds; None if nothing comes back.
-            packet_seconds: for how long one packet occupies the link.
+            round_trip: the minimum round trip, in seconds; None on a one-way link.
+            packet_seconds: the transmission time of one packet, in seconds.
             fragments: data packets of the group.
         """
         if round_trip is None:
@@ -46,12 +46,12 @@ class Feedback(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Protection:
-    """What sections up to an urgency are worth.
+    """The protection of sections up to an urgency.
 
     Attributes:
-        urgency: the last that this is for.
-        risk: how likely a group may fail, 0 to 1.
-        share: how many repair packets it may cost for a data packet.
+        urgency: the last urgency that the row applies to.
+        risk: the acceptable probability that a group fails, 0 to 1.
+        share: the most repair packets per data packet.
     """
 
     urgency: int
@@ -59,7 +59,7 @@ class _Protection:
     share: float
 
 
-#: At a loss of 10% and more: text x 3, lines 3 + 3, colours x 2, detail 15 + 3.
+#: At a loss of 10 % and more: text three times, lines 3 + 3 packets, colours twice, detail 15 + 3 packets.
 _PROTECTIONS = (
     _Protection(0, 0.002, 2.0),
     _Protection(2, 0.002, 1.0),
@@ -69,21 +69,21 @@ _PROTECTIONS = (
 
 
 def groups(fragments: int) -> list[range]:
-    """How the fragments of a section are cut into groups: in order, and of sizes as equal as can be."""
+    """Split the fragments of a section into groups: in order, of sizes as equal as possible."""
     parts = math.ceil(fragments / GROUP)
     return [range(fragments * part // parts, fragments * (part + 1) // parts) for part in range(parts)]
 
 
-def wanted_repairs(fragments: int, urgency: int, *, loss: float | None, feedback: Feedback) -> int:
-    """How many repair packets a group deserves.
+def repair_count(fragments: int, urgency: int, *, loss: float | None, feedback: Feedback) -> int:
+    """Return how many repair packets a group gets.
 
-    The fewest with which it arrives as surely as its urgency wants, but no more than its urgency may cost.
+    It is the smallest number that meets the acceptable risk of the urgency, limited by the cost allowed for it.
 
     Args:
         fragments: data packets of the group.
-        urgency: its section's, 0 to 7 (RFC 9218).
-        loss: the share of packets that is lost, 0 to 1; None if nobody knows.
-        feedback: how soon the sender learns of a loss.
+        urgency: the section's urgency, 0 to 7 (RFC 9218).
+        loss: the packet loss, 0 to 1; None if unknown.
+        feedback: how soon the sender detects a loss.
     """
     loss = ASSUMED_LOSS if loss is None else loss
     if feedback is Feedback.PROMPT:
@@ -94,6 +94,6 @@ def wanted_repairs(fragments: int, urgency: int, *, loss: float | None, feedback
 
 
 def _failure(data: int, repair: int, loss: float) -> float:
-    """How likely more than `repair` of `data + repair` packets are lost."""
+    """Return the probability that more than `repair` of `data + repair` packets are lost."""
     total = data + repair
     return 1 - sum(math.comb(total, lost) * loss**lost * (1 - loss) ** (total - lost) for lost in range(repair + 1))

@@ -1,211 +1,242 @@
-"""The packets that were sent and not yet accounted for: what is in flight, and what is lost.
+"""The packets in flight, and the detection of lost ones.
 
-Loss is found as in RFC 9002 section 6: a packet is lost when three later ones arrived, or one later one and an eighth
-more than a round trip has passed. When nothing at all comes back, the oldest is taken as lost after a while, and the
-while doubles. On a reliable link nothing is ever lost, only late, and repeating it would make it later still.
+Loss is detected as in RFC 9002 section 6: a packet is lost when three later ones are acknowledged, or one later one is
+and 1.25 round trips have passed. When no acknowledgement arrives, the probe timeout expires, the oldest packet counts
+as lost, and the timeout doubles. On a reliable link packets are only late; retransmission would delay them further.
 """
 
 from dataclasses import dataclass
 
 from layercast_common.errors import RemoteProtocolError
-from protocol.recovery.ack_ranges import acknowledged, quiet_seconds
+from protocol.recovery.ack_ranges import acknowledged, max_ack_delay
 from protocol.recovery.pacing import Pacer, RttEstimator
 from protocol.wire.codes import Code
 from protocol.wire.packets import Ack
 
-#: So many later packets that arrived tell that one did not.
-REORDER_PACKETS = 3
+#: A packet is lost when this many later packets are acknowledged (RFC 9002 kPacketThreshold).
+PACKET_THRESHOLD = 3
 
-#: How many round trips after a later packet arrived an earlier one is lost.
-REORDER_ROUND_TRIPS = 1.25
+#: A packet is lost this many round trips after it left, once a later one is acknowledged (RFC 9002 kTimeThreshold).
+TIME_THRESHOLD = 1.25
 
-#: The longest wait before asking a silent link again, in seconds; a fraction of the silence that ends a connection.
-LONGEST_WAIT = 20.0
+#: The longest probe timeout, in seconds; a fraction of the idle timeout that ends a connection.
+MAX_PROBE_TIMEOUT = 20.0
 
-#: A delivery that took so many round trips was held up by the link's rate, not by its length.
+#: A delivery that took this many minimum round trips was limited by the link's rate, not by its length.
 QUEUED_ROUND_TRIPS = 3
 
-#: Lost packets that are still recognised when they turn out to be only late.
+#: Lost packets that are still recognised when their acknowledgement arrives late.
 LATE_PACKETS = 256
 
-#: Packets whose fate tells the loss of the link, and the fewest that tell anything.
+#: The packets over which loss is averaged, and the fewest that give a value.
 LOSS_PACKETS = 64
-LEAST_LOSS_PACKETS = 16
+MIN_LOSS_PACKETS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PacketContent:
+    """The part of a picture that a packet carries.
+
+    Attributes:
+        picture_id: the picture.
+        section: the section's index, or `scheduler.OFFER`, `send_queue.CANCEL` or `send_queue.REPAIR`.
+        fragment: the fragment's index; for a CANCEL its mask.
+    """
+
+    picture_id: int
+    section: int
+    fragment: int
 
 
 @dataclass(frozen=True, slots=True)
 class SentPacket:
-    """A packet that left.
+    """A packet that was sent.
 
     Attributes:
         number: its packet number.
-        size: its bytes on the wire.
-        at: when it left, in seconds.
-        image, section, fragment: what it carried; section `scheduler.OFFER`, `CANCEL` or `REPAIR` for those packets.
-        delivered, delivered_at: bytes acknowledged before it left, and when the last of them was.
-        behind: whether others waited behind it; if not, its delivery measures us and not the link.
-        answered: whether the link was full of packets when it left: the first of an idle link's had come back.
+        size: its size on the wire, in bytes.
+        sent_at: when it left, in seconds.
+        content: the part of a picture that it carried.
+        delivered, delivered_at: bytes acknowledged before it left, and the time of the last acknowledgement.
+        queue_behind: whether more packets waited to leave; if not, its delivery rate is the application's.
+        link_busy: whether an acknowledgement had arrived since the link was last idle.
     """
 
     number: int
     size: int
-    at: float
-    image: int
-    section: int
-    fragment: int
+    sent_at: float
+    content: PacketContent
     delivered: int
     delivered_at: float
-    behind: bool
-    answered: bool
+    queue_behind: bool
+    link_busy: bool
 
 
 class LossDetector:
-    """What is in flight on one connection."""
+    """The packets in flight on one connection.
 
-    def __init__(self, *, reliable: bool, round_trip: RttEstimator, pace: Pacer) -> None:
+    Args:
+        reliable: whether the link loses no packet.
+        rtt: receives round trip samples.
+        pacer: receives delivery rate samples.
+
+    Attributes:
+        bytes_in_flight: bytes sent and neither acknowledged nor lost.
+        max_packet_size: size of the largest packet so far, in bytes.
+        last_ack_at: when the last acknowledged packet arrived, or when an idle link got work; in seconds.
+        packets_sent, packets_lost: totals.
+    """
+
+    def __init__(self, *, reliable: bool, rtt: RttEstimator, pacer: Pacer) -> None:
         self._reliable = reliable
-        self._round_trip = round_trip
-        self._pace = pace
-        self._flying: dict[int, SentPacket] = {}
+        self._rtt = rtt
+        self._pacer = pacer
+        self._sent_packets: dict[int, SentPacket] = {}
         self._late: dict[int, SentPacket] = {}
-        self._last = 0
-        self._largest = 0
+        self._last_number = 0
+        self._largest_acked = 0
         self._delivered = 0
         self._delivered_at = 0.0
         self._last_sent_at = 0.0
-        self._waits = 0
-        self._answered = False
-        self._fates = 0
+        self._probe_count = 0
+        self._link_busy = False
+        self._loss_samples = 0
         self._loss = 0.0
-        self.in_flight = 0
-        #: Bytes of the largest packet so far.
-        self.biggest = 0
-        #: When what is not in flight any more had arrived and was known here, or an idle link got work; in seconds.
-        self.seen_at = 0.0
-        #: Packets that left, and those that were taken as lost.
+        self.bytes_in_flight = 0
+        self.max_packet_size = 0
+        self.last_ack_at = 0.0
         self.packets_sent = 0
         self.packets_lost = 0
 
     @property
     def loss(self) -> float | None:
-        """The share of packets lost lately, 0 to 1; None while it is not known."""
-        return self._loss if self._fates >= LEAST_LOSS_PACKETS else None
+        """The recent packet loss, 0 to 1; None while unknown."""
+        return self._loss if self._loss_samples >= MIN_LOSS_PACKETS else None
 
     @property
-    def unanswered(self) -> list[SentPacket]:
-        """What is in flight."""
-        return list(self._flying.values())
+    def in_flight(self) -> list[SentPacket]:
+        """The packets in flight, oldest first."""
+        return list(self._sent_packets.values())
 
     @property
     def next_number(self) -> int:
-        """The number that the next packet bears."""
-        return self._last + 1
+        """The number of the next packet."""
+        return self._last_number + 1
 
-    def send(self, size: int, now: float, *, image: int, section: int, fragment: int, more: bool) -> None:
-        """Note that the packet `next_number` leaves; `more` tells whether others wait behind it."""
-        if not self._flying:
-            self._delivered_at = self.seen_at = now
-            self._answered = False
-        self._last += 1
+    def on_packet_sent(self, size: int, now: float, content: PacketContent, *, queue_behind: bool) -> None:
+        """Put the packet `next_number` in flight (RFC 9002 OnPacketSent).
+
+        Args:
+            size: its size, in bytes.
+            now: the current time, in seconds.
+            content: the part of a picture that it carries.
+            queue_behind: whether more packets wait to leave.
+        """
+        if not self._sent_packets:
+            self._delivered_at = self.last_ack_at = now
+            self._link_busy = False
+        self._last_number += 1
         self.packets_sent += 1
         self._last_sent_at = now
-        self.in_flight += size
-        self.biggest = max(self.biggest, size)
-        self._flying[self._last] = SentPacket(
-            self._last,
+        self.bytes_in_flight += size
+        self.max_packet_size = max(self.max_packet_size, size)
+        self._sent_packets[self._last_number] = SentPacket(
+            self._last_number,
             size,
             now,
-            image,
-            section,
-            fragment,
+            content,
             self._delivered,
             self._delivered_at,
-            more,
-            self._answered,
+            queue_behind,
+            self._link_busy,
         )
 
-    def forget(self) -> None:
-        """Note that nobody will ever tell what became of the packets in flight."""
-        self._flying.clear()
-        self.in_flight = 0
+    def discard(self) -> None:
+        """Forget the packets in flight: no acknowledgement will arrive."""
+        self._sent_packets.clear()
+        self.bytes_in_flight = 0
 
-    def acknowledge(self, ack: Ack, now: float) -> list[SentPacket]:
-        """The packets that an ACK tells of for the first time.
+    def on_ack_received(self, ack: Ack, now: float) -> list[SentPacket]:
+        """Update all measurements, and return the packets that are newly acknowledged (RFC 9002 OnAckReceived).
 
         Raises:
-            RemoteProtocolError: it acknowledges a packet that was never sent.
+            RemoteProtocolError: the ACK covers a packet that was never sent.
         """
-        if ack.largest > self._last:
+        if ack.largest > self._last_number:
             raise RemoteProtocolError("the peer acknowledged a packet that was never sent", Code.PROTOCOL)
-        known = (self._flying.get(n) or self._late.get(n) for n in acknowledged(ack.largest, ack.missing))
-        arrived = [sent for sent in known if sent is not None]
-        if not arrived:
+        known = (self._sent_packets.get(n) or self._late.get(n) for n in acknowledged(ack.largest, ack.missing))
+        newly_acked = [sent for sent in known if sent is not None]
+        if not newly_acked:
             return []
-        newest = arrived[0]
-        # When an ACK that was not held back would have come.
-        came_at = now
+        newest = newly_acked[0]
+        # The arrival time of an ACK without delay.
+        acked_at = now
         if newest.number == ack.largest:
-            waited = ack.delay / 1000
-            came_at -= waited if waited < now - newest.at else 0.0
-            self._round_trip.add(came_at - newest.at, now)
-            self.seen_at = max(self.seen_at, came_at)
-        for sent in arrived:
-            if self._flying.pop(sent.number, None):
-                self.in_flight -= sent.size
-                self._note_fate(lost=False)
+            delay = ack.delay / 1000
+            acked_at -= delay if delay < now - newest.sent_at else 0.0
+            self._rtt.update(acked_at - newest.sent_at, now)
+            self.last_ack_at = max(self.last_ack_at, acked_at)
+        for sent in newly_acked:
+            if self._sent_packets.pop(sent.number, None):
+                self.bytes_in_flight -= sent.size
+                self._add_loss_sample(lost=False)
             self._late.pop(sent.number, None)
             self._delivered += sent.size
-        elapsed = came_at - newest.delivered_at
+        elapsed = acked_at - newest.delivered_at
         if elapsed > 0:
-            queued = elapsed >= QUEUED_ROUND_TRIPS * self._round_trip.least
+            queued = elapsed >= QUEUED_ROUND_TRIPS * self._rtt.minimum
             rate = 8 * (self._delivered - newest.delivered) / elapsed
-            saturated = newest.behind and (newest.answered or queued)
-            self._pace.sample(rate, now, self._round_trip.least, saturated=saturated)
-        self._delivered_at = came_at
-        self._largest = max(self._largest, ack.largest)
-        self._waits = 0
-        self._answered = True
-        return arrived
+            saturated = newest.queue_behind and (newest.link_busy or queued)
+            self._pacer.on_rate_sample(rate, now, self._rtt.minimum, saturated=saturated)
+        self._delivered_at = acked_at
+        self._largest_acked = max(self._largest_acked, ack.largest)
+        self._probe_count = 0
+        self._link_busy = True
+        return newly_acked
 
-    def lost(self, now: float) -> list[SentPacket]:
-        """The packets to give up now; each is told once, and leaves the flight."""
-        if self._reliable or not self._flying:
+    def detect_lost_packets(self, now: float) -> list[SentPacket]:
+        """Return the packets that are lost now, each once, and take them out of flight."""
+        if self._reliable or not self._sent_packets:
             return []
-        lost = [sent for sent in self._flying.values() if self._is_lost(sent, now)]
-        if not lost and now >= self._asks_at():
-            self._waits += 1
+        lost = [sent for sent in self._sent_packets.values() if self._is_lost(sent, now)]
+        if not lost and now >= self._probe_at():
+            self._probe_count += 1
             self._last_sent_at = now
-            lost = [next(iter(self._flying.values()))]
+            lost = [next(iter(self._sent_packets.values()))]
         for sent in lost:
-            del self._flying[sent.number]
-            self.in_flight -= sent.size
+            del self._sent_packets[sent.number]
+            self.bytes_in_flight -= sent.size
             self.packets_lost += 1
-            self._note_fate(lost=True)
+            self._add_loss_sample(lost=True)
             self._late[sent.number] = sent
         while len(self._late) > LATE_PACKETS:
             del self._late[next(iter(self._late))]
         return lost
 
     def next_timer(self) -> float | None:
-        """When `lost` could tell something new though nothing arrives, in seconds; None for never."""
-        if self._reliable or not self._flying:
+        """Return when `detect_lost_packets` should be called although nothing arrives, in seconds; None for never."""
+        if self._reliable or not self._sent_packets:
             return None
-        overtaken = (sent.at + self._overtime() for sent in self._flying.values() if sent.number < self._largest)
-        return min(self._asks_at(), min(overtaken, default=self._asks_at()))
+        overtaken = (
+            sent.sent_at + self._loss_delay()
+            for sent in self._sent_packets.values()
+            if sent.number < self._largest_acked
+        )
+        return min(self._probe_at(), min(overtaken, default=self._probe_at()))
 
-    def _note_fate(self, *, lost: bool) -> None:
-        self._fates += 1
-        self._loss += (lost - self._loss) / min(self._fates, LOSS_PACKETS)
+    def _add_loss_sample(self, *, lost: bool) -> None:
+        self._loss_samples += 1
+        self._loss += (lost - self._loss) / min(self._loss_samples, LOSS_PACKETS)
 
     def _is_lost(self, sent: SentPacket, now: float) -> bool:
-        if sent.number >= self._largest:
+        if sent.number >= self._largest_acked:
             return False
-        return self._largest - sent.number >= REORDER_PACKETS or now >= sent.at + self._overtime()
+        return self._largest_acked - sent.number >= PACKET_THRESHOLD or now >= sent.sent_at + self._loss_delay()
 
-    def _overtime(self) -> float:
-        return REORDER_ROUND_TRIPS * max(self._round_trip.smoothed, self._round_trip.latest)
+    def _loss_delay(self) -> float:
+        return TIME_THRESHOLD * max(self._rtt.smoothed, self._rtt.latest)
 
-    def _asks_at(self) -> float:
-        held_back = quiet_seconds(self.biggest, self._pace.told)
-        wait = (self._round_trip.patience + held_back) * 2.0 ** min(self._waits, 16)
-        return self._last_sent_at + min(wait, LONGEST_WAIT)
+    def _probe_at(self) -> float:
+        ack_delay = max_ack_delay(self.max_packet_size, self._pacer.configured_rate)
+        timeout = (self._rtt.probe_timeout + ack_delay) * 2.0 ** min(self._probe_count, 16)
+        return self._last_sent_at + min(timeout, MAX_PROBE_TIMEOUT)

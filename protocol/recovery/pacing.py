@@ -1,7 +1,7 @@
-"""What the link is like, measured from acknowledgements: its rate, its round trip, and when it is free again.
+"""Link measurements from acknowledgements: the delivery rate, the round trip, and the time of the next packet.
 
-The rate is the largest one at which bytes were delivered lately, as BBR measures it
-(draft-cheng-iccrg-delivery-rate-estimation); the round trip is smoothed as in RFC 9002 section 5.
+The rate is the maximum of recent delivery rates, as BBR measures it (draft-cheng-iccrg-delivery-rate-estimation); the
+round trip is smoothed as in RFC 9002 section 5.
 """
 
 import math
@@ -11,44 +11,48 @@ from collections.abc import Callable
 
 from protocol.recovery.window import HEADROOM
 
-#: The rate assumed of a link that nobody told us anything of, in bit/s. Low, because what a slow link was given too
-#: much of at first stands in the way for long, and a fast one is found out within a few round trips.
+#: The rate assumed on an unknown link, in bit/s. Low, because too much data blocks a slow link for long, while a fast
+#: link is discovered within a few round trips.
 ASSUMED_RATE = 16_000.0
 
-#: No link is taken to be slower than this, in bit/s, so that no wait becomes endless.
-LEAST_RATE = 40.0
+#: The lowest rate assumed of any link, in bit/s, so that every wait ends.
+MIN_RATE = 40.0
 
-#: How long a least round trip is believed, in seconds.
-ROUND_TRIP_MEMORY = 60.0
+#: The highest rate assumed of any link, in bit/s, whatever its acknowledgements claim.
+MAX_RATE = 1e10
 
-#: How long a rate is believed: so many round trips, and at least so many seconds.
+#: How long a minimum round trip stays valid, in seconds.
+MIN_RTT_SECONDS = 60.0
+
+#: How long a rate sample stays valid: this many round trips, and at least this many seconds.
 RATE_ROUND_TRIPS = 10
-RATE_MEMORY = 5.0
+RATE_SECONDS = 5.0
 
-#: No link is taken to be faster than this, in bit/s, whatever its acknowledgements claim.
-MOST_RATE = 1e10
+#: The share of the link for replies that a peer requests (PONG, ACK of requests), and the largest burst, in bytes.
+REPLY_SHARE = 0.05
+REPLY_BURST_BYTES = 512
 
-#: The share of the link that answers to a peer's questions may take, and how many bytes of them at once.
-COURTESY_SHARE = 0.05
-COURTESY_BYTES = 512
-
-#: Timers are coarse; so much sending time may be made up for, in seconds.
+#: Timers are coarse: the pacer makes up for this much lost sending time, in seconds.
 BURST_SECONDS = 0.005
 
 
 class WindowedFilter:
-    """The best of the values seen lately. The newest is kept however old, so there always is one after the first."""
+    """The best of the recent values. The newest value is kept however old, so there is one after the first `add`.
+
+    Args:
+        better: whether the first value is better than the second.
+    """
 
     def __init__(self, better: Callable[[float, float], bool]) -> None:
         self._better = better
         self._values: deque[tuple[float, float]] = deque()
 
-    def add(self, value: float, now: float, memory: float) -> None:
-        """Note a value, and forget those older than `memory` seconds."""
+    def add(self, value: float, now: float, seconds: float) -> None:
+        """Add a value, and drop those older than `seconds`."""
         while self._values and not self._better(self._values[-1][1], value):
             self._values.pop()
         self._values.append((now, value))
-        while len(self._values) > 1 and self._values[0][0] < now - memory:
+        while len(self._values) > 1 and self._values[0][0] < now - seconds:
             self._values.popleft()
 
     @property
@@ -58,28 +62,36 @@ class WindowedFilter:
 
 
 class RttEstimator:
-    """The round trip's least, mean and variation, in seconds."""
+    """The round trip estimates of RFC 9002 section 5, in seconds.
+
+    Args:
+        assumed: the round trip assumed before the first sample.
+
+    Attributes:
+        smoothed: the exponentially weighted moving average.
+        latest: the last sample.
+    """
 
     def __init__(self, assumed: float) -> None:
         self.smoothed = assumed
         self.latest = assumed
         self._variation = assumed / 2
-        self._least = WindowedFilter(operator.lt)
+        self._minimum = WindowedFilter(operator.lt)
 
     @property
-    def least(self) -> float:
-        """The least lately; the assumed one before the first measurement."""
-        return self.smoothed if self._least.best is None else self._least.best
+    def minimum(self) -> float:
+        """The minimum of the recent samples; the assumed round trip before the first one."""
+        return self.smoothed if self._minimum.best is None else self._minimum.best
 
     @property
-    def patience(self) -> float:
-        """How long to wait for an acknowledgement before asking again (RFC 9002 section 6.2.1)."""
+    def probe_timeout(self) -> float:
+        """How long to wait for an acknowledgement before sending again (RFC 9002 section 6.2.1), without ACK delay."""
         return self.smoothed + max(4 * self._variation, 0.01)
 
-    def add(self, sample: float, now: float) -> None:
-        """Note a measured round trip."""
-        first = self._least.best is None
-        self._least.add(sample, now, ROUND_TRIP_MEMORY)
+    def update(self, sample: float, now: float) -> None:
+        """Add a measured round trip."""
+        first = self._minimum.best is None
+        self._minimum.add(sample, now, MIN_RTT_SECONDS)
         self.latest = sample
         if first:
             self.smoothed, self._variation = sample, sample / 2
@@ -89,71 +101,81 @@ class RttEstimator:
 
 
 class Pacer:
-    """How fast to send, and when the next packet may leave.
+    """The sending rate, and the time at which the next packet may leave.
 
     Args:
-        rate: the link's rate as it was told, in bit/s, which is never exceeded; 0 if unknown.
-        always: whether to keep to it even if it is only assumed, because nothing else will hold us back.
+        configured_rate: the link's rate as configured, in bit/s, never exceeded; 0 if unknown.
+        always: whether to pace at an assumed rate too, because the link has no feedback to limit the sender.
+
+    Attributes:
+        configured_rate: as above.
     """
 
-    def __init__(self, rate: float, *, always: bool = False) -> None:
-        self.told = rate
+    def __init__(self, configured_rate: float, *, always: bool = False) -> None:
+        self.configured_rate = configured_rate
         self._measured = WindowedFilter(operator.gt)
-        # A few lone packets tell how slow a link is at most; only a busy link tells how slow it is.
-        self._known = rate > 0 or always
-        self._free_at = -math.inf
+        # Isolated packets give only a lower bound of the rate; a busy link gives the rate itself.
+        self._rate_known = configured_rate > 0 or always
+        self._next_send_at = -math.inf
 
     @property
     def rate(self) -> float:
-        """The link's rate, in bit/s."""
+        """The link's rate as measured or configured, in bit/s."""
         measured = self._measured.best
         if measured is None:
-            return max(LEAST_RATE, self.told or ASSUMED_RATE)
-        return max(LEAST_RATE, min(measured, self.told or math.inf))
+            return max(MIN_RATE, self.configured_rate or ASSUMED_RATE)
+        return max(MIN_RATE, min(measured, self.configured_rate or math.inf))
 
     @property
-    def known(self) -> bool:
-        """Whether the rate was told or measured."""
-        return self._known
+    def rate_known(self) -> bool:
+        """Whether the rate is configured or measured, not assumed."""
+        return self._rate_known
 
     @property
-    def speed(self) -> float:
-        """How fast to send, in bit/s: somewhat faster than measured, so that a faster link is discovered."""
-        return min(HEADROOM * self.rate, self.told or math.inf)
+    def pacing_rate(self) -> float:
+        """The sending rate, in bit/s: above the measured rate, so that a faster link is discovered."""
+        return min(HEADROOM * self.rate, self.configured_rate or math.inf)
 
     @property
-    def free_at(self) -> float:
-        """When the next packet may leave."""
-        return self._free_at
+    def next_send_at(self) -> float:
+        """When the next packet may leave, in seconds."""
+        return self._next_send_at
 
-    def sample(self, rate: float, now: float, round_trip: float, *, saturated: bool) -> None:
-        """Note a rate of delivery, in bit/s; one of a link that was not kept busy counts only if it is a better one."""
-        if self._measured.best is None and self.told:
-            self._measured.add(self.told, now, RATE_MEMORY)
-        rate = min(rate, MOST_RATE)
-        self._known |= saturated
+    def on_rate_sample(self, rate: float, now: float, round_trip: float, *, saturated: bool) -> None:
+        """Add a delivery rate, in bit/s; a sample of an idle link counts only if it is higher than the current rate.
+
+        Args:
+            rate: the delivery rate, in bit/s.
+            now: the current time, in seconds.
+            round_trip: the minimum round trip, in seconds.
+            saturated: whether the sender kept the link busy.
+        """
+        if self._measured.best is None and self.configured_rate:
+            self._measured.add(self.configured_rate, now, RATE_SECONDS)
+        rate = min(rate, MAX_RATE)
+        self._rate_known |= saturated
         if saturated or rate > self.rate:
-            self._measured.add(rate, now, max(RATE_MEMORY, RATE_ROUND_TRIPS * round_trip))
+            self._measured.add(rate, now, max(RATE_SECONDS, RATE_ROUND_TRIPS * round_trip))
 
-    def sent(self, size: int, now: float) -> None:
-        """Note that a packet of `size` bytes leaves now. While the rate is not known, only the window holds us back."""
-        if not self._known:
+    def on_packet_sent(self, size: int, now: float) -> None:
+        """Delay the next packet by the transmission time of this one; only the window limits an unknown rate."""
+        if not self._rate_known:
             return
-        self._free_at = max(self._free_at, now - BURST_SECONDS) + 8 * size / self.speed
+        self._next_send_at = max(self._next_send_at, now - BURST_SECONDS) + 8 * size / self.pacing_rate
 
 
 class TokenBucket:
-    """A small part of the link for what a peer asks for and nobody needs: a token bucket."""
+    """The bytes that replies to a peer's requests may take: a small share of the link."""
 
     def __init__(self) -> None:
-        self._left: float = COURTESY_BYTES
+        self._tokens: float = REPLY_BURST_BYTES
         self._at = 0.0
 
-    def take(self, size: int, now: float, rate: float) -> bool:
-        """Whether `size` bytes may be spent now, on a link of `rate` bit/s."""
-        self._left = min(COURTESY_BYTES, self._left + max(0.0, now - self._at) * rate / 8 * COURTESY_SHARE)
+    def spend(self, size: int, now: float, rate: float) -> bool:
+        """Return whether `size` bytes may be sent now on a link of `rate` bit/s, and spend them if so."""
+        self._tokens = min(REPLY_BURST_BYTES, self._tokens + max(0.0, now - self._at) * rate / 8 * REPLY_SHARE)
         self._at = now
-        if self._left < size:
+        if self._tokens < size:
             return False
-        self._left -= size
+        self._tokens -= size
         return True

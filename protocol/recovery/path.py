@@ -1,121 +1,164 @@
-"""A sender's way to the receiver: how fast, how far, how lossy, and what of it is in use."""
+"""A sender's path to the receiver: its rate, round trip and loss, and the part of it in use."""
 
 import functools
 import math
+from dataclasses import dataclass
 
+from layercast_common.errors import LocalProtocolError
 from protocol.recovery import window as windows
 from protocol.recovery.ack_ranges import ACK_BYTES, ACK_PACKETS
-from protocol.recovery.fec_policy import Feedback, wanted_repairs
-from protocol.recovery.loss_detection import LossDetector
+from protocol.recovery.fec_policy import Feedback, repair_count
+from protocol.recovery.loss_detection import LossDetector, PacketContent
 from protocol.recovery.pacing import BURST_SECONDS, Pacer, RttEstimator
+from protocol.recovery.window import PacketSizes
+from protocol.wire.limits import MAX_PACKET
 
-#: The round trip assumed of a link that nobody told us anything of, in seconds.
+#: The round trip assumed on an unknown link, in seconds.
 ASSUMED_ROUND_TRIP = 1.0
 
-#: How much more than a single ACK tells of may be taken to have arrived unheard: its way back takes time, too.
-HEARING = 1.25
+#: Bytes assumed delivered without an ACK, relative to those that the next ACK will cover: the ACK itself takes time.
+ACK_SLACK = 1.25
 
-#: How often to look, while a packet would leave, whether a transport has got rid of what it holds.
-LOOKS = 10
+#: How often to poll a full transport during the transmission time of one packet.
+BACKLOG_POLLS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathOptions:
+    """What is known of a transport before the first packet.
+
+    Attributes:
+        rate: the link's rate, in bit/s, never exceeded; 0 if unknown, then it is measured.
+        mtu: the largest packet that the transport carries, in bytes.
+        overhead: the cost of a packet on the link in addition to its own bytes, in bytes; see `Transport.overhead`.
+        reliable: whether the transport loses no packet.
+        one_way: whether the receiver cannot send anything back.
+
+    Raises:
+        LocalProtocolError: a number is negative, or the MTU is 0.
+    """
+
+    rate: float = 0.0
+    mtu: int = MAX_PACKET
+    overhead: int = 0
+    reliable: bool = True
+    one_way: bool = False
+
+    def __post_init__(self) -> None:
+        if self.rate < 0 or self.overhead < 0 or self.mtu < 1:
+            raise LocalProtocolError("a path's rate and overhead are 0 or more, and its mtu is 1 byte or more")
 
 
 class NetworkPath:
-    """One link, from when its transport opens until it is gone.
+    """One link, from the opening of its transport to its end.
 
     Args:
-        rate: in bit/s; 0 if unknown.
-        mtu: the largest packet, in bytes.
-        check: bytes of the check behind every packet.
-        overhead: what a packet costs beside itself, in bytes.
-        reliable: whether it loses nothing.
-        one_way: whether nothing ever comes back.
+        options: the transport's properties.
+        check: size of the check after every packet, in bytes.
+
+    Attributes:
+        mtu: the largest packet, in bytes; the handshake may lower it.
+        check: as above.
+        one_way, reliable: as in `PathOptions`.
+        uses_repair: whether packets may be lost, so that repair packets are useful.
+        rtt, pacer, loss_detector: the measurements.
     """
 
-    def __init__(self, *, rate: float, mtu: int, check: int, overhead: int, reliable: bool, one_way: bool) -> None:
-        self.mtu = mtu
+    def __init__(self, options: PathOptions, *, check: int) -> None:
+        self.mtu = options.mtu
         self.check = check
-        self._overhead = overhead
-        self.one_way = one_way
-        self.repairs = one_way or not reliable
-        self.round_trip = RttEstimator(ASSUMED_ROUND_TRIP)
-        self.pace = Pacer(rate, always=one_way)
-        self.ledger = LossDetector(reliable=reliable or one_way, round_trip=self.round_trip, pace=self.pace)
-        self._reliable = reliable
+        self.one_way = options.one_way
+        self.reliable = options.reliable
+        self.uses_repair = options.one_way or not options.reliable
+        self.rtt = RttEstimator(ASSUMED_ROUND_TRIP)
+        self.pacer = Pacer(options.rate, always=options.one_way)
+        self.loss_detector = LossDetector(reliable=options.reliable or options.one_way, rtt=self.rtt, pacer=self.pacer)
+        self._overhead = options.overhead
 
     @property
     def packet_size(self) -> int:
-        """The size that a packet should have, in bytes, if it is not of a large picture."""
-        return windows.packet_size(self.pace.rate, self.mtu)
+        """The packet size for small pictures and control, in bytes."""
+        return windows.packet_size(self.pacer.rate, self.mtu)
 
-    def packet_for(self, picture: int) -> int:
-        """The size that the packets of a picture of so many bytes should have, in bytes."""
-        # What is only assumed of a link is no reason to stand in its way for long.
-        overhead = self._overhead if self.pace.known else 0
-        return windows.packet_size(self.pace.rate, self.mtu, overhead, picture)
+    def packet_sizes(self, picture: int) -> PacketSizes:
+        """Return the packet sizes for a picture of `picture` bytes."""
+        # An assumed rate does not justify long packets.
+        overhead = self._overhead if self.pacer.rate_known else 0
+        target = windows.packet_size(self.pacer.rate, self.mtu, overhead, picture)
+        return PacketSizes(target=target, mtu=self.mtu, check=self.check)
 
     @property
     def window(self) -> int:
-        """The most bytes that may be in flight now, in packets of `packet_size`."""
+        """The most bytes in flight now, for packets of `packet_size`."""
         packet = self.packet_size
-        return min(windows.MAX_WINDOW, self._on_the_way(packet) + self._unheard(self._largest(packet)))
+        return min(windows.MAX_WINDOW, self._window_for(packet) + self._unacked_allowance(self._largest(packet)))
 
-    def room_at(self, size: int, fragment: int, backlog: int, now: float) -> float:
-        """When a packet may leave as far as those on their way go, in seconds; infinite if only an ACK helps.
+    def send_time(self, size: int, target: int, backlog: int, now: float) -> float:
+        """Return when the window permits a packet to leave, in seconds; infinite if only an ACK helps.
 
         Args:
-            size: its bytes.
-            fragment: bytes of the packets that its picture was cut to.
+            size: size of the packet, in bytes.
+            target: packet size of its picture, in bytes.
             backlog: bytes that the transport still holds.
-            now: the present, in seconds.
+            now: the current time, in seconds.
         """
         if self.one_way:
             return -math.inf
-        packet = max(self.packet_size, fragment)
-        limit = self._on_the_way(packet)
-        # What is on its way may be of larger pictures.
+        packet = max(self.packet_size, target)
+        limit = self._window_for(packet)
+        # Packets in flight may belong to larger pictures.
         packet = self._largest(packet)
-        speed = self.pace.rate if self._queues(packet) else self.pace.speed
+        rate = self.pacer.rate if self._is_queueing(packet) else self.pacer.pacing_rate
         if backlog and backlog + size > limit + packet:
-            # The link does not go on as we think, whatever we have not heard yet.
-            return now + max(BURST_SECONDS, 8 * packet / speed / LOOKS)
-        most = self._unheard(packet)
-        return self.ledger.seen_at + windows.wait_for_room(self.ledger.in_flight, size, limit, speed=speed, most=most)
+            # The transport drains more slowly than estimated.
+            return now + max(BURST_SECONDS, 8 * packet / rate / BACKLOG_POLLS)
+        allowance = self._unacked_allowance(packet)
+        in_flight = self.loss_detector.bytes_in_flight
+        return self.loss_detector.last_ack_at + windows.wait_for_room(
+            in_flight, size, limit, rate=rate, allowance=allowance
+        )
 
-    def sent(self, size: int, now: float, *, image: int, section: int, fragment: int, more: bool) -> None:
-        """Note that a packet left; as `LossDetector.send`."""
-        self.ledger.send(size, now, image=image, section=section, fragment=fragment, more=more)
+    def on_packet_sent(self, size: int, now: float, content: PacketContent, *, queue_behind: bool) -> None:
+        """Put a packet in flight and pace the next one; see `LossDetector.on_packet_sent`."""
+        self.loss_detector.on_packet_sent(size, now, content, queue_behind=queue_behind)
         if self.one_way:
-            self.ledger.forget()
-        self.pace.sent(size, now)
+            self.loss_detector.discard()
+        self.pacer.on_packet_sent(size, now)
 
-    def plan(self, fragments: int, urgency: int, packets: int) -> int:
-        """How many repair packets a group of a section deserves now, in a picture of so many packets."""
-        loss = 0.0 if self._reliable else self.ledger.loss
-        round_trip = None if self.one_way else self.round_trip.least
-        feedback = Feedback.of(round_trip, 8 * self.packet_size / self.pace.rate, packets)
-        # Loss is never known better than to a percent; rounded, the answer is worth keeping.
-        return _repairs(fragments, urgency, None if loss is None else math.ceil(100 * loss), feedback)
+    def repair_count(self, fragments: int, urgency: int, packets: int) -> int:
+        """Return how many repair packets a group of a section gets now.
 
-    def _queues(self, packet: int) -> bool:
-        """Whether packets had to wait for each other lately: no time to try a faster speed."""
-        return self.round_trip.latest > self.round_trip.least + 8 * packet / self.pace.rate
+        Args:
+            fragments: data packets of the group.
+            urgency: the section's urgency, 0 to 7.
+            packets: packets of the whole picture.
+        """
+        loss = 0.0 if self.reliable else self.loss_detector.loss
+        round_trip = None if self.one_way else self.rtt.minimum
+        feedback = Feedback.of(round_trip, 8 * self.packet_size / self.pacer.rate, packets)
+        # The estimate is no better than a percent, and rounding makes the result cacheable.
+        return _repair_count(fragments, urgency, None if loss is None else math.ceil(100 * loss), feedback)
+
+    def _is_queueing(self, packet: int) -> bool:
+        """Return whether packets queued on the link lately; then the sender does not probe for a higher rate."""
+        return self.rtt.latest > self.rtt.minimum + 8 * packet / self.pacer.rate
 
     def _largest(self, packet: int) -> int:
-        """Bytes of the largest packet there was, or will be."""
-        return max(packet, self.ledger.biggest)
+        """Return the size of the largest packet, past or planned, in bytes."""
+        return max(packet, self.loss_detector.max_packet_size)
 
-    def _on_the_way(self, packet: int) -> int:
-        """Bytes that may be on their way."""
-        window = windows.window(self.pace.rate, self.round_trip.least, packet)
-        # Enough for a receiver to answer before it wonders where the rest is, for that tells the rate.
-        return window if self.pace.known else max(window, ACK_PACKETS * packet)
+    def _window_for(self, packet: int) -> int:
+        """Return the most bytes in flight for packets of one size."""
+        window = windows.window(self.pacer.rate, self.rtt.minimum, packet)
+        # Enough packets to trigger an ACK, which measures the rate.
+        return window if self.pacer.rate_known else max(window, ACK_PACKETS * packet)
 
-    def _unheard(self, packet: int) -> int:
-        """Bytes that may have arrived since the last ACK at most: somewhat more than the next one will tell of."""
-        return int(HEARING * max(ACK_PACKETS * packet, ACK_BYTES)) if self.pace.known else 0
+    def _unacked_allowance(self, packet: int) -> int:
+        """Return the most bytes assumed delivered since the last ACK: slightly more than the next one covers."""
+        return int(ACK_SLACK * max(ACK_PACKETS * packet, ACK_BYTES)) if self.pacer.rate_known else 0
 
 
 @functools.lru_cache(maxsize=1024)
-def _repairs(fragments: int, urgency: int, percent: int | None, feedback: Feedback) -> int:
+def _repair_count(fragments: int, urgency: int, percent: int | None, feedback: Feedback) -> int:
     loss = None if percent is None else min(percent / 100, 0.99)
-    return wanted_repairs(fragments, urgency, loss=loss, feedback=feedback)
+    return repair_count(fragments, urgency, loss=loss, feedback=feedback)

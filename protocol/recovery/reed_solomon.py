@@ -1,9 +1,9 @@
-"""Repair pieces for links that cannot ask again: any k of k + m pieces give the k data pieces back.
+"""Reed-Solomon repair pieces: any k of k + m pieces restore the k data pieces.
 
-A systematic Cauchy Reed-Solomon code over GF(256) (Bloemer et al., ICSI TR-95-048): the data travel as they are, and
-a repair piece is a sum of all of them, each times its own coefficient. The columns are scaled so that the first repair
-piece is the plain XOR of the data. A coefficient depends on the two places alone, so more repair pieces can be made at
-any time. How many are worth their bytes is decided in `protection.py`.
+A systematic Cauchy Reed-Solomon code over GF(256) (Bloemer et al., ICSI TR-95-048): data pieces are sent unchanged, and
+a repair piece is the sum of all data pieces, each times a coefficient. The columns are scaled so that the first repair
+piece is the XOR of the data. A coefficient depends only on the two indices, so a sender can add repair pieces at any
+time. `fec_policy.py` decides how many to send.
 """
 
 import functools
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from layercast_common.errors import LocalProtocolError, PacketError
 from protocol.wire.limits import MAX_PACKET
 
-#: Pieces of one group, data and repair together; the field has no room for more.
+#: The most pieces of one group, data and repair together; a limit of the field.
 MAX_PIECES = 255
 
 # GF(256) with the polynomial x^8 + x^4 + x^3 + x^2 + 1, as in RFC 5510: powers of 2 and their logarithms.
@@ -24,18 +24,18 @@ _LOG = {power: exponent for exponent, power in enumerate(_EXP)}
 
 
 def repair_pieces(data: Sequence[bytes], count: int, *, first: int = 0) -> list[bytes]:
-    """The repair pieces `first` to `first + count - 1` of a group.
+    """Return the repair pieces `first` to `first + count - 1` of a group.
 
     Args:
-        data: the data pieces; a shorter one counts as filled up with zeros.
-        count: how many repair pieces to make.
-        first: how many were made before.
+        data: the data pieces; shorter ones are padded with zeros.
+        count: how many repair pieces to return.
+        first: the index of the first one.
 
     Raises:
-        LocalProtocolError: there are no data, or more pieces than a group can hold.
+        LocalProtocolError: there is no data, or the group would exceed 255 pieces.
     """
     if not data or count < 0 or first < 0 or len(data) + first + count > MAX_PIECES:
-        raise LocalProtocolError(f"a group has 1 to {MAX_PIECES} pieces, the data among them")
+        raise LocalProtocolError(f"a group has 1 to {MAX_PIECES} pieces, data and repair together")
     size = max(map(len, data))
     padded = [piece.ljust(size, b"\0") for piece in data]
     return [
@@ -45,29 +45,29 @@ def repair_pieces(data: Sequence[bytes], count: int, *, first: int = 0) -> list[
 
 
 def rebuild_pieces(pieces: Mapping[int, bytes], count: int) -> list[bytes]:
-    """All data pieces of a group, from any `count` of its pieces.
+    """Return all data pieces of a group, from any `count` of its pieces.
 
     Args:
-        pieces: what came, by place: data from 0, repair from `count`; all of one size, shorter data filled up with
-            zeros. Of the repair pieces no more are read than are needed.
-        count: how many data pieces the group has.
+        pieces: the received pieces by index: data from 0, repair from `count`; all of one size, shorter data padded
+            with zeros. Surplus repair pieces are ignored.
+        count: the number of data pieces of the group.
 
     Raises:
-        PacketError: too few pieces came, or they cannot be of one group.
+        PacketError: there are too few pieces, or they cannot belong to one group.
     """
     if not 1 <= count <= MAX_PIECES:
         raise PacketError(f"a group of {count} data pieces; 1 to {MAX_PIECES} are allowed")
     if len(pieces) < count:
-        raise PacketError(f"{len(pieces)} pieces cannot give {count} back")
+        raise PacketError(f"{len(pieces)} pieces cannot restore {count}")
     size = len(next(iter(pieces.values())))
     if size > MAX_PACKET or any(len(piece) != size for piece in pieces.values()):
-        raise PacketError("the pieces of a group are of one size, at most a packet's")
+        raise PacketError("the pieces of a group have one size, at most that of a packet")
     if not all(0 <= place < MAX_PIECES for place in pieces):
-        raise PacketError(f"a group's pieces have the places 0 to {MAX_PIECES - 1}")
+        raise PacketError(f"the pieces of a group have the indices 0 to {MAX_PIECES - 1}")
     missing = [place for place in range(count) if place not in pieces]
     rows = sorted(place - count for place in pieces if place >= count)[: len(missing)]
     held = [(place, pieces[place]) for place in range(count) if place in pieces]
-    # What a repair piece holds of the missing data: itself less its share of those that came.
+    # Each repair piece minus the contribution of the received data: a combination of the missing data alone.
     rests = [
         _sum([(1, pieces[count + row]), *((_coefficient(row, place), piece) for place, piece in held)], size)
         for row in rows
@@ -78,12 +78,12 @@ def rebuild_pieces(pieces: Mapping[int, bytes], count: int) -> list[bytes]:
 
 
 def _coefficient(row: int, column: int) -> int:
-    """Of a data piece in a repair piece: 1 / (x + y), over the same of row 0. Rows count down from 255."""
+    """Return the coefficient of a data piece: 1 / (x + y), divided by that of row 0. Rows count down from 255."""
     return _quotient(column ^ 255, column ^ 255 - row)
 
 
 def _inverse(rows: Sequence[int], columns: Sequence[int]) -> list[list[int]]:
-    """Of the square matrix of some rows and columns; in closed form, for Gauss would take a cube of the size."""
+    """Invert the square matrix of some rows and columns, in closed form; Gaussian elimination would be cubic."""
     xs, ys = [255 - row for row in rows], list(columns)
     by_x = [_product(x ^ y for y in ys) - _product(x ^ other for other in xs if other != x) for x in xs]
     by_y = [_product(x ^ y for x in xs) - _product(y ^ other for other in ys if other != y) - _LOG[y ^ 255] for y in ys]
@@ -94,7 +94,7 @@ def _inverse(rows: Sequence[int], columns: Sequence[int]) -> list[list[int]]:
 
 
 def _sum(terms: Iterable[tuple[int, bytes]], size: int) -> bytes:
-    """The sum of pieces, each times its factor."""
+    """Return the sum of pieces, each times its factor."""
     total = 0
     for factor, piece in terms:
         total ^= int.from_bytes(piece if factor == 1 else piece.translate(_times(factor)))
@@ -103,12 +103,12 @@ def _sum(terms: Iterable[tuple[int, bytes]], size: int) -> bytes:
 
 @functools.cache
 def _times(factor: int) -> bytes:
-    """Every number of the field times a factor, which is not 0: a table for `bytes.translate`."""
+    """Return the products of every field element with a factor other than 0, as a table for `bytes.translate`."""
     return bytes([0, *(_EXP[(_LOG[factor] + _LOG[number]) % 255] for number in range(1, 256))])
 
 
 def _product(factors: Iterable[int]) -> int:
-    """The logarithm of a product."""
+    """Return the logarithm of a product."""
     return sum(_LOG[factor] for factor in factors)
 
 

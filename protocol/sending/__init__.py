@@ -1,1 +1,1 @@
-"""The sending end: which packet leaves next, and which bytes it carries."""
+"""The sending end: the choice of the next packet, and its contents."""

@@ -1,17 +1,17 @@
-"""Which packet goes next, and whether one may: pure functions.
+"""The choice of the next packet: pure functions and the fair share of the least urgent.
 
-Priority on a slow link exists only while the queue is ours. What a socket or a modem has taken cannot be overtaken, so
-at most one bandwidth-delay product and a little is ever on its way, and a packet is chosen when it can leave.
+Priority works only while the queue is in this process: a packet that the socket or modem accepted cannot be overtaken.
+So at most slightly more than one bandwidth-delay product is in flight, and a packet is chosen when it can leave.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-#: How long the least urgent waits, in seconds, until it gets a share of the link, and how large a share that is.
+#: How long the least urgent waits, in seconds, before it gets a share of the link; and that share, 0 to 1.
 STARVING_SECONDS = 10.0
 STARVING_SHARE = 0.05
 
-#: The section number of a picture's OFFER among its candidates.
+#: The section number of a picture's OFFER.
 OFFER = -1
 
 
@@ -21,16 +21,16 @@ class Candidate:
 
     Attributes:
         urgency: 0 first, 7 last (RFC 9218).
-        image: the picture's number; higher is newer.
+        picture_id: the picture's number; higher is newer.
         retransmit: whether it was sent before and lost.
         incremental: whether its section shares the link with others of its urgency (RFC 9218).
         section: the section's index, or `OFFER`.
-        fragment: the fragment's index; of a repair piece, the last one of its group.
-        repair: 0 for what the sender was given to send, else the repair piece's place in its group, from 1.
+        fragment: the fragment's index; for a repair piece, the last one of its group.
+        repair: 0 for a fragment, else the number of the repair piece in its group, from 1.
     """
 
     urgency: int
-    image: int
+    picture_id: int
     retransmit: bool
     incremental: bool
     section: int
@@ -39,22 +39,22 @@ class Candidate:
 
 
 def choose(candidates: Iterable[Candidate]) -> Candidate | None:
-    """The candidate to send: most urgent, of the newest picture, lost before new, then in order.
+    """Return the candidate to send: by urgency, newest picture, lost before new, then in order; None if there is none.
 
-    Incremental sections of one urgency take turns; the others go one after the other, and before them.
+    Incremental sections of one urgency take turns; the others are sent one after the other, before them.
     """
     return min(candidates, key=_rank, default=None)
 
 
 class FairShare:
-    """Keeps the least urgent from waiting for ever, at the cost of a small share of the link."""
+    """Prevents starvation of the least urgent candidates, at the cost of a small share of the link."""
 
     def __init__(self) -> None:
         self._waiting_since: dict[int, float] = {}
         self._credit = 0.0
 
     def choose(self, candidates: Sequence[Candidate], now: float) -> Candidate | None:
-        """Like `choose`, but what has waited for long goes first as far as its share allows."""
+        """Return the candidate to send: as `choose`, but a starving urgency goes first while its share lasts."""
         waiting = {candidate.urgency for candidate in candidates}
         self._waiting_since = {urgency: self._waiting_since.get(urgency, now) for urgency in waiting}
         best = choose(candidates)
@@ -65,12 +65,12 @@ class FairShare:
             return best
         return choose(candidate for candidate in candidates if candidate.urgency == last)
 
-    def sent(self, chosen: Candidate, size: int, now: float) -> None:
-        """Note that a packet of `size` bytes left. It is paid for if others were more urgent."""
-        if chosen.urgency > min(self._waiting_since, default=chosen.urgency):
+    def on_packet_sent(self, candidate: Candidate, size: int, now: float) -> None:
+        """Account for a packet of `size` bytes: debit the share if others were more urgent, else credit it."""
+        if candidate.urgency > min(self._waiting_since, default=candidate.urgency):
             self._credit -= size
             return
-        self._waiting_since[chosen.urgency] = now
+        self._waiting_since[candidate.urgency] = now
         self._credit = min(1.0, self._credit + size * STARVING_SHARE / (1 - STARVING_SHARE))
 
 
@@ -78,5 +78,5 @@ def _rank(candidate: Candidate) -> tuple[int, int, bool, bool, int, int]:
     place = (candidate.section, candidate.fragment)
     if candidate.incremental:
         place = (candidate.fragment, candidate.section)
-    # A picture has one candidate of a section, so repair needs no place of its own.
-    return (candidate.urgency, -candidate.image, not candidate.retransmit, candidate.incremental, *place)
+    # Each section of a picture has at most one candidate, so `repair` does not affect the rank.
+    return (candidate.urgency, -candidate.picture_id, not candidate.retransmit, candidate.incremental, *place)

@@ -1,278 +1,216 @@
-"""The pictures that a sender has under way: which packet leaves next, and what came of those that left.
+"""The choice of a sender's next packet, and the handling of its acknowledgement or loss.
 
-offer --> OutgoingImage --candidates--> FairShare --> packet --> NetworkPath --> arrived / lost --> OutgoingImage
+offer --> OutgoingPicture --candidates--> FairShare --> packet --> NetworkPath --> acked / lost --> OutgoingPicture
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from layercast_common.errors import LocalProtocolError, RemoteProtocolError
-from protocol.connection.events import (
-    ImageAcknowledged,
-    ImageRefused,
-    ImageSent,
-    SectionAcknowledged,
-    SenderEvent,
-    Wanted,
-)
+from layercast_common.errors import RemoteProtocolError
+from protocol.connection.events import SenderEvent
+from protocol.recovery.loss_detection import PacketContent
 from protocol.recovery.path import NetworkPath
-from protocol.sending.image import OutgoingImage
+from protocol.sending.open_pictures import OpenPictures
+from protocol.sending.pictures.picture import OutgoingPicture
 from protocol.sending.priority_overrides import PriorityOverrides
 from protocol.sending.scheduler import OFFER, Candidate, FairShare
 from protocol.wire.codes import Code
-from protocol.wire.fields import Have, indices_of
+from protocol.wire.fields import Have
 from protocol.wire.limits import ALL_SECTIONS
-from protocol.wire.packets import Ack, Cancel, Packet, Prio, Want
+from protocol.wire.packets import Ack, Cancel, Err, Packet, Prio, Want
 
-#: The section numbers of a CANCEL and of a repair packet in the ledger; of a CANCEL, the fragment is its mask.
+#: The section numbers of CANCEL and REPAIR packets in a `PacketContent`; the fragment of a CANCEL is its mask.
 CANCEL = -2
 REPAIR = -3
 
 
 class SendQueue:
-    """What one sender sends. `uplink` is the link that it goes over; another one begins after `suspend`."""
+    """The packets that one sender has to send.
 
-    def __init__(self, uplink: NetworkPath) -> None:
-        self.uplink = uplink
-        self._images: dict[int, OutgoingImage] = {}
-        self._cancels: dict[int, int] = {}
-        self._wishes = PriorityOverrides()
-        self._share = FairShare()
-        self._last_image = 0
-        self._events: list[SenderEvent] = []
+    Args:
+        path: the link.
+
+    Attributes:
+        path: as above; replaced after `suspend` when the connection resumes.
+    """
+
+    def __init__(self, path: NetworkPath) -> None:
+        self.path = path
+        self._pictures = OpenPictures()
+        self._overrides = PriorityOverrides()
+        self._fair_share = FairShare()
         self._now = 0.0
-        #: Until when there is nothing to send or no room for it, as far as time alone goes.
+        # Before this time there is nothing to send, or the window is full, unless an event changes that.
         self._idle_until = -math.inf
 
     @property
-    def open_images(self) -> int:
-        """Pictures that are offered and not finished."""
-        return len(self._images)
+    def open_pictures(self) -> int:
+        """The number of pictures offered and not finished."""
+        return len(self._pictures.by_id)
 
     @property
-    def next_image(self) -> int:
-        """The number of the next picture, if its owner has no other."""
-        return self._last_image + 1
+    def next_picture_id(self) -> int:
+        """The number of the next picture if the owner does not choose one."""
+        return self._pictures.last_id + 1
 
     def take_events(self) -> list[SenderEvent]:
-        """What happened since the last call, in order."""
-        events, self._events = self._events, []
-        return events
+        """Return the events since the last call, in order."""
+        return self._pictures.take_events()
 
-    def offer(self, image: OutgoingImage) -> None:
-        """Begin a picture.
+    def offer(self, picture: OutgoingPicture) -> None:
+        """Add a picture.
 
         Raises:
-            LocalProtocolError: it is under way already.
+            LocalProtocolError: a picture of this number is open.
         """
-        if image.number in self._images:
-            raise LocalProtocolError(f"picture {image.number} is under way already")
-        self._images[image.number] = image
-        self._last_image = max(self._last_image, image.number)
+        self._pictures.add(picture)
         self._idle_until = -math.inf
 
-    def cancel(self, number: int, code: Code, from_layer: int = 0) -> None:
-        """Give up a picture, or its layers from one on, and tell the receiver. A finished one is left alone."""
-        image = self._images.get(number)
-        if image is None:
-            return
-        mask = image.mask_from(from_layer)
-        if mask == image.mask_from(0):
-            self._cancels[number] = ALL_SECTIONS
-            self._idle_until = -math.inf
-            self.drop(number, code)
-        else:
-            self._give_up(image, mask)
+    def cancel(self, picture_id: int, code: Code, from_layer: int = 0) -> None:
+        """Cancel a picture, or its layers from one on, and announce it to the receiver; ignored if it is finished."""
+        self._pictures.cancel(picture_id, code, from_layer, self._now)
+        self._idle_until = -math.inf
 
-    def decline(self, number: int, mask: int, now: float) -> None:
-        """Note that the receiver does not want sections of a picture, bit i for section i."""
-        self._now = now
-        image = self._images.get(number)
-        if image is None:
-            return
-        if mask == ALL_SECTIONS:
-            self.drop(number, Code.CANCELLED)
-        else:
-            image.drop(mask, heard=True)
-            self._tell(image, [])
+    def end_picture(self, picture_id: int, code: Code) -> None:
+        """End a picture that is not delivered; ignored if it is finished."""
+        self._pictures.end(picture_id, code)
 
-    def drop(self, number: int, code: Code) -> None:
-        """End a picture without success."""
-        image = self._images.pop(number, None)
-        if image is not None:
-            self._events.append(ImageRefused(image=number, code=code, cost=image.cost))
+    def end_all(self, code: Code) -> None:
+        """End every picture."""
+        self._pictures.end_all(code)
 
-    def drop_all(self, code: Code) -> None:
-        """End every picture without success."""
-        for number in list(self._images):
-            self.drop(number, code)
-
-    def acknowledge(self, ack: Ack, now: float) -> None:
-        """Take an ACK.
+    def on_ack_received(self, ack: Ack, now: float) -> None:
+        """Handle the receiver's ACK.
 
         Raises:
-            RemoteProtocolError: it speaks of what was never sent.
+            RemoteProtocolError: it covers a packet or a picture that was never sent.
         """
         self._now = now
         self._idle_until = -math.inf
         for done in ack.done:
-            # Before its packets count as arrived: the receiver threw them away.
+            # A failed picture: end it before its packets count as delivered.
             if not done.sections:
-                self.drop(done.image, Code.NOT_HELD)
-        for sent in self.uplink.ledger.acknowledge(ack, now):
-            image = self._images.get(sent.image)
-            if image is None or sent.section == REPAIR:
-                continue
-            if sent.section == CANCEL:
-                image.heard(sent.fragment)
-                self._tell(image, [])
-            else:
-                self._tell(image, image.arrived(sent.section, sent.fragment))
+                self._pictures.end(done.image, Code.NOT_HELD)
+        for sent in self.path.loss_detector.on_ack_received(ack, now):
+            self._on_packet_acked(sent.content, now)
         for done in ack.done:
-            image = self._images.get(done.image)
-            if done.image > self._last_image or (image is not None and not image.offered):
-                raise RemoteProtocolError("the peer holds a picture that was never offered", Code.PROTOCOL)
-            if image is not None:
-                self._tell(image, image.arrived_whole(done.sections))
+            picture = self._pictures.by_id.get(done.image)
+            if done.image > self._pictures.last_id or (picture is not None and not picture.offered):
+                raise RemoteProtocolError("the peer acknowledged a picture that was never offered", Code.PROTOCOL)
+            if picture is not None:
+                self._pictures.on_progress(picture, picture.on_sections_acked(done.sections), now)
 
-    def want(self, want: Want) -> bool:
-        """Take a WANT; false if that picture is not held here, which its owner is told."""
-        self._idle_until = -math.inf
-        image = self._images.get(want.image or max(self._images, default=0))
-        if image is None:
-            sections = tuple(indices_of(want.sections.to_bytes(4, "little")))
-            self._events.append(Wanted(image=want.image, sections=sections))
-            return False
-        image.want(want.sections, want.fragments)
-        return True
+    def on_request(self, request: Want | Prio | Cancel, now: float) -> Err | None:
+        """Carry out a request of the receiver, and return the ERR to answer with, if any.
 
-    def prioritise(self, prio: Prio) -> None:
-        """Take a PRIO: from now on, the receiver's urgency holds."""
-        self._wishes.add(prio, self._images)
+        WANT retransmits. PRIO takes precedence over the sender's urgency from now on. CANCEL drops sections.
+        """
+        self._now = now
+        match request:
+            case Want(image=picture_id):
+                self._idle_until = -math.inf
+                picture = self._pictures.find_wanted(request)
+                if picture is not None:
+                    picture.retransmit(request.sections, request.fragments)
+                elif picture_id:
+                    return Err(code=Code.NOT_HELD, image=picture_id)
+            case Prio():
+                self._overrides.add(request, self._pictures.by_id)
+            case Cancel(image=picture_id, sections=mask):
+                picture = self._pictures.by_id.get(picture_id)
+                if picture is not None and mask == ALL_SECTIONS:
+                    self._pictures.end(picture_id, Code.CANCELLED)
+                elif picture is not None:
+                    picture.drop(mask, announce=False)
+                    self._pictures.on_progress(picture, [], now)
+        return None
 
     def suspend(self) -> None:
-        """Note that the link is gone, and that nobody knows what of it arrived."""
-        for sent in self.uplink.ledger.unanswered:
-            if sent.section == CANCEL:
-                self._tell_cancelled(sent.image, sent.fragment)
-        for image in self._images.values():
-            # Whoever answers next may be a receiver that was started again, and has heard of nothing.
-            if given_up := image.restart():
-                self._tell_cancelled(image.number, given_up)
+        """Prepare for another transport: packets in flight count as not delivered."""
+        for sent in self.path.loss_detector.in_flight:
+            if sent.content.section == CANCEL:
+                self._pictures.cancels.add(sent.content.picture_id, sent.content.fragment)
+        self._pictures.reset()
 
-    def learn(self, have: Sequence[Have], now: float) -> None:
-        """Take what the receiver says that it holds."""
+    def on_resume(self, have: Sequence[Have], now: float) -> None:
+        """Handle the receiver's RESUME."""
         self._now = now
         self._idle_until = -math.inf
         for row in have:
-            image = self._images.get(row.image)
-            if image is not None:
-                self._tell(image, image.learn(row))
+            picture = self._pictures.by_id.get(row.image)
+            if picture is not None:
+                self._pictures.on_progress(picture, picture.on_resume(row), now)
 
-    def refit(self) -> None:
-        """Cut anew what does not fit the link's packets."""
-        link = self.uplink
-        for image in [image for image in self._images.values() if image.largest_packet > link.mtu]:
-            try:
-                image.recut(packet=link.packet_for(image.size), mtu=link.mtu, check=link.check)
-            except LocalProtocolError:
-                self.drop(image.number, Code.TOO_LARGE)
+    def refragment(self) -> None:
+        """Fragment the pictures again whose packets are too large for the link; end those that do not fit."""
+        self._pictures.refragment(self.path)
 
     def next_packet(self, now: float, backlog: int, encode: Callable[[Packet], bytes]) -> bytes | None:
-        """The packet to send now, if one may leave; see `Connection.next_packet`."""
+        """Return the packet to send now, or None if none may leave; see `Connection.next_packet`."""
         self._now = now
-        if now < self.uplink.pace.free_at:
+        if now < self.path.pacer.next_send_at:
             return None
-        cancel = next((number for number in self._cancels if self._may_cancel(number)), None)
+        cancel = self._pictures.cancels.take(self._pictures.may_cancel)
         if cancel is not None:
-            return self._send_cancel(cancel, encode)
-        candidates = [one for image in self._images.values() for one in self._candidates(image)]
-        best = self._share.choose(candidates, now)
+            return self._send_cancel(*cancel, encode)
+        candidates = [one for picture in self._pictures for one in self._candidates(picture)]
+        best = self._fair_share.choose(candidates, now)
         if best is None:
             self._idle_until = math.inf
             return None
-        image = self._images[best.image]
-        data = encode(self._packet(best))
-        self._idle_until = self.uplink.room_at(len(data), image.packet_size, backlog, now)
+        picture = self._pictures.by_id[best.picture_id]
+        data = encode(picture.packet(best, self.path.loss_detector.next_number))
+        self._idle_until = self.path.send_time(len(data), picture.fragmented.sizes.target, backlog, now)
         if now < self._idle_until:
             return None
-        image.sent(best, len(data))
-        self._share.sent(best, len(data), now)
-        left = any(True for _ in self._candidates(image))
+        picture.on_packet_sent(best, len(data))
+        self._fair_share.on_packet_sent(best, len(data), now)
+        left = any(True for _ in self._candidates(picture))
         section = REPAIR if best.repair and best.section != OFFER else best.section
-        self.uplink.sent(
-            len(data),
-            now,
-            image=best.image,
-            section=section,
-            fragment=best.fragment,
-            more=left or len(candidates) > 1,
-        )
-        if self.uplink.one_way and not left:
-            del self._images[image.number]
-            self._events.append(ImageSent(image=image.number, at=now, cost=image.cost))
+        content = PacketContent(picture_id=best.picture_id, section=section, fragment=best.fragment)
+        self.path.on_packet_sent(len(data), now, content, queue_behind=left or len(candidates) > 1)
+        if self.path.one_way and not left:
+            self._pictures.finish_sent(picture, now)
         return data
 
-    def pass_time(self, now: float) -> None:
-        """Give up what is too late, and find out what was lost."""
+    def on_tick(self, now: float) -> None:
+        """Cancel what has expired, and detect lost packets."""
         self._now = now
-        for image in list(self._images.values()):
-            image.start(now)
-            if now >= image.deadline:
-                self.cancel(image.number, Code.EXPIRED)
-            elif now >= image.next_expiry():
-                self._give_up(image, image.expired(now))
-        for sent in self.uplink.ledger.lost(now):
+        if self._pictures.expire(now):
             self._idle_until = -math.inf
-            if sent.section == CANCEL:
-                self._tell_cancelled(sent.image, sent.fragment)
-            elif sent.section != REPAIR and sent.image in self._images:
-                self._images[sent.image].lost(sent.section, sent.fragment)
+        for sent in self.path.loss_detector.detect_lost_packets(now):
+            self._idle_until = -math.inf
+            content = sent.content
+            if content.section == CANCEL:
+                self._pictures.cancels.add(content.picture_id, content.fragment)
+            elif content.section != REPAIR and content.picture_id in self._pictures.by_id:
+                self._pictures.by_id[content.picture_id].on_packet_lost(content.section, content.fragment)
 
     def timers(self) -> Iterator[float]:
-        """When time brings something."""
-        lost_at = self.uplink.ledger.next_timer()
+        """Yield the times of all timers, in seconds."""
+        lost_at = self.path.loss_detector.next_timer()
         if lost_at is not None:
             yield lost_at
-        yield from (min(image.deadline, image.next_expiry()) for image in self._images.values())
-        yield max(self.uplink.pace.free_at, self._idle_until)
+        yield from (min(one.picture.deadline, one.next_expiry()) for one in self._pictures)
+        yield max(self.path.pacer.next_send_at, self._idle_until)
 
-    def _candidates(self, image: OutgoingImage) -> Iterator[Candidate]:
-        image.start(self._now)
-        return image.candidates(self.uplink.plan if self.uplink.repairs else None, self._wishes.urgency_of)
+    def _on_packet_acked(self, content: PacketContent, now: float) -> None:
+        picture = self._pictures.by_id.get(content.picture_id)
+        if picture is None or content.section == REPAIR:
+            return
+        if content.section == CANCEL:
+            picture.on_cancel_acked(content.fragment)
+            self._pictures.on_progress(picture, [], now)
+        else:
+            self._pictures.on_progress(picture, picture.on_packet_acked(content.section, content.fragment), now)
 
-    def _packet(self, best: Candidate) -> Packet:
-        image, number = self._images[best.image], self.uplink.ledger.next_number
-        if best.section == OFFER:
-            return image.offer(number)
-        if best.repair:
-            return image.repair(number, best.section, best.fragment, best.repair)
-        return image.data(number, best.section, best.fragment)
+    def _candidates(self, picture: OutgoingPicture) -> Iterator[Candidate]:
+        picture.lifetimes.start(self._now)
+        repair_count = self.path.repair_count if self.path.uses_repair else None
+        return picture.candidates(repair_count, self._overrides.urgency_of)
 
-    def _may_cancel(self, number: int) -> bool:
-        """Whether a CANCEL may leave: of sections, only after the OFFER that says which they are."""
-        return number not in self._images or self._images[number].offered
-
-    def _send_cancel(self, number: int, encode: Callable[[Packet], bytes]) -> bytes:
-        mask = self._cancels.pop(number)
-        data = encode(Cancel(pn=self.uplink.ledger.next_number, image=number, sections=mask))
-        more = bool(self._images)
-        self.uplink.sent(len(data), self._now, image=number, section=CANCEL, fragment=mask, more=more)
+    def _send_cancel(self, picture_id: int, mask: int, encode: Callable[[Packet], bytes]) -> bytes:
+        data = encode(Cancel(pn=self.path.loss_detector.next_number, image=picture_id, sections=mask))
+        content = PacketContent(picture_id=picture_id, section=CANCEL, fragment=mask)
+        self.path.on_packet_sent(len(data), self._now, content, queue_behind=bool(self._pictures.by_id))
         return data
-
-    def _tell_cancelled(self, number: int, mask: int) -> None:
-        self._cancels[number] = self._cancels.get(number, 0) | mask
-
-    def _give_up(self, image: OutgoingImage, mask: int) -> None:
-        dropped = image.drop(mask)
-        if dropped:
-            self._tell_cancelled(image.number, dropped)
-            self._idle_until = -math.inf
-            self._tell(image, [])
-
-    def _tell(self, image: OutgoingImage, sections: list[int]) -> None:
-        number = image.number
-        self._events.extend(SectionAcknowledged(image=number, index=index, at=self._now) for index in sections)
-        if image.done and number in self._images:
-            del self._images[number]
-            self._events.append(ImageAcknowledged(image=number, at=self._now, cost=image.cost, dropped=image.dropped))

@@ -1,1 +1,1 @@
-"""Ways for packets to travel: the only I/O of the protocol. One file per way, behind one seam (`base.py`)."""
+"""The transports, the only I/O of the protocol: one module or folder per kind, behind the interface in `base.py`."""

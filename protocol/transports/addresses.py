@@ -1,5 +1,7 @@
-"""From an address to a transport, by its scheme. A new kind of link is one file with `connect` and `listen`, and its
-rows in the table here."""
+"""Opens transports and listeners by the scheme of an address.
+
+A new kind of transport is a module with `connect` and `listen`, and its rows in the table here.
+"""
 
 import importlib
 from typing import Protocol, cast
@@ -10,25 +12,25 @@ from protocol.transports.base import DialOptions, Handler, Listener, ListenOptio
 
 
 class _Endpoint(Protocol):
-    """What the module of a kind of link offers."""
+    """The functions of a transport module."""
 
     async def connect(self, url: str, options: DialOptions) -> Transport: ...
 
     async def listen(self, url: str, handler: Handler, options: ListenOptions) -> Listener: ...
 
 
-#: Which module speaks a scheme, and the extra of this distribution that it needs besides.
-_CARRIERS: dict[str, tuple[str, str | None]] = {
-    "ws": ("protocol.transports.websocket", None),
-    "wss": ("protocol.transports.websocket", None),
+#: The module of each scheme, and the extra of this distribution that it needs.
+_MODULES: dict[str, tuple[str, str | None]] = {
+    "ws": ("protocol.transports.websocket.endpoint", None),
+    "wss": ("protocol.transports.websocket.endpoint", None),
     "webrtc+http": ("protocol.transports.webrtc.endpoint", "webrtc"),
     "webrtc+https": ("protocol.transports.webrtc.endpoint", "webrtc"),
     "mqtt": ("protocol.transports.mqtt.endpoint", "mqtt"),
     "mqtts": ("protocol.transports.mqtt.endpoint", "mqtt"),
 }
 
-#: The schemes that can be connected to and listened on.
-SCHEMES = tuple(_CARRIERS)
+#: The supported schemes.
+SCHEMES = tuple(_MODULES)
 
 
 async def open_transport(url: str, options: DialOptions | None = None) -> Transport:
@@ -39,37 +41,37 @@ async def open_transport(url: str, options: DialOptions | None = None) -> Transp
         options: how to connect.
 
     Raises:
-        AuthenticationError: the far side refuses our token, or our user and password.
-        ConnectError: nobody answers there, or it is no receiver.
-        MissingExtraError: a library for this kind of link is not installed.
-        UsageError: the address is not one that we can connect to.
+        AuthenticationError: the receiver refuses the token, or the broker refuses the user and password.
+        ConnectError: no receiver answers at the address.
+        MissingExtraError: a library for the scheme is not installed.
+        UsageError: the address is malformed, or its scheme is unknown.
     """
-    return await _carrier_of(url).connect(url, options or DialOptions())
+    return await _endpoint_of(url).connect(url, options or DialOptions())
 
 
 async def open_listener(url: str, handler: Handler, options: ListenOptions | None = None) -> Listener:
-    """Wait for senders.
+    """Listen for senders.
 
     Args:
         url: the address to listen on.
-        handler: what to do with each sender.
-        options: how to wait.
+        handler: serves each sender.
+        options: how to listen.
 
     Raises:
-        AuthenticationError: a broker refuses our user and password.
-        ListenError: the address cannot be listened on.
-        MissingExtraError: a library for this kind of link is not installed.
-        UsageError: the address is not one that we can listen on.
+        AuthenticationError: the broker refuses the user and password.
+        ListenError: the address is not available.
+        MissingExtraError: a library for the scheme is not installed.
+        UsageError: the address is malformed, or its scheme is unknown.
     """
-    return await _carrier_of(url).listen(url, handler, options or ListenOptions())
+    return await _endpoint_of(url).listen(url, handler, options or ListenOptions())
 
 
-def _carrier_of(url: str) -> _Endpoint:
+def _endpoint_of(url: str) -> _Endpoint:
     scheme, mark, _ = url.partition("://")
-    if not mark or scheme not in _CARRIERS:
+    if not mark or scheme not in _MODULES:
         known = ", ".join(f"{known}://" for known in SCHEMES)
-        raise UsageError(f"'{public_url(url)}' is not an address that layercast knows; it speaks {known}")
-    module, extra = _CARRIERS[scheme]
+        raise UsageError(f"'{public_url(url)}' is not an address that layercast supports; the schemes are {known}")
+    module, extra = _MODULES[scheme]
     try:
         return cast(_Endpoint, importlib.import_module(module))
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""The seam between the protocol and whatever carries its packets."""
+"""The interface between the protocol and the transports that carry its packets."""
 
 import ssl as tls
 from abc import ABC, abstractmethod
@@ -13,14 +13,14 @@ class Transport(ABC):
 
     Attributes:
         mtu: the largest packet, in bytes.
-        reliable: whether every packet arrives while the transport lives.
-        ordered: whether packets arrive in the order they left.
-        overhead: what a packet costs on the link beside itself, in bytes, both ways; 0 where packets are what the link
-            carries.
-        one_way: whether this end only ever sends, or only ever receives.
-        stream: who sends, where the transport itself knows; empty otherwise.
+        reliable: whether every packet arrives while the transport is open.
+        ordered: whether packets arrive in the order of sending.
+        overhead: the cost of a packet on the link in addition to its own bytes, both ways, in bytes; 0 if the link
+            carries packets without framing.
+        one_way: whether this end only sends, or only receives.
+        stream_id: the sender's id if the transport knows it; else empty.
         rate_hint: the link's rate, in bit/s; 0 if unknown.
-        peer: the far side's network address, for logs and for limits per address.
+        peer: the peer's network address, for logs and for limits per address.
     """
 
     mtu: int
@@ -28,62 +28,66 @@ class Transport(ABC):
     ordered: bool
     overhead: int = 0
     one_way: bool = False
-    stream: bytes = b""
+    stream_id: bytes = b""
     rate_hint: float
     peer: str
 
     @abstractmethod
     async def send(self, packet: bytes) -> None:
-        """Hand over one packet. May wait while the link's buffer is full.
+        """Send one packet. May block while the link's buffer is full.
 
         Raises:
-            DisconnectedError: the transport is gone.
+            DisconnectedError: the transport is closed.
             LocalProtocolError: the packet is larger than `mtu`.
         """
 
     @property
     def backlog(self) -> int:
-        """Bytes that were handed over and are still here or on their way, as far as can be told; 0 if it cannot."""
+        """Bytes accepted by `send` and not yet delivered, as far as the transport can measure; 0 if it cannot."""
         return 0
 
     @abstractmethod
     async def recv(self) -> bytes:
-        """The next packet. Cancelling loses none.
+        """Return the next packet. Cancellation loses no packet.
 
         Raises:
-            DisconnectedError: the transport is gone, and everything that came was handed out.
+            DisconnectedError: the transport is closed, and every received packet was returned.
         """
 
     @abstractmethod
     async def close(self, code: int = 0) -> None:
-        """Let go of the link; `code` tells the far side why, where the link can tell. May be called twice."""
+        """Close the link. May be called twice.
+
+        Args:
+            code: the reason, transmitted to the peer if the link supports it.
+        """
 
     def check_size(self, packet: bytes) -> None:
-        """Refuse a packet that the link does not take.
+        """Check that the link can carry a packet.
 
         Raises:
-            LocalProtocolError: it is larger than `mtu`.
+            LocalProtocolError: the packet is larger than `mtu`.
         """
         if len(packet) > self.mtu:
             raise LocalProtocolError(f"a packet of {len(packet)} bytes; the link to {self.peer} takes {self.mtu}")
 
 
-#: What a listener does with each new peer; the transport is closed when it returns.
+#: Serves one new peer; the listener closes the transport when it returns.
 Handler = Callable[[Transport], Awaitable[None]]
 
 
 class Listener(ABC):
-    """Waits for peers.
+    """Accepts peers.
 
     Attributes:
-        url: where peers reach it; with the port that was really bound.
+        url: the address for peers, with the actual port.
     """
 
     url: str
 
     @abstractmethod
     async def close(self) -> None:
-        """Stop listening, close what is open, and wait for the handlers to end."""
+        """Stop listening, close all transports, and wait for the handlers to end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +95,9 @@ class DialOptions:
     """How to connect.
 
     Attributes:
-        ssl: for secure schemes, which certificates to trust; the system's if None.
-        token: what the far side wants to hear before it opens a way, where it asks that early.
-        ice_servers: STUN and TURN servers for WebRTC, as URLs; none by default, which is right within one network.
+        ssl: for secure schemes, the trusted certificates; the system's if None.
+        token: the token, for transports that check it before the protocol's handshake.
+        ice_servers: STUN and TURN servers for WebRTC, as URLs; none by default, which suffices within one network.
     """
 
     ssl: tls.SSLContext | None = None
@@ -101,26 +105,28 @@ class DialOptions:
     ice_servers: tuple[str, ...] = ()
 
 
-def anyone(_token: str) -> bool:
-    """Admit every token; the protocol itself still asks for the right one."""
+def admit_any_token(_token: str) -> bool:
+    """Return True: only the protocol's handshake checks the token."""
     return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenOptions:
-    """How to wait for peers.
+    """How to accept peers.
 
     Attributes:
-        ssl: for secure schemes that bind a port, the certificate to show.
-        trust: towards a broker, which certificates to trust; the system's if None.
-        origins: the web pages that may connect from a browser, like `https://example.org`. Programs that are no
-            browsers always may: only a browser acts on behalf of a page that its user did not choose.
-        admits: whether a token may open a way, asked where that comes before the protocol's own greeting.
+        ssl: for secure schemes that bind a port, the server's certificate.
+        trust: for connections to a broker, the trusted certificates; the system's if None.
+        origins: the web pages that may connect from a browser, like `https://example.org`. Other programs may always
+            connect: only a browser acts for a page that its user did not choose.
+        admits: returns whether a token may connect, for transports that check it before the protocol's handshake.
         ice_servers: as in `DialOptions`.
+        on_failure: called once if the listener stops because of an unexpected error, which is logged.
     """
 
     ssl: tls.SSLContext | None = None
     trust: tls.SSLContext | None = None
     origins: tuple[str, ...] = ()
-    admits: Callable[[str], bool] = anyone
+    admits: Callable[[str], bool] = admit_any_token
     ice_servers: tuple[str, ...] = ()
+    on_failure: Callable[[Exception], None] | None = None

@@ -1,4 +1,4 @@
-"""Two ends of a link inside one process, as good or as bad as wanted: for tests, ours and those of users."""
+"""A link inside one process, with configurable rate, delay and loss: for tests and measurements."""
 
 import random
 
@@ -9,7 +9,14 @@ from protocol.transports.emulation.link_clock import EmulatedPath, LinkClock
 
 
 class MemoryTransport(Transport):
-    """One end; made in pairs by `memory_pair`."""
+    """One end of a link; `memory_pair` creates both.
+
+    Args:
+        out: carries the packets of this end.
+        into: carries the packets of the other end.
+        link: the profile of both directions.
+        ordered: whether packets keep their order.
+    """
 
     def __init__(self, *, out: EmulatedPath, into: EmulatedPath, link: LinkProfile, ordered: bool) -> None:
         self.mtu = link.mtu
@@ -35,7 +42,7 @@ class MemoryTransport(Transport):
         return packet
 
     async def close(self, code: int = 0) -> None:
-        """See `Transport.close`; the far side reads what still travels, and then learns of it."""
+        """See `Transport.close`; the peer receives the packets in transit first."""
         del code
         self._out.close()
         self._in.close()
@@ -44,13 +51,13 @@ class MemoryTransport(Transport):
 def memory_pair(
     link: LinkProfile = LINKS["fast"], *, seed: int = 0, duplicate: float = 0.0, jitter: float = 0.0
 ) -> tuple[MemoryTransport, MemoryTransport]:
-    """Two connected transports in the running event loop.
+    """Return two connected transports in the running event loop.
 
     Args:
         link: rate, delay, packet size and loss of both directions.
-        seed: decides which packets are lost, repeated and late.
+        seed: decides which packets are lost, duplicated and delayed.
         duplicate: the share of packets that arrive twice, 0 to 1.
-        jitter: how much longer a packet may travel at random, in seconds; lets packets overtake each other.
+        jitter: the largest random extra delay, in seconds; it reorders packets.
     """
     rng = random.Random(seed)
     there, back = (EmulatedPath(LinkClock(link, rng=rng, duplicate=duplicate, jitter=jitter)) for _ in range(2))

@@ -1,1 +1,1 @@
-"""Bytes <-> packets: MessagePack, limits, codes, checks and signatures."""
+"""Packets and their bytes: MessagePack, limits, codes, checksums and signatures."""

@@ -1,19 +1,19 @@
-"""The numbers of the wire: versions, roles and reasons. They stand in packets and never change."""
+"""Protocol versions, roles and reason codes. The numbers are part of the wire format and never change."""
 
 import enum
 
 from layercast_common.errors import AuthenticationError, DisconnectedError, LayercastError, RemoteProtocolError
 
-#: The protocol versions spoken here: bit v - 1 stands for version v.
+#: The protocol versions that this implementation supports: bit v - 1 stands for version v.
 VERSIONS = 0b1
 
 
-#: Codes from here on are about one picture or one session; the connection goes on.
+#: Codes from this one on concern a single picture or session; the connection continues.
 FIRST_PICTURE_CODE = 16
 
 
 class Role(enum.IntEnum):
-    """What the side that says HELLO does."""
+    """The role of the side that sends HELLO."""
 
     SENDER = 0
     RECEIVER = 1
@@ -47,12 +47,12 @@ class Code(enum.IntEnum):
 
     @classmethod
     def of(cls, value: int) -> "Code":
-        """The code of a wire value; one that we do not know yet counts as INTERNAL."""
+        """Return the code of a wire value; unknown values map to INTERNAL."""
         return cls(value) if value in _KNOWN else cls.INTERNAL
 
     @property
     def text(self) -> str:
-        """The reason in a few words, for a person."""
+        """The reason in a few words, for people."""
         return _TEXTS[self]
 
 
@@ -63,7 +63,7 @@ _TEXTS = {
     Code.PROTOCOL: "the protocol was broken",
     Code.VERSION: "no protocol version in common",
     Code.AUTHENTICATION: "the token is wrong",
-    Code.HELLO_TIMEOUT: "no greeting came in time",
+    Code.HELLO_TIMEOUT: "no HELLO came in time",
     Code.BAD_PACKETS: "too many damaged packets",
     Code.BUSY: "too many connections",
     Code.SILENT: "the link fell silent",
@@ -85,11 +85,11 @@ _TEXTS = {
 
 
 def error_of(code: Code) -> LayercastError:
-    """The error to raise here because the peer ended the connection with `code`."""
+    """Return the error to raise locally when the peer ends the connection with `code`."""
     if code is Code.AUTHENTICATION:
         return AuthenticationError("the receiver refused the token; give the one it was started with (--token)")
     if code is Code.FORBIDDEN:
-        return AuthenticationError("the receiver does not let this token send; ask for one that may (--token)")
+        return AuthenticationError("the receiver does not allow this token to send; use one that may (--token)")
     if code in (Code.DONE, Code.GOING_AWAY):
         return DisconnectedError(f"the far side ended the connection: {code.text}")
     return RemoteProtocolError(f"the far side ended the connection: {code.text}", code)

@@ -1,8 +1,8 @@
-"""From packets to bytes and back.
+"""Encode packets to bytes and decode them.
 
     packet = MessagePack array [type, field, ...]  ||  check (see `seals.py`)
 
-The check stands outside the array and is verified first, so nothing damaged or forged reaches the decoder.
+The check follows the array and is verified first, so the decoder never sees damaged or forged bytes.
 """
 
 import typing
@@ -17,11 +17,11 @@ from protocol.wire.seals import CHECKSUM, Seal
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Packet] = msgspec.msgpack.Decoder(Packet)
 
-# MessagePack: bytes of an array's lead with a size of its own, and of an unsigned int behind its lead.
+# MessagePack: header sizes of arrays with an explicit length, and widths of unsigned ints after their first byte.
 _ARRAY_SIZES = {0xDC: 3, 0xDD: 5}
 _INT_WIDTHS = {0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8}
 
-# Of each packet with defaults: its type, and the defaults of its last fields, from the last on.
+# For each packet type with defaults: its tag, and the defaults of its trailing fields, last field first.
 _DEFAULTS = {
     kind: (kind.__struct_config__.tag, tuple(reversed(kind.__struct_defaults__)))
     for kind in typing.get_args(Packet)
@@ -30,10 +30,15 @@ _DEFAULTS = {
 
 
 def encode_packet(packet: Packet, *, limit: int = MAX_PACKET, seal: Seal = CHECKSUM) -> bytes:
-    """The packet's bytes, check included.
+    """Encode a packet, check included.
+
+    Args:
+        packet: the packet.
+        limit: the largest size allowed, in bytes.
+        seal: computes the check.
 
     Raises:
-        LocalProtocolError: they would be more than `limit` bytes.
+        LocalProtocolError: the result would exceed `limit` bytes.
     """
     body = _encode(packet) if type(packet) in _DEFAULTS else _encoder.encode(packet)
     data = body + seal.sign(body)
@@ -43,10 +48,15 @@ def encode_packet(packet: Packet, *, limit: int = MAX_PACKET, seal: Seal = CHECK
 
 
 def decode_packet(data: bytes, *, limit: int = MAX_PACKET, seal: Seal = CHECKSUM) -> Packet | None:
-    """The packet that the bytes hold, or None for an extension that we do not know.
+    """Verify and decode a packet; return None for an unknown extension.
+
+    Args:
+        data: the bytes as received.
+        limit: the largest size allowed, in bytes.
+        seal: verifies the check.
 
     Raises:
-        PacketError: whatever else the bytes are.
+        PacketError: the size is wrong, the check fails, or the packet is malformed.
     """
     size = seal.size
     if not size < len(data) <= limit:
@@ -54,18 +64,18 @@ def decode_packet(data: bytes, *, limit: int = MAX_PACKET, seal: Seal = CHECKSUM
     body = data[:-size]
     if not seal.verify(body, data[-size:]):
         raise PacketError("a packet fails its check")
-    # A small array that begins with a small number is the common case, and read without a call.
+    # Fast path: a small array that begins with a small number needs no function call.
     if not (0x91 <= body[0] <= 0x9F and len(body) > 1 and body[1] < FIRST_EXTENSION) and _is_extension(body):
         return None
     try:
         return _decoder.decode(body)
-    # Text that is not UTF-8 and absurd nesting leave msgspec as errors of their own.
+    # msgspec reports invalid UTF-8 and extreme nesting with exceptions other than DecodeError.
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PacketError(f"a malformed packet: {error}") from error
 
 
 def _encode(packet: Packet) -> bytes:
-    """The packet's array, without the fields at its end that have their default."""
+    """Encode the array without trailing fields that have their default."""
     tag, defaults = _DEFAULTS[type(packet)]
     fields = msgspec.structs.astuple(packet)
     size = len(fields)
@@ -77,10 +87,10 @@ def _encode(packet: Packet) -> bytes:
 
 
 def _is_extension(body: bytes) -> bool:
-    """Whether a body is an array that begins with the number of an extension.
+    """Return whether a body is an array whose type number is an extension's.
 
-    Only the type is wanted before decoding: an extension's fields are nobody's business here. What is no array, or
-    begins otherwise, is none, so that the decoder finds what is wrong.
+    Only the type is read; the fields of an extension are not validated. Anything else returns False, so that the
+    decoder reports the error.
     """
     start = 1 if 0x91 <= body[0] <= 0x9F else _ARRAY_SIZES.get(body[0], len(body))
     if start >= len(body):

@@ -1,4 +1,4 @@
-"""What packets consist of: numbers with their ranges, rows of lists, masks and bitmaps."""
+"""The parts of packets: integers with ranges, rows of lists, masks and bitmaps."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -33,14 +33,14 @@ Capabilities = Annotated[tuple[U16, ...], Meta(max_length=MAX_CAPABILITIES)]
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A row of a list inside a packet."""
+    """A row of a list inside a packet; extra fields are an error."""
 
 
 class SectionEntry(Row, frozen=True):
     """One row of an OFFER's section table.
 
-    `place` holds layer, urgency and incremental in one number, which for the usual ones is one byte. `check` is the low
-    half of the payload's CRC-32; 0 for a section that rides inside the OFFER, under the packet's own check.
+    `place` packs layer, urgency and incremental into one number, which takes one byte for common values. `check` is the
+    low half of the payload's CRC-32; it is 0 for a section inside the OFFER, which the packet's own check covers.
     """
 
     place: Annotated[int, Meta(ge=0, le=0xFFF)]
@@ -52,7 +52,7 @@ class SectionEntry(Row, frozen=True):
     def of(
         cls, *, layer: int, coder: int, urgency: int, incremental: bool, length: int, check: int = 0
     ) -> "SectionEntry":
-        """The row of a section. Urgency and incremental are RFC 9218's: 0 first, 7 last."""
+        """Build the row of a section. Urgency (0 first, 7 last) and incremental are those of RFC 9218."""
         return cls(place=urgency + 8 * incremental + 16 * layer, coder=coder, length=length, check=check)
 
     @property
@@ -67,7 +67,7 @@ class SectionEntry(Row, frozen=True):
 
     @property
     def incremental(self) -> bool:
-        """Whether any prefix of the payload is of use."""
+        """Whether any prefix of the payload is useful."""
         return bool(self.place & 8)
 
 
@@ -79,16 +79,16 @@ class Done(Row, frozen=True):
 
 
 class Part(Row, frozen=True):
-    """The fragments that are held of a section which is not complete: bit f % 8 of byte f // 8."""
+    """The fragments held of an incomplete section: bit f % 8 of byte f // 8 stands for fragment f."""
 
     section: SectionIndex
     fragments: Fragments
 
 
 class Have(Row, frozen=True):
-    """What is held of a picture: the complete sections, bit i for section i, and parts of others.
+    """The data held of a picture: the complete sections, bit i for section i, and parts of the others.
 
-    `fragment_size` is that of the OFFER that is held; 0 of a picture that is finished.
+    `fragment_size` is that of the known OFFER; 0 for a finished picture.
     """
 
     image: Number
@@ -98,12 +98,12 @@ class Have(Row, frozen=True):
 
 
 def sending_order(sections: Sequence[SectionEntry]) -> list[int]:
-    """The sections' indices in the order in which they leave when nothing is lost or asked for."""
+    """Return the section indices in sending order, before any loss or request changes it."""
     return sorted(range(len(sections)), key=lambda index: (sections[index].urgency, sections[index].incremental, index))
 
 
 def inline_sections(sections: Sequence[SectionEntry], size: int) -> list[int] | None:
-    """The sections that ride in an OFFER with `size` inline bytes; None if these do not end where a section does."""
+    """Return the sections inside an OFFER with `size` inline bytes; None if `size` does not end at a section's end."""
     chosen = []
     for index in sending_order(sections):
         if sections[index].length > size:
@@ -114,12 +114,12 @@ def inline_sections(sections: Sequence[SectionEntry], size: int) -> list[int] | 
 
 
 def bits(indices: Sequence[int]) -> bytes:
-    """A bitmap with these bits set: bit i % 8 of byte i // 8, as short as can be."""
+    """Return the shortest bitmap with these bits set: bit i % 8 of byte i // 8."""
     mask = sum(1 << index for index in set(indices))
     return mask.to_bytes(-(-mask.bit_length() // 8), "little")
 
 
 def indices_of(bitmap: bytes) -> list[int]:
-    """The bits that are set in a bitmap, in order."""
+    """Return the indices of the bits set in a bitmap, in ascending order."""
     mask = int.from_bytes(bitmap, "little")
     return [index for index in range(mask.bit_length()) if mask >> index & 1]

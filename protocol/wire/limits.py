@@ -1,60 +1,60 @@
-"""Every bound on what a peer may make us read, hold or wait for.
+"""Every bound on what a peer may make this side read, hold or wait for.
 
-The constants belong to the wire format: a packet that breaks one is malformed for everybody. `Limits` is one receiver's
-own policy, and may be changed without the peer's knowledge.
+The constants are part of the wire format: a packet that exceeds one is malformed for every implementation. `Limits` is
+the local policy of one receiver and may change without notice to the peer.
 """
 
 from dataclasses import dataclass
 
-#: The largest packet, in bytes, check included: one Ethernet frame with room for IP, TCP, TLS and WebSocket headers.
+#: The largest packet, in bytes, check included: one Ethernet frame minus IP, TCP, TLS and WebSocket headers.
 MAX_PACKET = 1400
 
-#: The smallest packet that a link must take, in bytes: one with room for a greeting and for a few bytes of a picture.
+#: The smallest MTU that a link must support, in bytes: enough for HELLO and a few bytes of a picture.
 MIN_MTU = 32
 
-#: The smallest packet size worth cutting a section into, in bytes; below it the framing outweighs the payload.
+#: The smallest useful packet size, in bytes; below it framing outweighs the payload.
 MIN_PACKET = 64
 
-#: Payload bytes that may ride inside an OFFER.
+#: The most payload bytes inside an OFFER.
 MAX_INLINE = 512
 
-#: The opaque head of a picture, in bytes.
+#: The longest opaque head of a picture, in bytes.
 MAX_HEAD = 256
 
-#: Sections of one picture.
+#: The most sections of one picture.
 MAX_SECTIONS = 32
 
-#: The mask that stands for every section of a picture.
+#: The mask of every section of a picture.
 ALL_SECTIONS = 2**MAX_SECTIONS - 1
 
-#: One section's payload, in bytes.
+#: The largest section payload, in bytes.
 MAX_SECTION = 64 * 1024
 
-#: Fragments of one section.
+#: The most fragments of one section.
 MAX_FRAGMENTS = 2048
 
-#: A token, in characters.
+#: The longest token, in characters.
 MAX_TOKEN = 256
 
-#: A stream's or a session's id, in bytes.
+#: The longest stream id or session id, in bytes.
 MAX_ID = 16
 
-#: A side's random part of a session's key, in bytes.
+#: The longest nonce of one side for the session key, in bytes.
 MAX_NONCE = 16
 
-#: Optional abilities that a greeting may name.
+#: The most optional capabilities that a HELLO or WELCOME may list.
 MAX_CAPABILITIES = 16
 
-#: The least that a fragment may hold, in bytes: bounds what a section's bookkeeping can cost.
+#: The smallest fragment size, in bytes: bounds the bookkeeping per section.
 MIN_FRAGMENT = 16
 
-#: Packets below the largest one that an ACK tells about, which is also the window in which duplicates are known.
+#: How many packets below the largest one an ACK covers; also the window in which duplicates are recognised.
 ACK_SPAN = 32
 
-#: Pictures that one ACK tells the complete sections of.
+#: The most pictures whose complete sections one ACK lists.
 MAX_DONE = 16
 
-#: Pictures that one RESUME tells of.
+#: The most pictures that one RESUME lists.
 MAX_HELD = 32
 
 
@@ -63,24 +63,24 @@ class Limits:
     """One receiver's policy towards its peers.
 
     Attributes:
-        open_images: pictures of one peer that may be incomplete at a time; the oldest gives way.
-        peer_bytes: payload bytes that one peer's open pictures may announce together.
-        early_packets: DATA packets held while their OFFER has not come.
-        evictions: pictures that may give way within a second; of what a peer offers faster, nothing is taken.
+        open_pictures: incomplete pictures per peer; a newer picture evicts the oldest one.
+        peer_bytes: payload bytes that the open pictures of one peer may announce together.
+        early_packets: DATA packets held per peer before their OFFER arrives.
+        evictions: pictures that may be evicted within a second; pictures offered faster are refused.
         remembered: finished pictures whose late packets are still recognised.
-        hello_seconds: how long a new peer may take to say HELLO.
+        hello_seconds: how long a new peer may take to send HELLO.
         bad_packets: malformed packets within `bad_seconds` that end a connection.
         bad_seconds: see `bad_packets`.
-        keepalive_seconds: silence after which a sender pings.
-        silence_seconds: silence after which a peer counts as gone; satellite links have outages of 70 s.
-        stall_seconds: how long one packet may wait for a peer that does not read.
-        resume_seconds: how long a session is kept whose transport went away; 0 for not at all.
-        suspended: sessions without a transport that are kept; the oldest gives way.
-        sessions: connections at a time.
-        sessions_per_address: connections at a time from one network address.
+        keepalive_seconds: idle time after which a sender sends PING.
+        silence_seconds: idle timeout after which a peer counts as gone; satellite links have outages of 70 s.
+        stall_seconds: how long sending one packet may block on a peer that does not read.
+        resume_seconds: how long a session without a transport is kept; 0 keeps none.
+        suspended: sessions without a transport that are kept; the oldest is dropped first.
+        sessions: concurrent connections.
+        sessions_per_address: concurrent connections from one network address.
     """
 
-    open_images: int = 8
+    open_pictures: int = 8
     peer_bytes: int = 256 * 1024
     early_packets: int = 32
     evictions: int = 8

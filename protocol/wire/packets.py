@@ -1,7 +1,7 @@
-"""The packets of `layercast.v1`. How they become bytes is `wire.py`'s business.
+"""The packets of `layercast.v1`; `encoding.py` converts them to bytes.
 
 A packet is a positional MessagePack array [type, field, ...]: as small as a fixed header, and validated by type and
-range while it is decoded. Fields at the end that have their default are left out.
+range during decoding. Trailing fields with their default value are omitted.
 """
 
 import enum
@@ -42,10 +42,10 @@ from protocol.wire.limits import (
     MIN_FRAGMENT,
 )
 
-#: Packet types from here on are extensions: a peer that does not know one ignores it.
+#: Packet types from this one on are extensions: a peer ignores those that it does not know.
 FIRST_EXTENSION = 32
 
-#: The layer of a PRIO that is meant for every layer.
+#: The layer number of a PRIO that applies to every layer.
 ALL_LAYERS = 255
 
 
@@ -69,11 +69,11 @@ class PacketKind(enum.IntEnum):
 
 
 class Greeting(msgspec.Struct, frozen=True, array_like=True):
-    """A packet to which later versions may add fields; those that we do not know are ignored."""
+    """A packet to which later versions may add fields; unknown fields are ignored."""
 
 
 class Data(Row, frozen=True, tag=PacketKind.DATA.value):
-    """A fragment of a section. `pn` is never reused; (image, section, fragment) names the bytes."""
+    """A fragment of a section. `pn` is never reused; (image, section, fragment) identifies the bytes."""
 
     pn: Number
     image: Number
@@ -83,7 +83,7 @@ class Data(Row, frozen=True, tag=PacketKind.DATA.value):
 
 
 class Repair(Row, frozen=True, tag=PacketKind.REPAIR.value):
-    """A repair piece of a group of a section's fragments, for links that cannot ask again."""
+    """A repair piece for a group of a section's fragments, for links without timely retransmission."""
 
     pn: Number
     image: Number
@@ -94,10 +94,10 @@ class Repair(Row, frozen=True, tag=PacketKind.REPAIR.value):
 
 
 class Offer(Greeting, frozen=True, tag=PacketKind.OFFER.value):
-    """A picture begins: everything about it that is constant, and its most urgent sections.
+    """The start of a picture: its constant data and its most urgent sections.
 
-    `inline` is the payloads of the sections that would leave first (see `sending_order`), one after the other.
-    `lifetime` is after how many milliseconds nothing more of it will come; 0 for never.
+    `inline` holds the payloads of the first sections in `sending_order`, concatenated. `lifetime` is the time in
+    milliseconds after which the sender stops sending the picture; 0 for no limit.
     """
 
     pn: Number
@@ -113,8 +113,9 @@ class Offer(Greeting, frozen=True, tag=PacketKind.OFFER.value):
 class Hello(Greeting, frozen=True, tag=PacketKind.HELLO.value):
     """The first packet of a connection.
 
-    Bit v - 1 of `versions` stands for version v. `stream` outlives connections, `epoch` tells one numbering of its
-    pictures from another. `rate` is the link's, in bit/s, 0 if unknown. `resume` is a session to take up again.
+    Bit v - 1 of `versions` stands for version v. `stream` is the sender's id and outlives connections; `epoch`
+    distinguishes numberings of its pictures. `rate` is the link's rate in bit/s, 0 if unknown. `resume` is the id of
+    the session to resume.
     """
 
     versions: Number
@@ -129,14 +130,14 @@ class Hello(Greeting, frozen=True, tag=PacketKind.HELLO.value):
     capabilities: Capabilities = ()
 
     def __repr__(self) -> str:
-        # A token must not come into a log by way of a message about its packet.
+        # Keeps the token out of logs and error messages.
         return f"Hello(role={self.role}, stream={self.stream.hex()}, epoch={self.epoch})"
 
 
 class Welcome(Greeting, frozen=True, tag=PacketKind.WELCOME.value):
-    """The answer to HELLO: the version that will be spoken, the session's id, and what this side takes.
+    """The answer to HELLO: the chosen version, the session id, and the receiver's limits.
 
-    `resume_ttl` is for how many seconds the session is kept when its transport goes away.
+    `resume_ttl` is how many seconds the session is kept without a transport.
     """
 
     version: U8
@@ -149,9 +150,10 @@ class Welcome(Greeting, frozen=True, tag=PacketKind.WELCOME.value):
 
 
 class Ack(Row, frozen=True, tag=PacketKind.ACK.value):
-    """What arrived: all of [largest - 32, largest] but the missing ones; bit i of `missing` is packet largest - 1 - i.
+    """Packets received: all of [largest - 32, largest] except the missing ones.
 
-    `delay` is how long the largest packet waited for this ACK, in milliseconds.
+    Bit i of `missing` is packet largest - 1 - i. `delay` is the time between the arrival of the largest packet and this
+    ACK, in milliseconds. `done` lists complete sections.
     """
 
     largest: Number
@@ -161,9 +163,10 @@ class Ack(Row, frozen=True, tag=PacketKind.ACK.value):
 
 
 class Want(Row, frozen=True, tag=PacketKind.WANT.value):
-    """A receiver asks for sections (bit i for section i), or without any for the OFFER; image 0 is the newest.
+    """A receiver's request for sections (bit i for section i), or for the OFFER if there are none.
 
-    With one section, `fragments` may name those that are wanted: bit f % 8 of byte f // 8. Acknowledged like PRIO.
+    Image 0 is the newest. With one section, `fragments` may select fragments: bit f % 8 of byte f // 8.
+    Acknowledged like PRIO.
     """
 
     number: Number
@@ -173,9 +176,10 @@ class Want(Row, frozen=True, tag=PacketKind.WANT.value):
 
 
 class Prio(Row, frozen=True, tag=PacketKind.PRIO.value):
-    """A receiver wants a layer, or `ALL_LAYERS`, of a picture, or with image 0 of all, at another urgency.
+    """A receiver's request to send a layer, or `ALL_LAYERS`, of a picture at another urgency.
 
-    `number` counts WANT, PRIO and CANCEL of a receiver; the sender acknowledges it.
+    Image 0 stands for every picture. `number` counts the WANT, PRIO and CANCEL packets of a receiver; the sender
+    acknowledges it.
     """
 
     number: Number
@@ -185,7 +189,7 @@ class Prio(Row, frozen=True, tag=PacketKind.PRIO.value):
 
 
 class Cancel(Row, frozen=True, tag=PacketKind.CANCEL.value):
-    """Sections of a picture will not come, or are not wanted any more. Acknowledged like DATA, or like PRIO."""
+    """Cancels sections of a picture. Acknowledged like DATA from a sender, like PRIO from a receiver."""
 
     pn: Number
     image: Number
@@ -193,7 +197,7 @@ class Cancel(Row, frozen=True, tag=PacketKind.CANCEL.value):
 
 
 class Ping(Row, frozen=True, tag=PacketKind.PING.value):
-    """Asks for a PONG with the same value."""
+    """A request for a PONG with the same value."""
 
     value: U32
 
@@ -205,20 +209,20 @@ class Pong(Row, frozen=True, tag=PacketKind.PONG.value):
 
 
 class Resume(Row, frozen=True, tag=PacketKind.RESUME.value):
-    """What is held of a session that is taken up again. What does not stand here is sent again."""
+    """The data that the receiver holds of a resumed session. The sender retransmits everything else."""
 
     have: Annotated[tuple[Have, ...], Meta(max_length=MAX_HELD)] = ()
 
 
 class Err(Row, frozen=True, tag=PacketKind.ERR.value):
-    """A picture or, with a code below 16, the connection has failed."""
+    """A failure of a picture or, with a code below 16, of the connection."""
 
     code: U16
     image: U32 = 0
 
 
 class Bye(Row, frozen=True, tag=PacketKind.BYE.value):
-    """An orderly end. `retry` is after how many seconds to come back, 0 for no matter when."""
+    """An orderly close. `retry` is how many seconds to wait before reconnecting; 0 for no preference."""
 
     code: U16 = 0
     retry: U16 = 0
@@ -232,5 +236,5 @@ _KINDS: dict[type[Packet], PacketKind] = {
 
 
 def kind_of(packet: Packet) -> PacketKind:
-    """The packet's type."""
+    """Return the packet's type."""
     return _KINDS[type(packet)]

@@ -1,16 +1,16 @@
-"""Reads what stands in the front of a packet without checking or decoding it: enough to choose its way.
+"""Read the first numbers of an encoded packet without verifying or decoding it, to choose its channel or topic.
 
-Only for packets on their way out, which our own side made. What came from outside is checked first.
+Only for outgoing packets, which this process encoded itself. Incoming packets are verified first.
 """
 
-#: Bytes of a MessagePack unsigned integer behind its lead byte, by the lead byte.
+#: Width in bytes of a MessagePack unsigned integer, by its first byte.
 _WIDTHS = {0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8}
 
 
 def leading_numbers(packet: bytes, count: int) -> tuple[int, ...]:
-    """Up to `count` unsigned integers that a packet's array begins with: its type, then its first fields.
+    """Return up to `count` unsigned integers at the start of a packet's array: its type, then its first fields.
 
-    Gives fewer where the array is shorter or something else stands there.
+    Returns fewer if the array is shorter or a field is not an unsigned integer.
     """
     numbers: list[int] = []
     if not packet or not 0x90 <= packet[0] <= 0x9F:

@@ -1,14 +1,14 @@
-"""The check behind every packet: against damage where the link is safe, against forgery where it is not.
+"""The check after every packet: a checksum on trusted links, a message authentication code on others.
 
     TLS or loopback   CRC-32 of the array, 4 bytes
-    a shared key      HMAC-SHA256 of the array, cut to 8 bytes (RFC 2104 section 5), under a key of its own:
-                      HELLO    of the secret
-                      WELCOME  of the secret and the sender's nonce
-                      then     of the secret, both nonces and the side that speaks
-                      and of the secret alone for all that goes one way
+    a shared key      HMAC-SHA256 of the array, truncated to 8 bytes (RFC 2104 section 5), under a derived key:
+                      HELLO             from the secret
+                      WELCOME           from the secret and the sender's nonce
+                      later packets     from the secret, both nonces and the role of the side that sends
+                      one-way links     from the secret alone
 
-Both nonces are fresh, so what was recorded in one session is worth nothing in another, nor sent back to who said it.
-A key proves who speaks and hides nothing: tokens and pictures can be read by who listens.
+Both nonces are fresh, so packets recorded in one session fail the check in another, and when reflected to their sender.
+A key authenticates and does not encrypt: an eavesdropper can read tokens and pictures.
 """
 
 import hashlib
@@ -21,32 +21,32 @@ from typing import Protocol
 
 from layercast_common.errors import UsageError
 
-#: The least that a shared secret may hold, in bytes; it is checked against guesses that cost the guesser nothing.
+#: The shortest shared secret, in bytes; an attacker can test guesses offline.
 MIN_SECRET = 16
 
-#: Bytes of a nonce of ours.
+#: Size of the nonces that this side creates, in bytes.
 NONCE_SIZE = 8
 
-#: Greetings whose nonces are remembered, so that a recorded one is not answered again.
+#: How many HELLO nonces are remembered to reject replays.
 REMEMBERED_NONCES = 4096
 
 
 class Seal(Protocol):
-    """Signs packets, and tells whether one was signed so. `size` is how many bytes that takes."""
+    """Computes and verifies the check of packets."""
 
     @property
     def size(self) -> int:
-        """Bytes of the check behind a packet."""
+        """Size of the check, in bytes."""
 
     def sign(self, body: bytes) -> bytes:
-        """The check of a packet's array."""
+        """Return the check of a packet's array."""
 
     def verify(self, body: bytes, check: bytes) -> bool:
-        """Whether a check is that of an array."""
+        """Return whether a check matches an array."""
 
 
 class Checksum:
-    """CRC-32 (IEEE), big-endian: notices damage."""
+    """CRC-32 (IEEE), big-endian: detects damage."""
 
     size = 4
 
@@ -60,7 +60,7 @@ class Checksum:
 
 
 class Mac:
-    """HMAC-SHA256 cut to 8 bytes: notices forgery.
+    """HMAC-SHA256 truncated to 8 bytes: detects forgery.
 
     Args:
         key: 32 bytes.
@@ -69,7 +69,7 @@ class Mac:
     size = 8
 
     def __init__(self, key: bytes) -> None:
-        # The key's part of both hashes is the same for every packet; `hmac` would do it anew, in most of the time.
+        # The keyed prefix of both hashes is computed once; `hmac` would spend most of its time on it for every packet.
         padded = key.ljust(hashlib.sha256().block_size, b"\0")
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
@@ -82,12 +82,12 @@ class Mac:
         return outer.digest()[: self.size]
 
     def verify(self, body: bytes, check: bytes) -> bool:
-        """See `Seal.verify`; in a time that does not tell where the checks differ."""
+        """See `Seal.verify`; runs in constant time."""
         return hmac.compare_digest(self.sign(body), check)
 
 
 class EitherSeal:
-    """Takes what either of two seals takes, and signs with the first."""
+    """Accepts the checks of two seals, and signs with the first."""
 
     def __init__(self, first: Seal, second: Seal) -> None:
         self.size = first.size
@@ -106,48 +106,48 @@ CHECKSUM = Checksum()
 
 
 class Sealing:
-    """How the packets of a link are sealed: here with checksums alone, for links that are safe otherwise.
+    """The seals of a link's packets: this base class uses checksums alone, for trusted links.
 
     Attributes:
-        proves: whether a greeting that is repeated by somebody else can be told from what its sender says next.
+        proves: whether later packets prove that HELLO was not a replay.
     """
 
     proves = False
 
     def nonce(self) -> bytes:
-        """A fresh nonce for a greeting; empty where none is needed."""
+        """Return a fresh nonce for HELLO or WELCOME; empty if none is needed."""
         return b""
 
     def is_fresh(self, nonce: bytes) -> bool:
-        """Whether a peer may greet with this nonce. It may not a second time."""
+        """Return whether the nonce of a HELLO is new, and remember it."""
         del nonce
         return True
 
     def hello(self) -> Seal:
-        """The seal of HELLO."""
+        """Return the seal of HELLO."""
         return CHECKSUM
 
     def broadcast(self) -> Seal:
-        """The seal of everything on a link that goes one way."""
+        """Return the seal of every packet on a one-way link."""
         return CHECKSUM
 
     def welcome(self, hello_nonce: bytes) -> Seal:
-        """The seal of WELCOME."""
+        """Return the seal of WELCOME."""
         del hello_nonce
         return CHECKSUM
 
     def session(self, hello_nonce: bytes, welcome_nonce: bytes, role: int) -> Seal:
-        """The seal of what the side of a role says after the greetings."""
+        """Return the seal of the packets that the side of a role sends after the handshake."""
         del hello_nonce, welcome_nonce, role
         return CHECKSUM
 
 
 class SharedKey(Sealing):
-    """A secret that both sides know. One object serves any number of connections.
+    """The seals derived from a secret that both sides know. One object serves any number of connections.
 
     Args:
-        secret: at least 16 bytes that nobody can guess.
-        random: gives so many random bytes.
+        secret: at least 16 random bytes.
+        random: returns the given number of random bytes.
 
     Raises:
         UsageError: the secret is too short.
@@ -157,7 +157,7 @@ class SharedKey(Sealing):
 
     def __init__(self, secret: bytes, *, random: Callable[[int], bytes] = secrets.token_bytes) -> None:
         if len(secret) < MIN_SECRET:
-            raise UsageError(f"a shared key has at least {MIN_SECRET} bytes, not {len(secret)}; make a random one")
+            raise UsageError(f"a shared key has at least {MIN_SECRET} bytes, not {len(secret)}; generate a random one")
         self._secret = secret
         self._random = random
         self._seen: OrderedDict[bytes, None] = OrderedDict()
@@ -192,7 +192,7 @@ class SharedKey(Sealing):
         return self._mac(b"session", hello_nonce, welcome_nonce, bytes([role]))
 
     def _mac(self, *parts: bytes) -> Mac:
-        """A key for one use: the HMAC of the use and what it is bound to, each after its length."""
+        """Derive the key of one use: the HMAC of the use and its context, each prefixed with its length."""
         message = b"".join(bytes([len(part)]) + part for part in (b"layercast.v1", *parts))
         return Mac(hmac.digest(self._secret, message, "sha256"))
 

@@ -1,4 +1,4 @@
-"""The shared secret that a sender shows to a receiver."""
+"""The token that a sender presents to a receiver."""
 
 import hmac
 from collections.abc import Callable
@@ -8,31 +8,31 @@ from protocol.wire.codes import Code
 from protocol.wire.limits import MAX_TOKEN
 from protocol.wire.packets import Hello
 
-#: Decides on a greeting: None to let it in, or why not (`Code.AUTHENTICATION`, `FORBIDDEN`, `BUSY`).
+#: Decides on a HELLO: None to accept it, or the reason to refuse (`Code.AUTHENTICATION`, `FORBIDDEN`, `BUSY`).
 Admit = Callable[[Hello], Code | None]
 
 
 def check_token(token: str) -> None:
-    """Refuse a token that could never be sent.
+    """Reject a token that HELLO cannot carry.
 
     Raises:
-        UsageError: it is too long, or not text.
+        UsageError: the token is too long, or not valid Unicode.
     """
     if len(token) > MAX_TOKEN:
         raise UsageError(f"a token is at most {MAX_TOKEN} characters, not {len(token)}")
     try:
         token.encode()
     except UnicodeEncodeError as error:
-        raise UsageError("a token must be text; this one holds bytes that are not") from error
+        raise UsageError("a token must be text; this one contains bytes that are not UTF-8") from error
 
 
 def same_token(given: str, expected: str) -> bool:
-    """Whether two tokens are equal, in a time that does not tell where they differ."""
+    """Return whether two tokens are equal, in constant time."""
     return hmac.compare_digest(given.encode(), expected.encode())
 
 
 def admit_token(expected: str | None) -> Admit:
-    """Let in who knows a token; with None anyone."""
+    """Return an `Admit` that accepts senders with the expected token; with None it accepts every sender."""
 
     def admit(hello: Hello) -> Code | None:
         return None if expected is None or same_token(hello.token, expected) else Code.AUTHENTICATION

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Callable
 
 from layercast_common.errors import DisconnectedError, LayercastError, RemoteProtocolError
-from protocol.connection.events import Event
+from protocol.connection.events import SenderEvent
 from protocol.connection.states import State
 from protocol.driver import Driver
+from protocol.recovery.path import PathOptions
 from protocol.sending.connection import SenderConnection
+from protocol.sending.handshake import SenderCredentials
 from protocol.transports.base import Transport
 from protocol.wire.codes import Code, error_of
 from protocol.wire.limits import Limits
@@ -24,12 +26,12 @@ class ConnectionRunner:
         on_event: called for each event of the connection.
     """
 
-    def __init__(self, connector: Connector, on_event: Callable[[Event], None]) -> None:
+    def __init__(self, connector: Connector, on_event: Callable[[SenderEvent], None]) -> None:
         self._connector = connector
         self._on_event = on_event
         self._closing = asyncio.Event()
         self.connection: SenderConnection
-        self._driver: Driver
+        self._driver: Driver[SenderEvent]
 
     async def open(self, identity: SenderIdentity, token: str, shared_key: SharedKey | None) -> bool:
         """Open the first transport and create the connection. Return whether the transport is one-way.
@@ -43,15 +45,9 @@ class ConnectionRunner:
         transport = await self._connector.open()
         self.connection = SenderConnection(
             now=asyncio.get_running_loop().time(),
-            token=token,
-            stream=identity.stream_id,
-            epoch=identity.epoch,
-            rate=self._connector.rate_over(transport),
-            mtu=transport.mtu,
-            overhead=transport.overhead,
-            reliable=transport.reliable,
+            credentials=SenderCredentials(stream_id=identity.stream_id, epoch=identity.epoch, token=token),
+            path=self._path_over(transport),
             resumable=self._connector.reconnects,
-            one_way=transport.one_way,
             key=shared_key,
         )
         self._driver = self._new_driver(transport)
@@ -70,13 +66,7 @@ class ConnectionRunner:
                 for event in self.connection.take_events():
                     self._on_event(event)
                 return error
-            self.connection.resume(
-                asyncio.get_running_loop().time(),
-                mtu=transport.mtu,
-                overhead=transport.overhead,
-                reliable=transport.reliable,
-                rate=self._connector.rate_over(transport),
-            )
+            self.connection.resume(asyncio.get_running_loop().time(), self._path_over(transport))
             self._driver = self._new_driver(transport)
 
     def wake(self) -> None:
@@ -95,7 +85,16 @@ class ConnectionRunner:
             await self._driver.run()
         except (RemoteProtocolError, DisconnectedError) as error:
             return error
-        return error_of(self.connection.ended or Code.DONE)
+        return error_of(self.connection.close_code or Code.DONE)
 
-    def _new_driver(self, transport: Transport) -> Driver:
+    def _path_over(self, transport: Transport) -> PathOptions:
+        return PathOptions(
+            rate=self._connector.rate_over(transport),
+            mtu=transport.mtu,
+            overhead=transport.overhead,
+            reliable=transport.reliable,
+            one_way=transport.one_way,
+        )
+
+    def _new_driver(self, transport: Transport) -> Driver[SenderEvent]:
         return Driver(self.connection, transport, self._on_event, stall_seconds=Limits().stall_seconds)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from layercast_common.errors import ConnectError, DisconnectedError, LayercastError, RemoteProtocolError
 from layercast_common.tasks import BackgroundTasks
-from protocol.connection.events import Closed, Event, ImageRefused, Welcomed
+from protocol.connection.events import Closed, Event, PictureRefused, Welcomed
 from protocol.connection.states import State
 from protocol.link_profiles import LinkProfile
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.transports.base import DialOptions, Transport
 from protocol.wire.codes import Code
 from protocol.wire.limits import Limits
@@ -76,7 +76,7 @@ class Sender:
         self._order = order
         self._shared_key = connect.shared_key
         self._identity = identity or SenderIdentity.generate()
-        self._slots = asyncio.Semaphore(Limits().open_images)
+        self._slots = asyncio.Semaphore(Limits().open_pictures)
         self._tracker = Tracker()
         self._runner = ConnectionRunner(self._connector, self._on_event)
         self._tasks = BackgroundTasks(f"sender to {self._connector.shown}", self._on_failure)
@@ -126,27 +126,27 @@ class Sender:
     @property
     def rate(self) -> float:
         """The link's rate, configured or measured, in bit/s."""
-        return self._runner.connection.rate
+        return self._runner.connection.statistics.rate
 
     @property
     def round_trip(self) -> float:
         """The smoothed round-trip time, in seconds."""
-        return self._runner.connection.round_trip
+        return self._runner.connection.statistics.round_trip
 
     @property
     def unacknowledged(self) -> int:
         """Bytes in flight."""
-        return self._runner.connection.unacknowledged
+        return self._runner.connection.statistics.bytes_in_flight
 
     @property
     def packets_sent(self) -> int:
         """Packets sent, retransmissions included."""
-        return self._runner.connection.packets_sent
+        return self._runner.connection.statistics.packets_sent
 
     @property
     def packets_lost(self) -> int:
         """Packets declared lost."""
-        return self._runner.connection.packets_lost
+        return self._runner.connection.statistics.packets_lost
 
     async def wait_closed(self) -> LayercastError:
         """Wait until the connection has ended for good, and return the error that ended it."""
@@ -200,7 +200,7 @@ class Sender:
                 raise await self.wait_closed()
             deadline = math.inf if lifetime is None else began + lifetime
             picture_id = self._runner.connection.offer(
-                head, sections, jpeg_size=jpeg_size, deadline=deadline, image=picture_id
+                head, sections, jpeg_size=jpeg_size, deadline=deadline, picture_id=picture_id
             )
             tracked = Tracked(sections, began, on_progress)
             with self._tracker.tracking(picture_id, tracked):
@@ -211,7 +211,7 @@ class Sender:
                     self._runner.connection.cancel(picture_id)
                     self._runner.wake()
                     raise
-        if not isinstance(outcome, ImageRefused) or refused_for(outcome, Code.EXPIRED):
+        if not isinstance(outcome, PictureRefused) or refused_for(outcome, Code.EXPIRED):
             return tracked.delivery(outcome, session=self.session, now=loop.time())
         if refused_for(outcome, Code.DISCONNECTED):
             raise await self.wait_closed()

@@ -5,12 +5,19 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
 from layercast_common.tasks import notify
-from protocol.connection.events import Cost, Event, ImageAcknowledged, ImageRefused, ImageSent, SectionAcknowledged
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.connection.events import (
+    Cost,
+    Event,
+    PictureAcknowledged,
+    PictureRefused,
+    PictureSent,
+    SectionAcknowledged,
+)
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.wire.codes import Code
 from sender.connection.delivery import Delivery, Progress, SectionDelivery
 
-Outcome = ImageAcknowledged | ImageSent | ImageRefused
+Outcome = PictureAcknowledged | PictureSent | PictureRefused
 
 
 class Tracked:
@@ -39,7 +46,7 @@ class Tracked:
                 self.outcome.set_result(event)
         elif event.index not in self._acknowledged:
             self._acknowledged[event.index] = event.at - self._began
-            notify(self._on_progress, self._progress(event), what=f"picture {event.image}")
+            notify(self._on_progress, self._progress(event), what=f"picture {event.picture_id}")
 
     def delivery(self, outcome: Outcome, *, session: str, now: float) -> Delivery:
         """Build the delivery report.
@@ -49,13 +56,13 @@ class Tracked:
             session: the receiver's name of the session.
             now: the current time, in seconds of the connection's clock.
         """
-        dropped = outcome.dropped if isinstance(outcome, ImageAcknowledged) else ()
-        ended = now if isinstance(outcome, ImageRefused) else outcome.at
+        dropped = outcome.dropped if isinstance(outcome, PictureAcknowledged) else ()
+        ended = now if isinstance(outcome, PictureRefused) else outcome.at
         cost: Cost = outcome.cost
         return Delivery(
-            picture_id=outcome.image,
+            picture_id=outcome.picture_id,
             session=session,
-            complete=isinstance(outcome, ImageAcknowledged) and not dropped,
+            complete=isinstance(outcome, PictureAcknowledged) and not dropped,
             sections=tuple(
                 SectionDelivery(
                     layer=int(section.layer),
@@ -72,7 +79,7 @@ class Tracked:
 
     def _progress(self, event: SectionAcknowledged) -> Progress:
         return Progress(
-            picture_id=event.image,
+            picture_id=event.picture_id,
             index=event.index,
             layer=int(self._sections[event.index].layer),
             done=len(self._acknowledged),
@@ -98,8 +105,8 @@ class Tracker:
 
     def apply(self, event: Event) -> None:
         """Apply an event to the picture that it belongs to; other events are ignored."""
-        if isinstance(event, SectionAcknowledged | ImageAcknowledged | ImageSent | ImageRefused):
-            tracked = self._tracked.get(event.image)
+        if isinstance(event, SectionAcknowledged | PictureAcknowledged | PictureSent | PictureRefused):
+            tracked = self._tracked.get(event.picture_id)
             if tracked is not None:
                 tracked.apply(event)
 
@@ -112,4 +119,4 @@ class Tracker:
 
 def refused_for(outcome: Outcome, *codes: Code) -> bool:
     """Return whether a picture was refused for one of these reasons."""
-    return isinstance(outcome, ImageRefused) and outcome.code in codes
+    return isinstance(outcome, PictureRefused) and outcome.code in codes

@@ -74,7 +74,7 @@ class RelaySession:
         self._updates = updates
         self._changed = changed
         self._draining = draining
-        self._slots = limits.open_images
+        self._slots = limits.open_pictures
         self._bytes = limits.peer_bytes
         self._in_flight: dict[int, tuple[OutboxEntry, asyncio.Task[None]]] = {}
         #: Pictures that the receiver evicted. It accepts them again only in another session.

@@ -17,7 +17,7 @@ from layercast.commands.options.values import byte_count, host_and_port
 from layercast_common.errors import AuthenticationError
 from layercast_common.urls import public_url
 from protocol.link_profiles import LINKS
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from receiver.rendering.model_files.registry import REGISTRY
 from receiver.server import Server
 from sender.connection.sender import Sender

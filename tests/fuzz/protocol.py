@@ -36,6 +36,9 @@ from protocol import (
 )
 from protocol.connection.base import Connection
 from protocol.connection.states import State
+from protocol.receiving.options import ReceiverOptions
+from protocol.recovery.path import PathOptions
+from protocol.sending.handshake import SenderCredentials
 from protocol.wire.limits import MAX_PACKET, Limits
 from tests.fuzz.choices import Choices, RandomChoices
 from tests.fuzz.packets import hostile_bytes, packet
@@ -92,33 +95,30 @@ class _Conversation:
         self._now = 0.0
         #: The attacker changes or injects one packet in this many.
         self._attack_rate = choices.pick((2, 10, 50))
-        self._limits = Limits(peer_bytes=4096, open_images=3)
+        self._limits = Limits(peer_bytes=4096, open_pictures=3)
         self._sessions = Sessions(self._limits)
         self._one_way = choices.one_in(8)
         self._reliable = bool(choices.below(2))
         self._sender = SenderConnection(
             now=0.0,
-            stream=b"fuzz",
-            reliable=self._reliable,
-            rate=choices.pick((0.0, 2400.0)),
             resumable=bool(choices.below(2)),
-            one_way=self._one_way,
+            credentials=SenderCredentials(stream_id=b"fuzz"),
+            path=PathOptions(reliable=self._reliable, rate=choices.pick((0.0, 2400.0)), one_way=self._one_way),
         )
         self._receiver = self._new_receiver()
         self._in_flight: tuple[deque[bytes], deque[bytes]] = (deque(), deque())
 
     @property
-    def _ends(self) -> tuple[Connection, Connection]:
+    def _ends(self) -> tuple[Connection[Any], Connection[Any]]:
         return self._sender, self._receiver
 
     def _new_receiver(self) -> ReceiverConnection:
         return ReceiverConnection(
             session=self._choices.data(4),
-            limits=self._limits,
-            sessions=self._sessions,
             one_way=self._one_way,
-            stream=b"fuzz",
+            stream_id=b"fuzz",
             now=self._now,
+            options=ReceiverOptions(limits=self._limits, sessions=self._sessions),
         )
 
     @property
@@ -173,9 +173,9 @@ class _Conversation:
                 case 3:
                     self._sender.cancel(image, from_layer=self._choices.below(2))
                 case 4:
-                    self._receiver.prioritise(self._choices.below(8), image=image)
+                    self._receiver.prioritise(self._choices.below(8), picture_id=image)
                 case 5:
-                    self._receiver.want(image, range(self._choices.below(3)), range(self._choices.below(3)))
+                    self._receiver.request_sections(image, range(self._choices.below(3)), range(self._choices.below(3)))
                 case 6:
                     self._receiver.decline(1 + image, from_layer=self._choices.below(2))
                 case 7:
@@ -208,16 +208,16 @@ class _Conversation:
         self._sessions.expire(self._now)
         self._receiver = self._new_receiver()
         if self._sender.state is not State.CLOSED:
-            self._sender.resume(self._now, mtu=self._choices.pick((1400, 200)), reliable=self._reliable)
+            self._sender.resume(self._now, PathOptions(mtu=self._choices.pick((1400, 200)), reliable=self._reliable))
 
-    def _deliver(self, end: Connection, data: bytes) -> None:
+    def _deliver(self, end: Connection[Any], data: bytes) -> None:
         try:
             end.receive(data, self._now)
         except RemoteProtocolError as error:
             _check_message(error)
             self._tally.outcomes["connection refused"] += 1
 
-    def _pass_time(self, end: Connection) -> None:
+    def _pass_time(self, end: Connection[Any]) -> None:
         try:
             end.tick(self._now)
         except RemoteProtocolError:
@@ -238,7 +238,7 @@ class _Conversation:
                 assert repr(event).isprintable()
         assert self._receiver.held <= self._limits.peer_bytes + self._limits.early_packets * MAX_PACKET
 
-    def _said(self, end: Connection) -> Iterator[bytes]:
+    def _said(self, end: Connection[Any]) -> Iterator[bytes]:
         for _ in range(MOST_ANSWERS):
             data = end.next_packet(self._now)
             if data is None:

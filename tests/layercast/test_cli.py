@@ -106,7 +106,7 @@ def test_a_demo_that_makes_no_sense_fails(fails: Fails, house: Path, options: tu
         (("house.png", "--rate", "-5"), 2, "a rate is a positive number"),
         (("house.png", "--canvas", "1x1"), 2, "multiple of 64"),
         (("house.png", "--token", "x" * 300), 2, "a token is at most 256 characters"),
-        (("house.png", "--to", "ftp://x"), 2, "it speaks ws://"),
+        (("house.png", "--to", "ftp://x"), 2, "the schemes are ws://"),
         (("house.png", "--to", "ws://127.0.0.1:99999"), 2, "is not an address"),
     ],
 )
@@ -121,14 +121,14 @@ def test_a_receiver_that_is_not_there_is_told_with_the_way_out(fails: Fails, hou
     with taken_port() as port:
         url = f"ws://127.0.0.1:{port}"
     assert fails(1, "send", house, "--to", url) == (
-        f"nobody listens at {url}; start a receiver there: layercast receive --listen {url}"
+        f"no receiver listens at {url}; start one there: layercast receive --listen {url}"
     )
 
 
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (("--listen", "here"), 2, "'here' is not an address that layercast knows"),
+        (("--listen", "here"), 2, "'here' is not an address that layercast supports"),
         (("--listen", "wss://127.0.0.1:0"), 2, "wss:// needs a certificate"),
         (("--viewer", "here"), 2, "an address is HOST:PORT"),
         (("--viewer", "127.0.0.1:99999"), 2, "an address is HOST:PORT"),

@@ -36,7 +36,7 @@ def test_a_peer_that_does_not_read_is_left() -> None:
         connection, running = start(ours, [])
         with pytest.raises(RemoteProtocolError) as caught:
             await running
-        assert caught.value.code == connection.ended == Code.SLOW
+        assert caught.value.code == connection.close_code == Code.SLOW
         return asyncio.get_running_loop().time()
 
     assert run_virtual(run()) == pytest.approx(60.0)
@@ -80,7 +80,7 @@ def test_the_peers_last_words_count_and_not_its_hanging_up(code: Code) -> None:
         await theirs.send(encode_packet(Err(code=code, image=0)))
         await theirs.close()
         await running
-        return connection.ended
+        return connection.close_code
 
     assert run_virtual(run()) is code
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from layercast_common.errors import ListenError, UsageError
-from protocol.connection.events import ImageDone, OfferReceived, ReceiverEvent, SectionReceived
+from protocol.connection.events import OfferReceived, PictureDone, ReceiverEvent, SectionReceived
 from receiver.server import Server
 from sender.connection.sender import Sender
 from tests.support.brokers import mosquitto, needs_mosquitto
@@ -38,7 +38,7 @@ async def test_every_address_at_once(tmp_path: Path) -> None:
 
             async with asyncio.timeout(PATIENCE):
                 assert await asyncio.gather(*(send(url) for url in server.urls)) == [True] * 3
-    assert sum(isinstance(event, ImageDone) for event in events) == 3
+    assert sum(isinstance(event, PictureDone) for event in events) == 3
 
 
 @needs_mosquitto
@@ -47,7 +47,7 @@ async def test_a_broadcast_is_watched_by_all_and_by_those_who_come_late(tmp_path
 
     async def until_done(events: list[ReceiverEvent], pictures: int) -> None:
         async with asyncio.timeout(PATIENCE):
-            while sum(isinstance(event, ImageDone) for event in events) < pictures:  # noqa: ASYNC110 - in the broker
+            while sum(isinstance(event, PictureDone) for event in events) < pictures:  # noqa: ASYNC110 - in the broker
                 await asyncio.sleep(0.02)
 
     with mosquitto(tmp_path) as broker:
@@ -67,7 +67,7 @@ async def test_a_broadcast_is_watched_by_all_and_by_those_who_come_late(tmp_path
                     await until_done(events, 3)
     for events in heard:
         counts = Counter(type(event) for event in events)
-        assert counts == {OfferReceived: 3, SectionReceived: 9, ImageDone: 3}
+        assert counts == {OfferReceived: 3, SectionReceived: 9, PictureDone: 3}
     assert [type(event) for event in heard[1][:4]] == [OfferReceived, SectionReceived] * 2, "the texts come first"
 
 

@@ -19,7 +19,7 @@ def arrival() -> IncomingPicture:
 
 def section(layer: int, coder: int, payload: bytes, index: int = 0) -> SectionReceived:
     return SectionReceived(
-        session="a1", image=0, index=index, layer=layer, coder=coder, payload=payload, received=10 + len(payload)
+        session="a1", picture_id=0, index=index, layer=layer, coder=coder, payload=payload, received=10 + len(payload)
     )
 
 

@@ -23,7 +23,7 @@ from layercast_common.errors import (
 )
 from protocol.connection.events import OfferReceived, SectionInfo, SectionReceived
 from protocol.link_profiles import LinkProfile
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.transports.addresses import open_transport
 from protocol.wire.limits import Limits
 from receiver.archive import Archive, label_of
@@ -144,13 +144,13 @@ async def test_rough_frames_of_a_picture_drawn_again_are_held_back(
     async with Receiver(ANY_PORT, render=RenderOptions(model=tiny_model, steps=8), on_event=watch) as receiver:
         head = stream.header.to_bytes()
         await receiver._accept_event(
-            OfferReceived(session="a", image=0, head=head, sections=infos, jpeg_size=0, rate=0, received=9)
+            OfferReceived(session="a", picture_id=0, head=head, sections=infos, jpeg_size=0, rate=0, received=9)
         )
         for index, one in enumerate(sections):
             await receiver._accept_event(
                 SectionReceived(
                     session="a",
-                    image=0,
+                    picture_id=0,
                     index=index,
                     layer=one.layer,
                     coder=one.coder,

@@ -17,7 +17,7 @@ from layercast_common.errors import (
     RemoteProtocolError,
     UsageError,
 )
-from protocol.connection.events import ImageDone, ImageFailed, OfferReceived, ReceiverEvent, SectionReceived
+from protocol.connection.events import OfferReceived, PictureAborted, PictureDone, ReceiverEvent, SectionReceived
 from protocol.wire.codes import Code
 from protocol.wire.encoding import decode_packet, encode_packet
 from protocol.wire.limits import Limits
@@ -73,13 +73,15 @@ async def test_pictures_of_two_senders(patient: bool) -> None:
         await until(lambda: not server.sessions)
     assert all(delivery.complete for delivery in deliveries)
     for delivery in deliveries:
-        own = [event for event in events if (event.session, event.image) == (delivery.session, delivery.picture_id)]
-        assert [type(event) for event in own] == [OfferReceived, SectionReceived, SectionReceived, ImageDone]
+        own = [
+            event for event in events if (event.session, event.picture_id) == (delivery.session, delivery.picture_id)
+        ]
+        assert [type(event) for event in own] == [OfferReceived, SectionReceived, SectionReceived, PictureDone]
         assert own[-1].received == delivery.sent
         received = [event.received for event in own]
         assert received == sorted(received)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        events[0].image = 9  # type: ignore[misc]
+        events[0].picture_id = 9  # type: ignore[misc]
 
 
 async def test_a_wrong_token() -> None:
@@ -102,7 +104,7 @@ async def test_a_shared_key() -> None:
     ) as server:
         async with Sender(server.url, connect=ConnectOptions(shared_key=ours)) as sender:
             await sender.send_sections(b"", [section(bytes(3000))])
-        assert isinstance(events[-1], ImageDone)
+        assert isinstance(events[-1], PictureDone)
         for other in (theirs, None):
             with pytest.raises(ConnectError, match="if the receiver has a shared key, use the same one"):
                 await Sender(server.url, connect=ConnectOptions(shared_key=other)).__aenter__()
@@ -163,11 +165,11 @@ async def test_a_sender_that_vanishes_fails_its_pictures() -> None:
         async with Sender(server.url, rate=9600) as sender:
             sending = asyncio.create_task(sender.send_sections(b"", PICTURE))
             await until(lambda: len(events) >= 2)
-        await until(lambda: any(isinstance(event, ImageFailed) for event in events))
+        await until(lambda: any(isinstance(event, PictureAborted) for event in events))
         with pytest.raises(DisconnectedError):
             await sending
-    assert isinstance(events[-1], ImageFailed)
-    assert (events[-1].code, events[-1].image) == (Code.DISCONNECTED, 1)
+    assert isinstance(events[-1], PictureAborted)
+    assert (events[-1].code, events[-1].picture_id) == (Code.DISCONNECTED, 1)
     assert events[-1].received > 0
 
 
@@ -180,7 +182,7 @@ async def test_closing_says_goodbye_and_leaves_nothing_behind() -> None:
         await server.__aexit__(None, None, None)
         with pytest.raises(DisconnectedError, match="shutting down"):
             await sending
-    assert isinstance(events[-1], ImageFailed)
+    assert isinstance(events[-1], PictureAborted)
     assert events[-1].code is Code.GOING_AWAY
     gc.collect()
     assert asyncio.all_tasks() == {asyncio.current_task()}

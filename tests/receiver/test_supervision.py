@@ -15,7 +15,8 @@ from codec.encoder.encode import encode
 from codec.encoder.options import EncodeOptions
 from protocol.connection.events import ReceiverEvent
 from protocol.receiving.sessions import Sessions
-from protocol.transports.addresses import open_transport
+from protocol.transports.addresses import open_listener, open_transport
+from protocol.transports.base import Handler, Listener, ListenOptions
 from protocol.wire.limits import Limits
 from receiver.archive import Archive, ArchiveWriter, label_of
 from receiver.condition import ReceiverCondition
@@ -85,6 +86,16 @@ async def test_session_expiry(monkeypatch: pytest.MonkeyPatch, caplog: pytest.Lo
     monkeypatch.setattr("receiver.server.EXPIRY_SECONDS", 0.01)
     monkeypatch.setattr(Sessions, "expire", fail)
     await ends_with_the_error(Receiver(ANY_PORT, model=None), "session expiry", caplog)
+
+
+async def test_listeners(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    async def listen(address: str, handler: Handler, options: ListenOptions) -> Listener:
+        assert options.on_failure is not None
+        asyncio.get_running_loop().call_later(0.05, options.on_failure, BrokenError("on purpose"))
+        return await open_listener(address, handler, options)
+
+    monkeypatch.setattr("receiver.server.open_listener", listen)
+    await ends_with_the_error(Receiver(ANY_PORT, model=None), "listeners", caplog)
 
 
 async def test_idle_check(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -200,7 +211,7 @@ async def test_session_expiry_goes_on_after_a_handler_that_raises(
             before = len(events)
             await break_off(server.url, stream, lambda before=before: len(events) > before)  # type: ignore[misc]
             failed = count
-            await until(lambda failed=failed: sum("Failed" in name for name in events) == failed)  # type: ignore[misc]
+            await until(lambda failed=failed: sum("Aborted" in name for name in events) == failed)  # type: ignore[misc]
         assert server.failure is None
     assert "the application's handler failed" in caplog.text
 

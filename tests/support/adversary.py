@@ -6,6 +6,7 @@ import zlib
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,8 @@ from protocol import Packet, ReceiverConnection, SenderConnection, decode_packet
 from protocol.connection.base import Connection
 from protocol.connection.events import Event
 from protocol.driver import Driver
+from protocol.receiving.options import ReceiverOptions
+from protocol.recovery.path import PathOptions
 from protocol.transports.base import Transport
 from protocol.wire.fields import SectionEntry
 from protocol.wire.limits import Limits
@@ -62,7 +65,7 @@ class Siege:
     """An attacker's transport, and the connection at its other end."""
 
     transport: Transport
-    connection: Connection
+    connection: Connection[Any]
     events: list[Event]
     running: "asyncio.Task[None]"
 
@@ -100,10 +103,9 @@ async def besieged_receiver(
         attacker, ours = await station.pair()
         connection = ReceiverConnection(
             session=b"besieged",
-            admit=None if token is None else admit_token(token),
-            limits=limits or Limits(),
             mtu=ours.mtu,
             now=asyncio.get_running_loop().time(),
+            options=ReceiverOptions(admit=None if token is None else admit_token(token), limits=limits or Limits()),
         )
         async with _siege(attacker, ours, connection) as siege:
             yield siege
@@ -115,7 +117,7 @@ async def besieged_sender(kind: Kind, folder: Path, *, limits: Limits | None = N
     async with kind.open(folder) as station:
         ours, attacker = await station.pair()
         connection = SenderConnection(
-            now=asyncio.get_running_loop().time(), mtu=ours.mtu, reliable=ours.reliable, limits=limits
+            now=asyncio.get_running_loop().time(), limits=limits, path=PathOptions(mtu=ours.mtu, reliable=ours.reliable)
         )
         async with _siege(attacker, ours, connection) as siege:
             await siege.hear(Hello)
@@ -123,7 +125,7 @@ async def besieged_sender(kind: Kind, folder: Path, *, limits: Limits | None = N
 
 
 @contextlib.asynccontextmanager
-async def _siege(attacker: Transport, ours: Transport, connection: Connection) -> AsyncIterator[Siege]:
+async def _siege(attacker: Transport, ours: Transport, connection: Connection[Any]) -> AsyncIterator[Siege]:
     events: list[Event] = []
 
     async def run() -> None:

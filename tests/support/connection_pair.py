@@ -5,17 +5,20 @@ import itertools
 import math
 import random
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from protocol.connection.base import Connection
 from protocol.connection.events import Event
 from protocol.connection.states import State
 from protocol.link_profiles import LinkProfile
 from protocol.receiving.connection import ReceiverConnection
+from protocol.receiving.options import ReceiverOptions
 from protocol.receiving.reassembly import Held, holds_nothing
 from protocol.receiving.sessions import Sessions
+from protocol.recovery.path import PathOptions
 from protocol.sending.connection import SenderConnection
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.handshake import SenderCredentials
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.transports.emulation.link_clock import LinkClock
 from protocol.wire.limits import Limits
 from protocol.wire.seals import Sealing
@@ -39,7 +42,7 @@ def section(
 class End:
     """One connection with what it told and the packets it sent."""
 
-    def __init__(self, connection: Connection, clock: LinkClock) -> None:
+    def __init__(self, connection: Connection[Any], clock: LinkClock) -> None:
         self.connection = connection
         self.clock = clock
         self.events: list[tuple[float, Event]] = []
@@ -82,17 +85,17 @@ class Pair:
         self.now = 0.0
         self.sender = SenderConnection(
             now=0.0,
-            token=shown_token,
-            rate=link.rate if rate is None else rate,
-            mtu=link.mtu,
-            overhead=overhead,
-            reliable=link.loss == 0 if reliable is None else reliable,
             limits=Limits(silence_seconds=limits.silence_seconds),
-            stream=stream,
-            epoch=epoch,
             resumable=resumable,
-            one_way=one_way,
             key=keys[0],
+            credentials=SenderCredentials(token=shown_token, stream_id=stream, epoch=epoch),
+            path=PathOptions(
+                rate=link.rate if rate is None else rate,
+                mtu=link.mtu,
+                overhead=overhead,
+                reliable=link.loss == 0 if reliable is None else reliable,
+                one_way=one_way,
+            ),
         )
         self.sessions = Sessions(limits)
         self._link = link
@@ -142,7 +145,15 @@ class Pair:
         """Give the sender another transport, to a new connection of the same receiver."""
         self._link = link or self._link
         self.replace_receiver()
-        self.sender.resume(self.now, mtu=self._link.mtu, reliable=self._link.loss == 0, rate=self._link.rate)
+        self.sender.resume(
+            self.now,
+            PathOptions(
+                mtu=self._link.mtu,
+                reliable=self._link.loss == 0,
+                rate=self._link.rate,
+                one_way=self._one_way,
+            ),
+        )
 
     def replace_receiver(self) -> None:
         """Let another connection of the receiver take the sender's packets; what travels is gone."""
@@ -174,20 +185,18 @@ class Pair:
             at
             for end in self._ends()
             for at, event in end.events
-            if isinstance(event, kind) and getattr(event, "image", None) == image
+            if isinstance(event, kind) and getattr(event, "picture_id", None) == image
         )
 
     def _new_receiver(self) -> ReceiverConnection:
         return ReceiverConnection(
             session=b"test%d" % next(self._receivers),
-            admit=self._admit,
-            limits=self._limits,
             mtu=self._link.mtu,
-            held=self._held,
-            sessions=self.sessions,
             one_way=self._one_way,
-            key=self._key,
             now=self.now,
+            options=ReceiverOptions(
+                admit=self._admit, limits=self._limits, held=self._held, sessions=self.sessions, key=self._key
+            ),
         )
 
     def _ends(self) -> Sequence[End]:

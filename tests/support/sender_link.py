@@ -5,10 +5,11 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from protocol.connection.events import Event
+from protocol.connection.events import Event, ReceiverEvent
 from protocol.driver import Driver
 from protocol.link_profiles import LINKS, LinkProfile
 from protocol.receiving.connection import ReceiverConnection
+from protocol.receiving.options import ReceiverOptions
 from protocol.transports.memory import memory_pair
 from protocol.wire.limits import Limits
 from protocol.wire.tokens import admit_token
@@ -18,7 +19,7 @@ from sender.connection.sender import Sender
 class Far:
     """The receiving end, and what it told, with the time of it."""
 
-    def __init__(self, connection: ReceiverConnection, driver: Driver) -> None:
+    def __init__(self, connection: ReceiverConnection, driver: Driver[ReceiverEvent]) -> None:
         self.connection = connection
         self.driver = driver
         self.events: list[tuple[float, Event]] = []
@@ -38,7 +39,10 @@ async def connected(
     ours, theirs = memory_pair(link)
     limits = limits or Limits()
     connection = ReceiverConnection(
-        session=b"far", admit=admit_token(token), limits=limits, mtu=theirs.mtu, now=loop.time()
+        session=b"far",
+        mtu=theirs.mtu,
+        now=loop.time(),
+        options=ReceiverOptions(admit=admit_token(token), limits=limits),
     )
     far: Far
     driver = Driver(

@@ -12,24 +12,28 @@ import itertools
 import random
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from layercast_common.errors import DisconnectedError, RemoteProtocolError
 from protocol.connection.base import MAX_CONTROL, Connection
 from protocol.connection.events import (
     Event,
-    ImageAcknowledged,
-    ImageDone,
-    ImageFailed,
-    ImageRefused,
     OfferReceived,
+    PictureAborted,
+    PictureAcknowledged,
+    PictureDone,
+    PictureRefused,
     SectionReceived,
 )
 from protocol.connection.states import State
 from protocol.link_profiles import LinkProfile
 from protocol.receiving.connection import ReceiverConnection
+from protocol.receiving.options import ReceiverOptions
 from protocol.receiving.sessions import Sessions
+from protocol.recovery.path import PathOptions
 from protocol.sending.connection import SenderConnection
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.handshake import SenderCredentials
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.transports.emulation.link_clock import LinkClock
 from protocol.wire.codes import Code
 from protocol.wire.limits import Limits
@@ -182,7 +186,7 @@ class World:
         limits = self.limits
         if self.receiver is not None:
             assert self.receiver.held <= limits.peer_bytes + limits.early_packets * self._link.mtu
-        assert self.sender.open_images <= limits.open_images
+        assert self.sender.open_pictures <= limits.open_pictures
         assert len(self._travelling) < 5000
         for end in self._ends():
             assert len(end._control) <= MAX_CONTROL + 1
@@ -195,18 +199,16 @@ class World:
     def _new_sender(self) -> SenderConnection:
         return SenderConnection(
             now=self.now,
-            stream=b"a sender",
-            rate=self._link.rate,
-            mtu=self._link.mtu,
-            reliable=False,
             resumable=True,
+            credentials=SenderCredentials(stream_id=b"a sender"),
+            path=PathOptions(rate=self._link.rate, mtu=self._link.mtu, reliable=False),
         )
 
     def _new_clocks(self) -> tuple[LinkClock, LinkClock]:
         there, back = (LinkClock(self._link, rng=self._rng, **self._noise) for _ in range(2))
         return there, back
 
-    def _ends(self) -> list[Connection]:
+    def _ends(self) -> list[Connection[Any]]:
         return [] if not self._connected else [self.sender, *([self.receiver] if self.receiver is not None else [])]
 
     def _dial(self) -> None:
@@ -217,26 +219,28 @@ class World:
                     picture.offered = picture.outcome is not None
                 self.sender = self._new_sender()
             elif self.sender.state in (State.SUSPENDED, State.NEW):
-                self.sender.resume(self.now, mtu=self._link.mtu, reliable=False, rate=self._link.rate)
+                self.sender.resume(self.now, PathOptions(mtu=self._link.mtu, reliable=False, rate=self._link.rate))
             self._connected = True
             self._clocks = self._new_clocks()
             self._sessions_made += 1
             self.receiver = ReceiverConnection(
                 session=self._sessions_made.to_bytes(4),
-                admit=None,
-                limits=self.limits,
                 mtu=self._link.mtu,
                 now=self.now,
-                held=lambda _stream, _epoch, image: image in self.shelf.whole,
-                sessions=self._sessions,
+                options=ReceiverOptions(
+                    admit=None,
+                    limits=self.limits,
+                    held=lambda _stream, _epoch, image: image in self.shelf.whole,
+                    sessions=self._sessions,
+                ),
             )
         if self.sender.state is State.READY:
             for number in self.unfinished:
-                if not self.book[number].offered and self.sender.open_images < self.limits.open_images:
-                    self.sender.offer(b"head", self.book[number].sections, image=number)
+                if not self.book[number].offered and self.sender.open_pictures < self.limits.open_pictures:
+                    self.sender.offer(b"head", self.book[number].sections, picture_id=number)
                     self.book[number].offered = True
 
-    def _speak(self, end: Connection) -> None:
+    def _speak(self, end: Connection[Any]) -> None:
         from_sender = end is self.sender
         while (packet := end.next_packet(self.now)) is not None:
             assert len(packet) <= self._link.mtu
@@ -279,47 +283,47 @@ class World:
         for event in self.sender.take_events():
             self._sender_heard(event)
         if self.receiver is not None:
-            for event in self.receiver.take_events():
-                self._receiver_heard(event)
+            for received in self.receiver.take_events():
+                self._receiver_heard(received)
 
     def _sender_heard(self, event: Event) -> None:
         match event:
-            case ImageAcknowledged():
-                picture = self.book[event.image]
+            case PictureAcknowledged():
+                picture = self.book[event.picture_id]
                 assert picture.outcome is None, "one picture had two outcomes"
-                assert event.image in self.shelf.whole, "acknowledged, and not on the shelf"
+                assert event.picture_id in self.shelf.whole, "acknowledged, and not on the shelf"
                 # Sections may have been given up by an earlier run of the sender, or by the receiver.
-                given_up = {*event.dropped, *self.shelf.dropped[event.image]}
-                assert {*self.shelf.whole[event.image], *given_up} == set(range(len(picture.sections)))
+                given_up = {*event.dropped, *self.shelf.dropped[event.picture_id]}
+                assert {*self.shelf.whole[event.picture_id], *given_up} == set(range(len(picture.sections)))
                 picture.outcome = "delivered"
-            case ImageRefused(code=Code.DISCONNECTED):
-                self.book[event.image].offered = False
-            case ImageRefused():
-                assert self.book[event.image].outcome is None, "one picture had two outcomes"
+            case PictureRefused(code=Code.DISCONNECTED):
+                self.book[event.picture_id].offered = False
+            case PictureRefused():
+                assert self.book[event.picture_id].outcome is None, "one picture had two outcomes"
                 assert event.code in (Code.CANCELLED, Code.EXPIRED, Code.EVICTED, Code.NOT_HELD), event.code
-                self.book[event.image].outcome = event.code.name.lower()
+                self.book[event.picture_id].outcome = event.code.name.lower()
             case _:
                 pass
 
     def _receiver_heard(self, event: Event) -> None:
         match event:
-            case OfferReceived(image=image):
+            case OfferReceived(picture_id=image):
                 assert image not in self.shelf.whole, "a whole picture was offered to the application again"
                 assert image not in self.shelf.parts, "a picture began twice"
                 self.shelf.parts[image] = {}
-            case SectionReceived(image=image):
+            case SectionReceived(picture_id=image):
                 parts = self.shelf.parts[image]
                 assert event.index not in parts, "a section was told twice"
                 assert event.payload == self.book[image].sections[event.index].payload
                 parts[event.index] = event.payload
-            case ImageDone(image=image):
+            case PictureDone(picture_id=image):
                 assert image not in self.shelf.whole, "a picture was done twice"
                 parts = self.shelf.parts.pop(image)
                 expected = set(range(len(self.book[image].sections))) - set(event.dropped)
                 assert expected <= parts.keys(), "done, with sections missing"
                 self.shelf.whole[image] = parts
                 self.shelf.dropped[image] = event.dropped
-            case ImageFailed(image=image):
+            case PictureAborted(picture_id=image):
                 self.shelf.parts.pop(image)
                 self.shelf.failed[image] += 1
             case _:

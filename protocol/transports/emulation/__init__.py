@@ -1,1 +1,1 @@
-"""A transport that behaves like a slow, distant or lossy link."""
+"""Transports that emulate slow, distant or lossy links."""

@@ -1,30 +1,36 @@
-"""A slow link around a fast one: whatever carries the packets, they take the time that the emulated link would.
+"""A transport that emulates a slow link over a fast one.
 
     send --> [rate, delay, loss] --> inner.send
     recv <-- [rate, delay, loss] <-- inner.recv
 
-Wrapped around one end, it slows both directions. The emulated link takes packets at once and lets none overtake
-another, like a socket with a modem behind it: whoever fills it waits behind their own bytes.
+Wrapped around one end, it slows both directions. The emulated link accepts packets at once and keeps their order, like
+a socket with a modem behind it: later packets wait behind earlier ones.
 """
 
 import asyncio
 import contextlib
+import logging
 import random
+from collections.abc import Coroutine
+from typing import Any
 
 from layercast_common.errors import DisconnectedError
+from layercast_common.tasks import start_task
 from protocol.link_profiles import LinkProfile
 from protocol.transports.base import Transport
 from protocol.transports.emulation.link_clock import EmulatedPath, LinkClock
 
-#: How long closing waits for packets that still travel, in seconds.
+#: How long closing waits for packets in transit, in seconds.
 DRAIN_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
 
 
 class ShapedTransport(Transport):
     """A transport that behaves like a link of the profile.
 
     Args:
-        inner: what carries the packets; closed with this one.
+        inner: carries the packets; closed with this transport.
         link: rate, delay, packet size and loss of both directions.
         rng: decides which packets are lost.
     """
@@ -35,31 +41,31 @@ class ShapedTransport(Transport):
         self.reliable = inner.reliable and link.loss == 0
         self.ordered = inner.ordered
         self.one_way = inner.one_way
-        self.stream = inner.stream
+        self.stream_id = inner.stream_id
         self.rate_hint = link.rate or inner.rate_hint
         self.peer = inner.peer
         self._inner = inner
         self._out = EmulatedPath(LinkClock(link, rng=rng))
         self._in = EmulatedPath(LinkClock(link, rng=rng))
-        self._sending = asyncio.create_task(self._pump_out(), name=f"shaped link to {inner.peer}")
-        self._receiving = asyncio.create_task(self._pump_in(), name=f"shaped link from {inner.peer}")
+        self._sending = start_task(self._guard(self._pump_out()), name=f"emulated link to {inner.peer}")
+        self._receiving = start_task(self._guard(self._pump_in()), name=f"emulated link from {inner.peer}")
 
     async def send(self, packet: bytes) -> None:
         """See `Transport.send`."""
         self.check_size(packet)
         if self._out.closed or self._sending.done() or self._receiving.done():
-            raise DisconnectedError(f"the link to {self.peer} is gone")
+            raise DisconnectedError(f"the link to {self.peer} is closed")
         await self._out.put(packet)
 
     async def recv(self) -> bytes:
         """See `Transport.recv`."""
         packet = await self._in.get()
         if packet is None:
-            raise DisconnectedError(f"the link to {self.peer} is gone")
+            raise DisconnectedError(f"the link to {self.peer} is closed")
         return packet
 
     async def close(self, code: int = 0) -> None:
-        """See `Transport.close`; packets that still travel arrive first, within reason."""
+        """See `Transport.close`; packets in transit arrive first, for up to `DRAIN_SECONDS`."""
         self._out.close()
         try:
             await asyncio.wait([self._sending], timeout=DRAIN_SECONDS)
@@ -70,10 +76,19 @@ class ShapedTransport(Transport):
             self._in.close()
             await self._inner.close(code)
 
+    async def _guard(self, pump: Coroutine[Any, Any, None]) -> None:
+        """Run a pump; if it fails, log the error and end both directions, so that the owner's calls raise."""
+        try:
+            with contextlib.suppress(DisconnectedError):
+                await pump
+        except Exception:
+            _log.exception("the emulated link to %s failed", self.peer)
+            self._out.close()
+            self._in.close()
+
     async def _pump_out(self) -> None:
-        with contextlib.suppress(DisconnectedError):
-            while (packet := await self._out.get()) is not None:
-                await self._inner.send(packet)
+        while (packet := await self._out.get()) is not None:
+            await self._inner.send(packet)
 
     async def _pump_in(self) -> None:
         try:

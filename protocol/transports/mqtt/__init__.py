@@ -1,1 +1,1 @@
-"""The protocol through an MQTT broker."""
+"""The protocol over an MQTT broker."""

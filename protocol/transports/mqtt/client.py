@@ -1,4 +1,4 @@
-"""The client of `aiomqtt` as we want it: MQTT 5, frugal, with a will, and with errors that name the way out."""
+"""The MQTT 5 client: `aiomqtt` with a will, small limits, and errors that name the way out."""
 
 import asyncio
 import logging
@@ -13,28 +13,29 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from layercast_common.errors import AuthenticationError, ConnectError, LayercastError
+from layercast_common.tasks import start_task
 from layercast_common.urls import Address
 from protocol.wire.limits import MAX_PACKET
 
-#: The variable that holds the password of an address that names only a user.
+#: The environment variable with the password for an address that names only a user.
 PASSWORD_VARIABLE = "LAYERCAST_MQTT_PASSWORD"  # noqa: S105 - a name, no password
 
 #: How long the broker may take to answer anything, in seconds.
 ANSWER_SECONDS = 10.0
 
-#: How long after a client vanished the broker tells of it, in seconds; one that comes back sooner was never missed.
+#: How long after a client vanished the broker publishes its will, in seconds; a reconnection in time prevents it.
 VANISHED_SECONDS = 10
 
-#: Silence after which the broker is asked whether it still is there, in seconds.
+#: Idle time after which the client pings the broker, in seconds.
 KEEPALIVE_SECONDS = 30
 
-#: The largest message that a broker may pass on to us, topic included, in bytes.
+#: The largest message that the client accepts, topic included, in bytes.
 MAX_MESSAGE = MAX_PACKET + 512
 
-#: Calls that may wait for the broker before the library warns.
+#: The number of pending calls at which the library warns.
 MOST_PENDING = 1024
 
-#: A reason code from here on tells of a failure (MQTT 5, section 2.4).
+#: Reason codes from this one on mean failure (MQTT 5, section 2.4).
 FAILURES_FROM = 0x80
 
 #: Bad user name or password; not authorised.
@@ -43,18 +44,31 @@ _NOT_AUTHORISED = frozenset({0x86, 0x87})
 
 @dataclass(frozen=True, slots=True)
 class LastWill:
-    """What the broker publishes when we vanish: nothing, on this topic; `retained` clears what it holds."""
+    """The empty message that the broker publishes on a topic if this client vanishes; `retained` clears the topic."""
 
     topic: str
     retained: bool = False
 
 
-class Client(aiomqtt.Client):  # type: ignore[misc]
-    """Remembers what the library hears and does not tell, and waits for no answers of a broker that is gone."""
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A topic filter; `retained` selects whether the broker also sends its retained messages."""
+
+    topic: str
+    retained: bool = True
+
+
+class Client(aiomqtt.Client):
+    """A client that records packet size and refusals, and stops waiting when the connection ends.
+
+    Attributes:
+        largest_packet: the largest packet that the broker accepts, in bytes; None for no limit.
+        refusal: why the broker refused the last confirmed message; None if it did not.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        # Every link waits for its own publication; only many more of them than links would be odd.
+        # Every link may wait for one confirmation.
         self.pending_calls_threshold = MOST_PENDING
         self.largest_packet: int | None = None
         self.refusal: str | None = None
@@ -66,7 +80,11 @@ class Client(aiomqtt.Client):  # type: ignore[misc]
     async def _wait_for(self, fut: Awaitable[Any], timeout: float | None) -> Any:  # noqa: ASYNC109 - the library's
         if fut in (self._connected, self._disconnected):
             return await super()._wait_for(fut, timeout)
-        answer = asyncio.ensure_future(fut)
+
+        async def wait() -> Any:
+            return await fut
+
+        answer = start_task(wait(), name="answer of the broker")
         try:
             seconds = self.timeout if timeout is None else timeout
             await asyncio.wait({answer, self._disconnected}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -76,8 +94,8 @@ class Client(aiomqtt.Client):  # type: ignore[misc]
         finally:
             answer.cancel()
 
-    def note_end(self) -> None:
-        """Look at why the connection ended: nobody else does, and the event loop would complain."""
+    def consume_error(self) -> None:
+        """Retrieve the error of the connection, so that the event loop does not report it as unhandled."""
         if self._disconnected.done() and not self._disconnected.cancelled():
             self._disconnected.exception()
 
@@ -90,16 +108,16 @@ class Client(aiomqtt.Client):  # type: ignore[misc]
 def make_client(
     address: Address, *, name: str, ssl: tls.SSLContext | None, will: LastWill | None, fresh: bool
 ) -> Client:
-    """A client that is not connected yet.
+    """Create a client, not connected yet.
 
     Args:
-        address: the broker's.
-        name: how the broker knows us; unique.
-        ssl: for a secure connection, which certificates to trust.
-        will: what the broker is to do when we vanish.
-        fresh: whether the broker is to forget what it knows of a client of this name.
+        address: the broker's address.
+        name: the unique client id.
+        ssl: for a secure connection, the trusted certificates.
+        will: the message that the broker publishes if this client vanishes.
+        fresh: whether the broker discards an earlier session of this client id.
     """
-    # A session that outlives its connection: else the broker would tell at once that we vanished.
+    # The session must outlive its connection; otherwise the broker would publish the will at once.
     session = properties_of(
         PacketTypes.CONNECT, SessionExpiryInterval=2 * VANISHED_SECONDS, MaximumPacketSize=MAX_MESSAGE
     )
@@ -121,20 +139,20 @@ def make_client(
         clean_start=fresh,
         properties=session,
         tls_context=ssl,
-        logger=logging.getLogger("protocol.mqtt.client"),
+        logger=logging.getLogger(__name__),
     )
 
 
 def properties_of(kind: int, **values: int) -> Properties:
-    """The properties of a packet of MQTT 5."""
+    """Return the properties of an MQTT 5 packet."""
     properties = Properties(kind)  # type: ignore[no-untyped-call]
     for name, value in values.items():
         setattr(properties, name, value)
     return properties
 
 
-def why_not(address: Address, error: Exception) -> LayercastError:
-    """The error to raise because there is no connection."""
+def connection_error(address: Address, error: Exception) -> LayercastError:
+    """Return the error to raise when the first connection fails."""
     code = getattr(error, "rc", None)
     if getattr(code, "value", code) in _NOT_AUTHORISED:
         return AuthenticationError(
@@ -147,7 +165,7 @@ def why_not(address: Address, error: Exception) -> LayercastError:
 
 
 def refusal(address: Address, what: str) -> AuthenticationError:
-    """The error to raise because the broker lets us connect, but not do something."""
+    """Return the error to raise when the broker refuses an operation after the connection."""
     return AuthenticationError(
         f"the broker at {address.public} does not let {address.user or 'unnamed users'} {what}; "
         "its access rules must allow it"

@@ -1,13 +1,13 @@
-"""Packets through an MQTT 5 broker: `mqtt://[user@]broker[:port]/stream`, or `mqtts://`; topics as in `mqtt_topics`.
+"""MQTT addresses: `mqtt://[user@]broker[:port]/stream`, or `mqtts://`; `topics.py` lists the topics.
 
-A sender and the one receiver that answers on a stream talk over two topics, and pictures lie where everyone may read
-them: OFFER and DATA are retained, each on a topic of its own, so that one packet serves the receiver at once and those
-who come later. These watch, at `?watch`, any number of them, and read layer by layer: the base first. A sender that
-wants no answer at all publishes for watchers only, at `?broadcast`; one that wants nothing kept says `?retain=no`.
+A sender and the receiver of a stream exchange packets over two topics. OFFER and DATA are retained, each on its own
+topic, so that one message serves the receiver now and watchers later. Any number of receivers may watch (`?watch`);
+they read layer by layer, the base first. A sender may publish for watchers only (`?broadcast`), or without retained
+messages (`?retain=no`).
 
-A broker's confirmation is no delivery, so the protocol acknowledges from end to end, and repeats what gets lost where a
-connection breaks. So packets are published without asking for one (QoS 0) - except where nobody would ever be told that
-the broker refuses: greetings, a link's first picture, who is there, and farewells (QoS 1).
+A broker's confirmation is not a delivery, so the protocol acknowledges end to end. Packets are published with QoS 0,
+except where only a confirmation reveals that access rules refuse them: HELLO, the first packet of a link's first
+picture, the receiver's name, and the empty messages that end a link. Those use QoS 1.
 """
 
 import string
@@ -16,16 +16,17 @@ from secrets import choice
 from layercast_common.errors import ConnectError, ListenError, UsageError
 from layercast_common.urls import Address, parse_address
 from protocol.transports.base import DialOptions, Handler, ListenOptions
-from protocol.transports.mqtt.listener import StreamListener, StreamWatcher
+from protocol.transports.mqtt.listener import StreamListener
 from protocol.transports.mqtt.topics import Topics
 from protocol.transports.mqtt.transport import MqttSenderTransport
+from protocol.transports.mqtt.watcher import StreamWatcher
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _EXAMPLE = "mqtt://broker.example/garden"
 
 _LETTERS = string.ascii_lowercase + string.digits
 
-#: Letters of a link's and of a receiver's name: short, since topics cost bytes, and by chance never twice in a stream.
+#: Lengths of the random names of links and receivers: short, since topics cost bytes, and unique in practice.
 _LINK_NAME, _RECEIVER_NAME = 6, 10
 
 
@@ -55,10 +56,10 @@ async def connect(url: str, options: DialOptions) -> MqttSenderTransport:
 
 
 async def listen(url: str, handler: Handler, options: ListenOptions) -> StreamListener:
-    """Answer senders on a stream, or with `?watch` only read what they send; see `addresses.open_listener`."""
+    """Accept the senders of a stream, or watch them with `?watch`; see `addresses.open_listener`."""
     address, topics = _parse(url, {"watch"})
     kind = StreamWatcher if "watch" in address.query else StreamListener
-    listener = kind(address, topics, _name(_RECEIVER_NAME), handler, ssl=options.trust)
+    listener = kind(address, topics, _name(_RECEIVER_NAME), handler, options)
     try:
         await listener.open()
     except ConnectError as error:
@@ -71,7 +72,7 @@ def _parse(url: str, known: set[str]) -> tuple[Address, Topics]:
     unknown = sorted(set(address.query) - known)
     if unknown:
         allowed = " or ".join(f"?{name}" for name in sorted(known))
-        raise UsageError(f"?{unknown[0]} means nothing in an address here; {allowed} would")
+        raise UsageError(f"?{unknown[0]} is not an option of this address; the options are {allowed}")
     return address, Topics(address.path.removeprefix("/"))
 
 

@@ -1,4 +1,4 @@
-"""The ends of a link through a broker: the sender's, the receiver's, and that of one who only watches."""
+"""The ends of a link over a broker: sender, receiver and watcher."""
 
 import asyncio
 import contextlib
@@ -8,44 +8,48 @@ import ssl as tls
 from layercast_common.errors import AuthenticationError, ConnectError, DisconnectedError, LayercastError
 from layercast_common.urls import Address
 from protocol.transports.base import Transport
-from protocol.transports.mqtt.broker import Broker, Subscription
-from protocol.transports.mqtt.client import LastWill
+from protocol.transports.mqtt.broker import Broker, BrokerCallbacks
+from protocol.transports.mqtt.client import LastWill, Subscription
 from protocol.transports.mqtt.topics import RetainedPictures, Topics
 from protocol.transports.receive_queue import ReceiveQueue
 from protocol.wire.limits import MAX_PACKET, MIN_PACKET
 from protocol.wire.packets import PacketKind
 from protocol.wire.peek import leading_numbers
 
-#: Pictures of one stream that the broker keeps.
+#: How many pictures of one stream the broker retains.
 KEPT_PICTURES = 8
 
-#: How long the broker keeps a picture at most, in seconds.
+#: How long the broker retains a picture, in seconds.
 KEPT_SECONDS = 3600
 
-#: How long to wait for word of a receiver, in seconds.
+#: How long to wait for the name of a receiver, in seconds.
 PRESENCE_SECONDS = 5.0
 
-#: How long the last word to the far side may take, in seconds.
-FAREWELL_SECONDS = 2.0
+#: How long publishing the message that ends a link may take, in seconds.
+CLOSE_SECONDS = 2.0
 
-#: Silence after which a sender is no longer watched until it is heard of again, in seconds: its name is new whenever it
-#: comes back, and it says no farewell to those who watch.
-QUIET_SECONDS = 900.0
+#: Idle time after which a watcher drops a link, in seconds: a sender does not announce its end to watchers, and its
+#: next link has a new name.
+IDLE_SECONDS = 900.0
 
-#: Bytes of a PUBLISH besides packet and topic: headers, lengths and the expiry.
+#: Bytes of a PUBLISH in addition to packet and topic: headers, lengths and the expiry.
 FRAMING = 16
 
-_log = logging.getLogger("protocol.mqtt")
+_log = logging.getLogger(__name__)
 
 
 class MqttTransport(Transport):
-    """One link through a broker.
+    """One link over a broker.
 
     Args:
-        broker: the connection to it.
-        topics: the stream's.
+        broker: the connection to the broker.
+        topics: the topics of the stream.
         link: the link's name.
-        peer: the far side's name.
+        peer: the peer's name.
+
+    Attributes:
+        link: as above.
+        inbox: the packets published on the link's topic; the owner of the broker connection adds them.
     """
 
     def __init__(self, broker: Broker, topics: Topics, link: str, peer: str) -> None:
@@ -55,17 +59,16 @@ class MqttTransport(Transport):
         self.rate_hint = 0.0
         self.peer = peer
         self.link = link
-        self.stream = link.encode()
-        #: What came on the link's topic, put there by whoever hears of it.
+        self.stream_id = link.encode()
         self.inbox = ReceiveQueue(peer)
         self._broker = broker
         self._topics = topics
 
-    def fit(self) -> None:
-        """Keep within what the connected broker takes.
+    def limit_mtu(self) -> None:
+        """Limit the MTU to what the connected broker accepts.
 
         Raises:
-            ConnectError: it takes next to nothing.
+            ConnectError: the broker's limit is too small.
         """
         if self._broker.largest_packet is None:
             return
@@ -73,7 +76,7 @@ class MqttTransport(Transport):
         self.mtu = min(MAX_PACKET, self._broker.largest_packet - overhead)
         if self.mtu < MIN_PACKET:
             raise ConnectError(
-                f"the broker takes messages of {self._broker.largest_packet} bytes at most, where layercast needs "
+                f"the broker takes messages of {self._broker.largest_packet} bytes at most, and layercast needs "
                 f"{MIN_PACKET + overhead}; raise its max_packet_size"
             )
 
@@ -81,33 +84,33 @@ class MqttTransport(Transport):
         """See `Transport.recv`."""
         return await self.inbox.get()
 
-    async def _publish(self, topic: str, packet: bytes, *, careful: bool = False, expiry: int | None = None) -> None:
+    async def _publish(self, topic: str, packet: bytes, *, confirmed: bool = False, expiry: int | None = None) -> None:
         self.check_size(packet)
         if self.inbox.ended:
-            raise self.inbox.gone()
+            raise self.inbox.closed_error()
         try:
-            await self._broker.publish(topic, packet, careful=careful, retain=expiry is not None, expiry=expiry)
+            await self._broker.publish(topic, packet, confirmed=confirmed, retain=expiry is not None, expiry=expiry)
         except AuthenticationError as error:
             _log.error("%s", error)
             raise DisconnectedError(str(error)) from error
 
-    async def _say_goodbye(self, topic: str) -> None:
+    async def _publish_end(self, topic: str) -> None:
         self.inbox.end()
         with contextlib.suppress(TimeoutError, LayercastError):
-            async with asyncio.timeout(FAREWELL_SECONDS):
-                await self._broker.publish(topic, b"", careful=True)
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._broker.publish(topic, b"", confirmed=True)
 
 
 class MqttSenderTransport(MqttTransport):
-    """A sender's end. Has the connection to the broker to itself.
+    """A sender's end, with its own connection to the broker.
 
     Args:
-        address: the broker's.
-        topics: the stream's.
-        link: the link's name, unique.
+        address: the broker's address.
+        topics: the topics of the stream.
+        link: the link's unique name.
         ssl: as for `Broker`.
-        retain: whether pictures are kept by the broker, for those who come later.
-        broadcast: whether nobody is expected to answer.
+        retain: whether the broker retains pictures for watchers.
+        broadcast: whether to publish for watchers only, without a receiver.
     """
 
     def __init__(
@@ -128,46 +131,47 @@ class MqttSenderTransport(MqttTransport):
             subscriptions=[]
             if broadcast
             else [Subscription(topics.receiver), Subscription(topics.to_sender(link), retained=False)],
-            on_message=self._hear,
+            callbacks=BrokerCallbacks(on_message=self._on_message, on_failure=lambda _error: self.inbox.end()),
         )
         super().__init__(broker, topics, link, address.host)
         self.one_way = broadcast
         self._retain = retain or broadcast
-        self._may_keep = False
-        self._shelf = RetainedPictures(KEPT_PICTURES)
+        self._retain_confirmed = False
+        self._retained = RetainedPictures(KEPT_PICTURES)
         self._receiver = ""
-        self._answered = asyncio.Event()
-        self._missing: asyncio.TimerHandle | None = None
+        self._receiver_found = asyncio.Event()
+        self._receiver_timeout: asyncio.TimerHandle | None = None
         self._closed = False
 
     async def open(self) -> None:
-        """Connect to the broker, and find the receiver.
+        """Connect to the broker, and wait for the name of the receiver.
 
         Raises:
-            AuthenticationError: the broker refuses us.
-            ConnectError: there is no broker, or no receiver.
+            AuthenticationError: the broker refuses the connection or a subscription.
+            ConnectError: there is no broker.
+            TimeoutError: there is no receiver.
         """
         await self._broker.open()
-        self.fit()
+        self.limit_mtu()
         if not self.one_way:
             async with asyncio.timeout(PRESENCE_SECONDS):
-                await self._answered.wait()
+                await self._receiver_found.wait()
 
     async def send(self, packet: bytes) -> None:
         """See `Transport.send`."""
-        kept = self._topics.of_packet(self.link, packet) if self._retain else None
-        if kept is not None:
-            # Where nobody answers, nobody else clears what is too old.
-            for old in self._shelf.note(kept) if self.one_way else ():
+        topic = self._topics.of_packet(self.link, packet) if self._retain else None
+        if topic is not None:
+            # Without a receiver, the sender clears old pictures.
+            for old in self._retained.add(topic) if self.one_way else ():
                 await self._broker.publish(old, b"", retain=True)
-            # Nobody would tell that the broker drops pictures; so the first packet asks, and waits for the answer.
-            await self._publish(kept, packet, careful=not self._may_keep, expiry=KEPT_SECONDS)
-            self._may_keep = True
+            # Only a confirmation reveals that the broker refuses pictures, so the first packet waits for one.
+            await self._publish(topic, packet, confirmed=not self._retain_confirmed, expiry=KEPT_SECONDS)
+            self._retain_confirmed = True
         elif self.one_way:
             self.check_size(packet)
         else:
-            greets = leading_numbers(packet, 1) == (PacketKind.HELLO,)
-            await self._publish(self._topics.to_receiver(self.link), packet, careful=greets)
+            is_hello = leading_numbers(packet, 1) == (PacketKind.HELLO,)
+            await self._publish(self._topics.to_receiver(self.link), packet, confirmed=is_hello)
 
     async def close(self, code: int = 0) -> None:
         """See `Transport.close`."""
@@ -175,39 +179,39 @@ class MqttSenderTransport(MqttTransport):
         if self._closed:
             return
         self._closed = True
-        if self._missing is not None:
-            self._missing.cancel()
-        if self.one_way or not self._answered.is_set():
+        if self._receiver_timeout is not None:
+            self._receiver_timeout.cancel()
+        if self.one_way or not self._receiver_found.is_set():
             self.inbox.end()
         else:
-            await self._say_goodbye(self._topics.to_receiver(self.link))
+            await self._publish_end(self._topics.to_receiver(self.link))
         await self._broker.close()
 
-    def _hear(self, topic: str, payload: bytes) -> None:
+    def _on_message(self, topic: str, payload: bytes) -> None:
         if topic == self._topics.receiver:
-            self._note_receiver(payload.decode("utf-8", "replace"))
+            self._on_receiver_name(payload.decode("utf-8", "replace"))
         elif payload:
             self.inbox.put(payload)
         else:
             self.inbox.end()
 
-    def _note_receiver(self, name: str) -> None:
-        if self._missing is not None:
-            self._missing.cancel()
-            self._missing = None
+    def _on_receiver_name(self, name: str) -> None:
+        if self._receiver_timeout is not None:
+            self._receiver_timeout.cancel()
+            self._receiver_timeout = None
         if not name:
-            # It may be the farewell of a receiver before ours, which then says at once that it is there.
-            self._missing = asyncio.get_running_loop().call_later(PRESENCE_SECONDS, self.inbox.end)
+            # An earlier receiver may have left; then ours announces its name at once.
+            self._receiver_timeout = asyncio.get_running_loop().call_later(PRESENCE_SECONDS, self.inbox.end)
         elif not self._receiver:
             self._receiver = name
-            self._answered.set()
+            self._receiver_found.set()
         elif name != self._receiver:
-            _log.warning("another receiver answers on %s now", self._topics.root)
+            _log.warning("another receiver took over %s", self._topics.root)
             self.inbox.end()
 
 
 class ReceiverLink(MqttTransport):
-    """A receiver's end of a link that a sender opened."""
+    """A receiver's end of a link."""
 
     async def send(self, packet: bytes) -> None:
         """See `Transport.send`."""
@@ -217,28 +221,28 @@ class ReceiverLink(MqttTransport):
         """See `Transport.close`."""
         del code
         if not self.inbox.ended:
-            await self._say_goodbye(self._topics.to_sender(self.link))
+            await self._publish_end(self._topics.to_sender(self.link))
 
 
 class MqttBroadcastTransport(MqttTransport):
-    """Pictures of one sender that are only read."""
+    """A watcher's end of a link: receives pictures and sends nothing."""
 
     one_way = True
 
     async def recv(self) -> bytes:
         """See `Transport.recv`."""
         try:
-            async with asyncio.timeout(QUIET_SECONDS):
+            async with asyncio.timeout(IDLE_SECONDS):
                 return await self.inbox.get()
         except TimeoutError:
             self.inbox.end()
-            raise self.inbox.gone() from None
+            raise self.inbox.closed_error() from None
 
     async def send(self, packet: bytes) -> None:
-        """See `Transport.send`; nobody would hear it."""
+        """See `Transport.send`; the packet is discarded."""
         self.check_size(packet)
         if self.inbox.ended:
-            raise self.inbox.gone()
+            raise self.inbox.closed_error()
 
     async def close(self, code: int = 0) -> None:
         """See `Transport.close`."""

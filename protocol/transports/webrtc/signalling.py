@@ -1,29 +1,28 @@
-"""How two ends of a WebRTC connection find each other: one HTTP request, in the manner of WHIP (RFC 9725).
+"""WebRTC signalling: one HTTP request, similar to WHIP (RFC 9725).
 
     POST <path>     Content-Type: application/sdp     Authorization: Bearer <token>     an offer
     201 Created     Content-Type: application/sdp                                       its answer
 
-Candidates are gathered before the offer or the answer is written, so that nothing follows. Whoever cannot show the
-token is turned away before anything is made for them.
+Both descriptions contain all candidates, so no further requests follow. The token is checked before any connection is
+created.
 """
 
 import asyncio
 import http.client
 import ssl as tls
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from layercast_common.errors import AuthenticationError, ConnectError
 from layercast_common.http.access import bearer_token, origin_allowed
 from layercast_common.urls import Address
 from protocol.transports.base import ListenOptions
 from protocol.wire.codes import Code, error_of
-
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import Response
 
 #: The largest offer or answer, in bytes.
 MAX_SDP = 16 * 1024
@@ -33,29 +32,35 @@ REQUEST_SECONDS = 10.0
 
 _TYPE = "application/sdp"
 
-#: Makes the answer to an offer from a network address; None where too many wait already.
-#: Raises ValueError for what is no offer of ours.
+#: Returns the answer to an offer from a network address; None if too many connections are opening.
+#: Raises ValueError if the offer is malformed.
 Answer = Callable[[str, str], Awaitable[str | None]]
 
 
-async def ask(address: Address, offer: str, *, token: str, ssl: tls.SSLContext | None) -> str:
-    """The receiver's answer to an offer.
+async def request_answer(address: Address, offer: str, *, token: str, ssl: tls.SSLContext | None) -> str:
+    """Send an offer to a receiver, and return its answer.
+
+    Args:
+        address: the signalling endpoint.
+        offer: the SDP offer.
+        token: the token; empty for none.
+        ssl: for HTTPS, the trusted certificates; the system's if None.
 
     Raises:
-        AuthenticationError: it refuses the token.
-        ConnectError: nobody answers, or it is no receiver.
+        AuthenticationError: the receiver refuses the token.
+        ConnectError: no receiver answers at the address.
     """
-    return await asyncio.to_thread(_ask, address, offer, token, ssl)
+    return await asyncio.to_thread(_post_offer, address, offer, token, ssl)
 
 
-def _ask(address: Address, offer: str, token: str, ssl: tls.SSLContext | None) -> str:
+def _post_offer(address: Address, offer: str, token: str, ssl: tls.SSLContext | None) -> str:
     shown = address.public
     connection = (
         http.client.HTTPSConnection(address.host, address.port, timeout=REQUEST_SECONDS, context=ssl)
         if address.scheme.endswith("https")
         else http.client.HTTPConnection(address.host, address.port, timeout=REQUEST_SECONDS)
     )
-    # A header holds no other than ASCII characters; a token may be any text.
+    # A header holds only ASCII; a token may be any text.
     headers = {"Content-Type": _TYPE} | ({"Authorization": "Bearer " + quote(token, safe="")} if token else {})
     try:
         connection.request("POST", address.path or "/", body=offer.encode(), headers=headers)
@@ -67,7 +72,7 @@ def _ask(address: Address, offer: str, token: str, ssl: tls.SSLContext | None) -
         raise ConnectError(f"{shown} answers, but is no layercast receiver") from error
     except OSError as error:
         raise ConnectError(
-            f"nobody listens at {shown}; start a receiver there: layercast receive --listen {shown}"
+            f"no receiver listens at {shown}; start one there: layercast receive --listen {shown}"
         ) from error
     finally:
         connection.close()
@@ -82,37 +87,34 @@ def _ask(address: Address, offer: str, token: str, ssl: tls.SSLContext | None) -
     return answer.decode("utf-8", "replace")
 
 
-def build_app(path: str, answer: Answer, options: ListenOptions) -> "Starlette":
-    """The endpoint as an ASGI application, to be served alone or beside other pages.
+def build_app(path: str, answer: Answer, options: ListenOptions) -> Starlette:
+    """Build the endpoint as an ASGI application.
 
     Args:
-        path: where it is.
-        answer: makes the answer to an offer.
-        options: which tokens and which pages may ask.
+        path: the path of the endpoint.
+        answer: returns the answer to an offer.
+        options: the admitted tokens and pages.
     """
-    from starlette.applications import Starlette
-    from starlette.responses import PlainTextResponse
-    from starlette.routing import Route
 
     def refuse(status: int, reason: str) -> PlainTextResponse:
         return PlainTextResponse(reason + "\n", status)
 
-    async def take_offer(request: "Request") -> "Response":
+    async def handle_offer(request: Request) -> Response:
         if not origin_allowed(request.headers.get("origin"), request.headers.get("host", ""), options.origins):
-            return refuse(403, "this page may not send here")
+            return refuse(403, "pages of this origin may not connect")
         if not options.admits(bearer_token(request.headers.get("authorization", ""))):
             return refuse(401, "the token is wrong")
         if request.headers.get("content-type", "").partition(";")[0].strip() != _TYPE:
-            return refuse(415, f"an offer is of type {_TYPE}")
+            return refuse(415, f"the content type of an offer is {_TYPE}")
         body = b""
         async for chunk in request.stream():
             body += chunk
             if len(body) > MAX_SDP:
                 return refuse(413, f"an offer has at most {MAX_SDP} bytes")
         try:
-            made = await answer(body.decode(), request.client.host if request.client else "unknown")
+            sdp = await answer(body.decode(), request.client.host if request.client else "unknown")
         except ValueError:
-            return refuse(400, "no offer of a data channel")
-        return PlainTextResponse(made, 201, media_type=_TYPE) if made else refuse(503, "too many connections")
+            return refuse(400, "the body is no SDP offer of one data channel")
+        return PlainTextResponse(sdp, 201, media_type=_TYPE) if sdp else refuse(503, "too many connections")
 
-    return Starlette(routes=[Route(path, take_offer, methods=["POST"])])
+    return Starlette(routes=[Route(path, handle_offer, methods=["POST"])])

@@ -9,11 +9,11 @@ from layercast_common.errors import AuthenticationError, DisconnectedError, Loca
 from protocol.connection.base import MAX_CONTROL
 from protocol.connection.events import (
     Closed,
-    ImageAcknowledged,
-    ImageDone,
-    ImageFailed,
-    ImageRefused,
     OfferReceived,
+    PictureAborted,
+    PictureAcknowledged,
+    PictureDone,
+    PictureRefused,
     SectionAcknowledged,
     SectionReceived,
     Welcomed,
@@ -21,6 +21,7 @@ from protocol.connection.events import (
 from protocol.connection.states import State
 from protocol.link_profiles import LINKS, LinkProfile
 from protocol.receiving.connection import ReceiverConnection
+from protocol.receiving.options import ReceiverOptions
 from protocol.sending.connection import SenderConnection
 from protocol.wire.codes import Code, error_of
 from protocol.wire.encoding import decode_packet, encode_packet
@@ -52,7 +53,9 @@ PICTURE = (section(b"a red cat", urgency=0, layer=0), section(bytes(300), urgenc
 
 def receiver(*, token: str | None = None, limits: Limits | None = None) -> ReceiverConnection:
     """A new receiver at time 0."""
-    return ReceiverConnection(session=b"test", admit=admit_token(token), limits=limits, now=0.0)
+    return ReceiverConnection(
+        session=b"test", now=0.0, options=ReceiverOptions(admit=admit_token(token), limits=limits or Limits())
+    )
 
 
 def ready() -> ReceiverConnection:
@@ -94,13 +97,13 @@ def test_a_picture_from_end_to_end() -> None:
     pair = Pair(FAST, token="secret", shown_token="secret")
     pair.greet()
     image = pair.offer(*PICTURE)
-    pair.run(done=lambda: bool(pair.events(ImageAcknowledged)))
+    pair.run(done=lambda: bool(pair.events(PictureAcknowledged)))
     assert pair.events(Welcomed) == [Welcomed(session=b"test1".hex())]
-    assert [type(event) for _, event in pair.receiving.events] == [OfferReceived, *[SectionReceived] * 3, ImageDone]
+    assert [type(event) for _, event in pair.receiving.events] == [OfferReceived, *[SectionReceived] * 3, PictureDone]
     assert [event.index for event in pair.events(SectionAcknowledged)] == [0, 1, 2]
-    (done,) = pair.events(ImageDone)
-    (told,) = pair.events(ImageAcknowledged)
-    assert told.image == image
+    (done,) = pair.events(PictureDone)
+    (told,) = pair.events(PictureAcknowledged)
+    assert told.picture_id == image
     assert told.cost.total == done.received == sum(len(packet) for _, packet in pair.sending.sent[1:])
     assert told.cost.packets == len(pair.sending.sent) - 1
 
@@ -146,16 +149,16 @@ def test_a_wrong_token_is_refused(token: str) -> None:
         pair.run(10.0)
     (told,) = answers(pair.receiver)
     feed(pair.sender, told)
-    assert pair.sender.ended is Code.AUTHENTICATION
-    assert isinstance(error_of(pair.sender.ended), AuthenticationError)
-    assert "secret" not in str(error_of(pair.sender.ended))
+    assert pair.sender.close_code is Code.AUTHENTICATION
+    assert isinstance(error_of(pair.sender.close_code), AuthenticationError)
+    assert "secret" not in str(error_of(pair.sender.close_code))
 
 
 def test_greeting_again_is_fine_but_not_differently() -> None:
     made = ready()
     feed(made, HELLO)
     assert isinstance(answers(made)[0], Welcome)
-    with pytest.raises(RemoteProtocolError, match="greeted twice"):
+    with pytest.raises(RemoteProtocolError, match="two different HELLO"):
         feed(made, Hello(versions=1, stream=b"", token="other"))
 
 
@@ -217,7 +220,7 @@ def test_an_ack_for_a_packet_that_was_never_sent_ends_it() -> None:
     pair.greet()
     with pytest.raises(RemoteProtocolError, match="never sent"):
         feed(pair.sender, Ack(largest=5, delay=0, missing=0, done=()), pair.now)
-    assert pair.sender.ended is Code.PROTOCOL
+    assert pair.sender.close_code is Code.PROTOCOL
 
 
 def test_when_acks_leave() -> None:
@@ -238,7 +241,7 @@ def test_when_acks_leave() -> None:
     (last,) = answers(made, 4.0)
     assert isinstance(last, Ack)
     assert [(done.image, done.sections) for done in last.done] == [(1, 1)]
-    assert sum(isinstance(event, ImageDone) for event in made.take_events()) == 1
+    assert sum(isinstance(event, PictureDone) for event in made.take_events()) == 1
 
 
 def test_a_repeated_packet_is_acknowledged_and_otherwise_ignored() -> None:
@@ -257,7 +260,7 @@ def test_a_poisoned_picture_is_refused_and_the_rest_goes_on() -> None:
     feed(made, data(3, 1))
     assert Err(code=Code.BAD_OBJECT, image=1) in answers(made)
     feed(made, offer(pn=4, image=2))
-    assert [type(event) for event in made.take_events()] == [OfferReceived, ImageFailed, OfferReceived]
+    assert [type(event) for event in made.take_events()] == [OfferReceived, PictureAborted, OfferReceived]
 
 
 def test_a_flood_of_pings_is_not_hoarded() -> None:
@@ -271,10 +274,10 @@ def test_a_refused_picture() -> None:
     pair = Pair(FAST, limits=Limits(peer_bytes=200))
     pair.greet()
     image = pair.offer(*PICTURE)
-    pair.run(10.0, done=lambda: bool(pair.events(ImageRefused)))
-    (refused,) = pair.events(ImageRefused)
-    assert (refused.image, refused.code) == (image, Code.TOO_LARGE)
-    assert pair.sender.open_images == 0
+    pair.run(10.0, done=lambda: bool(pair.events(PictureRefused)))
+    (refused,) = pair.events(PictureRefused)
+    assert (refused.picture_id, refused.code) == (image, Code.TOO_LARGE)
+    assert pair.sender.open_pictures == 0
     assert pair.events(OfferReceived) == []
 
 
@@ -285,10 +288,10 @@ def test_cancelling_tells_the_receiver() -> None:
     pair.run(pair.now + 5.0)
     pair.sender.cancel(image)
     pair.run(pair.now + 10.0)
-    (failed,) = pair.events(ImageFailed)
+    (failed,) = pair.events(PictureAborted)
     assert failed.code is Code.CANCELLED
     assert failed.received < 2500
-    assert pair.sender.unacknowledged == 0
+    assert pair.sender.statistics.bytes_in_flight == 0
 
 
 def test_a_lost_cancel_is_repeated() -> None:
@@ -300,11 +303,11 @@ def test_a_lost_cancel_is_repeated() -> None:
     cancel = len(pair.sending.sent)
     pair._drop = lambda from_sender, place: from_sender and place == cancel
     pair.run(pair.now + 30.0)
-    (failed,) = pair.events(ImageFailed)
+    (failed,) = pair.events(PictureAborted)
     assert failed.code is Code.CANCELLED
     cancels = [data for _, data in pair.sending.sent if isinstance(decode_packet(data), Cancel)]
     assert len(cancels) == 2
-    assert pair.sender.unacknowledged == 0
+    assert pair.sender.statistics.bytes_in_flight == 0
 
 
 def test_a_deadline_drops_what_is_unsent() -> None:
@@ -312,11 +315,11 @@ def test_a_deadline_drops_what_is_unsent() -> None:
     pair.greet()
     pair.sender.offer(b"", [section(b"text", urgency=0), section(bytes(5000))], deadline=pair.now + 4.0)
     began = pair.now
-    pair.run(done=lambda: bool(pair.events(ImageFailed)))
-    (refused,) = pair.events(ImageRefused)
+    pair.run(done=lambda: bool(pair.events(PictureAborted)))
+    (refused,) = pair.events(PictureRefused)
     assert refused.code is Code.EXPIRED
-    assert pair.when(ImageRefused, 1) == began + 4.0
-    assert pair.when(ImageFailed, 1) < began + 4.0 + 0.9 + 0.5
+    assert pair.when(PictureRefused, 1) == began + 4.0
+    assert pair.when(PictureAborted, 1) < began + 4.0 + 0.9 + 0.5
 
 
 def test_offering() -> None:
@@ -326,7 +329,7 @@ def test_offering() -> None:
     pair.greet()
     with pytest.raises(LocalProtocolError, match="a picture is at most 262144 bytes, not 262146"):
         pair.offer(*[section(bytes(43691))] * 6)
-    for _ in range(Limits().open_images):
+    for _ in range(Limits().open_pictures):
         pair.offer(section(b"x"))
     with pytest.raises(LocalProtocolError, match="8 pictures are unfinished"):
         pair.offer(section(b"x"))
@@ -345,8 +348,8 @@ def test_an_outage_of_70_seconds_is_survived() -> None:
     pair.greet()
     pair._drop = lambda from_sender, place: 5.0 < pair.now < 75.0
     pair.offer(section(b"text", urgency=0), section(bytes(3000)))
-    pair.run(300.0, done=lambda: bool(pair.events(ImageAcknowledged)))
-    (told,) = pair.events(ImageAcknowledged)
+    pair.run(300.0, done=lambda: bool(pair.events(PictureAcknowledged)))
+    (told,) = pair.events(PictureAcknowledged)
     assert told.cost.total < 1.3 * 3000 * 64 / 51
     during = [at for at, _ in pair.sending.sent if 10.0 < at < 75.0]
     assert len(during) < 15
@@ -371,8 +374,8 @@ def test_goodbye(who: str) -> None:
     pair.run(10.0)
     assert pair.sender.finished
     assert pair.receiver.finished
-    assert pair.sender.ended is pair.receiver.ended is Code.GOING_AWAY
-    assert [type(event) for _, event in pair.sending.events][-2:] == [ImageRefused, Closed]
+    assert pair.sender.close_code is pair.receiver.close_code is Code.GOING_AWAY
+    assert [type(event) for _, event in pair.sending.events][-2:] == [PictureRefused, Closed]
 
 
 def test_closing_before_greeting_needs_no_words() -> None:
@@ -387,7 +390,7 @@ def test_a_lost_transport_fails_the_open_pictures() -> None:
     made = ready()
     feed(made, offer())
     made.disconnect(0.0)
-    assert [type(event) for event in made.take_events()] == [OfferReceived, ImageFailed]
+    assert [type(event) for event in made.take_events()] == [OfferReceived, PictureAborted]
     assert made.finished
 
 
@@ -405,7 +408,7 @@ def test_an_unknown_code_is_an_internal_error() -> None:
     pair = Pair(FAST)
     pair.greet()
     feed(pair.sender, Bye(code=999))
-    assert pair.sender.ended is Code.INTERNAL
+    assert pair.sender.close_code is Code.INTERNAL
 
 
 def test_the_receivers_packet_size_is_kept() -> None:
@@ -428,7 +431,7 @@ def test_lost_pings_are_asked_again_soon() -> None:
 def test_the_receiver_chooses_a_version_that_we_speak() -> None:
     for version in (0, 2, 255):
         made = SenderConnection(now=0.0)
-        with pytest.raises(RemoteProtocolError, match="a version that we do not speak"):
+        with pytest.raises(RemoteProtocolError, match="an unsupported protocol version"):
             feed(made, Welcome(version=version, session=b""))
 
 

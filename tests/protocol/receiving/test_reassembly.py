@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from protocol.connection.events import ImageDone, ImageFailed, OfferReceived, ReceiverEvent, SectionReceived
+from protocol.connection.events import OfferReceived, PictureAborted, PictureDone, ReceiverEvent, SectionReceived
 from protocol.receiving.reassembly import Reassembly
 from protocol.wire.codes import Code
 from protocol.wire.fields import SectionEntry
@@ -68,18 +68,18 @@ def kinds(events: list[ReceiverEvent] | None) -> list[type]:
 
 def test_a_picture() -> None:
     made = reassembly()
-    first = made.offer(offer(), 90, 0.0)
+    first = made.on_offer(offer(), 90, 0.0)
     assert kinds(first) == [OfferReceived, SectionReceived]
     assert isinstance(first[0], OfferReceived)
     assert (first[0].rate, first[0].jpeg_size, first[0].received) == (2400, 5, 90)
     assert [info.size for info in first[0].sections] == [9, 100]
     for fragment in range(6):
-        assert made.data(data(fragment), 28) == []
+        assert made.on_data(data(fragment), 28) == []
     assert made.done_mask(1) == 0b01
-    last = made.data(data(6), 16)
+    last = made.on_data(data(6), 16)
     assert last == [
-        SectionReceived(session="s", image=1, index=1, layer=1, coder=1, payload=LINES, received=90 + 6 * 28 + 16),
-        ImageDone(session="s", image=1, received=90 + 6 * 28 + 16),
+        SectionReceived(session="s", picture_id=1, index=1, layer=1, coder=1, payload=LINES, received=90 + 6 * 28 + 16),
+        PictureDone(session="s", picture_id=1, received=90 + 6 * 28 + 16),
     ]
     assert (made.done_mask(1), made.held) == (0b11, 0)
 
@@ -93,16 +93,16 @@ def test_any_order_any_repetition(seed: int) -> None:
     rng.shuffle(packets)
     events: list[ReceiverEvent] = []
     for packet in packets:
-        told = made.offer(packet, 50, 0.0) if isinstance(packet, Offer) else made.data(packet, 20)
+        told = made.on_offer(packet, 50, 0.0) if isinstance(packet, Offer) else made.on_data(packet, 20)
         assert told is not None
         events += told
-    assert kinds(events) == [OfferReceived, SectionReceived, SectionReceived, ImageDone]
+    assert kinds(events) == [OfferReceived, SectionReceived, SectionReceived, PictureDone]
     assert [event.payload for event in events if isinstance(event, SectionReceived)] == [TEXT, LINES]
 
 
 def test_everything_inside_the_offer() -> None:
-    events = reassembly().offer(offer(payloads=(TEXT, b""), inline=TEXT), 50, 0.0)
-    assert kinds(events) == [OfferReceived, SectionReceived, SectionReceived, ImageDone]
+    events = reassembly().on_offer(offer(payloads=(TEXT, b""), inline=TEXT), 50, 0.0)
+    assert kinds(events) == [OfferReceived, SectionReceived, SectionReceived, PictureDone]
 
 
 BAD_DATA = {
@@ -119,16 +119,16 @@ BAD_DATA = {
 @pytest.mark.parametrize("packet", BAD_DATA.values(), ids=BAD_DATA.keys())
 def test_contradictions_poison(packet: Data) -> None:
     made = reassembly()
-    made.offer(offer(), 50, 0.0)
-    made.data(data(1), 20)
-    events = made.data(packet, 20)
+    made.on_offer(offer(), 50, 0.0)
+    made.on_data(data(1), 20)
+    events = made.on_data(packet, 20)
     assert events is not None
     (event,) = events
-    assert isinstance(event, ImageFailed)
+    assert isinstance(event, PictureAborted)
     assert (event.code, event.received) == (Code.BAD_OBJECT, 90)
     assert made.failure_of(1) is Code.BAD_OBJECT
-    assert made.data(data(2), 20) == []
-    assert made.offer(offer(), 50, 0.0) == []
+    assert made.on_data(data(2), 20) == []
+    assert made.on_offer(offer(), 50, 0.0) == []
     assert made.held == 0
 
 
@@ -146,55 +146,55 @@ BAD_OFFERS = {
 @pytest.mark.parametrize("packet", BAD_OFFERS.values(), ids=BAD_OFFERS.keys())
 def test_offers_that_contradict_themselves(packet: Offer) -> None:
     made = reassembly()
-    assert kinds(made.offer(packet, 50, 0.0))[-1] is ImageFailed
+    assert kinds(made.on_offer(packet, 50, 0.0))[-1] is PictureAborted
     assert made.failure_of(1) is Code.BAD_OBJECT
     assert made.held == 0
 
 
 def test_two_different_offers_poison() -> None:
     made = reassembly()
-    made.offer(offer(), 50, 0.0)
-    assert made.offer(offer(pn=9), 50, 0.0) == []
-    assert kinds(made.offer(offer(head=b"other"), 50, 0.0)) == [ImageFailed]
+    made.on_offer(offer(), 50, 0.0)
+    assert made.on_offer(offer(pn=9), 50, 0.0) == []
+    assert kinds(made.on_offer(offer(head=b"other"), 50, 0.0)) == [PictureAborted]
 
 
 def test_a_wrong_check_poisons() -> None:
     made = reassembly()
-    made.offer(offer(entries=(entry(TEXT), entry(LINES, check=1))), 50, 0.0)
+    made.on_offer(offer(entries=(entry(TEXT), entry(LINES, check=1))), 50, 0.0)
     for fragment in range(6):
-        assert made.data(data(fragment), 20) == []
-    assert kinds(made.data(data(6), 20)) == [ImageFailed]
+        assert made.on_data(data(fragment), 20) == []
+    assert kinds(made.on_data(data(6), 20)) == [PictureAborted]
 
 
 def test_data_before_its_offer_waits_within_bounds() -> None:
     made = reassembly(early_packets=3)
-    assert [made.data(data(fragment), 20) for fragment in range(5)] == [[], [], [], None, None]
+    assert [made.on_data(data(fragment), 20) for fragment in range(5)] == [[], [], [], None, None]
     assert made.held == 48
-    events = made.offer(offer(), 50, 0.0)
+    events = made.on_offer(offer(), 50, 0.0)
     assert isinstance(events[0], OfferReceived)
     assert events[0].received == 50 + 3 * 20
-    assert made.data(data(3), 20) == []
+    assert made.on_data(data(3), 20) == []
 
 
 def test_the_oldest_open_picture_gives_way() -> None:
-    made = reassembly(open_images=2)
+    made = reassembly(open_pictures=2)
     for image in (1, 2):
-        made.offer(offer(image), 50, 0.0)
-    events = made.offer(offer(3), 50, 0.0)
-    assert kinds(events) == [ImageFailed, OfferReceived, SectionReceived]
-    assert isinstance(events[0], ImageFailed)
-    assert (events[0].image, events[0].code) == (1, Code.EVICTED)
+        made.on_offer(offer(image), 50, 0.0)
+    events = made.on_offer(offer(3), 50, 0.0)
+    assert kinds(events) == [PictureAborted, OfferReceived, SectionReceived]
+    assert isinstance(events[0], PictureAborted)
+    assert (events[0].picture_id, events[0].code) == (1, Code.EVICTED)
     assert made.failure_of(1) is Code.EVICTED
 
 
 def test_memory_is_bounded_by_what_is_announced() -> None:
     made = reassembly(peer_bytes=250)
-    made.offer(offer(1), 50, 0.0)
-    made.offer(offer(2), 50, 0.0)
+    made.on_offer(offer(1), 50, 0.0)
+    made.on_offer(offer(2), 50, 0.0)
     assert made.held == 218
-    assert kinds(made.offer(offer(3), 50, 0.0))[0] is ImageFailed
+    assert kinds(made.on_offer(offer(3), 50, 0.0))[0] is PictureAborted
     assert made.held == 218
-    assert made.offer(offer(4, payloads=(TEXT, bytes(250))), 50, 0.0) == []
+    assert made.on_offer(offer(4, payloads=(TEXT, bytes(250))), 50, 0.0) == []
     assert made.failure_of(4) is Code.TOO_LARGE
     assert made.held == 218
 
@@ -203,26 +203,26 @@ def test_a_hundred_thousand_pictures_from_one_peer() -> None:
     made = reassembly()
     packet = offer()
     for image in range(1, 20_001):
-        made.offer(Offer(1, image, b"", 16, packet.sections), 50, image / 4)
+        made.on_offer(Offer(1, image, b"", 16, packet.sections), 50, image / 4)
     assert made.held <= Limits().peer_bytes
-    assert len(made._open) == Limits().open_images
+    assert len(made._open) == Limits().open_pictures
     assert len(made._finished) == Limits().remembered
 
 
 def test_cancelling() -> None:
     made = reassembly()
-    made.offer(offer(), 50, 0.0)
-    assert kinds(made.cancel(1)) == [ImageFailed]
-    assert made.cancel(1) == []
-    assert made.cancel(2) == []
-    assert made.offer(offer(2), 50, 0.0) == []
-    assert made.data(data(0, image=2), 20) == []
+    made.on_offer(offer(), 50, 0.0)
+    assert kinds(made.on_cancel(1)) == [PictureAborted]
+    assert made.on_cancel(1) == []
+    assert made.on_cancel(2) == []
+    assert made.on_offer(offer(2), 50, 0.0) == []
+    assert made.on_data(data(0, image=2), 20) == []
 
 
 def test_the_end_of_the_connection_fails_what_is_open() -> None:
     made = reassembly()
-    made.offer(offer(1), 50, 0.0)
-    made.offer(offer(2), 50, 0.0)
+    made.on_offer(offer(1), 50, 0.0)
+    made.on_offer(offer(2), 50, 0.0)
     events = made.cancel_all(Code.DISCONNECTED)
-    assert [event.image for event in events] == [1, 2]
-    assert all(isinstance(event, ImageFailed) and event.reason for event in events)
+    assert [event.picture_id for event in events] == [1, 2]
+    assert all(isinstance(event, PictureAborted) and event.reason for event in events)

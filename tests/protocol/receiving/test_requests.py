@@ -4,16 +4,16 @@ import pytest
 
 from layercast_common.errors import LocalProtocolError
 from protocol.connection.events import (
-    ImageAcknowledged,
-    ImageDone,
-    ImageFailed,
-    ImageRefused,
+    PictureAborted,
+    PictureAcknowledged,
+    PictureDone,
+    PictureRefused,
+    PictureRequested,
     SectionReceived,
-    Wanted,
 )
 from protocol.link_profiles import LINKS
-from protocol.receiving.requests import LONGEST_WAIT, MAX_REQUESTS, Requests
-from protocol.sending.priority_overrides import MAX_WISHES, PriorityOverrides
+from protocol.receiving.requests import MAX_REQUEST_TIMEOUT, MAX_REQUESTS, Requests
+from protocol.sending.priority_overrides import MAX_OVERRIDES, PriorityOverrides
 from protocol.wire.codes import Code
 from protocol.wire.encoding import decode_packet
 from protocol.wire.packets import ALL_LAYERS, Ack, Cancel, Data, Err, Offer, Packet, Prio, Want
@@ -42,9 +42,9 @@ def packets(pair: Pair, since: int = 0) -> list[Packet]:
 def test_another_order() -> None:
     pair = ready(TEXT, LINES, COLOURS)
     pair.receiver.prioritise(1, layer=2)
-    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageDone)))
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(PictureDone)))
     pair.offer(TEXT, LINES, COLOURS)
-    pair.run(pair.now + 60.0, done=lambda: len(pair.events(ImageDone)) == 2)
+    pair.run(pair.now + 60.0, done=lambda: len(pair.events(PictureDone)) == 2)
     assert [event.index for event in pair.events(SectionReceived)][3:] == [0, 2, 1]
     assert any(isinstance(packet, Ack) for packet in packets(pair))
     pair.run(pair.now + 20.0)
@@ -54,9 +54,9 @@ def test_another_order() -> None:
 def test_detail_at_once_for_one_picture() -> None:
     pair = ready(TEXT, LINES, DETAIL)
     second = pair.offer(TEXT, LINES, DETAIL)
-    pair.receiver.prioritise(0, image=1)
-    pair.run(pair.now + 120.0, done=lambda: bool(pair.events(ImageDone)))
-    assert [event.image for event in pair.events(ImageDone)] == [1]
+    pair.receiver.prioritise(0, picture_id=1)
+    pair.run(pair.now + 120.0, done=lambda: bool(pair.events(PictureDone)))
+    assert [event.picture_id for event in pair.events(PictureDone)] == [1]
     assert second == 2
 
 
@@ -71,10 +71,10 @@ def test_wishes() -> None:
 
 def test_wishes_are_bounded() -> None:
     wishes = PriorityOverrides()
-    for image in range(1, 3 * MAX_WISHES):
+    for image in range(1, 3 * MAX_OVERRIDES):
         wishes.add(Prio(number=image, image=image, layer=0, urgency=1), {image})
-        assert len(wishes._urgencies) <= MAX_WISHES
-    assert wishes.urgency_of(3 * MAX_WISHES - 1, 0, 6) == 1
+        assert len(wishes._urgencies) <= MAX_OVERRIDES
+    assert wishes.urgency_of(3 * MAX_OVERRIDES - 1, 0, 6) == 1
 
 
 def test_fragments_again() -> None:
@@ -85,30 +85,33 @@ def test_fragments_again() -> None:
     pair._drop = lambda from_sender, place: from_sender and place in (first + 1, first + 3)
     pair.offer(TEXT, LINES)
     pair.run(pair.now + 10.0)
-    assert pair.events(ImageDone) == []
+    assert pair.events(PictureDone) == []
     place = len(pair.sending.sent)
-    pair.receiver.want(1, [1], [0, 2])
-    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageAcknowledged)))
+    pair.receiver.request_sections(1, [1], [0, 2])
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(PictureAcknowledged)))
     assert [packet.fragment for packet in packets(pair, place) if isinstance(packet, Data)] == [0, 2]
-    assert len(pair.events(ImageDone)) == 1
+    assert len(pair.events(PictureDone)) == 1
 
 
 def test_the_newest_offer_again() -> None:
     pair = ready(TEXT, DETAIL)
     pair.run(pair.now + 2.0)
     place = len(pair.sending.sent)
-    pair.receiver.want()
+    pair.receiver.request_sections()
     pair.run(pair.now + 5.0)
     assert [packet.image for packet in packets(pair, place) if isinstance(packet, Offer)] == [1]
 
 
 def test_what_is_not_held_any_more() -> None:
     pair = ready(TEXT)
-    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageAcknowledged)))
-    pair.receiver.want(1, [0, 3])
-    pair.receiver.want()
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(PictureAcknowledged)))
+    pair.receiver.request_sections(1, [0, 3])
+    pair.receiver.request_sections()
     pair.run(pair.now + 20.0)
-    assert pair.events(Wanted) == [Wanted(image=1, sections=(0, 3)), Wanted(image=0, sections=())]
+    assert pair.events(PictureRequested) == [
+        PictureRequested(picture_id=1, sections=(0, 3)),
+        PictureRequested(picture_id=0, sections=()),
+    ]
     assert [packet for packet in packets(pair) if isinstance(packet, Err)] == [Err(code=Code.NOT_HELD, image=1)]
 
 
@@ -126,11 +129,11 @@ def test_declining_layers() -> None:
     pair = ready(TEXT, LINES, DETAIL)
     pair.run(pair.now + 4.0)
     pair.receiver.decline(1, from_layer=3)
-    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageAcknowledged)))
-    (done,), (told,) = pair.events(ImageDone), pair.events(ImageAcknowledged)
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(PictureAcknowledged)))
+    (done,), (told,) = pair.events(PictureDone), pair.events(PictureAcknowledged)
     assert done.dropped == told.dropped == (2,)
     assert told.cost.total < 1700
-    assert pair.sender.open_images == 0
+    assert pair.sender.open_pictures == 0
 
 
 def test_declining_a_picture() -> None:
@@ -138,8 +141,8 @@ def test_declining_a_picture() -> None:
     pair.run(pair.now + 3.0)
     pair.receiver.decline(1)
     pair.run(pair.now + 10.0)
-    assert [event.code for event in pair.events(ImageFailed)] == [Code.CANCELLED]
-    assert [event.code for event in pair.events(ImageRefused)] == [Code.CANCELLED]
+    assert [event.code for event in pair.events(PictureAborted)] == [Code.CANCELLED]
+    assert [event.code for event in pair.events(PictureRefused)] == [Code.CANCELLED]
 
 
 @pytest.mark.parametrize("reliable", [True, False])
@@ -150,22 +153,22 @@ def test_cancelling_layers(reliable: bool) -> None:
         first = len(pair.sending.sent)
         pair._drop = lambda from_sender, place: from_sender and place == first
     pair.sender.cancel(1, from_layer=2)
-    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageAcknowledged) and pair.events(ImageDone)))
-    (done,), (told,) = pair.events(ImageDone), pair.events(ImageAcknowledged)
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(PictureAcknowledged) and pair.events(PictureDone)))
+    (done,), (told,) = pair.events(PictureDone), pair.events(PictureAcknowledged)
     assert done.dropped == told.dropped == (2, 3)
     assert [event.index for event in pair.events(SectionReceived)] == [0, 1]
     assert {packet.sections for packet in packets(pair) if isinstance(packet, Cancel)} == {0b1100}
     pair.run(pair.now + 20.0)
-    assert pair.sender.unacknowledged == 0
+    assert pair.sender.statistics.bytes_in_flight == 0
 
 
 def test_a_layer_that_is_out_of_time() -> None:
     """It is dropped when it would leave; everything else of the picture arrives."""
     pair = ready(TEXT, LINES, section(bytes(3000), urgency=6, layer=3, lifetime=5.0), COLOURS)
-    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageAcknowledged) and pair.events(ImageDone)))
-    assert pair.events(ImageDone)[0].dropped == pair.events(ImageAcknowledged)[0].dropped == (2,)
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(PictureAcknowledged) and pair.events(PictureDone)))
+    assert pair.events(PictureDone)[0].dropped == pair.events(PictureAcknowledged)[0].dropped == (2,)
     assert sorted(event.index for event in pair.events(SectionReceived)) == [0, 1, 3]
-    assert pair.events(ImageAcknowledged)[0].cost.sections[2] < 1200
+    assert pair.events(PictureAcknowledged)[0].cost.sections[2] < 1200
 
 
 def test_a_picture_whose_time_is_over_ends_at_the_receiver_too() -> None:
@@ -176,19 +179,19 @@ def test_a_picture_whose_time_is_over_ends_at_the_receiver_too() -> None:
     pair.run(pair.now + 3.0)
     pair._drop = lambda from_sender, _: from_sender
     pair.run(pair.now + 15.0)
-    assert [event.code for event in pair.events(ImageFailed)] == [Code.EXPIRED]
+    assert [event.code for event in pair.events(PictureAborted)] == [Code.EXPIRED]
     assert pair.receiver.held == 0
 
 
 def test_nothing_can_be_asked_before_the_greeting() -> None:
-    with pytest.raises(LocalProtocolError, match="nothing can be asked for"):
+    with pytest.raises(LocalProtocolError, match="a request cannot be sent"):
         Pair(IRIDIUM).receiver.prioritise(1)
 
 
 def numbers(requests: Requests, now: float) -> list[int]:
     """Those that leave at a moment."""
     sent = []
-    while (request := requests.due(now)) is not None:
+    while (request := requests.take_due(now)) is not None:
         assert isinstance(request, Want)
         sent.append(request.number)
     return sent
@@ -199,12 +202,12 @@ def test_waiting_requests_are_bounded() -> None:
     for _ in range(100):
         requests.add(Want(number=requests.next_number, image=1, sections=1))
     assert numbers(requests, 0.0) == list(range(101 - MAX_REQUESTS, 101))
-    requests.acknowledge(Ack(largest=100, missing=0b10))
+    requests.on_ack_received(Ack(largest=100, missing=0b10))
     assert numbers(requests, 10.0) == [98]
     waits = []
     now = 10.0
     for _ in range(8):
-        waits.append(requests.next_due() - now)
-        now = requests.next_due()
-        requests.due(now)
-    assert waits[-1] == LONGEST_WAIT
+        waits.append(requests.next_timer() - now)
+        now = requests.next_timer()
+        requests.take_due(now)
+    assert waits[-1] == MAX_REQUEST_TIMEOUT

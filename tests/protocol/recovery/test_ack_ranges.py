@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.recovery.ack_ranges import Arrivals, acknowledged
+from protocol.recovery.ack_ranges import ReceivedPackets, acknowledged
 from protocol.wire.limits import ACK_SPAN
 
 
 @given(st.lists(st.integers(1, 100), min_size=1, max_size=200))
 def test_against_a_set(numbers: list[int]) -> None:
-    arrivals, known = Arrivals(), set[int]()
+    arrivals, known = ReceivedPackets(), set[int]()
     for number in numbers:
         largest = max(known, default=0)
         assert arrivals.has(number) == (number in known or number < largest - ACK_SPAN)
@@ -29,7 +29,7 @@ def test_against_a_set(numbers: list[int]) -> None:
     [([1, 2, 3], 0), ([3], 0b11), ([1, 3], 0b1), ([1, 3, 2], 0), ([1, 4], 0b11), ([1, 100], 2**32 - 1)],
 )
 def test_missing(numbers: list[int], missing: int) -> None:
-    arrivals = Arrivals()
+    arrivals = ReceivedPackets()
     for number in numbers:
         arrivals.add(number)
     assert arrivals.missing == missing

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.recovery.fec_policy import GROUP, Feedback, groups, wanted_repairs
+from protocol.recovery.fec_policy import GROUP, Feedback, groups, repair_count
 from protocol.recovery.reed_solomon import MAX_PIECES
 
 
@@ -27,7 +27,7 @@ def test_repairs_of_a_picture_on_a_one_way_link(
     loss: float | None, text: int, lines: int, colours: int, detail: int
 ) -> None:
     sections = [(1, 0), (3, 2), (1, 3), (15, 6)]
-    wanted = [wanted_repairs(count, urgency, loss=loss, feedback=Feedback.NONE) for count, urgency in sections]
+    wanted = [repair_count(count, urgency, loss=loss, feedback=Feedback.NONE) for count, urgency in sections]
     assert wanted == [text, lines, colours, detail]
 
 
@@ -38,7 +38,7 @@ def test_a_bad_link_loses_the_detail_and_not_the_picture(loss: float, least: tup
     """Whether text, base and all of a picture can be had, of 4,000 pictures."""
     rng = random.Random(1)
     sections = [(1, 0), (3, 2), (1, 3), (15, 6)]
-    totals = [k + wanted_repairs(k, urgency, loss=loss, feedback=Feedback.NONE) for k, urgency in sections]
+    totals = [k + repair_count(k, urgency, loss=loss, feedback=Feedback.NONE) for k, urgency in sections]
     reached = [0, 0, 0]
     for _ in range(4000):
         came = [sum(rng.random() >= loss for _ in range(n)) >= k for n, (k, _) in zip(totals, sections, strict=True)]
@@ -48,9 +48,9 @@ def test_a_bad_link_loses_the_detail_and_not_the_picture(loss: float, least: tup
 
 
 def test_where_losses_are_soon_known_only_the_first_packet_goes_twice() -> None:
-    assert wanted_repairs(1, 0, loss=0.02, feedback=Feedback.PROMPT) == 0
-    assert wanted_repairs(1, 0, loss=0.04, feedback=Feedback.PROMPT) == 1
-    assert wanted_repairs(3, 2, loss=0.3, feedback=Feedback.PROMPT) == 0
+    assert repair_count(1, 0, loss=0.02, feedback=Feedback.PROMPT) == 0
+    assert repair_count(1, 0, loss=0.04, feedback=Feedback.PROMPT) == 1
+    assert repair_count(3, 2, loss=0.3, feedback=Feedback.PROMPT) == 0
 
 
 def test_feedback_is_late_where_the_round_trip_is_longer_than_the_group() -> None:
@@ -61,13 +61,13 @@ def test_feedback_is_late_where_the_round_trip_is_longer_than_the_group() -> Non
 
 @given(st.integers(1, MAX_PIECES), st.integers(0, 7), st.floats(0, 1), st.sampled_from(Feedback))
 def test_a_group_never_outgrows_the_code(fragments: int, urgency: int, loss: float, feedback: Feedback) -> None:
-    assert 0 <= wanted_repairs(fragments, urgency, loss=loss, feedback=feedback) <= MAX_PIECES - fragments
+    assert 0 <= repair_count(fragments, urgency, loss=loss, feedback=feedback) <= MAX_PIECES - fragments
 
 
 @given(st.integers(1, GROUP), st.floats(0, 0.5), st.floats(0, 0.5))
 def test_more_loss_never_wants_less(fragments: int, one: float, other: float) -> None:
     low, high = (
-        [wanted_repairs(fragments, urgency, loss=loss, feedback=Feedback.NONE) for urgency in range(8)]
+        [repair_count(fragments, urgency, loss=loss, feedback=Feedback.NONE) for urgency in range(8)]
         for loss in sorted((one, other))
     )
     assert all(a <= b for a, b in zip(low, high, strict=True))

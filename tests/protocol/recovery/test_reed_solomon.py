@@ -42,7 +42,7 @@ def test_the_largest_groups(count: int, repairs: int) -> None:
 @given(st.lists(st.binary(min_size=4, max_size=4), min_size=1, max_size=20), st.integers(0, 20), st.randoms())
 def test_fewer_pieces_are_an_error(data: list[bytes], repairs: int, rng: random.Random) -> None:
     pieces = list(enumerate([*data, *repair_pieces(data, repairs)]))
-    with pytest.raises(PacketError, match="cannot give"):
+    with pytest.raises(PacketError, match="cannot restore"):
         rebuild_pieces(dict(rng.sample(pieces, rng.randrange(len(data)))), len(data))
 
 
@@ -126,10 +126,10 @@ def test_too_many_pieces_are_not_made(data: list[bytes], count: int, first: int)
     [
         ({}, 0, "group of 0"),
         ({0: b"x"}, 256, "group of 256"),
-        ({0: b"x", 1: b"xy"}, 2, "of one size"),
-        ({0: bytes(MAX_PACKET + 1)}, 1, "of one size"),
-        ({-1: b"x"}, 1, "places 0 to 254"),
-        ({255: b"x"}, 1, "places 0 to 254"),
+        ({0: b"x", 1: b"xy"}, 2, "have one size"),
+        ({0: bytes(MAX_PACKET + 1)}, 1, "have one size"),
+        ({-1: b"x"}, 1, "indices 0 to 254"),
+        ({255: b"x"}, 1, "indices 0 to 254"),
     ],
 )
 def test_pieces_that_fit_no_group(pieces: dict[int, bytes], count: int, match: str) -> None:

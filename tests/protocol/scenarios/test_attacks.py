@@ -14,8 +14,9 @@ import pytest
 from layercast_common.errors import LocalProtocolError, PacketError, RemoteProtocolError
 from protocol import Limits, OutgoingSection, ReceiverConnection, SenderConnection, decode_packet, encode_packet
 from protocol.connection.base import MAX_CONTROL
-from protocol.connection.events import ImageDone, ImageFailed, OfferReceived, SectionReceived
+from protocol.connection.events import OfferReceived, PictureAborted, PictureDone, SectionReceived
 from protocol.connection.states import State
+from protocol.receiving.options import ReceiverOptions
 from protocol.wire.codes import Code
 from protocol.wire.fields import Done
 from protocol.wire.packets import Ack, Cancel, Err, Hello, Packet, Ping, Welcome
@@ -39,7 +40,7 @@ MONSTERS = {
 def receiver(*, limits: Limits | None = None, token: str | None = None) -> ReceiverConnection:
     """A receiver at time 0."""
     admit = None if token is None else admit_token(token)
-    return ReceiverConnection(session=b"test", admit=admit, limits=limits or Limits(), now=0.0)
+    return ReceiverConnection(session=b"test", now=0.0, options=ReceiverOptions(admit=admit, limits=limits or Limits()))
 
 
 def ready(limits: Limits | None = None) -> ReceiverConnection:
@@ -136,15 +137,15 @@ async def test_a_picture_that_contradicts_itself_is_poisoned(kind: Kind, lie: Pa
         await siege.say(*(data(4 + i, i) for i in range(4)))
         await siege.say(offer(10, 2), *(data(11 + i, i, image=2) for i in range(4)))
         async with asyncio.timeout(120.0):
-            while not any(isinstance(event, ImageDone) for event in siege.events):  # noqa: ASYNC110 - at the other end
+            while not any(isinstance(event, PictureDone) for event in siege.events):  # noqa: ASYNC110 - at the other end
                 await asyncio.sleep(0.01)
-        told = [(type(event).__name__, getattr(event, "image", 0)) for event in siege.events]
+        told = [(type(event).__name__, getattr(event, "picture_id", 0)) for event in siege.events]
         assert told == [
             ("OfferReceived", 1),
-            ("ImageFailed", 1),
+            ("PictureAborted", 1),
             ("OfferReceived", 2),
             ("SectionReceived", 2),
-            ("ImageDone", 2),
+            ("PictureDone", 2),
         ]
         assert siege.connection.state is State.READY
 
@@ -172,7 +173,7 @@ def test_pictures_all_at_once_from_one_peer() -> None:
     for image in range(1, 5001):
         made.receive(encode_packet(offer(image, image, length=30_000)), 1.0)
     told = sum(isinstance(event, OfferReceived) for event in made.take_events())
-    assert told <= limits.open_images + limits.evictions
+    assert told <= limits.open_pictures + limits.evictions
     assert len(answers(made, 1.0)) <= MAX_CONTROL + 1
 
 
@@ -195,7 +196,7 @@ def test_a_replayed_packet_changes_nothing() -> None:
     packets = [encode_packet(packet) for packet in said]
     for packet in packets:
         made.receive(packet, 0.0)
-    assert [type(event) for event in made.take_events()] == [OfferReceived, SectionReceived, ImageDone]
+    assert [type(event) for event in made.take_events()] == [OfferReceived, SectionReceived, PictureDone]
     for number in range(6, 60):
         made.receive(encode_packet(data(number, 0)), 0.0)
     for packet in packets * 50:
@@ -210,7 +211,7 @@ def test_under_a_shared_key_nothing_recorded_is_of_use() -> None:
     key, recorded = SharedKey(b"sixteen or more bytes"), []
 
     def receive() -> ReceiverConnection:
-        return ReceiverConnection(session=b"s", admit=None, limits=Limits(), key=key, now=0.0)
+        return ReceiverConnection(session=b"s", now=0.0, options=ReceiverOptions(admit=None, limits=Limits(), key=key))
 
     one = receive()
     sender = SenderConnection(now=0.0, key=SharedKey(b"sixteen or more bytes"))
@@ -220,9 +221,9 @@ def test_under_a_shared_key_nothing_recorded_is_of_use() -> None:
             one.receive(packet, 0.0)
         while (packet := one.next_packet(0.0)) is not None:
             sender.receive(packet, 0.0)
-        if sender.state is State.READY and not sender.open_images and len(recorded) == 1:
+        if sender.state is State.READY and not sender.open_pictures and len(recorded) == 1:
             sender.offer(b"head", [OutgoingSection(layer=0, coder=0, payload=b"text", urgency=0)])
-    assert any(isinstance(event, ImageDone) for event in one.take_events())
+    assert any(isinstance(event, PictureDone) for event in one.take_events())
     other = receive()
     for packet in recorded:
         other.receive(packet, 10.0)
@@ -231,7 +232,9 @@ def test_under_a_shared_key_nothing_recorded_is_of_use() -> None:
     assert other.state is State.NEW
     # A receiver that was started again cannot know the greeting; what follows means nothing to it all the same.
     forgetful = ReceiverConnection(
-        session=b"t", admit=None, limits=Limits(), key=SharedKey(b"sixteen or more bytes"), now=0.0
+        session=b"t",
+        now=0.0,
+        options=ReceiverOptions(admit=None, limits=Limits(), key=SharedKey(b"sixteen or more bytes")),
     )
     for now, packet in enumerate(recorded):
         forgetful.receive(packet, 10.0 * now)
@@ -243,7 +246,7 @@ def test_under_a_shared_key_nothing_recorded_is_of_use() -> None:
 def test_without_the_key_nobody_is_heard(place: int) -> None:
     """CRC-32, another key, a cut tag, no tag: all are bad packets."""
     key = SharedKey(b"sixteen or more bytes")
-    made = ReceiverConnection(session=b"s", admit=None, limits=Limits(), key=key, now=0.0)
+    made = ReceiverConnection(session=b"s", now=0.0, options=ReceiverOptions(admit=None, limits=Limits(), key=key))
     stranger = SenderConnection(now=0.0, key=SharedKey(b"a different secret"))
     theirs = stranger.next_packet(0.0)
     assert theirs is not None
@@ -346,7 +349,7 @@ async def test_a_receiver_that_stops_reading_holds_up_only_itself(kind: Kind, tm
                 await asyncio.sleep(0.01)
         sender.offer(b"head", [OutgoingSection(layer=3, coder=0, payload=bytes(60_000), urgency=6)])
         await asyncio.sleep(0.5)
-        assert 0 < sender.unacknowledged <= sender.window + 1400
+        assert 0 < sender.statistics.bytes_in_flight <= sender.statistics.window + 1400
         assert sender.state is State.READY
 
 
@@ -372,7 +375,7 @@ async def test_an_acknowledgement_of_what_was_never_sent_ends_it(kind: Kind, lie
         sender.offer(b"head", [OutgoingSection(layer=3, coder=0, payload=bytes(600), urgency=6)])
         await siege.say(lie)
         await asyncio.wait([siege.running], timeout=120.0)
-        assert sender.ended is Code.PROTOCOL
+        assert sender.close_code is Code.PROTOCOL
 
 
 def test_lies_about_time_do_not_open_the_window() -> None:
@@ -387,10 +390,10 @@ def test_lies_about_time_do_not_open_the_window() -> None:
         if sent:
             made.receive(encode_packet(Ack(largest=sent, delay=0xFFFF)), now + 1e-9)
         now += 1e-9
-        assert 0 <= made.unacknowledged <= 1024 * 1024 + 1400
-        assert made.window <= 1024 * 1024 + 1400
-        assert made.round_trip >= 0.0
-        assert made.rate <= 1e12
+        assert 0 <= made.statistics.bytes_in_flight <= 1024 * 1024 + 1400
+        assert made.statistics.window <= 1024 * 1024 + 1400
+        assert made.statistics.round_trip >= 0.0
+        assert made.statistics.rate <= 1e12
     assert made.state is State.READY
 
 
@@ -452,4 +455,4 @@ def test_cancelling_what_nobody_knows() -> None:
         made.receive(encode_packet(Cancel(pn=number, image=number + 7)), 0.0)
         answers(made)
     assert made.held == 0
-    assert not any(isinstance(event, ImageFailed) for event in made.take_events())
+    assert not any(isinstance(event, PictureAborted) for event in made.take_events())

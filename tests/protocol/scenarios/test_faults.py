@@ -8,19 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.connection.events import (
-    ImageAcknowledged,
-    ImageDone,
-    ImageFailed,
-    ImageRefused,
     OfferReceived,
+    PictureAborted,
+    PictureAcknowledged,
+    PictureDone,
+    PictureRefused,
     SectionReceived,
 )
 from protocol.connection.states import State
 from protocol.link_profiles import LINKS, LinkProfile
-from protocol.recovery.loss_detection import LONGEST_WAIT
+from protocol.recovery.loss_detection import MAX_PROBE_TIMEOUT
+from protocol.recovery.path import PathOptions
 from protocol.recovery.window import packet_size, window
 from protocol.sending.connection import SenderConnection
-from protocol.transports.websocket import PACKET_OVERHEAD
+from protocol.sending.handshake import SenderCredentials
+from protocol.transports.websocket.transport import PACKET_OVERHEAD
 from protocol.wire.codes import Code
 from protocol.wire.encoding import decode_packet, encode_packet
 from protocol.wire.limits import Limits
@@ -36,7 +38,7 @@ PICTURE = (TEXT, LINES, COLOURS, DETAIL)
 
 def payloads(pair: Pair, image: int = 1) -> list[bytes]:
     """The sections of a picture that the receiver was told of, in the order of the stream."""
-    told = [event for event in pair.events(SectionReceived) if event.image == image]
+    told = [event for event in pair.events(SectionReceived) if event.picture_id == image]
     assert len({event.index for event in told}) == len(told)
     return [event.payload for event in sorted(told, key=lambda event: event.index)]
 
@@ -57,7 +59,7 @@ def test_every_kth_packet_is_lost(every: int) -> None:
     first = len(pair.sending.sent)
     pair._drop = lambda from_sender, place: from_sender and (place - first) % every == every - 1
     for one in (perfect, pair):
-        one.run(600.0, done=lambda one=one: bool(one.events(ImageAcknowledged)))  # type: ignore[misc]
+        one.run(600.0, done=lambda one=one: bool(one.events(PictureAcknowledged)))  # type: ignore[misc]
     assert payloads(pair) == [one.payload for one in PICTURE]
     packets = [decode_packet(data) for _, data in pair.sending.sent]
     pieces = [(packet.section, packet.fragment) for packet in packets if isinstance(packet, Data)]
@@ -80,7 +82,7 @@ def test_only_the_text_is_lost(link: str) -> None:
     repaired = next(i for i, (_, packet) in enumerate(packets) if i and isinstance(packet, Offer))
     known_at = max(at for at, _ in pair.receiving.sent if at + LINKS[link].delay <= packets[repaired][0])
     assert not any(at > known_at + LINKS[link].delay + 0.1 for at, _ in packets[1:repaired])
-    packet_time = 8 * pair.sender.packet_size / LINKS[link].rate
+    packet_time = 8 * pair.sender.statistics.packet_size / LINKS[link].rate
     round_trip = 2 * LINKS[link].delay + packet_time
     # Three later packets tell of the loss a round trip after the last of them left; then the text travels once.
     assert pair.now - began <= 5 * packet_time + round_trip + LINKS[link].delay + 2 * packet_time
@@ -94,15 +96,18 @@ def test_no_acknowledgement_comes_for_a_minute(link: str) -> None:
     until = pair.now + 60.0
     pair._drop = lambda from_sender, _: not from_sender and pair.now < until
     pair.offer(TEXT, section(random.Random(0).randbytes(60_000), urgency=6, incremental=True))
-    window = pair.sender.window
+    window = pair.sender.statistics.window
     pair.run(until)
-    assert pair.sender.unacknowledged <= window
+    assert pair.sender.statistics.bytes_in_flight <= window
     late = [at for at, _ in pair.sending.sent if at > until - 40.0]
-    assert len(late) <= 40.0 / LONGEST_WAIT + 4
-    assert sum(len(data) for at, data in pair.sending.sent if at < until) <= 2 * window + 12 * pair.sender.packet_size
-    pair.run(until + 600.0, done=lambda: bool(pair.events(ImageAcknowledged)))
+    assert len(late) <= 40.0 / MAX_PROBE_TIMEOUT + 4
+    assert (
+        sum(len(data) for at, data in pair.sending.sent if at < until)
+        <= 2 * window + 12 * pair.sender.statistics.packet_size
+    )
+    pair.run(until + 600.0, done=lambda: bool(pair.events(PictureAcknowledged)))
     assert payloads(pair)[0] == TEXT.payload
-    assert pair.events(ImageDone)
+    assert pair.events(PictureDone)
 
 
 @settings(max_examples=40, deadline=None)
@@ -113,9 +118,9 @@ def test_packets_are_repeated_and_shuffled(seed: int, duplicate: float, jitter: 
     pair = Pair(link, seed=seed, duplicate=duplicate, jitter=jitter, reliable=False)
     pair.greet()
     pair.offer(*PICTURE)
-    pair.run(900.0, done=lambda: bool(pair.events(ImageAcknowledged)))
+    pair.run(900.0, done=lambda: bool(pair.events(PictureAcknowledged)))
     assert payloads(pair) == [one.payload for one in PICTURE]
-    assert len(pair.events(OfferReceived)) == len(pair.events(ImageDone)) == 1
+    assert len(pair.events(OfferReceived)) == len(pair.events(PictureDone)) == 1
     assert pair.receiver.held == 0
 
 
@@ -128,10 +133,10 @@ def test_an_outage_of_70_seconds_outlasts_a_deadline() -> None:
     old = pair.sender.offer(b"", [TEXT, DETAIL], deadline=pair.now + 30.0)
     pair.run(start + 40.0)
     new = pair.offer(section(b"the sea is calm again", urgency=0, layer=0), LINES)
-    pair.run(start + 200.0, done=lambda: bool(pair.events(ImageAcknowledged)))
+    pair.run(start + 200.0, done=lambda: bool(pair.events(PictureAcknowledged)))
     assert pair.sender.state is pair.receiver.state is State.READY
-    assert [(event.image, event.code) for event in pair.events(ImageRefused)] == [(old, Code.EXPIRED)]
-    assert [event.image for event in pair.events(ImageFailed)] == [old]
+    assert [(event.picture_id, event.code) for event in pair.events(PictureRefused)] == [(old, Code.EXPIRED)]
+    assert [event.picture_id for event in pair.events(PictureAborted)] == [old]
     assert payloads(pair, new) == [b"the sea is calm again", LINES.payload]
     after = [decode_packet(data) for at, data in pair.sending.sent if at > start + 70.0]
     assert not any(isinstance(packet, Data) and packet.image == old for packet in after)
@@ -145,7 +150,7 @@ def test_a_new_picture_overtakes_the_detail_of_the_old() -> None:
     pair.run(pair.now + 2.5)
     place = len(pair.sending.sent)
     new = pair.offer(TEXT, LINES, COLOURS)
-    pair.run(600.0, done=lambda: len(pair.events(ImageAcknowledged)) == 2)
+    pair.run(600.0, done=lambda: len(pair.events(PictureAcknowledged)) == 2)
     after = [decode_packet(data) for _, data in pair.sending.sent[place:]]
     images = [packet.image for packet in after if isinstance(packet, Offer | Data)]
     assert images[: images.index(old)].count(new) == len([image for image in images if image == new])
@@ -162,7 +167,7 @@ def test_a_cancelled_detail_stops_within_one_packet() -> None:
     pair.sender.cancel(old)
     pair.run(pair.now + 20.0)
     assert [type(decode_packet(data)).__name__ for _, data in pair.sending.sent[place:]] == ["Cancel"]
-    assert pair.sender.unacknowledged == 0
+    assert pair.sender.statistics.bytes_in_flight == 0
     assert pair.receiver.held == 0
 
 
@@ -201,7 +206,7 @@ def test_bits_flip_on_the_way() -> None:
     pair.greet()
     pair._mangle = flip
     pair.offer(*PICTURE)
-    pair.run(900.0, done=lambda: bool(pair.events(ImageAcknowledged)))
+    pair.run(900.0, done=lambda: bool(pair.events(PictureAcknowledged)))
     assert payloads(pair) == [one.payload for one in PICTURE]
     assert pair.receiver.bad_packets > 8
     assert pair.sender.bad_packets > 4
@@ -210,30 +215,35 @@ def test_bits_flip_on_the_way() -> None:
 
 def test_a_picture_that_was_thrown_away_is_never_taken_for_delivered() -> None:
     """Though every ERR about it is lost: whatever acknowledges its packets tells of its end, too."""
-    pair = Pair(LINKS["gsm"], reliable=False, limits=Limits(open_images=1))
+    pair = Pair(LINKS["gsm"], reliable=False, limits=Limits(open_pictures=1))
     pair.greet()
     # What nobody knows is passed over in silence.
     nothing = b"\x91\x20" + zlib.crc32(b"\x91\x20").to_bytes(4)
     pair._mangle = lambda _, packet: nothing if isinstance(decode_packet(packet), Err) else packet
     pictures = [pair.offer(TEXT, section(random.Random(i).randbytes(700), urgency=2)) for i in range(5)]
-    ends = (ImageAcknowledged, ImageRefused)
+    ends = (PictureAcknowledged, PictureRefused)
     pair.run(300.0, done=lambda: sum(len(pair.events(end)) for end in ends) == len(pictures))
-    delivered = [event.image for event in pair.events(ImageAcknowledged)]
-    refused = [event.image for event in pair.events(ImageRefused)]
+    delivered = [event.picture_id for event in pair.events(PictureAcknowledged)]
+    refused = [event.picture_id for event in pair.events(PictureRefused)]
     assert sorted(delivered + refused) == pictures
-    assert sorted(delivered) == sorted(event.image for event in pair.events(ImageDone))
+    assert sorted(delivered) == sorted(event.picture_id for event in pair.events(PictureDone))
     assert refused
 
 
 @pytest.mark.parametrize("one_way", [True, False])
 def test_the_next_link_has_smaller_packets(one_way: bool) -> None:
     """What was cut for the old one is cut anew, also where an ERR about a picture is all that answers the greeting."""
-    sender = SenderConnection(now=0.0, stream=b"x", resumable=True, one_way=one_way, reliable=False)
+    sender = SenderConnection(
+        now=0.0,
+        resumable=True,
+        credentials=SenderCredentials(stream_id=b"x"),
+        path=PathOptions(one_way=one_way, reliable=False),
+    )
     answer = encode_packet(Welcome(version=1, session=b"s"))
     sender.receive(answer, 0.0)
     sender.offer(b"head", [TEXT, LINES])
     sender.disconnect(1.0)
-    sender.resume(2.0, mtu=200, reliable=False)
+    sender.resume(2.0, PathOptions(mtu=200, reliable=False, one_way=one_way))
     sender.receive(answer, 2.1)
     sender.receive(encode_packet(Err(code=Code.EVICTED, image=7)), 2.2)
     packets = []

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.connection.events import ImageAcknowledged, ImageDone, ImageFailed, OfferReceived, SectionReceived
+from protocol.connection.events import OfferReceived, PictureAborted, PictureAcknowledged, PictureDone, SectionReceived
 from protocol.link_profiles import LINKS, LinkProfile
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.wire.limits import Limits
 from tests.support.connection_pair import Pair, section
 
@@ -57,15 +57,15 @@ def test_every_section_exactly_once(
     pair = Pair(link, seed=seed, duplicate=duplicate, jitter=jitter, reliable=False, limits=PATIENT)
     pair.greet()
     numbers = [pair.offer(*sections) for sections in pictures]
-    pair.run(1e5, done=lambda: len(pair.events(ImageAcknowledged)) == len(pictures))
+    pair.run(1e5, done=lambda: len(pair.events(PictureAcknowledged)) == len(pictures))
     for number, sections in zip(numbers, pictures, strict=True):
-        told = [event for _, event in pair.receiving.events if getattr(event, "image", None) == number]
+        told = [event for _, event in pair.receiving.events if getattr(event, "picture_id", None) == number]
         assert isinstance(told[0], OfferReceived)
-        assert isinstance(told[-1], ImageDone)
+        assert isinstance(told[-1], PictureDone)
         arrived = {event.index: event.payload for event in told if isinstance(event, SectionReceived)}
         assert arrived == {index: one.payload for index, one in enumerate(sections)}
         assert len(told) == len(sections) + 2
-    assert pair.events(ImageFailed) == []
+    assert pair.events(PictureAborted) == []
     assert pair.receiver.held <= Limits().peer_bytes
     assert all(len(packet) <= link.mtu for _, packet in pair.sending.sent + pair.receiving.sent)
 
@@ -77,7 +77,7 @@ def test_two_runs_are_the_same() -> None:
         pair = Pair(link, seed=7, jitter=0.1)
         pair.greet()
         pair.offer(*PICTURE)
-        pair.run(1e4, done=lambda pair=pair: bool(pair.events(ImageAcknowledged)))  # type: ignore[misc]
+        pair.run(1e4, done=lambda pair=pair: bool(pair.events(PictureAcknowledged)))  # type: ignore[misc]
         runs.append(pair.sending.sent)
     assert runs[0] == runs[1]
 
@@ -90,9 +90,9 @@ def test_the_window_bounds_what_is_in_flight() -> None:
 
     def watch() -> bool:
         nonlocal most
-        most = max(most, pair.sender.unacknowledged)
-        assert pair.sender.unacknowledged <= pair.sender.window
-        return bool(pair.events(ImageAcknowledged))
+        most = max(most, pair.sender.statistics.bytes_in_flight)
+        assert pair.sender.statistics.bytes_in_flight <= pair.sender.statistics.window
+        return bool(pair.events(PictureAcknowledged))
 
     began = pair.now
     pair.run(done=watch)
@@ -110,12 +110,12 @@ def test_a_wrong_or_missing_rate_is_found_out(told: float) -> None:
     pair.greet()
     pair.offer(section(bytes(20_000), urgency=6))
     pair.run(pair.now + 40.0)
-    assert pair.sender.rate == pytest.approx(2400, rel=0.2)
+    assert pair.sender.statistics.rate == pytest.approx(2400, rel=0.2)
     pair.offer(*PICTURE)
     began = pair.now
     pair.run(done=lambda: len(pair.events(OfferReceived)) == 2)
     # A fragment keeps the size that it was cut to when its picture began; in the way are a few of these.
-    in_the_way = pair.sender.window + 2 * max(len(packet) for _, packet in pair.sending.sent)
+    in_the_way = pair.sender.statistics.window + 2 * max(len(packet) for _, packet in pair.sending.sent)
     assert pair.now - began < in_the_way / 300 + 0.3 + 0.5
 
 
@@ -125,7 +125,7 @@ def test_a_picture_over_every_link(name: str) -> None:
     pair.greet()
     began = pair.now
     pair.offer(*PICTURE)
-    pair.run(done=lambda: bool(pair.events(ImageAcknowledged)))
+    pair.run(done=lambda: bool(pair.events(PictureAcknowledged)))
     link = LINKS[name]
     bits = 8 * sum(len(packet) for _, packet in pair.sending.sent)
     assert pair.now - began < bits / link.rate + 2 * link.delay + 1.0

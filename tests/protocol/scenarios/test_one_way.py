@@ -9,17 +9,20 @@ import pytest
 from layercast_common.errors import LocalProtocolError
 from protocol.connection.events import (
     Closed,
-    ImageAcknowledged,
-    ImageDone,
-    ImageFailed,
-    ImageSent,
     OfferReceived,
+    PictureAborted,
+    PictureAcknowledged,
+    PictureDone,
+    PictureSent,
     SectionReceived,
 )
 from protocol.connection.states import State
 from protocol.link_profiles import LINKS, LinkProfile
 from protocol.receiving.connection import ReceiverConnection
-from protocol.sending.connection import ANNOUNCE_SECONDS, SenderConnection
+from protocol.receiving.options import ReceiverOptions
+from protocol.recovery.path import PathOptions
+from protocol.sending.connection import SenderConnection
+from protocol.sending.probe_timers import BROADCAST_HELLO_SECONDS
 from protocol.wire.encoding import decode_packet, encode_packet
 from protocol.wire.limits import Limits
 from protocol.wire.packets import Ack, Data, Hello, Offer, Packet, Repair
@@ -39,7 +42,7 @@ def broadcast(loss: float = 0.0, seed: int = 0, **options: object) -> Pair:
     link = LinkProfile(name="x", rate=LINK.rate, delay=LINK.delay, mtu=LINK.mtu, loss=loss)
     pair = Pair(link, seed=seed, reliable=False, one_way=True, stream=b"sea", **options)  # type: ignore[arg-type]
     pair.sender.offer(b"head", PICTURE)
-    pair.run(60.0, done=lambda: bool(pair.events(ImageSent)))
+    pair.run(60.0, done=lambda: bool(pair.events(PictureSent)))
     pair.run(pair.now + 5.0)
     return pair
 
@@ -52,13 +55,13 @@ def packets(pair: Pair) -> list[Packet]:
 def test_nothing_comes_back() -> None:
     pair = broadcast()
     assert pair.receiving.sent == []
-    (sent,) = pair.events(ImageSent)
+    (sent,) = pair.events(PictureSent)
     assert sent.cost.total == sum(len(data) for _, data in pair.sending.sent[1:])
-    assert pair.sender.open_images == pair.sender.unacknowledged == 0
-    assert [type(event) for _, event in pair.receiving.events] == [OfferReceived, *[SectionReceived] * 4, ImageDone]
+    assert pair.sender.open_pictures == pair.sender.statistics.bytes_in_flight == 0
+    assert [type(event) for _, event in pair.receiving.events] == [OfferReceived, *[SectionReceived] * 4, PictureDone]
     assert [event.rate for event in pair.events(OfferReceived)] == [9600]
     with pytest.raises(LocalProtocolError):
-        pair.receiver.want()
+        pair.receiver.request_sections()
 
 
 def test_the_rate_is_kept_though_nobody_acknowledges() -> None:
@@ -98,7 +101,7 @@ def test_any_enough_pieces_give_the_section(shuffle: int) -> None:
     """In any order, with OFFER last, and some of them twice."""
     pair = broadcast()
     rng = random.Random(shuffle)
-    made = ReceiverConnection(session=b"w", one_way=True, stream=b"sea", now=0.0)
+    made = ReceiverConnection(session=b"w", one_way=True, stream_id=b"sea", now=0.0)
     sent = [packet for packet in packets(pair) if not isinstance(packet, Hello)]
     lines = [packet for packet in sent if getattr(packet, "section", None) == 1]
     count = sum(isinstance(packet, Data) for packet in lines)
@@ -117,10 +120,10 @@ def test_any_enough_pieces_give_the_section(shuffle: int) -> None:
 def test_a_watcher_comes_late_and_packets_jump() -> None:
     """No greeting is needed, numbers count backwards, and what it cannot understand is passed over."""
     pair = broadcast()
-    made = ReceiverConnection(session=b"w", one_way=True, stream=b"sea", now=0.0)
+    made = ReceiverConnection(session=b"w", one_way=True, stream_id=b"sea", now=0.0)
     for packet in [Ack(largest=1), *reversed([one for one in packets(pair) if not isinstance(one, Hello)])]:
         made.receive(encode_packet(packet), 0.0)
-    assert isinstance(made.take_events()[-1], ImageDone)
+    assert isinstance(made.take_events()[-1], PictureDone)
     assert made.state is State.READY
     made.tick(1e6)
     assert made.state is State.READY
@@ -139,7 +142,7 @@ def test_repair_that_lies_poisons() -> None:
     made.receive(encode_packet(wrong), 0.0)
     for packet in [one for one in sent if isinstance(one, Data) and one.section == 1][1:]:
         made.receive(encode_packet(packet), 0.0)
-    assert isinstance(made.take_events()[-1], ImageFailed)
+    assert isinstance(made.take_events()[-1], PictureAborted)
 
 
 @pytest.mark.parametrize(("group", "size"), [(99, 208), (0, 1), (0, 209)])
@@ -148,13 +151,13 @@ def test_repair_that_does_not_fit(group: int, size: int) -> None:
     made = ReceiverConnection(session=b"w", one_way=True, now=0.0)
     made.receive(encode_packet(next(packet for packet in packets(pair) if isinstance(packet, Offer))), 0.0)
     made.receive(encode_packet(Repair(9, 1, 1, group, 0, bytes(size))), 0.0)
-    assert isinstance(made.take_events()[-1], ImageFailed)
+    assert isinstance(made.take_events()[-1], PictureAborted)
 
 
 def test_repair_is_held_within_bounds() -> None:
     limits = Limits(peer_bytes=4000)
     pair = broadcast()
-    made = ReceiverConnection(session=b"w", one_way=True, limits=limits, now=0.0)
+    made = ReceiverConnection(session=b"w", one_way=True, now=0.0, options=ReceiverOptions(limits=limits))
     offer = next(packet for packet in packets(pair) if isinstance(packet, Offer))
     made.receive(encode_packet(offer), 0.0)
     for index in range(200):
@@ -165,14 +168,14 @@ def test_repair_is_held_within_bounds() -> None:
 def test_who_it_is_is_said_again_and_again() -> None:
     pair = Pair(LinkProfile(name="slow", rate=490, mtu=192), one_way=True)
     pair.sender.offer(b"", [DETAIL])
-    pair.run(200.0, done=lambda: bool(pair.events(ImageSent)))
+    pair.run(200.0, done=lambda: bool(pair.events(PictureSent)))
     greetings = [at for at, data in pair.sending.sent if isinstance(decode_packet(data), Hello)]
     assert len(greetings) > 3
-    assert all(later - earlier >= ANNOUNCE_SECONDS for earlier, later in itertools.pairwise(greetings))
+    assert all(later - earlier >= BROADCAST_HELLO_SECONDS for earlier, later in itertools.pairwise(greetings))
 
 
 def test_a_broadcast_hears_nothing_and_waits_for_nobody() -> None:
-    made = SenderConnection(now=0.0, one_way=True)
+    made = SenderConnection(now=0.0, path=PathOptions(one_way=True))
     made.receive(encode_packet(Ack(largest=9)), 0.0)
     made.tick(1e6)
     assert made.state is State.READY
@@ -184,7 +187,7 @@ def test_a_broadcast_hears_nothing_and_waits_for_nobody() -> None:
 def test_a_broadcast_under_a_key() -> None:
     keys = (SharedKey(b"k" * 16), SharedKey(b"k" * 16))
     pair = broadcast(keys=keys)
-    assert pair.events(ImageDone)
+    assert pair.events(PictureDone)
     assert pair.receiver.bad_packets == 0
 
 
@@ -196,9 +199,9 @@ def test_a_long_way_deserves_repair_and_a_short_one_does_not() -> None:
         pair = Pair(link, seed=4, limits=Limits(hello_seconds=600.0))
         pair.greet()
         for _ in range(6):
-            done = len(pair.events(ImageAcknowledged))
+            done = len(pair.events(PictureAcknowledged))
             pair.offer(TEXT, LINES)
-            pair.run(pair.now + 900.0, done=lambda pair=pair, done=done: len(pair.events(ImageAcknowledged)) > done)  # type: ignore[misc]
+            pair.run(pair.now + 900.0, done=lambda pair=pair, done=done: len(pair.events(PictureAcknowledged)) > done)  # type: ignore[misc]
         sent = packets(pair)
         shares[delay] = sum(isinstance(one, Repair) for one in sent) / sum(isinstance(one, Data) for one in sent)
     assert shares[0.05] == 0
@@ -212,9 +215,9 @@ def test_the_text_is_sent_twice_where_packets_get_lost() -> None:
         pair.greet()
         pair._drop = lambda from_sender, place, every=every: from_sender and place % every == every - 1  # type: ignore[misc]
         pair.offer(section(bytes(20_000)))
-        pair.run(600.0, done=lambda pair=pair: bool(pair.events(ImageAcknowledged)))  # type: ignore[misc]
-        assert pair.sender.loss is not None
-        assert (pair.sender.loss > 0.03) == (copies == 2)
+        pair.run(600.0, done=lambda pair=pair: bool(pair.events(PictureAcknowledged)))  # type: ignore[misc]
+        assert pair.sender.statistics.loss is not None
+        assert (pair.sender.statistics.loss > 0.03) == (copies == 2)
         number = pair.offer(TEXT, LINES)
         pair.run(pair.now + 0.5)
         offers = [packet for packet in packets(pair) if isinstance(packet, Offer) and packet.image == number]
@@ -223,14 +226,14 @@ def test_the_text_is_sent_twice_where_packets_get_lost() -> None:
 
 def test_another_broadcaster_on_the_same_link() -> None:
     """What the old one began will not go on."""
-    made = ReceiverConnection(session=b"w", one_way=True, stream=b"sea", now=0.0)
+    made = ReceiverConnection(session=b"w", one_way=True, stream_id=b"sea", now=0.0)
     offer = next(packet for packet in packets(broadcast()) if isinstance(packet, Offer))
     for greeting, epoch in ((Hello(1, b"sea"), 0), (Hello(1, b"sea", epoch=1), 1)):
         made.receive(encode_packet(greeting), 0.0)
         made.receive(encode_packet(offer), 0.0)
         told = made.take_events()
-        assert [type(event) for event in told] == [ImageFailed] * epoch + [OfferReceived, SectionReceived]
+        assert [type(event) for event in told] == [PictureAborted] * epoch + [OfferReceived, SectionReceived]
         (offered,) = [event for event in told if isinstance(event, OfferReceived)]
-        assert (offered.stream, offered.epoch) == (b"sea", epoch)
+        assert (offered.stream_id, offered.epoch) == (b"sea", epoch)
     made.disconnect(0.0)
-    assert [type(event) for event in made.take_events()] == [ImageFailed]
+    assert [type(event) for event in made.take_events()] == [PictureAborted]

@@ -22,14 +22,14 @@ from hypothesis.stateful import (
 )
 
 from protocol.link_profiles import LINKS, LinkProfile
-from protocol.sending.fragmentation import OutgoingSection
+from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.wire.limits import Limits
 from tests.support.simulation import World
 
 #: How long everything may take once the link is well again, in seconds.
 PATIENCE = 4 * 3600.0
 
-SMALL = Limits(open_images=3, peer_bytes=16 * 1024, early_packets=8, remembered=16)
+SMALL = Limits(open_pictures=3, peer_bytes=16 * 1024, early_packets=8, remembered=16)
 
 sections = st.builds(
     lambda seed, size, urgency, layer, incremental, lifetime: OutgoingSection(
@@ -102,13 +102,13 @@ class Machine(RuleBasedStateMachine):
     @rule(urgency=st.integers(0, 7), image=st.integers(0, 12), layer=st.sampled_from([None, 0, 1, 3]))
     def prioritise(self, urgency: int, image: int, layer: int | None) -> None:
         assert self.world.receiver is not None
-        self.world.receiver.prioritise(urgency, image=image, layer=layer)
+        self.world.receiver.prioritise(urgency, picture_id=image, layer=layer)
 
     @precondition(lambda self: self.world.listening)
     @rule(image=st.integers(0, 12), wanted=st.lists(st.integers(0, 3), max_size=2, unique=True))
     def want(self, image: int, wanted: list[int]) -> None:
         assert self.world.receiver is not None
-        self.world.receiver.want(image, wanted)
+        self.world.receiver.request_sections(image, wanted)
 
     @precondition(lambda self: self.world.listening and self.world.shelf.parts)
     @rule(data=st.data(), layer=st.integers(0, 3))
@@ -141,7 +141,7 @@ class Machine(RuleBasedStateMachine):
                 }
                 assert expected.items() <= world.shelf.whole[number].items()
         world.run(3600.0)
-        assert world.sender.unacknowledged == 0
+        assert world.sender.statistics.bytes_in_flight == 0
         # What a sender began, and was started again, and forgot, is held until it leaves.
         assert all(world.book[number].outcome == "cancelled" for number in world.shelf.parts)
         world.leave()

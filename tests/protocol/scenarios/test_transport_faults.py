@@ -4,12 +4,16 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from layercast_common.errors import LayercastError
 from protocol import Driver, Limits, OutgoingSection, ReceiverConnection, SenderConnection, Sessions, decode_packet
-from protocol.connection.events import Event, ImageAcknowledged, ImageDone, OfferReceived, SectionReceived, Welcomed
+from protocol.connection.events import Event, OfferReceived, PictureAcknowledged, PictureDone, SectionReceived, Welcomed
+from protocol.receiving.options import ReceiverOptions
+from protocol.recovery.path import PathOptions
+from protocol.sending.handshake import SenderCredentials
 from protocol.transports.base import Transport
 from protocol.wire.packets import Data, Offer
 from tests.support.adversary import CARRIERS, PATIENCE
@@ -103,7 +107,10 @@ class Talk:
         self.told: list[Event] = []
         self.heard: list[Event] = []
         self.sender = SenderConnection(
-            now=self._loop.time(), stream=b"carried", rate=RATE, reliable=False, resumable=True
+            now=self._loop.time(),
+            resumable=True,
+            credentials=SenderCredentials(stream_id=b"carried"),
+            path=PathOptions(rate=RATE, reliable=False),
         )
 
     @contextlib.asynccontextmanager
@@ -113,9 +120,9 @@ class Talk:
         now = self._loop.time()
         meddler = Meddler(ours, fate)
         if self.heard:
-            self.sender.resume(now, mtu=ours.mtu, reliable=False, rate=RATE)
+            self.sender.resume(now, PathOptions(mtu=ours.mtu, reliable=False, rate=RATE))
         receiver = ReceiverConnection(
-            session=b"r%d" % len(self.heard), mtu=theirs.mtu, sessions=self._sessions, now=now
+            session=b"r%d" % len(self.heard), mtu=theirs.mtu, now=now, options=ReceiverOptions(sessions=self._sessions)
         )
         running = [
             asyncio.create_task(self._run(Driver(self.sender, meddler, self._hear, stall_seconds=9.0))),
@@ -135,7 +142,7 @@ class Talk:
                 self._news.clear()
                 await self._news.wait()
 
-    async def _run(self, driver: Driver) -> None:
+    async def _run(self, driver: Driver[Any]) -> None:
         with contextlib.suppress(LayercastError):
             await driver.run()
 
@@ -150,7 +157,7 @@ class Talk:
     def check(self) -> None:
         """Every section was told once, as it is."""
         assert [type(event) for event in self.told].count(OfferReceived) == 1
-        assert [type(event) for event in self.told].count(ImageDone) == 1
+        assert [type(event) for event in self.told].count(PictureDone) == 1
         sections = [event for event in self.told if isinstance(event, SectionReceived)]
         payloads = {event.index: event.payload for event in sections}
         assert len(sections) == len(payloads)
@@ -176,7 +183,7 @@ async def test_a_picture_survives(kind: Kind, fault: str, tmp_path: Path) -> Non
         async with talk.way(fates[fault]):
             await talk.until(lambda: has(talk.heard, Welcomed))
             talk.sender.offer(b"head", SECTIONS)
-            await talk.until(lambda: has(talk.heard, ImageAcknowledged))
+            await talk.until(lambda: has(talk.heard, PictureAcknowledged))
     talk.check()
 
 
@@ -192,13 +199,13 @@ async def test_a_way_that_breaks_off_costs_only_what_was_on_it(kind: Kind, tmp_p
             async with asyncio.timeout(PATIENCE):
                 while len(first.said) < 12:  # noqa: ASYNC110 - nobody tells of what was sent
                     await asyncio.sleep(0.01)
-        assert not has(talk.told, ImageDone)
+        assert not has(talk.told, PictureDone)
         async with talk.way() as second:
-            await talk.until(lambda: has(talk.heard, ImageAcknowledged))
+            await talk.until(lambda: has(talk.heard, PictureAcknowledged))
     talk.check()
     before, after = ([decode_packet(packet) for packet in way.said] for way in (first, second))
     assert not any(isinstance(packet, Offer) for packet in after)
     pieces = {(packet.section, packet.fragment) for packet in before if isinstance(packet, Data)}
     again = [packet for packet in after if isinstance(packet, Data) and (packet.section, packet.fragment) in pieces]
     assert len(pieces) > 2
-    assert len(again) <= max(3, talk.sender.window // talk.sender.packet_size + 2)
+    assert len(again) <= max(3, talk.sender.statistics.window // talk.sender.statistics.packet_size + 2)

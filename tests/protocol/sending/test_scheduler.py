@@ -14,7 +14,7 @@ def candidate(
 ) -> Candidate:
     """A candidate, shortly told."""
     return Candidate(
-        urgency=urgency, image=image, retransmit=again, incremental=shares, section=section, fragment=fragment
+        urgency=urgency, picture_id=image, retransmit=again, incremental=shares, section=section, fragment=fragment
     )
 
 
@@ -96,7 +96,7 @@ def test_window(rate: float, round_trip: float, packet: int, bytes_: int) -> Non
 )
 def test_room(unacknowledged: int, size: int, wait: float) -> None:
     """Up to 100 bytes on their way; between ACKs 1,000 bytes a second arrive, for a tenth of a second at most."""
-    assert wait_for_room(unacknowledged, size, 100, speed=8000, most=100) == wait
+    assert wait_for_room(unacknowledged, size, 100, rate=8000, allowance=100) == wait
 
 
 def served(seconds: float, *waiting: Candidate) -> dict[int, int]:
@@ -106,7 +106,7 @@ def served(seconds: float, *waiting: Candidate) -> dict[int, int]:
         chosen = share.choose(waiting, turn / 5)
         assert chosen is not None
         assert share.choose(waiting, turn / 5) == chosen
-        share.sent(chosen, 60, turn / 5)
+        share.on_packet_sent(chosen, 60, turn / 5)
         bytes_[chosen.urgency] = bytes_.get(chosen.urgency, 0) + 60
     return bytes_
 
@@ -125,13 +125,13 @@ def test_a_share_is_not_saved_up() -> None:
     """After a long time of urgent packets alone, what comes then waits its ten seconds, too."""
     share = FairShare()
     for turn in range(500):
-        share.sent(candidate(0, 1, 0), 60, turn / 5)
+        share.on_packet_sent(candidate(0, 1, 0), 60, turn / 5)
     waiting = [candidate(0, 1, 0), candidate(6, 1, 1)]
     first = share.choose(waiting, 100.0)
     assert first is not None
     assert first.urgency == 0
     late = [share.choose(waiting, 110.0)]
-    share.sent(late[0] or first, 60, 110.0)
+    share.on_packet_sent(late[0] or first, 60, 110.0)
     late.append(share.choose(waiting, 110.0))
     assert [one.urgency for one in late if one] == [6, 0]
 

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from layercast_common.errors import ConnectError, DisconnectedError, LocalProtocolError
-from protocol.connection.events import Event, ImageAcknowledged, ImageDone, OfferReceived, SectionReceived, Welcomed
+from protocol.connection.events import Event, OfferReceived, PictureAcknowledged, PictureDone, SectionReceived, Welcomed
 from protocol.driver import Driver
 from protocol.receiving.connection import ReceiverConnection
+from protocol.receiving.options import ReceiverOptions
+from protocol.recovery.path import PathOptions
 from protocol.sending.connection import SenderConnection
 from protocol.transports.base import Transport
 from protocol.wire.limits import MAX_PACKET, Limits
@@ -268,17 +270,17 @@ async def test_a_picture(station: Station) -> None:
     def hear(event: Event) -> None:
         if isinstance(event, Welcomed):
             welcomed.set()
-        if isinstance(event, ImageAcknowledged):
+        if isinstance(event, PictureAcknowledged):
             delivered.set()
 
     ours = await station.dial()
     now = asyncio.get_running_loop().time()
-    sender = SenderConnection(now=now, mtu=ours.mtu, reliable=ours.reliable)
+    sender = SenderConnection(now=now, path=PathOptions(mtu=ours.mtu, reliable=ours.reliable))
     sending = Driver(sender, ours, hear, stall_seconds=5.0)
     running = [asyncio.create_task(sending.run())]
     async with asyncio.timeout(PATIENCE):
         theirs = await station.accepted.get()
-        receiver = ReceiverConnection(session=b"s", limits=Limits(), now=now, mtu=theirs.mtu)
+        receiver = ReceiverConnection(session=b"s", now=now, mtu=theirs.mtu, options=ReceiverOptions(limits=Limits()))
         receiving = Driver(receiver, theirs, tell, stall_seconds=5.0)
         running.append(asyncio.create_task(receiving.run()))
         await welcomed.wait()
@@ -292,7 +294,7 @@ async def test_a_picture(station: Station) -> None:
     # Where packets are lost, the goodbye may be, too.
     assert all(end is None or (not ours.reliable and isinstance(end, DisconnectedError)) for end in ended)
     assert isinstance(told[0], OfferReceived)
-    assert isinstance(told[-1], ImageDone)
+    assert isinstance(told[-1], PictureDone)
     arrived = {event.index: event.payload for event in told if isinstance(event, SectionReceived)}
     assert [arrived[place] for place in range(3)] == payloads
 

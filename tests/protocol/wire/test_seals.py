@@ -6,10 +6,11 @@ import random
 import pytest
 
 from layercast_common.errors import PacketError, RemoteProtocolError, UsageError
-from protocol.connection.events import ImageAcknowledged, ImageDone, OfferReceived, Welcomed
+from protocol.connection.events import OfferReceived, PictureAcknowledged, PictureDone, Welcomed
 from protocol.connection.states import State
 from protocol.link_profiles import LINKS
 from protocol.receiving.connection import ReceiverConnection
+from protocol.receiving.options import ReceiverOptions
 from protocol.wire.codes import Code
 from protocol.wire.encoding import decode_packet, encode_packet
 from protocol.wire.limits import Limits
@@ -46,10 +47,10 @@ def test_a_picture_under_a_key() -> None:
     pair = keyed()
     pair.greet()
     pair.offer(*PICTURE)
-    pair.run(done=lambda: bool(pair.events(ImageAcknowledged)))
-    assert pair.events(ImageDone)
+    pair.run(done=lambda: bool(pair.events(PictureAcknowledged)))
+    assert pair.events(PictureDone)
     assert pair.sender.bad_packets == pair.receiver.bad_packets == 0
-    assert max(len(data) for _, data in pair.sending.sent) <= pair.sender.packet_size + 8
+    assert max(len(data) for _, data in pair.sending.sent) <= pair.sender.statistics.packet_size + 8
 
 
 def test_every_session_has_keys_of_its_own() -> None:
@@ -72,7 +73,7 @@ def test_a_recorded_greeting_is_dropped_in_silence() -> None:
     pair = keyed()
     pair.greet()
     recorded = pair.sending.sent[0][1]
-    again = ReceiverConnection(session=b"other", key=pair._key, now=pair.now)
+    again = ReceiverConnection(session=b"other", now=pair.now, options=ReceiverOptions(key=pair._key))
     again.receive(recorded, pair.now)
     assert again.next_packet(pair.now) is None
     assert again.state is State.NEW
@@ -83,10 +84,12 @@ def test_a_recorded_session_is_worth_nothing_to_another_receiver() -> None:
     pair = keyed()
     pair.greet()
     pair.offer(*PICTURE)
-    pair.run(done=lambda: bool(pair.events(ImageAcknowledged)))
+    pair.run(done=lambda: bool(pair.events(PictureAcknowledged)))
     pair.sender.close()
     pair.run(pair.now + 2.0)
-    fresh = ReceiverConnection(session=b"other", key=key(3), now=0.0, limits=Limits(bad_packets=1000))
+    fresh = ReceiverConnection(
+        session=b"other", now=0.0, options=ReceiverOptions(key=key(3), limits=Limits(bad_packets=1000))
+    )
     for _, data in pair.sending.sent:
         fresh.receive(data, 0.0)
     assert [type(event) for event in fresh.take_events()] == []
@@ -98,13 +101,13 @@ def test_replayed_and_returned_packets_change_nothing() -> None:
     pair = keyed(limits=Limits(bad_packets=1000))
     pair.greet()
     pair.offer(*PICTURE)
-    pair.run(done=lambda: bool(pair.events(ImageAcknowledged)))
-    told = len(pair.events(OfferReceived)), len(pair.events(ImageDone))
+    pair.run(done=lambda: bool(pair.events(PictureAcknowledged)))
+    told = len(pair.events(OfferReceived)), len(pair.events(PictureDone))
     said, answered = list(pair.sending.sent), list(pair.receiving.sent)
     for _, data in (*said, *answered):
         pair.receiver.receive(data, pair.now)
     pair.run(pair.now + 5.0)
-    assert (len(pair.events(OfferReceived)), len(pair.events(ImageDone))) == told
+    assert (len(pair.events(OfferReceived)), len(pair.events(PictureDone))) == told
     assert pair.sender.state is pair.receiver.state is State.READY
     # What it said itself is a forgery when it comes back.
     assert pair.receiver.bad_packets == len(answered)
@@ -115,7 +118,7 @@ def test_a_wrong_token_is_told_under_the_key() -> None:
     with pytest.raises(RemoteProtocolError, match="the token is wrong"):
         pair.run(5.0)
     pair.sender.receive(pair.receiver.next_packet(pair.now) or b"", pair.now)
-    assert pair.sender.ended is Code.AUTHENTICATION
+    assert pair.sender.close_code is Code.AUTHENTICATION
 
 
 def test_nobody_else_can_say_goodbye() -> None:
@@ -156,13 +159,15 @@ def test_a_recorded_greeting_takes_no_session_over() -> None:
     pair.offer(*PICTURE)
     pair.run(pair.now + 1.0)
     recorded, live = pair.sending.sent[0][1], pair.receiver
-    intruder = ReceiverConnection(session=b"other", key=key(9), sessions=pair.sessions, now=pair.now)
+    intruder = ReceiverConnection(
+        session=b"other", now=pair.now, options=ReceiverOptions(key=key(9), sessions=pair.sessions)
+    )
     intruder.receive(recorded, pair.now)
     assert intruder.next_packet(pair.now) is not None
     intruder.disconnect(pair.now)
     assert live.state is State.READY
-    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageAcknowledged)))
-    assert len(pair.events(ImageDone)) == 1
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(PictureAcknowledged)))
+    assert len(pair.events(PictureDone)) == 1
     assert pair.sessions.suspended == 0
 
 
@@ -173,14 +178,14 @@ def test_resuming_under_a_key() -> None:
     pair.run(pair.now + 1.0)
     pair.cut()
     pair.reconnect()
-    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(ImageAcknowledged)))
+    pair.run(pair.now + 60.0, done=lambda: bool(pair.events(PictureAcknowledged)))
     assert [event.resumed for event in pair.events(Welcomed)] == [False, True]
-    assert len(pair.events(OfferReceived)) == len(pair.events(ImageDone)) == 1
+    assert len(pair.events(OfferReceived)) == len(pair.events(PictureDone)) == 1
 
 
 def test_a_recorded_broadcast_is_no_conversation() -> None:
     sender = Pair(GSM, keys=(key(1), key(1)), one_way=True).sender
     said = sender.next_packet(0.0) or b""
-    made = ReceiverConnection(session=b"s", key=key(2), now=0.0)
+    made = ReceiverConnection(session=b"s", now=0.0, options=ReceiverOptions(key=key(2)))
     made.receive(said, 0.0)
     assert (made.bad_packets, made.state) == (1, State.NEW)

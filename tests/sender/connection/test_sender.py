@@ -17,7 +17,7 @@ from layercast_common.errors import (
     RemoteProtocolError,
     UsageError,
 )
-from protocol.connection.events import ImageDone, ImageFailed, OfferReceived, SectionReceived
+from protocol.connection.events import OfferReceived, PictureAborted, PictureDone, SectionReceived
 from protocol.connection.states import State
 from protocol.link_profiles import LINKS
 from protocol.transports.addresses import open_listener
@@ -62,7 +62,7 @@ def test_a_picture_and_its_delivery() -> None:
     ]
     assert tuple(rebuilt) == STREAM.sections
     done = events[-1]
-    assert isinstance(done, ImageDone)
+    assert isinstance(done, PictureDone)
     assert delivery.complete
     assert delivery.sent == done.received
     assert sum(delivery.size_of(layer) for layer in (*Layer, None)) == delivery.sent
@@ -92,7 +92,7 @@ def test_a_newer_picture_overtakes() -> None:
             await asyncio.sleep(4.0)
             await sender.send(STREAM)
             assert (await slow).complete
-            return [event.image for _, event in far.events if isinstance(event, ImageDone)]
+            return [event.picture_id for _, event in far.events if isinstance(event, PictureDone)]
 
     assert run_virtual(send()) == [2, 1]
 
@@ -101,7 +101,7 @@ def test_more_pictures_than_the_receiver_holds_take_turns() -> None:
     async def send() -> list[Delivery]:
         async with connected() as (sender, far):
             deliveries = await asyncio.gather(*(sender.send(STREAM) for _ in range(20)))
-            assert not any(isinstance(event, ImageFailed) for _, event in far.events)
+            assert not any(isinstance(event, PictureAborted) for _, event in far.events)
             return deliveries
 
     deliveries = run_virtual(send())
@@ -118,12 +118,12 @@ def test_cancelling_a_send_cancels_the_picture() -> None:
             with pytest.raises(asyncio.CancelledError):
                 await sending
             assert (await sender.send(STREAM)).complete
-            return [event for _, event in far.events if isinstance(event, ImageFailed | ImageDone)]
+            return [event for _, event in far.events if isinstance(event, PictureAborted | PictureDone)]
 
     failed, done = run_virtual(send())
-    assert isinstance(failed, ImageFailed)
-    assert (failed.image, failed.code) == (1, Code.CANCELLED)
-    assert isinstance(done, ImageDone)
+    assert isinstance(failed, PictureAborted)
+    assert (failed.picture_id, failed.code) == (1, Code.CANCELLED)
+    assert isinstance(done, PictureDone)
 
 
 def test_a_lifetime() -> None:
@@ -214,7 +214,7 @@ async def test_a_receiver_that_hangs_up() -> None:
     with pytest.raises(ConnectError, match="ended the connection before a welcome"):
         await Sender(listener.url).__aenter__()
     await listener.close()
-    with pytest.raises(ConnectError, match="nobody listens at"):
+    with pytest.raises(ConnectError, match="no receiver listens at"):
         await Sender(listener.url).__aenter__()
 
 
@@ -270,7 +270,7 @@ async def test_a_link_that_breaks_is_opened_again_and_what_is_missing_is_sent() 
             assert delivery.sent < 6_000 * 1.4
             assert sender.packets_sent >= delivery.packets
             assert sender.round_trip > 0
-    assert sum(isinstance(event, ImageDone) for event in events) == 1
+    assert sum(isinstance(event, PictureDone) for event in events) == 1
 
 
 async def test_a_link_that_stays_broken_is_given_up_in_time() -> None:
@@ -313,7 +313,7 @@ async def test_a_picture_keeps_its_number_and_streams_that_were_named_count_anew
         async with Sender(intake.url) as sender:
             await sender.send(STREAM)
     offers = [event for event in events if isinstance(event, OfferReceived)]
-    assert [(event.stream, event.image) for event in offers[:3]] == [(b"ship", 41), (b"ship", 7), (b"ship", 1)]
+    assert [(event.stream_id, event.picture_id) for event in offers[:3]] == [(b"ship", 41), (b"ship", 7), (b"ship", 1)]
     assert offers[0].epoch == 3
     assert offers[2].epoch > 1_700_000_000
-    assert (len(offers[3].stream), offers[3].epoch) == (6, 0)
+    assert (len(offers[3].stream_id), offers[3].epoch) == (6, 0)

@@ -15,7 +15,7 @@ from codec.container.bitstream import Bitstream, Coder, Header, Section
 from codec.layers import Layer
 from layercast_common.errors import AuthenticationError, UsageError
 from layercast_common.http.server import open_socket
-from protocol.connection.events import ImageDone, OfferReceived, ReceiverEvent, SectionReceived
+from protocol.connection.events import OfferReceived, PictureDone, ReceiverEvent, SectionReceived
 from protocol.wire.limits import Limits
 from receiver.options import Security
 from receiver.server import Server
@@ -90,7 +90,7 @@ async def receiving(
 
 
 def pictures_in(events: list[ReceiverEvent]) -> list[int]:
-    return [event.image for event in events if isinstance(event, ImageDone)]
+    return [event.picture_id for event in events if isinstance(event, PictureDone)]
 
 
 async def test_what_is_posted_is_delivered(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ async def test_what_is_posted_is_delivered(tmp_path: Path) -> None:
             assert told[-1].delivery is not None
             offer = events[0]
             assert isinstance(offer, OfferReceived)
-            assert (offer.stream, offer.epoch, offer.jpeg_size) == (env.outbox.identity.stream_id, 0, 40_000)
+            assert (offer.stream_id, offer.epoch, offer.jpeg_size) == (env.outbox.identity.stream_id, 0, 40_000)
 
 
 async def test_until_empty_ends_when_all_is_delivered(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ async def test_a_receiver_that_comes_late_is_waited_for(tmp_path: Path, caplog: 
     with prepare(tmp_path, url) as env, caplog.at_level(logging.WARNING, "sender.outbox.relay"):
         await env.relay.post(stream())
         async with env.running():
-            await env.until(lambda: "nobody listens" in env.relay.trouble)
+            await env.until(lambda: "no receiver listens" in env.relay.trouble)
             assert env.states() == ["queued"]
             async with receiving(events, url):
                 await env.until(lambda: env.states() == ["delivered"])
@@ -178,7 +178,8 @@ async def test_a_restarted_sender_goes_on_under_the_same_numbers(tmp_path: Path)
                 await again.relay.run(until_empty=True)
             assert again.states() == ["delivered"] * 4
     assert sorted(pictures_in(events)) == [1, 2, 3, 4]
-    assert {event.stream for event in events if isinstance(event, OfferReceived)} == {again.outbox.identity.stream_id}
+    offers = [event for event in events if isinstance(event, OfferReceived)]
+    assert {event.stream_id for event in offers} == {again.outbox.identity.stream_id}
 
 
 async def test_a_pulled_cable_costs_only_what_was_in_it(tmp_path: Path) -> None:
@@ -234,7 +235,7 @@ async def test_a_receiver_that_holds_less_than_we_thought_gets_everything(
 ) -> None:
     """The receiver refuses pictures that it evicted until the next session."""
     events: list[ReceiverEvent] = []
-    async with receiving(events, security=Security(limits=Limits(open_images=2))) as url:
+    async with receiving(events, security=Security(limits=Limits(open_pictures=2))) as url:
         with prepare(tmp_path, url, rate=60_000) as env, caplog.at_level(logging.WARNING, "sender.outbox.relay"):
             for number in range(6):
                 await env.relay.post(stream(1_500 + number))
@@ -253,7 +254,7 @@ async def test_a_receiver_that_takes_nothing_is_asked_ever_more_rarely(
     """A receiver whose disk is full accepts connections; that alone must not reset the waits."""
 
     def refuse(event: ReceiverEvent) -> None:
-        if isinstance(event, ImageDone) and len(waits()) < 3:
+        if isinstance(event, PictureDone) and len(waits()) < 3:
             raise UsageError("no room")
         events.append(event)
 

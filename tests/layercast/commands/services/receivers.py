@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from protocol.connection.events import ImageDone, ReceiverEvent
+from protocol.connection.events import PictureDone, ReceiverEvent
 from receiver.server import Server
 
 
@@ -34,4 +34,4 @@ def receiving(**options: object) -> Iterator[tuple[str, list[ReceiverEvent]]]:
 
 
 def done(events: list[ReceiverEvent]) -> int:
-    return sum(isinstance(event, ImageDone) for event in events)
+    return sum(isinstance(event, PictureDone) for event in events)

@@ -1,6 +1,7 @@
 """What is special about a broker: who answers, who comes late, what it refuses, and that it may die."""
 
 import asyncio
+import dataclasses
 import logging
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,12 +11,14 @@ import aiomqtt
 import pytest
 
 from layercast_common.errors import AuthenticationError, ConnectError, DisconnectedError, ListenError, UsageError
-from protocol.connection.events import ImageDone, ReceiverEvent
+from protocol.connection.events import PictureDone, ReceiverEvent
 from protocol.transports.addresses import open_listener, open_transport
 from protocol.transports.base import DialOptions, ListenOptions, Transport
 from protocol.transports.mqtt import broker as mqtt_broker
 from protocol.transports.mqtt import client as mqtt_client
 from protocol.transports.mqtt import transport as mqtt_links
+from protocol.transports.mqtt.broker import Broker
+from protocol.transports.mqtt.listener import StreamListener
 from protocol.transports.mqtt.topics import MAX_KEPT_TOPICS, RetainedPictures, Topics
 from protocol.wire.encoding import encode_packet
 from protocol.wire.fields import SectionEntry
@@ -92,7 +95,7 @@ async def test_no_broker() -> None:
         ("mqtt://127.0.0.1/a+", "ends with the name of a stream"),
         ("mqtt://127.0.0.1/" + "x" * 65, "ends with the name of a stream"),
         ("mqtt:///x", "is not an address"),
-        ("mqtt://127.0.0.1/x?colour=red", r"\?colour means nothing"),
+        ("mqtt://127.0.0.1/x?colour=red", r"\?colour is not an option"),
     ],
 )
 async def test_no_addresses(url: str, words: str) -> None:
@@ -113,7 +116,7 @@ async def test_pictures_are_kept_and_the_oldest_are_cleared(stream: str) -> None
     pictures = {int(topic.split("/")[2]) for topic in there if topic.startswith("pic/")}
     assert pictures == set(range(3, 3 + mqtt_links.KEPT_PICTURES))
     assert sum(topic.endswith("/o") for topic in there) == mqtt_links.KEPT_PICTURES
-    assert sum(isinstance(event, ImageDone) for event in events) == mqtt_links.KEPT_PICTURES + 2
+    assert sum(isinstance(event, PictureDone) for event in events) == mqtt_links.KEPT_PICTURES + 2
     assert "rx" not in await kept(stream)
 
 
@@ -178,7 +181,7 @@ async def test_the_newest_receiver_answers(stream: str, caplog: pytest.LogCaptur
         async with Server(stream, on_event=second.append):
             await send_until(sender, lambda: bool(second))
             assert not intake.sessions
-        assert "another receiver answers on" in caplog.text
+        assert "another receiver took over" in caplog.text
         # With the second one gone, the first takes its place again.
         seen = len(first)
         async with Sender(stream) as other:
@@ -211,7 +214,7 @@ async def test_both_ends_survive_the_brokers_death(tmp_path: Path) -> None:
                 delivery = await sending
             assert delivery.complete
             assert len(intake.sessions) == 1
-    assert sum(isinstance(event, ImageDone) for event in events) == 1
+    assert sum(isinstance(event, PictureDone) for event in events) == 1
 
 
 def access_rules(folder: Path) -> str:
@@ -315,9 +318,9 @@ def test_strangers_topics_are_nothing(topic: str, parts: tuple[str, ...]) -> Non
 def test_a_shelf_remembers_so_much_and_no_more() -> None:
     shelf = RetainedPictures(2)
     for picture in (1, 2):
-        assert [shelf.note(f"lc/1/S/pic/a/{picture}/0/{fragment}") for fragment in range(5000)] == [[]] * 5000
-    assert len(shelf.note("lc/1/S/pic/a/3/o")) == MAX_KEPT_TOPICS
-    assert shelf.note("lc/1/S/pic/a/3/0/1") == []
+        assert [shelf.add(f"lc/1/S/pic/a/{picture}/0/{fragment}") for fragment in range(5000)] == [[]] * 5000
+    assert len(shelf.add("lc/1/S/pic/a/3/o")) == MAX_KEPT_TOPICS
+    assert shelf.add("lc/1/S/pic/a/3/0/1") == []
 
 
 async def test_a_stranger_at_the_broker_is_ignored(stream: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -334,3 +337,94 @@ async def test_a_stranger_at_the_broker_is_ignored(stream: str, caplog: pytest.L
         assert len(intake.sessions) <= 2
         assert (await kept(stream))["rx"]
     assert "\u00fc" not in caplog.text
+
+
+def fail_on_message(broker: Broker) -> None:
+    """Let the connection loop of a broker fail at the next message."""
+
+    def fail(_topic: str, _payload: bytes) -> None:
+        raise RuntimeError("a bug")
+
+    broker._callbacks = dataclasses.replace(broker._callbacks, on_message=fail)
+
+
+async def test_a_senders_connection_loop_that_fails_closes_its_transport(
+    stream: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with at_address(stream) as station:
+        ours, theirs = await station.pair()
+        assert isinstance(ours, mqtt_links.MqttSenderTransport)
+        fail_on_message(ours._broker)
+        await theirs.send(packet(1))
+        async with asyncio.timeout(PATIENCE):
+            with pytest.raises(DisconnectedError):
+                await ours.recv()
+        with pytest.raises(DisconnectedError):
+            await ours.send(packet(2))
+        assert "RuntimeError: a bug" in caplog.text
+        await ours.close()
+
+
+async def test_a_listeners_connection_loop_that_fails_ends_its_links(
+    stream: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures: list[Exception] = []
+    served: asyncio.Queue[Transport] = asyncio.Queue()
+    ended = asyncio.Event()
+
+    async def serve(transport: Transport) -> None:
+        served.put_nowait(transport)
+        try:
+            while True:
+                await transport.recv()
+        finally:
+            ended.set()
+
+    listener = await open_listener(stream, serve, ListenOptions(on_failure=failures.append))
+    assert isinstance(listener, StreamListener)
+    ours = await open_transport(stream)
+    async with asyncio.timeout(PATIENCE):
+        await ours.send(GREETING)
+        await served.get()
+        fail_on_message(listener._broker)
+        await ours.send(GREETING)
+        await ended.wait()
+    assert [str(failure) for failure in failures] == ["a bug"]
+    assert "RuntimeError: a bug" in caplog.text
+    await ours.close()
+    await listener.close()
+
+
+async def test_a_listeners_publication_that_fails_is_logged(stream: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def fail() -> None:
+        raise RuntimeError("a bug")
+
+    async def ignore(_transport: Transport) -> None:
+        pass
+
+    listener = await open_listener(stream, ignore)
+    assert isinstance(listener, StreamListener)
+    listener._start(fail(), "clearing of old pictures")
+    async with asyncio.timeout(PATIENCE):
+        while listener._publications:  # noqa: ASYNC110 - a set of tasks
+            await asyncio.sleep(0.01)
+    assert "clearing of old pictures on lc/1/" in caplog.text
+    assert "RuntimeError: a bug" in caplog.text
+    await listener.close()
+
+
+async def test_a_handler_that_fails_is_logged_and_its_link_closed(
+    stream: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(_transport: Transport) -> None:
+        raise RuntimeError("a bug")
+
+    listener = await open_listener(stream, fail)
+    ours = await open_transport(stream)
+    await ours.send(GREETING)
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(DisconnectedError):
+            await ours.recv()
+    await ours.close()
+    await listener.close()
+    assert "RuntimeError: a bug" in caplog.text

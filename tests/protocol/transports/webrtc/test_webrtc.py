@@ -133,7 +133,7 @@ async def test_an_offer_that_nobody_follows_is_forgotten(listener: Listener, mon
 
 
 async def test_nobody_listens() -> None:
-    with pytest.raises(ConnectError, match=r"nobody listens at webrtc\+http://127\.0\.0\.1:1; start a receiver there"):
+    with pytest.raises(ConnectError, match=r"no receiver listens at webrtc\+http://127\.0\.0\.1:1; start one there"):
         await open_transport("webrtc+http://127.0.0.1:1")
 
 
@@ -184,7 +184,7 @@ async def test_each_packet_rides_where_it_should(monkeypatch: pytest.MonkeyPatch
             *(("detail", one) for one in repeated),
             *(("control", one) for one in strange),
         ]
-        assert (ours._detail.ordered, ours._detail._RTCDataChannel__parameters.maxRetransmits) == (False, 0)
+        assert (ours._detail.ordered, ours._detail.maxRetransmits) == (False, 0)
         assert ours._control.ordered
         del theirs
 
@@ -208,6 +208,7 @@ async def test_a_peer_that_vanishes_is_noticed(monkeypatch: pytest.MonkeyPatch) 
     async with at_address("webrtc+http://127.0.0.1:0") as station:
         ours, theirs = await station.pair()
         assert isinstance(ours, DataChannelTransport)
+        assert ours._connection.sctp is not None
         for protocol in ours._connection.sctp.transport.transport._connection._protocols:
             protocol.transport.abort()
         async with asyncio.timeout(PATIENCE):
@@ -215,3 +216,28 @@ async def test_a_peer_that_vanishes_is_noticed(monkeypatch: pytest.MonkeyPatch) 
         with pytest.raises(DisconnectedError):
             await theirs.send(GREETING)
         await ours.close()
+
+
+async def test_a_signalling_task_that_fails_is_logged_and_reported(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(_server: object) -> None:
+        raise RuntimeError("a bug")
+
+    async def ignore(_transport: Transport) -> None:
+        pass
+
+    monkeypatch.setattr(webrtc, "_drop_slow", fail)
+    failures: list[Exception] = []
+    failed = asyncio.Event()
+
+    def note(error: Exception) -> None:
+        failures.append(error)
+        failed.set()
+
+    listener = await open_listener("webrtc+http://127.0.0.1:0", ignore, ListenOptions(on_failure=note))
+    async with asyncio.timeout(PATIENCE):
+        await failed.wait()
+    assert [str(failure) for failure in failures] == ["a bug"]
+    assert "RuntimeError: a bug" in caplog.text
+    await listener.close()

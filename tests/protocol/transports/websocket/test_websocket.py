@@ -56,7 +56,7 @@ async def test_nobody_listens(listener: Listener) -> None:
     with pytest.raises(ConnectError) as caught:
         await open_transport(listener.url)
     assert str(caught.value) == (
-        f"nobody listens at {listener.url}; start a receiver there: layercast receive --listen {listener.url}"
+        f"no receiver listens at {listener.url}; start one there: layercast receive --listen {listener.url}"
     )
 
 
@@ -194,7 +194,7 @@ async def test_wss(tmp_path: Path) -> None:
 
 
 async def test_who_does_not_finish_its_handshake_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("protocol.transports.websocket.HANDSHAKE_SECONDS", 0.2)
+    monkeypatch.setattr("protocol.transports.websocket.endpoint.HANDSHAKE_SECONDS", 0.2)
     listener = await open_listener("ws://127.0.0.1:0", echo)
     port = int(listener.url.rsplit(":", 1)[1])
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -207,7 +207,7 @@ async def test_who_does_not_finish_its_handshake_is_dropped(monkeypatch: pytest.
 
 
 async def test_one_address_does_not_hold_all_doors_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("protocol.transports.websocket.MAX_OPENING", 3)
+    monkeypatch.setattr("protocol.transports.websocket.endpoint.MAX_OPENING", 3)
     listener = await open_listener("ws://127.0.0.1:0", echo)
     port = int(listener.url.rsplit(":", 1)[1])
     halves = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]

@@ -1,20 +1,27 @@
-"""One picture on its way in: what its OFFER says, and how far each section has come."""
+"""The reassembly of one picture: its OFFER and its sections."""
 
 import math
 
-from protocol.connection.events import OfferReceived, SectionInfo, SectionReceived
+from protocol.connection.events import OfferReceived, PictureAborted, PictureDone, SectionInfo, SectionReceived
 from protocol.receiving.section import ContradictionError, IncomingSection
+from protocol.wire.codes import Code
 from protocol.wire.fields import Have, inline_sections
 from protocol.wire.limits import MAX_FRAGMENTS
 from protocol.wire.packets import Data, Offer, Repair
 
 
-class IncomingImage:
-    """A picture that was offered and is not finished.
+class PictureReassembly:
+    """An offered picture that is not finished.
 
     Args:
         offer: its OFFER.
-        received: bytes of it that came over the wire so far.
+        received: bytes of it received so far, packet framing included.
+
+    Attributes:
+        offer, received: as above.
+        sections: the data held.
+        expires_at: when its lifetime ends, in seconds; infinite if it has none.
+        may_change: whether a different OFFER is legal, because the sender may have fragmented it for another link.
     """
 
     def __init__(self, offer: Offer, received: int) -> None:
@@ -22,28 +29,27 @@ class IncomingImage:
         self.received = received
         self.sections = [IncomingSection(entry, offer.fragment_size) for entry in offer.sections]
         self.expires_at = math.inf
-        #: Whether another OFFER may say other things: the sender may have had to cut it anew for another link.
         self.may_change = False
 
     @property
     def announced(self) -> int:
-        """Bytes that it may come to hold."""
+        """The most payload and repair bytes that it may hold."""
         return sum(section.entry.length + section.repair_bytes for section in self.sections)
 
     @property
     def done_mask(self) -> int:
-        """The complete sections: bit i stands for section i."""
+        """The complete sections, bit i for section i."""
         return sum(1 << index for index, section in enumerate(self.sections) if section.payload is not None)
 
     @property
     def dropped(self) -> tuple[int, ...]:
-        """The sections that will not come."""
+        """The sections that were cancelled before they were complete."""
         return tuple(
             index for index, section in enumerate(self.sections) if section.payload is None and section.dropped
         )
 
-    def offered(self, session: str, stream: bytes, epoch: int, rate: int) -> OfferReceived:
-        """The event that tells of it."""
+    def offer_event(self, session: str, stream_id: bytes, epoch: int, rate: int) -> OfferReceived:
+        """Return the event of the new picture; the arguments are those of `OfferReceived`."""
         infos = tuple(
             SectionInfo(
                 layer=entry.layer,
@@ -56,23 +62,23 @@ class IncomingImage:
         )
         return OfferReceived(
             session=session,
-            image=self.offer.image,
+            picture_id=self.offer.image,
             head=self.offer.head,
             sections=infos,
             jpeg_size=self.offer.jpeg_size,
             rate=rate,
             received=self.received,
-            stream=stream,
+            stream_id=stream_id,
             epoch=epoch,
         )
 
-    def completed(self, session: str, index: int) -> SectionReceived:
-        """The event that tells of a section."""
+    def section_event(self, session: str, index: int) -> SectionReceived:
+        """Return the event of a complete section."""
         section = self.sections[index]
         assert section.payload is not None
         return SectionReceived(
             session=session,
-            image=self.offer.image,
+            picture_id=self.offer.image,
             index=index,
             layer=section.entry.layer,
             coder=section.entry.coder,
@@ -80,8 +86,18 @@ class IncomingImage:
             received=self.received,
         )
 
-    def take_inline(self) -> list[int]:
-        """Take what the OFFER itself carries, empty sections included; gives the sections that are complete by it.
+    def done_event(self, session: str) -> PictureDone:
+        """Return the event of the complete picture."""
+        return PictureDone(session=session, picture_id=self.offer.image, received=self.received, dropped=self.dropped)
+
+    def aborted_event(self, session: str, code: Code) -> PictureAborted:
+        """Return the event of the failed picture."""
+        return PictureAborted(
+            session=session, picture_id=self.offer.image, code=code, reason=code.text, received=self.received
+        )
+
+    def add_inline(self) -> list[int]:
+        """Add the sections inside the OFFER, empty ones included; return the newly complete sections.
 
         Raises:
             ContradictionError: the OFFER contradicts itself.
@@ -107,38 +123,38 @@ class IncomingImage:
                 raise ContradictionError
         return sorted(complete)
 
-    def take(self, packet: Data | Repair) -> list[int]:
-        """Take a packet; gives the sections that are complete by it.
+    def add(self, packet: Data | Repair) -> list[int]:
+        """Add a packet; return the newly complete sections.
 
         Raises:
-            ContradictionError: it does not belong here.
+            ContradictionError: the packet contradicts the OFFER or other packets.
         """
         if packet.section >= len(self.sections):
             raise ContradictionError
         section = self.sections[packet.section]
-        waiting = section.payload is None
+        incomplete = section.payload is None
         if section.dropped:
             return []
         if isinstance(packet, Data):
             section.add(packet.fragment, packet.payload)
         else:
             section.add_repair(packet.group, packet.index, packet.payload)
-        return [packet.section] if waiting and section.payload is not None else []
+        return [packet.section] if incomplete and section.payload is not None else []
 
     def mask_from(self, layer: int) -> int:
-        """The sections of the layers from one on, bit i for section i."""
+        """Return the sections of a layer and of all later layers, bit i for section i."""
         return sum(1 << index for index, section in enumerate(self.sections) if section.entry.layer >= layer)
 
     def drop(self, mask: int) -> None:
-        """Note that sections will not come, bit i for section i."""
+        """Mark sections as cancelled, bit i for section i."""
         for index, section in enumerate(self.sections):
             section.dropped = section.dropped or bool(mask >> index & 1)
 
-    def change(self, offer: Offer) -> list[int]:
-        """Take another OFFER of the same sections, cut for another link; gives the sections that are complete by it.
+    def replace_offer(self, offer: Offer) -> list[int]:
+        """Replace the OFFER by one that fragments the same sections differently; return the newly complete sections.
 
         Raises:
-            ContradictionError: it is of other sections.
+            ContradictionError: the OFFER describes different sections.
         """
         for old, new in zip(self.offer.sections, offer.sections, strict=False):
             same = (old.place, old.coder, old.length) == (new.place, new.coder, new.length)
@@ -151,10 +167,10 @@ class IncomingImage:
             section.dropped = old_section.dropped
             section.payload = old_section.payload
         self.offer, self.sections, self.may_change = offer, sections, False
-        return self.take_inline()
+        return self.add_inline()
 
     def is_same(self, offer: Offer) -> bool:
-        """Whether an OFFER says what the known one says, apart from its packet number and its time."""
+        """Return whether an OFFER equals the known one, apart from packet number and lifetime."""
         known = self.offer
         return (
             known.head == offer.head
@@ -165,7 +181,7 @@ class IncomingImage:
         )
 
     def have(self) -> Have:
-        """What is held of it."""
+        """Return the data held, for RESUME."""
         parts = (section.part(index) for index, section in enumerate(self.sections) if section.payload is None)
         held = tuple(part for part in parts if part is not None)
         size = self.offer.fragment_size

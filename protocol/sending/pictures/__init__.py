@@ -1,0 +1,1 @@
+"""One picture on its way out: fragments, and which of them were sent, lost or acknowledged."""
