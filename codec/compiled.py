@@ -19,6 +19,15 @@ def compiled(function: _Function) -> _Function:
     return cast(_Function, numba.njit(cache=True)(function))
 
 
+def compiled_uncounted(function: _Function) -> _Function:
+    """Compile a function that creates no arrays and calls none that does, without counting references to its arguments.
+
+    In small functions that take arrays, counting takes more time than everything else.
+    """
+    function.__qualname__ = f"{function.__qualname__}-{_source_digest()}"
+    return cast(_Function, numba.njit(cache=True, _nrt=False)(function))
+
+
 @cache
 def _source_digest() -> str:
     """Return a digest of all files that contain compiled functions."""

@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.compiled import compiled
+from codec.compiled import compiled, compiled_uncounted
 
 #: Indices of the fields of a coder's state.
 LOW, HIGH, CODE, NEXT, READING, CUT, SLACK, UNSURE, FIELDS = range(9)
@@ -106,7 +106,7 @@ def start_reading(payload: bytes, *, cut: bool) -> tuple[NDArray[np.int64], NDAr
     return state, np.frombuffer(payload, np.uint8).copy()
 
 
-@compiled
+@compiled_uncounted
 def code_bit(state: NDArray[np.int64], data: NDArray[np.uint8], bit: int, probability: int) -> int:
     """Write `bit`, or read a bit and ignore the argument. Return the bit."""
     low, high = state[LOW], state[HIGH]

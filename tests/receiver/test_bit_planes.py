@@ -13,7 +13,7 @@ from codec.container.bitstream import Bitstream, Coder
 from codec.encoder.encode import encode
 from codec.encoder.options import EncodeOptions
 from codec.layers import Layer
-from protocol.connection.events import ImageDone
+from protocol.connection.events import PictureDone
 from receiver.archive import Archive, label_of
 from receiver.events import FrameRendered, LayerArrived, PictureCompleted
 from receiver.options import RenderOptions
@@ -108,7 +108,7 @@ async def deliver(receiver: Receiver, watch: Watch, stream: Bitstream, order: li
         if len(arrivals(watch)) > len(before):
             known = len(arrivals(watch))
             await watch.until(lambda: final_after_arrivals(watch, known))  # noqa: B023 - called in this iteration
-    await receiver._accept_event(ImageDone(session="a", image=0, received=len(stream.to_bytes()), dropped=0))
+    await receiver._accept_event(PictureDone(session="a", picture_id=0, received=len(stream.to_bytes())))
     await watch.until_ended()
 
 

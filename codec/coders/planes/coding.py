@@ -23,12 +23,12 @@ from codec.coders.planes.geometry import (
 )
 from codec.coders.planes.sections import stop_before
 from codec.coders.planes.views import BLOCK_SET, LEAF_SET, MORE, SIGN, SLOT_SET, ZERO
-from codec.compiled import compiled
+from codec.compiled import compiled_uncounted
 
 _LEAVES, _BLOCKS, _WHOLE = LEAVES * GRID_FIELDS, BLOCKS * GRID_FIELDS, WHOLE * GRID_FIELDS
 
 
-@compiled
+@compiled_uncounted
 def code_planes(
     coder: Coder,
     slots: NDArray[np.int64],
@@ -63,7 +63,7 @@ def code_planes(
                     return
 
 
-@compiled
+@compiled_uncounted
 def _code_slot(
     coder: Coder,
     slot: NDArray[np.int64],
@@ -110,7 +110,7 @@ def _code_slot(
     return True
 
 
-@compiled
+@compiled_uncounted
 def _code_block(
     coder: Coder,
     slot: NDArray[np.int64],
@@ -152,7 +152,7 @@ def _code_block(
     return True
 
 
-@compiled
+@compiled_uncounted
 def _code_leaf(
     coder: Coder,
     slot: NDArray[np.int64],

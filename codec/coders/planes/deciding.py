@@ -10,7 +10,7 @@ from codec.coders.planes.features import list_features
 from codec.coders.planes.network import Network, predict
 from codec.coders.planes.sections import code_in_section
 from codec.coders.planes.views import AT_SELF, NETWORK_OF, Views
-from codec.compiled import compiled
+from codec.compiled import compiled_uncounted
 
 _GRID = np.array([0, 0, 0, 1, 2, 3], np.int64)
 _NETWORK = np.array(NETWORK_OF, np.int64)
@@ -39,7 +39,7 @@ class Model(NamedTuple):
         squash: int32, from `logistic_tables`.
         active: int64, room for a list of features.
         sums: int32, room for the first stage.
-        middle: int32, room for the second.
+        hidden: int16, room for it clipped.
         learnt: int64 (2, LEARNT), corrections by slot kind and by what the networks say, see `decide`.
     """
 
@@ -49,7 +49,7 @@ class Model(NamedTuple):
     squash: NDArray[np.int32]
     active: NDArray[np.int64]
     sums: NDArray[np.int32]
-    middle: NDArray[np.int32]
+    hidden: NDArray[np.int16]
     learnt: NDArray[np.int64]
 
 
@@ -67,7 +67,7 @@ class Trace(NamedTuple):
     used: NDArray[np.int64]
 
 
-@compiled
+@compiled_uncounted
 def decide(
     coder: Coder,
     slot: NDArray[np.int64],
@@ -111,7 +111,7 @@ def decide(
     active[count + 1] = AT_SELF + second
     count += 1 if second < 0 else 2
     network = _NETWORK[kind]
-    value = predict(active, count, model.networks, network, model.sums, model.middle)
+    value = predict(active, count, model.networks, network, model.sums, model.hidden)
     by_level = network * LEVELS + active[0] // 12
     by_value = network * VALUES + ((value + LOGISTIC_BOUND) >> 7)
     value += (model.learnt[0, by_level] + model.learnt[1, by_value]) >> 8

@@ -24,7 +24,7 @@ from codec.coders.planes.views import (
     VIEW_TO,
     Views,
 )
-from codec.compiled import compiled
+from codec.compiled import compiled_uncounted
 
 #: Half steps from which on all are of one class.
 _MOST_HALVES = 31
@@ -35,7 +35,7 @@ _SIGNED = [0, 0, 0, 1, 1, 1] + [2] * 6 + [3] * 20
 _CLASS = np.array([_SIZES, _SIZES, _SIGNED, [kind + 3 if kind else 0 for kind in _SIGNED]], np.int64)
 
 
-@compiled
+@compiled_uncounted
 def list_features(
     known: NDArray[np.int32],
     slot: NDArray[np.int64],

@@ -18,12 +18,12 @@ from codec.coders.planes.geometry import (
     TOP,
     WHOLE,
 )
-from codec.compiled import compiled
+from codec.compiled import compiled_uncounted
 
 _LEAVES, _BLOCKS, _WHOLE = LEAVES * GRID_FIELDS, BLOCKS * GRID_FIELDS, WHOLE * GRID_FIELDS
 
 
-@compiled
+@compiled_uncounted
 def fill(coefficients: NDArray[np.float32], slots: NDArray[np.int64], most: int, truth: NDArray[np.int32]) -> None:
     """Enter coefficients, (3, H, W), into a flat array of zeros; magnitudes are clipped to `most`."""
     for number in range(slots.shape[0]):
@@ -42,7 +42,7 @@ def fill(coefficients: NDArray[np.float32], slots: NDArray[np.int64], most: int,
                 truth[slot[_WHOLE + START]] = max(truth[slot[_WHOLE + START]], size)
 
 
-@compiled
+@compiled_uncounted
 def spread(
     known: NDArray[np.int32],
     planes: NDArray[np.int8],
@@ -68,7 +68,7 @@ def spread(
                     signs[channel, y, x] = 1 if value > 0 else -1
 
 
-@compiled
+@compiled_uncounted
 def _nodes(slot: NDArray[np.int64], row: int, column: int) -> tuple[int, int]:
     """Where the leaf and the block of a coefficient are."""
     leaf = slot[_LEAVES + START] + (row >> LEAF_BITS) * slot[_LEAVES + STRIDE] + (column >> LEAF_BITS)

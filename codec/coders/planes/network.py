@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from codec.coders.entropy import LOGISTIC_BOUND
 from codec.coders.tables import load_table
-from codec.compiled import compiled
+from codec.compiled import compiled_uncounted
 
 #: What one is in the clipped stages, and in the weights of the second and third stage.
 ONE = 1024
@@ -38,7 +38,7 @@ class Network(NamedTuple):
         units: int64 (4,), how many units each has in its first stage, M at most.
         first: (features of all + 1, M) int16, 1024 is one; the last row is of no feature, and nought.
         first_bias: (4, M) int32, 1024 is one.
-        second: (4, M, MIDDLE) int32, 4096 is one.
+        second: (4, MIDDLE, M) int16, 4096 is one.
         second_bias: (4, MIDDLE) int32, 1024 is one.
         third: (4, MIDDLE) int32, 4096 / 256 is one logistic unit.
         third_bias: (4,) int32, in 1 / 16384 logistic units.
@@ -48,7 +48,7 @@ class Network(NamedTuple):
     units: NDArray[np.int64]
     first: NDArray[np.int16]
     first_bias: NDArray[np.int32]
-    second: NDArray[np.int32]
+    second: NDArray[np.int16]
     second_bias: NDArray[np.int32]
     third: NDArray[np.int32]
     third_bias: NDArray[np.int32]
@@ -67,24 +67,27 @@ def load_networks() -> Network:
         each = [table[f"{name}_{field}"] for name in NETWORKS]
         if field in ("first_bias", "second"):
             each = [np.pad(array, [(0, most - len(array)), *[(0, 0)] * (array.ndim - 1)]) for array in each]
-        return np.ascontiguousarray(np.stack(each), np.int32)
+        return np.stack(each)
 
     rows.append(np.zeros((1, 0), np.int16))
     first = np.concatenate([np.pad(each, ((0, 0), (0, most - each.shape[1]))) for each in rows])
     starts = np.cumsum([0, *(len(each) for each in rows[:-2])]).astype(np.int64)
-    return Network(starts, units, first, *(stacked(field) for field in Network._fields[3:]))
+    # Compiled loops go through the weights of a unit of the second stage one after the other.
+    second = np.ascontiguousarray(np.moveaxis(stacked("second"), 1, 2))
+    others = [stacked(field) for field in Network._fields[5:]]
+    return Network(starts, units, first, stacked("first_bias"), second, *others)
 
 
-@compiled
+@compiled_uncounted
 def predict(
     active: NDArray[np.int64],
     count: int,
     network: Network,
     which: int,
     sums: NDArray[np.int32],
-    middle: NDArray[np.int32],
+    hidden: NDArray[np.int16],
 ) -> int:
-    """Logistic value of a decision from its features by one of the networks; `sums` and `middle` are room for that."""
+    """Logistic value of a decision from its features by one of the networks; `sums` and `hidden` are room for that."""
     start, units = network.starts[which], network.units[which]
     for unit in range(units):
         sums[unit] = network.first_bias[which, unit]
@@ -97,16 +100,14 @@ def predict(
         for unit in range(units):
             # Without the casts the sums are widened, which takes twice as long; so it is with products below.
             sums[unit] += np.int32(np.int32(one[unit] + two[unit]) + np.int32(three[unit] + four[unit]))
-    for index in range(MIDDLE):
-        middle[index] = 0
     for unit in range(units):
-        stage = np.int32(min(sums[unit], ONE))
-        if stage > 0:
-            weights = network.second[which, unit]
-            for index in range(MIDDLE):
-                middle[index] = np.int32(middle[index] + stage * weights[index])
+        hidden[unit] = min(max(sums[unit], 0), ONE)
     result = int(network.third_bias[which])
     for index in range(MIDDLE):
-        stage = np.int32(min(max((middle[index] >> _WEIGHT_BITS) + network.second_bias[which, index], 0), ONE))
-        result += int(stage) * network.third[which, index]
+        weights = network.second[which, index]
+        total = np.int32(0)
+        for unit in range(units):
+            total = np.int32(total + np.int32(hidden[unit]) * np.int32(weights[unit]))
+        stage = min(max((total >> _WEIGHT_BITS) + network.second_bias[which, index], 0), ONE)
+        result += stage * network.third[which, index]
     return max(-LOGISTIC_BOUND, min(LOGISTIC_BOUND, result >> _OUTPUT_BITS))

@@ -15,7 +15,7 @@ from codec.coders.planes.coding import code_planes
 from codec.coders.planes.deciding import LEVELS, VALUES, Coder, Model, Trace
 from codec.coders.planes.filling import fill, spread
 from codec.coders.planes.geometry import Geometry, lay_out
-from codec.coders.planes.network import MIDDLE, NETWORKS, SPARE, load_networks
+from codec.coders.planes.network import NETWORKS, SPARE, load_networks
 from codec.coders.planes.sections import (
     BEGIN,
     END,
@@ -36,7 +36,7 @@ from codec.wavelet.transform import forward, to_channels
 from layercast_common.errors import BitstreamError, UsageError
 
 #: Most pixels of a canvas, most bytes of all payloads of a picture, and most decisions.
-MOST_PIXELS, MOST_BYTES, MOST_DECISIONS = 1 << 20, 1 << 16, 1 << 19
+MOST_PIXELS, MOST_BYTES, MOST_DECISIONS = 1 << 20, 1 << 16, 160_000
 
 #: For a code that training does not look at.
 NO_TRACE = Trace(np.zeros(0, np.int16), np.zeros((0, 4), np.int32), np.zeros(2, np.int64))
@@ -179,7 +179,7 @@ def _run(
         logistic_tables()[0],
         np.zeros(MOST + SPARE, np.int64),
         np.zeros(networks.first_bias.shape[1], np.int32),
-        np.zeros(MIDDLE, np.int32),
+        np.zeros(networks.first_bias.shape[1], np.int16),
         np.zeros((2, len(NETWORKS) * max(LEVELS, VALUES)), np.int64),
     )
     begin(coder.state, coder.data, coder.ends, 0)

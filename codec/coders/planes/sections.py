@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.coders.entropy import CODE, CUT, HIGH, LOW, NEXT, READING, SLACK, UNSURE, code_bit
-from codec.compiled import compiled
+from codec.compiled import compiled_uncounted
 
 #: Zeros between the payloads of sections in the array of all, where bytes past a payload's end are read.
 GAP = 8
@@ -23,7 +23,7 @@ BEGIN, END, STOP, SECTION_FIELDS = range(4)
 _WINDOW = 0xFFFFFFFF
 
 
-@compiled
+@compiled_uncounted
 def code_in_section(
     state: NDArray[np.int64],
     data: NDArray[np.uint8],
@@ -56,7 +56,7 @@ def code_in_section(
     return -1 if state[UNSURE] else bit
 
 
-@compiled
+@compiled_uncounted
 def begin(state: NDArray[np.int64], data: NDArray[np.uint8], ends: NDArray[np.int64], number: int) -> None:
     """Begin a section; a writer's follows `GAP` bytes after the one before it."""
     state[LOW] = 0
@@ -77,20 +77,20 @@ def begin(state: NDArray[np.int64], data: NDArray[np.uint8], ends: NDArray[np.in
     state[NEXT] = start + 4
 
 
-@compiled
+@compiled_uncounted
 def stop_before(state: NDArray[np.int64], ends: NDArray[np.int64], work: NDArray[np.int64], plane: int) -> None:
     """Let a writer's section end here, as far as it can, if it is to end before this plane."""
     if not state[READING] and plane <= ends[work[NUMBER], STOP]:
         end_soon(state, ends[work[NUMBER]])
 
 
-@compiled
+@compiled_uncounted
 def end_soon(state: NDArray[np.int64], section: NDArray[np.int64]) -> None:
     """Give a section the fewest bytes in which a reader finds room for all that was written so far."""
     section[END] = min(section[END], state[NEXT] + 4)
 
 
-@compiled
+@compiled_uncounted
 def close(state: NDArray[np.int64], data: NDArray[np.uint8], section: NDArray[np.int64]) -> None:
     """Write the last bytes of a section, up to its end."""
     left = section[END] - state[NEXT]
@@ -101,7 +101,7 @@ def close(state: NDArray[np.int64], data: NDArray[np.uint8], section: NDArray[np
     state[NEXT] = section[END]
 
 
-@compiled
+@compiled_uncounted
 def _is_room(state: NDArray[np.int64], section: NDArray[np.int64], probability: int) -> bool:
     """Whether both outcomes of a decision can be told before the section's end."""
     left = section[END] - state[NEXT] + (4 if state[READING] else 0)
@@ -112,7 +112,7 @@ def _is_room(state: NDArray[np.int64], section: NDArray[np.int64], probability: 
     return _is_told(low, split, left) and split < high and _is_told(split + 1, high, left)
 
 
-@compiled
+@compiled_uncounted
 def _is_told(low: int, high: int, left: int) -> bool:
     """Whether some number from `low` to `high` has zeros behind its first `left` bytes of four."""
     rest = _WINDOW >> 8 * left

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from codec.coders.planes import payload
 from codec.coders.planes.geometry import lay_out
 from codec.coders.planes.payload import decode_planes, encode_planes, most_bytes, to_coefficients
 from codec.wavelet.plane import Plane
@@ -57,7 +58,7 @@ def error_of(plane: Plane, picture: NDArray[np.uint8]) -> float:
 def test_what_is_decoded_is_true(width: int, height: int, kind: str, budgets: list[int], seed: int) -> None:
     coefficients = to_coefficients(draw(kind, (width, height), seed))
     payloads = encode_planes(coefficients, (width, height), budgets)
-    assert [len(payload) for payload in payloads[:-1]] == budgets[: len(payloads) - 1]
+    assert [len(each) for each in payloads[:-1]] == budgets[: len(payloads) - 1]
     assert 0 < len(payloads[-1]) <= budgets[len(payloads) - 1]
     assert agrees(decode_planes(payloads, (width, height)), coefficients)
 
@@ -65,7 +66,7 @@ def test_what_is_decoded_is_true(width: int, height: int, kind: str, budgets: li
 def test_a_budget_is_used_whole() -> None:
     coefficients = to_coefficients(draw_picture())
     for budgets in ([1], [139], [100, 1, 2, 300]):
-        assert [len(payload) for payload in encode_planes(coefficients, (512, 512), budgets)] == budgets
+        assert [len(each) for each in encode_planes(coefficients, (512, 512), budgets)] == budgets
 
 
 def test_every_beginning_decodes_and_more_bytes_are_better() -> None:
@@ -156,3 +157,14 @@ def test_golden() -> None:
 def test_changed_payloads_decode_or_are_refused() -> None:
     refused, _ = fuzz(400, 1)
     assert 0 < refused < 300
+
+
+def test_a_code_ends_after_so_many_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(payload, "MOST_DECISIONS", 700)
+    coefficients = to_coefficients(draw("noise", CANVAS, 5))
+    payloads = encode_planes(coefficients, CANVAS, [20, 800, 100])
+    assert len(payloads) == 2
+    assert len(payloads[1]) < 200
+    plane = decode_planes(payloads, CANVAS)
+    assert agrees(plane, coefficients)
+    assert (decode_planes([payloads[0], payloads[1] + bytes(50)], CANVAS).magnitudes == plane.magnitudes).all()
