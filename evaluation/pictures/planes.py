@@ -1,9 +1,9 @@
-"""What the plane coder makes of bytes, against other formats at as many, each at its best scale for every figure.
+"""Streams of bit planes against other formats at as many bytes, each at its best scale for every figure.
 
-python -m evaluation.pictures.planes --images DIR [--budget 160 330 655 1300 2600 5200] [--no-formats] [--json]
+python -m evaluation.pictures.planes --images DIR [--model mini] [--budget 160 330 655 1300 2600 5200] [--no-formats]
 
-The picture is the inverse transform alone, without restoration. Of each budget `OVERHEAD` bytes are taken for what a
-stream has beside the planes: header, end, framing of two sections, and a short text.
+Streams are those of `layercast encode --order fidelity`: header, framing and the prompt beside the picture are counted.
+"planes" is the inverse transform alone, "restored" what the model's restoration network makes of it.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -19,15 +20,18 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from codec.coders.planes.payload import decode_planes, encode_planes, to_coefficients
+from codec.canvas import fit_to_canvas
+from codec.encoder.options import EncodeOptions, Order
+from codec.encoder.picture import encode_picture
+from codec.image_io import load_picture
 from evaluation.pictures.competitors import candidates, load_formats
 from evaluation.pictures.quality import gmsd, ssim
 from evaluation.pictures.scales import ms_ssim
 
 BUDGETS = (160, 330, 655, 1300, 2600, 5200)
 
-#: Bytes of a stream that are not planes: header 6, end 3, two framings of 3, text 12.
-OVERHEAD = 27
+if TYPE_CHECKING:
+    from receiver.rendering.restoration.restorer import Restorer
 
 FIGURES = ("PSNR", "SSIM", "MS-SSIM", "GMSD")
 
@@ -42,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--images", type=Path, required=True, help="folder of pictures")
+    parser.add_argument("--model", metavar="FOLDER", help="restore with this model: mini, or a folder")
     parser.add_argument("--budget", type=int, nargs="+", default=list(BUDGETS), help="bytes, all counted")
     parser.add_argument("--count", type=int, default=24, help="most pictures to measure (default: %(default)s)")
     parser.add_argument("--no-formats", action="store_true", help="measure no other formats")
@@ -53,14 +58,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error: there is no picture in {options.images}\n")
         return 1
     formats = () if options.no_formats else load_formats()
+    restorer = _load_restorer(options.model) if options.model else None
     rows: dict[tuple[int, str], list[list[float]]] = {}
     for path in track(paths, "measuring", console=Console(stderr=True), transient=True):
-        picture = np.asarray(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB), np.uint8)
-        coefficients, canvas = to_coefficients(picture), (picture.shape[1], picture.shape[0])
         for budget in options.budget:
-            payloads = encode_planes(coefficients, canvas, [budget - OVERHEAD])
-            figures = _figures(decode_planes(payloads, canvas).to_image(), picture)
-            rows.setdefault((budget, "planes"), []).append([budget, *figures])
+            coded = encode_picture(path, EncodeOptions(order=Order.FIDELITY, budget=budget))
+            picture = fit_to_canvas(load_picture(path).image, coded.stream.header.canvas)
+            plane, size = coded.stream.decode().plane, len(coded.stream.to_bytes())
+            if plane is None:
+                continue
+            rows.setdefault((budget, "planes"), []).append([size, *_figures(plane.to_image(), picture)])
+            if restorer is not None:
+                rows.setdefault((budget, "restored"), []).append([size, *_figures(restorer.restore(plane), picture)])
             for codec in formats:
                 found = candidates(picture, budget, codec)
                 each = np.array([_figures(coded.pixels, picture) for coded in found])
@@ -78,6 +87,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         Console().print(_table(means))
     return 0
+
+
+def _load_restorer(model: str) -> "Restorer":
+    from receiver.rendering.model_files.files import RESTORATION_FOLDER
+    from receiver.rendering.model_files.registry import MINI_FOLDER
+    from receiver.rendering.restoration.restorer import Restorer
+
+    return Restorer.load((MINI_FOLDER if model == "mini" else Path(model)) / RESTORATION_FOLDER)
 
 
 def _figures(drawn: NDArray[np.uint8], picture: NDArray[np.uint8]) -> list[float]:

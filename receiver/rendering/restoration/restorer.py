@@ -73,6 +73,8 @@ class Restorer:
         """As `restore`, but float32 coefficients (3, H, W) as in `codec.wavelet.transform`."""
         coefficients = plane.to_coefficients()
         planes = mean_planes(plane)
+        # A picture of which no colour came is taken for a grey one: no estimate gives it a tint.
+        colored = bool(plane.magnitudes[1:].any())
         said = {
             level: self._estimate(maps, level, planes)
             for level, maps in enumerate(level_maps(plane, coefficients))
@@ -83,6 +85,8 @@ class Restorer:
                 continue
             part = said[band.level - 1][:, : band.height, : band.width]
             channels = len(part) // 3
+            if channels > 1 and not colored:
+                part, channels = part[::3], 1
             coefficients[:channels, *band.area] += part[channels * (band.orientation - 1) :][:channels]
         plane.confine(coefficients)
         return coefficients

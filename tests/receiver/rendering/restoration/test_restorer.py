@@ -93,3 +93,13 @@ def test_features_of_turned_pictures_differ_only_in_their_order() -> None:
     window = of_turned[:, :64].reshape(-1, 8, 8).swapaxes(1, 2).reshape(-1, 64)
     assert np.abs(of_plane[:, :64] - window).max() < 1e-3
     assert np.isfinite(of_plane).all()
+
+
+def test_a_picture_of_which_no_colour_came_stays_grey() -> None:
+    plane = plane_of(64, 64, last=5)
+    coefficients = plane.to_coefficients()
+    coefficients[1:] = 0
+    grey = Plane.of(coefficients, plane.last_plane)
+    restored = Restorer(tiny(trained=True)).restore(grey)
+    assert (restored == restored[..., :1]).all()
+    assert (restored != grey.to_image()).any()
