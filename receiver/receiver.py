@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self, Union
 import numpy as np
 
 from codec.encoder.encode import encode
+from codec.encoder.options import EncodeOptions, Order
 from codec.layers import Priors, Semantic
 from layercast_common.errors import LayercastError
 from layercast_common.tasks import BackgroundTasks, notify
@@ -166,6 +167,7 @@ class Receiver:
         options = self._render
         blank = np.zeros((WARM_UP_SIDE, WARM_UP_SIDE, 3), np.uint8)
         encode(blank, "warm up").decode()
+        encode(blank, "warm up", EncodeOptions(order=Order.FIDELITY)).decode()
         renderer = start_renderer(
             model, options.device, performance=options.performance, replicas=options.replicas, tuning=options.tuning
         )

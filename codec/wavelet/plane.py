@@ -56,6 +56,15 @@ class Plane:
         places = (self.magnitudes.astype(np.float32) + np.float32(PLACE)) * self.signs
         return places * steps_of(self.last_plane)
 
+    def _coarse_coefficients(self, skip: int) -> NDArray[np.float32]:
+        """Return the coefficients with the `skip` finest levels zero, without computing these: float32 (3, H, W)."""
+        height, width = self.magnitudes.shape[1:]
+        coarse = (slice(None), slice(-(-height // (1 << skip))), slice(-(-width // (1 << skip))))
+        kept = Plane(self.magnitudes[coarse], self.signs[coarse], self.last_plane[coarse], self.canvas)
+        coefficients = np.zeros(self.magnitudes.shape, np.float32)
+        coefficients[coarse] = kept.to_coefficients()
+        return coefficients
+
     def to_image(self) -> NDArray[np.uint8]:
         """The picture by the inverse transform alone: uint8 (H, W, 3) RGB."""
         return to_picture(inverse(self.to_coefficients()))
@@ -73,7 +82,7 @@ class Plane:
         skip = 0
         while longer >> (skip + 1) >= 4 * long_side:
             skip += 1
-        picture = to_picture(inverse(self.to_coefficients(), skip))
+        picture = to_picture(inverse(self._coarse_coefficients(skip), skip))
         return np.asarray(cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
 
 

@@ -31,7 +31,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     )
     parser.add_argument("--partial", action="store_true", help="accept truncated streams")
     parser.add_argument(
-        "--save-priors", action="store_true", help="also write prompt, edges, poses, colours and planes"
+        "--save-priors", action="store_true", help="also write prompt, lines, colours and planes"
     )
     add_rendering(parser)
     add_json(parser)

@@ -5,10 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import AutoencoderTiny, ControlNetModel, T2IAdapter, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from codec.wavelet.plane import Plane
 from layercast_common.errors import ModelFilesError
 from receiver.rendering.backends.choice import with_performance
 from receiver.rendering.model_files.files import ModelFiles, find_files
@@ -28,6 +30,9 @@ from receiver.rendering.models.schedules import choose_scheduler, infer_settings
 from receiver.rendering.restoration.restorer import Restorer
 from receiver.rendering.retrieval import RetrievalIndex
 from receiver.rendering.settings.settings import Condition, RenderSettings, Tuning
+
+#: Canvas side of the plane that is restored to warm up, in pixels.
+_WARM_UP_SIDE = 64
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +112,7 @@ def _load_parts(files: ModelFiles, place: torch.device, numbers: torch.dtype, se
             condition: load(ControlNetModel, folder, folder.name) for condition, folder in files.controlnets.items()
         },
         retrieval=RetrievalIndex.load(files.retrieval) if files.retrieval else None,
-        restoration=Restorer.load(files.restoration, place) if files.restoration else None,
+        restoration=_load_restorer(files.restoration, place) if files.restoration else None,
         text_encoder_2=load(CLIPTextModelWithProjection, files.parts["text_encoder_2"], "text_encoder_2")
         if second
         else None,
@@ -123,6 +128,14 @@ def _load_parts(files: ModelFiles, place: torch.device, numbers: torch.dtype, se
         ),
         revision=revision_of(files.parts["unet"].parent),
     )
+
+
+def _load_restorer(folder: Path, place: torch.device) -> Restorer:
+    """Load a restoration network, and restore a small plane: the first one compiles functions, which takes seconds."""
+    restorer = Restorer.load(folder, place)
+    blank = np.zeros((3, _WARM_UP_SIDE, _WARM_UP_SIDE), np.float32)
+    restorer.restore(Plane.of(blank, np.zeros(blank.shape, np.int8)))
+    return restorer
 
 
 def _check_fit(model: Model) -> None:

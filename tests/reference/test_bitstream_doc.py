@@ -18,12 +18,13 @@ from codec.coders.colors import payload as colors
 from codec.coders.colors.payload import encode_colors
 from codec.coders.edges import payload as edges
 from codec.coders.edges.payload import encode_edges
+from codec.coders.planes import payload as planes
 from codec.coders.skeleton import encode_skeleton
 from codec.coders.tables import load_table
 from codec.coders.text import payload as text
 from codec.container import decoding, header, sections
 from codec.container.bitstream import Bitstream, Coder
-from codec.layers import ColorMap, EdgeMap, Layer, Skeleton
+from codec.layers import TEXTURE_PLANE, ColorMap, EdgeMap, Layer, Skeleton
 
 DOC = Path(__file__).parents[2] / "docs" / "bitstream.md"
 REGENERATE = "LAYERCAST_GOLDEN=write pytest tests/reference/test_bitstream_doc.py"
@@ -113,7 +114,7 @@ def test_payloads_begin_as_described(payload: bytes, head: tuple[int, ...]) -> N
     assert tuple(payload[: len(head)]) == head
 
 
-@pytest.mark.parametrize("name", ["text", "edges", "colors"])
+@pytest.mark.parametrize("name", ["text", "edges", "colors", "planes"])
 def test_the_tables_arrays_are_listed(name: str) -> None:
     (row,) = re.findall(rf"^\| {name} \| (.*) \|$", DOC.read_text(encoding="utf-8"), re.MULTILINE)
     shapes = {key: f"{array.dtype} ({', '.join(map(str, array.shape))})" for key, array in load_table(name).items()}
@@ -139,6 +140,11 @@ def test_the_tables_arrays_are_listed(name: str) -> None:
         f"| {edges.MAX_SIDE}; {edges.MAX_HALVED_SIDE}; {edges.MAX_SET} |",
         f"| cells on a side of a grid of colours | {colors.MAX_SIDE} |",
         f"| people | {skeleton.MAX_PEOPLE} |",
+        f"| pixels of a canvas with PLANES | {planes.MOST_PIXELS} |",
+        f"| {planes.MOST_BYTES}; 1024 + pixels of the canvas / 8, rounded down |",
+        f"which is no error | {planes.MOST_DECISIONS} |",
+        f"planes below {TEXTURE_PLANE} is dropped",
+        f"long side has {decoding.PLANE_COLORS} cells",
         f"| {sections.MAX_SECTIONS}; {sections.MAX_PAYLOAD} |",
         f"| work of all sections of a stream | {decoding.MAX_WORK} |",
         f"{decoding.TEXT_WORK} for each unit of an arithmetic-coded text",

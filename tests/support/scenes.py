@@ -6,6 +6,8 @@ import numpy as np
 from PIL import Image
 
 from codec.layers import ColorMap, EdgeMap, Layer, Priors, Semantic, Size
+from codec.wavelet.plane import Plane
+from codec.wavelet.transform import forward, to_channels
 from receiver.events import (
     Event,
     FrameRendered,
@@ -16,6 +18,7 @@ from receiver.events import (
     SectionSize,
 )
 from receiver.rendering.frames import Frame
+from tests.support.pictures import draw_picture
 
 SIZES = {Layer.SEMANTIC: 60, Layer.STRUCTURE: 300, Layer.TEXTURE: 80}
 
@@ -33,6 +36,7 @@ class Scene:
     sections: tuple[SectionSize, ...] = field(
         default=tuple(SectionSize(layer=layer, size=size) for layer, size in SIZES.items())
     )
+    plane: Plane | None = None
 
     @property
     def priors(self) -> Priors:
@@ -47,6 +51,7 @@ class Scene:
             semantic=Semantic(self.prompt),
             structure=EdgeMap(grid, self.canvas),
             texture=ColorMap(colors, self.canvas),
+            plane=self.plane,
         )
 
     def opened(self) -> PictureOpened:
@@ -59,6 +64,16 @@ class Scene:
             rate=self.rate,
             jpeg_size=self.jpeg_size,
             at=self.at,
+        )
+
+    @classmethod
+    def with_planes(cls) -> "Scene":
+        """Return a picture of text, colours and two sections of detail."""
+        coefficients = forward(to_channels(draw_picture(96, 64)))
+        sizes = ((Layer.SEMANTIC, 60), (Layer.TEXTURE, 200), (Layer.DETAIL, 300), (Layer.DETAIL, 500))
+        return cls(
+            sections=tuple(SectionSize(layer=layer, size=size) for layer, size in sizes),
+            plane=Plane.of(coefficients, np.full(coefficients.shape, 5, np.int8)),
         )
 
     def layer(self, layer: Layer, after: float = 0.0, received: int = 75) -> LayerArrived:

@@ -1,6 +1,6 @@
 // The layers beside the picture: text as text, the others as images, placeholders before they arrive.
 
-import { LAYERS, secondsText, sizeText } from "./words.js";
+import { LAYERS, partText, secondsText, sizeText } from "./words.js";
 
 // The layers that have a place even if they are not sent. A picture with detail has places for its own layers only.
 const ALWAYS = ["semantic", "structure", "texture"];
@@ -85,6 +85,6 @@ function note(layer, state, lost) {
   if (state === "absent") return "not sent";
   if (lost) return "not received";
   if (state === "waiting") return `waiting for ${sizeText(layer.size)}`;
-  const parts = layer.arrived_sections < layer.sections ? ` of ${sizeText(layer.size)}` : "";
-  return `${sizeText(layer.arrived_size)}${parts}, at ${secondsText(layer.last_at)}`;
+  if (layer.arrived_sections < layer.sections) return partText(layer.arrived_size, layer.size);
+  return `${sizeText(layer.arrived_size)}, at ${secondsText(layer.last_at)}`;
 }

@@ -21,6 +21,12 @@ export function size(bytes) {
 
 export const sizeText = (bytes) => size(bytes).join(" ");
 
+/** "40 of 120 bytes" */
+export function partText(part, whole) {
+  const [figure, unit] = size(part);
+  return unit === size(whole)[1] ? `${figure} of ${sizeText(whole)}` : `${figure} ${unit} of ${sizeText(whole)}`;
+}
+
 export const secondsFigure = (seconds) => (seconds < 99.95 ? tenths.format(seconds) : count(seconds));
 
 export const secondsText = (seconds) =>

@@ -74,15 +74,15 @@ def test_the_sections_decode_as_one_code() -> None:
 def test_all_planes_are_decoded_in_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     import codec.coders.planes.payload as coder
 
-    sections: list[int] = []
+    calls = []
 
-    def counting(payloads: Sequence[bytes], canvas: tuple[int, int], missing: int = 0) -> Plane:
-        sections.append(len(payloads))
+    def count(payloads: Sequence[bytes], canvas: tuple[int, int], missing: int) -> Plane:
+        calls.append(len(payloads))
         return decode_planes(payloads, canvas, missing)
 
-    monkeypatch.setattr(coder, "decode_planes", counting)
+    monkeypatch.setattr(coder, "decode_planes", count)
     _stream().decode()
-    assert sections == [3]
+    assert calls == [3]
 
 
 def test_texture_alone_has_no_detail() -> None:

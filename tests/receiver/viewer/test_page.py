@@ -13,7 +13,7 @@ from receiver.viewer import Viewer, ViewerOptions
 from tests.receiver.viewer.test_login import PERMISSIONS
 from tests.support.scenes import Scene
 
-TEXT, LINES, COLOURS = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE
+TEXT, LINES, COLOURS, DETAIL = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE, Layer.DETAIL
 
 #: Looks at the page this often and so long, in seconds, before a state that never comes fails a test.
 GLANCE, PATIENCE = 0.03, 120.0
@@ -175,6 +175,42 @@ async def test_a_picture_arrives_layer_by_layer(page: Page) -> None:
     assert await page.text("#announcer") == "The picture is complete, after 3.0 s."
     alt = await page.run("return document.querySelector('#canvas img').alt")
     assert alt == f"{scene.prompt} (drawn from text, lines and colours)"
+
+
+BOXES = """
+    const parts = "#canvas, .level, .layer:not([hidden]), .layer:not([hidden]) .layer-body, .race, #history";
+    return [...document.querySelectorAll(parts)].map((one) => {
+      const box = one.getBoundingClientRect();
+      return [box.x, box.y, box.width, box.height].map(Math.round);
+    });
+"""
+
+
+async def test_detail_arrives_and_nothing_jumps(page: Page) -> None:
+    scene = Scene.with_planes()
+    publish(page, scene.opened(), scene.layer(TEXT, 0.0, 75), scene.frame(TEXT, shade=10))
+    await page.shows_shade(10)
+    assert await page.text('.layer[data-layer="detail"] .layer-note') == "waiting for 800 bytes"
+    assert await page.run("return [...document.querySelectorAll('.layer:not([hidden])')].length") == 3
+    assert await page.run("return document.querySelectorAll('#ours .part').length") == 3
+    before = await page.run(BOXES)
+    publish(page, scene.layer(COLOURS, 1.0, 290), scene.frame(TEXT, COLOURS, step=1, steps=1, shade=20))
+    await page.shows_shade(20)
+    assert await page.text("#step") == "finished"
+    publish(page, scene.layer(DETAIL, 2.0, 600), scene.frame(TEXT, COLOURS, DETAIL, step=1, steps=1, shade=30))
+    await page.shows_shade(30)
+    assert await page.text('.layer[data-layer="detail"] .layer-note') == "300 of 800 bytes"
+    await page.sees(96, "return document.querySelector('.layer[data-layer=detail] img').naturalWidth")
+    publish(page, scene.layer(DETAIL, 3.0, 1110), scene.frame(TEXT, COLOURS, DETAIL, step=1, steps=1, shade=40))
+    await page.shows_shade(40)
+    assert await page.text('.layer[data-layer="detail"] .layer-note') == "800 bytes, at 3.0 s"
+    levels = "return [...document.querySelectorAll('.level b')].map((one) => one.innerText)"
+    assert await page.run(levels) == ["Text only", "+ colours", "+ detail"]
+    assert await page.text("#drawn-from") == "Drawn from text, colours and detail"
+    assert await page.run(BOXES) == before
+    publish(page, *Scene(name="p2").whole())
+    await page.shows_shade(30)
+    assert await page.run("return document.querySelector('.layer[data-layer=detail]').hidden")
 
 
 async def test_the_comparison_moves(page: Page) -> None:

@@ -14,7 +14,7 @@ from receiver.viewer.schema import parse_layers, state_json
 from tests.receiver.viewer.test_history import folded
 from tests.support.scenes import Scene
 
-TEXT, LINES, COLOURS = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE
+TEXT, LINES, COLOURS, DETAIL = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE, Layer.DETAIL
 
 
 def told(*events: Event) -> dict[str, Any]:
@@ -44,6 +44,27 @@ def test_whole_picture() -> None:
         (["texture"], 440),
     ]
     assert all(level["frame"] for level in picture["levels"])
+
+
+def test_detail_is_a_layer_and_a_level() -> None:
+    scene = Scene.with_planes()
+    picture = told(
+        scene.opened(),
+        scene.layer(TEXT),
+        scene.layer(COLOURS, 1.0),
+        scene.frame(TEXT, COLOURS, step=1, steps=1),
+        scene.layer(DETAIL, 2.0),
+        scene.frame(TEXT, COLOURS, DETAIL, step=1, steps=1),
+        scene.layer(DETAIL, 3.0),
+    )
+    detail = picture["layers"][-1]
+    assert (detail["name"], detail["size"], detail["sections"], detail["arrived_size"]) == ("detail", 800, 2, 800)
+    assert detail["image"].startswith("/api/pictures/p1/detail.jpg?v=")
+    assert [(level["adds"], level["size"], bool(level["frame"])) for level in picture["levels"]] == [
+        (["semantic"], 60, False),
+        (["texture"], 260, True),
+        (["detail"], 1060, True),
+    ]
 
 
 @pytest.mark.parametrize(("rate", "jpeg_size"), [(0.0, 38_200), (2400.0, 0)])

@@ -116,12 +116,27 @@ async def test_pictures_and_their_images() -> None:
         assert newest.content != (await client.get(picture["levels"][0]["frame"]["url"])).content
 
 
+async def test_detail_is_a_jpeg() -> None:
+    scene = Scene.with_planes()
+    async with served() as (viewer, client):
+        async with watching(client) as messages:
+            viewer.publish(scene.opened())
+            viewer.publish(scene.layer(Layer.DETAIL))
+            viewer.publish(scene.completed())
+            picture = await until_complete(messages, "p1")
+        response = await client.get(picture["layers"][-1]["image"])
+        assert (response.status_code, response.headers["content-type"]) == (200, "image/jpeg")
+        assert response.content.startswith(b"\xff\xd8")
+
+
 async def test_what_is_not_there() -> None:
     paths = [
         "/api/pictures/other/frame.jpg",
         "/api/pictures/p1/frame.jpg?level=detail",
         "/api/pictures/p1/frame.jpg?level=%00",
         "/api/pictures/p1/structure.png",
+        "/api/pictures/p1/detail.jpg",
+        "/api/pictures/p1/detail.png",
         "/api/pictures/p1/secret.png",
         "/api/pictures/..%2F..%2Fetc%2Fpasswd/frame.jpg",
         "/api/pictures/%2e%2e/frame.jpg",

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codec.layers import SKELETON_POINTS, Layer, Skeleton
+from codec.layers import SKELETON_POINTS, Layer, Priors, Skeleton
+from codec.wavelet.plane import Plane
+from codec.wavelet.transform import forward, to_channels
 from receiver.viewer.thumbnails import LAYER_SIDE, EncodedImage, encode_image
+from tests.support.pictures import draw_picture
 from tests.support.scenes import Scene
 
 
@@ -37,6 +40,21 @@ def test_colours_are_flat_tiles() -> None:
     image = opened(encode_image(Scene().layer(Layer.TEXTURE)))
     assert image.size == (LAYER_SIDE, round(LAYER_SIDE * 64 / 96))
     assert (image.getpixel((5, 5)), image.getpixel((500, 330))) == ((120, 160, 220), (160, 40, 30))
+
+
+def test_detail_is_what_the_plane_tells() -> None:
+    event = Scene.with_planes().layer(Layer.DETAIL)
+    image = opened(encode_image(event))
+    assert (image.format, image.size) == ("JPEG", (96, 64))
+    assert event.priors.plane is not None
+    assert np.abs(np.asarray(image, int) - event.priors.plane.to_image()).mean() < 8
+
+
+def test_detail_of_a_large_picture_is_reduced() -> None:
+    coefficients = forward(to_channels(draw_picture(1024, 256)))
+    plane = Plane.of(coefficients, np.full(coefficients.shape, 6, np.int8))
+    event = replace(Scene().layer(Layer.DETAIL), priors=Priors((1024, 256), plane=plane))
+    assert opened(encode_image(event)).size == (LAYER_SIDE, LAYER_SIDE // 4)
 
 
 def test_frames_are_jpegs_named_by_their_bytes() -> None:
