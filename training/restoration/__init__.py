@@ -1,1 +1,1 @@
-"""Recipe of the restoration network."""
+"""Training of the restoration network."""

@@ -1,4 +1,4 @@
-"""What the restoration network learns from: pictures of 512 pixels, as far as a prefix of a plane code tells them."""
+"""Training data of the restoration network: pictures of 512x512 pixels, known down to a prefix of a plane code."""
 
 import logging
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from codec.wavelet.plane import Plane
 from codec.wavelet.transform import Band, bands, forward, to_channels, top_plane
 from receiver.rendering.restoration.features import (
     LEVELS,
-    MOST_PLANE,
+    MAX_PLANE,
     estimated_bands,
     features,
     level_maps,
@@ -22,38 +22,40 @@ from receiver.rendering.restoration.features import (
 from training.data.scenes import draw_scene, plan_scenes, read_things
 from training.data.tiles import Source, is_held_out, load_tile, read_tiles
 
-logger = logging.getLogger("training")
+_log = logging.getLogger(__name__)
 
+#: Side of the packed pictures in pixels.
 SIZE = 512
 
-#: Last bit planes that are trained for, 2^4 to 2^10, and those that most streams end in: about 130 to 6,000 bytes.
+#: Range of the last bit planes to train for, 2^4 to 2^10; range in which most streams end, about 130 to 6,000 bytes;
+#: share of samples from the latter range.
 PLANES, USUAL_PLANES, USUAL_SHARE = (4.0, 11.0), (5.2, 9.9), 0.85
 
-#: How often a stream ends with a whole plane.
+#: Share of streams that end with a whole plane.
 WHOLE_SHARE = 0.35
 
-#: How often the finest level is not sent at all: of luma, of chroma.
+#: Share of streams without the finest level: of luma, of chroma.
 NO_FINEST_LUMA, NO_FINEST_CHROMA = 0.2, 0.7
 
-#: How often a picture is made smaller, which makes it sharper, and the least side.
+#: Share of pictures that are downscaled, which makes them sharper, and the minimum side in pixels.
 SMALLER_SHARE, SMALLEST_SIZE = 0.25, 320
 
-#: Places that are taken of each level of a picture, from the finest.
+#: Number of places drawn per level of a picture, from the finest.
 PLACES = (2000, 2500, 2000, 900, 256)
 
-#: Training pictures that choices are made on, in percent of the sheets.
+#: Share of the training sheets that is used for validation, in percent.
 VALIDATION_PERCENT = 1
 
 
 def pack_pictures(source: Source, folder: Path, *, scenes: int, limit: int | None, seed: int) -> None:
-    """Write `train.npy` and `validation.npy` ((N, 512, 512, 3) uint8 RGB) into `folder`, unless they are there.
+    """Write `train.npy` and `validation.npy` ((N, 512, 512, 3) uint8 RGB) into `folder`. Keep files that exist.
 
     Args:
-        source: where the pictures lie.
-        folder: to write into.
-        scenes: composed pictures among those of training.
-        limit: most tiles of a file; None for all.
-        seed: of the scenes.
+        source: folders of the pictures.
+        folder: folder to write into.
+        scenes: number of composed pictures in the training file.
+        limit: maximum number of tiles per file; None for no limit.
+        seed: random seed of the scenes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tiles = [tile for tile in read_tiles(source.data) if not tile.held_out]
@@ -63,7 +65,7 @@ def pack_pictures(source: Source, folder: Path, *, scenes: int, limit: int | Non
         chosen = [t for t in tiles if is_held_out(f"restoration/{t.sheet}", VALIDATION_PERCENT) is kept][:limit]
         things = read_things(source.objects) if source.objects and not kept else []
         plan = list(plan_scenes(things, scenes, len(chosen), seed)) if things else []
-        # Written under another name first: a file that is there is whole.
+        # Write under a temporary name first, so that an existing file is always complete.
         unfinished = folder / f"{name}.part.npy"
         pictures = open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=(len(chosen) + len(plan), SIZE, SIZE, 3))
         for row, tile in enumerate(chosen):
@@ -74,17 +76,18 @@ def pack_pictures(source: Source, folder: Path, *, scenes: int, limit: int | Non
             pictures[row] = draw_scene(source.objects, scene, behind, SIZE)
         pictures.flush()
         unfinished.replace(folder / f"{name}.npy")
-        logger.info("%s: %d pictures", name, len(pictures))
+        _log.info("%s: %d pictures", name, len(pictures))
 
 
 def prefix_planes(shape: tuple[int, int], plane: int, done: float, finest: tuple[bool, bool]) -> NDArray[np.int8]:
-    """The last bit plane of each coefficient where a stream has come to an end within a plane.
+    """Return the last bit plane of each coefficient for a stream that ends within a plane.
 
     Args:
-        shape: (H, W).
-        plane: the last plane begun.
-        done: share of its bands that have come, coarse to fine, in each Y, Cb, Cr; the next one's rows in part.
-        finest: whether the finest level is sent, of luma and of chroma.
+        shape: (H, W) in pixels.
+        plane: the last plane, complete or in part.
+        done: share of this plane's bands that are received, from coarse to fine, each in the order Y, Cb, Cr. A
+            fractional band is received in part, by rows.
+        finest: whether the stream contains the finest level, of luma and of chroma.
 
     Returns:
         int8 (3, H, W).
@@ -106,12 +109,12 @@ def prefix_planes(shape: tuple[int, int], plane: int, done: float, finest: tuple
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Some places of a level.
+    """Sampled places of a level.
 
     Attributes:
         shown: float32 (N, FEATURES).
-        goals: float32 (N, 9), how far coefficients are from where the plane puts them.
-        planes: down to which bit planes the level is known, luma and chroma.
+        goals: float32 (N, 9), distances of the coefficients from their decoded values.
+        planes: mean last bit planes of the level, luma and chroma.
     """
 
     shown: NDArray[np.float32]
@@ -121,12 +124,12 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A cut of a picture, taken for a picture of its own.
+    """A square crop of a picture, coded as a picture of its own.
 
     Attributes:
-        shown: float32 (N, FEATURES) of all places of each level, row by row.
-        planes: down to which bit planes each level is known, luma and chroma.
-        decoded, original: float32 (3, S, S), coefficients as the plane puts them, and as they are.
+        shown: float32 (N, FEATURES), features of all places of each level, row by row.
+        planes: mean last bit planes of each level, luma and chroma.
+        decoded, original: float32 (3, S, S), decoded and original coefficients.
     """
 
     shown: list[NDArray[np.float32]]
@@ -136,14 +139,14 @@ class Cut:
 
 
 class Sampler:
-    """Draws places of packed pictures, turned and mirrored, some made smaller, at any rate."""
+    """Sampler of places and crops of packed pictures, at random rates. Rotates, mirrors and downscales pictures."""
 
     def __init__(self, pictures: NDArray[np.uint8], seed: int) -> None:
         self.pictures = pictures
         self.random = np.random.default_rng(seed)
 
     def draw(self) -> list[Places]:
-        """Some places of each level, from the finest, of one picture at one rate."""
+        """Draw places of each level, from the finest, of one picture at one rate."""
         random = self.random
         original = forward(to_channels(self._picture()))
         plane = self._prefix(original)
@@ -163,7 +166,7 @@ class Sampler:
         return drawn
 
     def cut(self, size: int) -> Cut:
-        """A cut of `size` pixels, a multiple of 32, at one rate."""
+        """Draw a crop of `size` x `size` pixels, a multiple of 32, at one rate."""
         picture = self._picture()
         top, left = (int(start) for start in self.random.integers(0, len(picture) - size + 1, 2))
         cut = np.ascontiguousarray(picture[top : top + size, left : left + size])
@@ -188,7 +191,7 @@ class Sampler:
         random = self.random
         picture = self.pictures[random.integers(len(self.pictures))]
         if random.random() < SMALLER_SHARE:
-            # A multiple of 32, so that all levels' grids fit.
+            # A multiple of 32, so that every estimated level halves the sides exactly.
             side = 32 * int(random.integers(SMALLEST_SIZE // 32, SIZE // 32))
             picture = np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
         picture = np.rot90(picture, int(random.integers(4)))
@@ -196,11 +199,18 @@ class Sampler:
 
 
 def measure_spread(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """How far coefficients are from where a plane puts them, root mean square: (LEVELS, 2, MOST_PLANE + 1)."""
-    spread = np.zeros((LEVELS, 2, MOST_PLANE + 1))
+    """Measure the typical distance of coefficients from their decoded values.
+
+    Args:
+        pictures: (N, 512, 512, 3) uint8 RGB.
+
+    Returns:
+        Root mean squares by level from the finest, luma and chroma, last bit plane: float32 (LEVELS, 2, MAX_PLANE + 1).
+    """
+    spread = np.zeros((LEVELS, 2, MAX_PLANE + 1))
     for picture in pictures:
         original = forward(to_channels(picture))
-        for plane in range(MOST_PLANE + 1):
+        for plane in range(MAX_PLANE + 1):
             last_plane = np.full(original.shape, min(plane, top_plane(SIZE, SIZE) + 1), np.int8)
             squares = (original - Plane.of(original, last_plane).to_coefficients()) ** 2
             for band in estimated_bands((SIZE, SIZE)):

@@ -1,4 +1,4 @@
-"""How much nearer to the original a restored picture is, in terms that the eye agrees with."""
+"""Perceptual measures of the gain of a restored picture over the decoded one."""
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 def compare(
     restored: NDArray[np.float32], decoded: NDArray[np.float32], original: NDArray[np.float32]
 ) -> dict[str, float]:
-    """What is gained by restoration, channels (3, H, W) each: PSNR in dB of RGB, MS-SSIM and GMSD of luma."""
+    """Return the gains of restoration, channels (3, H, W) each: PSNR in dB of RGB, MS-SSIM and GMSD of luma."""
     before, after, goal = (to_picture(channels).astype(np.float32) for channels in (decoded, restored, original))
     luma = [channels[0] + np.float32(128) for channels in (decoded, restored, original)]
     gain = 10 * np.log10((np.square(before - goal).mean() + 1e-3) / (np.square(after - goal).mean() + 1e-3))
@@ -25,7 +25,7 @@ def compare(
 
 
 def ms_ssim(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """MS-SSIM of lumas, 0 to 255."""
+    """Return the MS-SSIM of two luma channels, (H, W) from 0 to 255."""
     product = 1.0
     for scale, exponent in enumerate(SCALES):
         mean_a, mean_b = _blurred(a), _blurred(b)
@@ -40,7 +40,10 @@ def ms_ssim(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
 
 
 def gmsd(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """Gradient magnitude similarity deviation of lumas (W. Xue and others, 2014) at half the size; less is better."""
+    """Return the gradient magnitude similarity deviation (W. Xue et al., 2014) of two luma channels at half size.
+
+    Lower is better.
+    """
     kernel = np.array([[1, 0, -1]] * 3, np.float32) / 3
     magnitudes = []
     for luma in (a, b):

@@ -1,4 +1,4 @@
-"""The restoration network: from what a prefix of a plane code tells to the picture.
+"""Training command of the restoration network, which restores pictures from prefixes of a plane code.
 
 python -m training.restoration.train --data DATA --objects OBJECTS --minutes 60 --out build/restoration
 """
@@ -12,97 +12,49 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from codec.wavelet.plane import Plane
 from codec.wavelet.transform import forward, inverse, to_channels
-from receiver.rendering.restoration.features import FEATURES, LEVELS
-from receiver.rendering.restoration.network import ESTIMATED, NetworkForm, RestorationNetwork
+from receiver.rendering.restoration.features import LEVELS
+from receiver.rendering.restoration.network import NetworkForm, RestorationNetwork
 from receiver.rendering.restoration.restorer import Restorer, save_restoration
 from training.data.tiles import Source, add_source_options
 from training.restoration.data import Sampler, measure_spread, pack_pictures, prefix_planes
 from training.restoration.loss import compare
+from training.restoration.replay import ReplayBuffer
 from training.restoration.tuning import perceptual_loss, restore_cut
 from training.run import TrainingRun, cosine
 
-logger = logging.getLogger("training")
-
-#: Places of a level that are kept to draw from; those of a step; pictures before the first step, and new ones as often
-#: as `RENEWED` steps. So each place is seen two or three times.
+#: Capacity of the replay buffer in places per level, and places per level and step.
 KEPT, BATCH = 600_000, 2048
+
+#: Pictures drawn before the first step, new pictures per refill, and steps between refills. Each place is used two or
+#: three times.
 FIRST_PICTURES, NEW_PICTURES, RENEWED = 80, 12, 20
 
-#: Whole planes that are looked at on pictures set aside, how many pictures, and how often in minutes.
+#: Validation: last planes, number of pictures, and minutes between validations.
 VALIDATED_PLANES, VALIDATED_PICTURES, VALIDATED_EVERY = (10, 9, 8, 7, 6, 5), 9, 10
 
-#: Pictures that the usual distances are measured on.
+#: Number of pictures on which the typical distances are measured.
 SPREAD_PICTURES = 60
 
-#: What a squared error of chroma, in usual distances, weighs: luma's distances are larger.
+#: Weight of a squared error of chroma, in typical distances. Below 1, because the distances of luma are larger.
 CHROMA_SHARE = 0.3
 
 LEARNING_RATE = 2e-3
+
+#: Decay per step of the average of weights: in training on places, and in fine-tuning.
 AVERAGED, AVERAGED_TUNING = 0.998, 0.98
 
-#: Share of the budget from which on whole cuts are shown, how many in a step, and their side.
+#: Share of the budget after which fine-tuning on whole crops begins, crops per step, and their side in pixels.
 TUNED_FROM, CUTS, CUT = 0.75, 4, 192
 
-#: Steps between lines of the log.
+#: Steps between log entries: in training on places, and in fine-tuning.
 LOGGED, LOGGED_TUNING = 200, 25
-
-#: Goals are clipped to so many of the usual distances.
-FARTHEST = 8
-
-
-class Memory:
-    """The last places that were drawn, for each level."""
-
-    def __init__(self, network: RestorationNetwork, kept: int, seed: int) -> None:
-        self.network = network
-        self.shown = np.zeros((LEVELS, kept, FEATURES), np.float16)
-        self.goals = np.zeros((LEVELS, kept, ESTIMATED), np.float16)
-        self.weights = np.zeros((LEVELS, kept), np.float16)
-        self.count = [0] * LEVELS
-        self.random = np.random.default_rng(seed)
-
-    def add(self, sampler: Sampler, pictures: int) -> None:
-        """Draw from more pictures, in the place of the oldest."""
-        for _ in range(pictures):
-            drawn = sampler.draw()
-            found, usual = 0.0, 0.0
-            goals = []
-            for level, places in enumerate(drawn):
-                estimator = self.network.by_level[level]
-                spreads = estimator.spreads(*places.planes).numpy()
-                goals.append(np.clip(places.goals[:, : len(spreads)] / spreads, -FARTHEST, FARTHEST))
-                found += float(np.square(places.goals[:, ::3]).mean()) / 4**level
-                usual += float(spreads[0]) ** 2 / 4**level
-            # What is gained counts in dB, so an error counts for more in a picture that has few.
-            weight = min(1.3 * usual / (found + 0.3 * usual), 4.0)
-            for level, (places, goal) in enumerate(zip(drawn, goals, strict=True)):
-                rows = (self.count[level] + np.arange(len(goal))) % self.shown.shape[1]
-                self.shown[level, rows], self.weights[level, rows] = places.shown, weight
-                self.goals[level, rows, : goal.shape[1]] = goal
-                self.count[level] += len(goal)
-
-    def batch(self, level: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Features, goals in usual distances, and weights of places drawn at random."""
-        rows = self.random.integers(0, min(self.count[level], self.shown.shape[1]), size)
-        parts = (self.shown[level, rows], self.goals[level, rows], self.weights[level, rows])
-        shown, goals, weights = (torch.from_numpy(part.astype(np.float32)) for part in parts)
-        return shown, goals, weights
-
-    def standardise(self) -> None:
-        """Set the estimators' means and deviations of features to those of what is here."""
-        for level in range(LEVELS):
-            estimator = self.network.by_level[level]
-            shown = self.shown[level, : self.count[level]].astype(np.float32)
-            estimator.mean.copy_(torch.from_numpy(shown.mean(0)))
-            estimator.deviation.copy_(torch.from_numpy(shown.std(0) + 0.02))
 
 
 def validate(network: RestorationNetwork, pictures: NDArray[np.uint8]) -> dict[str, float]:
-    """What restoration gains over the inverse transform, by the last plane, on pictures that are not trained on."""
+    """Measure the gains of restoration over the inverse transform, by last plane, on validation pictures."""
     restorer = Restorer(copy.deepcopy(network))
     figures = {}
     for plane in VALIDATED_PLANES:
@@ -118,7 +70,7 @@ def validate(network: RestorationNetwork, pictures: NDArray[np.uint8]) -> dict[s
 
 
 class Trainer:
-    """Teaches a network, first places of all pictures, then whole cuts; keeps an average of its weights."""
+    """Trainer of a network: first on places of all pictures, then on whole crops. Keeps an average of the weights."""
 
     def __init__(self, run: TrainingRun, pictures: NDArray[np.uint8], form: NetworkForm, seed: int) -> None:
         torch.manual_seed(seed)
@@ -136,12 +88,12 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
         smoke = run.steps is not None and run.steps < 10
         self.sampler = Sampler(pictures, seed + 1000 * run.step)
-        self.memory = Memory(self.network, 5000 if smoke else KEPT, seed + run.step)
+        self.buffer = ReplayBuffer(self.network, 5000 if smoke else KEPT, seed + run.step)
         self.tuning = state is not None and bool(state["tuning"])
         if not self.tuning:
-            self.memory.add(self.sampler, 2 if smoke else FIRST_PICTURES)
+            self.buffer.add(self.sampler, 2 if smoke else FIRST_PICTURES)
         if state is None:
-            self.memory.standardise()
+            self.buffer.standardise()
         self.average = copy.deepcopy(self.network)
         if state is not None:
             self.average.load_state_dict(state["average"])
@@ -160,7 +112,7 @@ class Trainer:
         save_restoration(self.average, self.run.folder / "restoration")
 
     def step(self) -> None:
-        """One step of what it is time for."""
+        """Run one step of the current stage: training on places, or fine-tuning."""
         if self.run.progress >= TUNED_FROM and not self.tuning:
             self.tuning = True
             self.network.load_state_dict(self.average.state_dict())
@@ -168,40 +120,41 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = LEARNING_RATE * cosine(self.run.progress)
         self.optimizer.zero_grad(set_to_none=True)
-        for name, figure in (self._tune() if self.tuning else self._teach()).items():
+        for name, figure in (self._tune() if self.tuning else self._train_places()).items():
             self.sums[name] += figure
         self.summed += 1
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
-        # At first the average is of few steps, so that it is not of the untrained network.
+        # Average over few steps at first, so that the untrained network does not count.
         share = min(AVERAGED_TUNING if self.tuning else AVERAGED, (1 + self.run.step) / (10 + self.run.step))
         with torch.no_grad():
             for kept, now in zip(self.average.parameters(), self.network.parameters(), strict=True):
                 kept.lerp_(now, 1 - share)
 
     def log(self) -> None:
-        """Log the means since the last time."""
+        """Log the mean figures since the last log entry."""
         if self.summed:
             self.run.log(**{name: total / self.summed for name, total in self.sums.items()})
         self.sums.clear()
         self.summed = 0
 
-    def _teach(self) -> dict[str, float]:
-        """The share of errors that is left at each level, squared."""
+    def _train_places(self) -> dict[str, float]:
+        """Train on places; return the remaining share of the squared error at each level."""
         if (self.run.step + 1) % RENEWED == 0:
-            self.memory.add(self.sampler, NEW_PICTURES)
+            self.buffer.add(self.sampler, NEW_PICTURES)
         left = {}
         for level, estimator in enumerate(self.network.by_level):
-            shown, goals, weights = self.memory.batch(level, BATCH)
-            said = estimator(shown)
-            goals = goals[:, : said.shape[1]]
-            channels = self.channels[: said.shape[1]] if level else self.channels[:1]
-            loss = (((said - goals).square() * channels).mean(1) * weights).mean()
+            shown, goals, weights = self.buffer.batch(level, BATCH)
+            estimates = estimator(shown)
+            goals = goals[:, : estimates.shape[1]]
+            channels = self.channels[: estimates.shape[1]] if level else self.channels[:1]
+            loss = (((estimates - goals).square() * channels).mean(1) * weights).mean()
             loss.backward()
             left[f"left_{level + 1}"] = float(loss.detach() / ((goals.square() * channels).mean(1) * weights).mean())
         return left
 
     def _tune(self) -> dict[str, float]:
+        """Fine-tune on crops; return the figures of the loss."""
         cuts = [self.sampler.cut(CUT) for _ in range(CUTS)]
         restored = torch.stack([restore_cut(self.network, cut) for cut in cuts])
         decoded, original = (
@@ -215,17 +168,17 @@ class Trainer:
 def train(
     run: TrainingRun, pictures: NDArray[np.uint8], validation: NDArray[np.uint8], form: NetworkForm, seed: int
 ) -> RestorationNetwork:
-    """Train until the budget is spent; returns the network with averaged weights."""
+    """Train until the budget is spent; return the network with averaged weights."""
     trainer = Trainer(run, pictures, form, seed)
-    looked = run.elapsed_s
+    validated = run.elapsed_s
     for due in run.ticks():
         if due:
             trainer.save()
         trainer.step()
         if trainer.summed == (LOGGED_TUNING if trainer.tuning else LOGGED):
             trainer.log()
-        if run.elapsed_s - looked > 60 * VALIDATED_EVERY:
-            looked = run.elapsed_s
+        if run.elapsed_s - validated > 60 * VALIDATED_EVERY:
+            validated = run.elapsed_s
             run.log(**validate(trainer.average, validation))
     trainer.save()
     return trainer.average
@@ -238,10 +191,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("build/restoration"), help="packed pictures and checkpoints")
     parser.add_argument("--scenes", type=int, default=480, help="composed pictures (default: %(default)s)")
     budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--steps", type=int)
-    budget.add_argument("--minutes", type=float)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, help="of the processor")
+    budget.add_argument("--steps", type=int, help="training steps")
+    budget.add_argument("--minutes", type=float, help="training time")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
+    parser.add_argument("--threads", type=int, help="number of CPU threads (default: torch's)")
     parser.add_argument("--smoke", action="store_true", help="four steps on four pictures with a tiny network")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -254,7 +207,7 @@ def main(arguments: list[str] | None = None) -> None:
     form = NetworkForm(((8, 8),) * LEVELS) if options.smoke else NetworkForm()
     steps, minutes = (4, None) if options.smoke else (options.steps, options.minutes)
     if steps is None and minutes is None:
-        parser.error("--steps or --minutes")
+        parser.error("no budget: give --steps or --minutes")
     run = TrainingRun(options.out, "restoration", steps=steps, minutes=minutes, save_every_s=300)
     run.log(**validate(train(run, pictures, validation, form, options.seed), validation))
 

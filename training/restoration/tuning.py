@@ -1,4 +1,4 @@
-"""The restoration network's last lessons: whole cuts, and losses that the eye agrees with. All differentiable."""
+"""Fine-tuning of the restoration network: whole crops and perceptual losses, all differentiable."""
 
 import math
 from functools import cache
@@ -15,36 +15,43 @@ from receiver.rendering.restoration.network import RestorationNetwork
 from training.restoration.data import Cut
 from training.restoration.loss import SCALES
 
-#: What the terms weigh. The first is the natural logarithm of the share that is left of the error before.
+#: Weights of the loss terms. "mse" is the natural logarithm of the remaining share of the decoded error.
 WEIGHTS = {"mse": 1.0, "ssim": 1.0, "ms_ssim": 2.0, "gmsd": 1.5}
 
-#: Errors below this, in squared levels of 255, are hardly told from none.
+#: Added to squared errors, in squared levels of 0 to 255: smaller errors are hardly visible.
 LEAST_MSE = 8.0
 
-#: What an error in Y, Cb, Cr is in RGB, squared and on the mean.
+#: Mean squared error in RGB that a unit error in Y, Cb, Cr causes.
 CHANNEL_WEIGHTS = (1.0, 1.086 / CHROMA_WEIGHT**2, 0.825 / CHROMA_WEIGHT**2)
 
 _WINDOW = 7
 
 
 def restore_cut(network: RestorationNetwork, cut: Cut) -> Tensor:
-    """The coefficients (3, S, S) of a cut as the network estimates them."""
+    """Return the coefficients (3, S, S) of a crop, restored by the network."""
     restored = torch.from_numpy(cut.decoded).clone()
     size = restored.shape[1]
-    said = []
+    estimates = []
     for level, (shown, planes) in enumerate(zip(cut.shown, cut.planes, strict=True)):
         estimator = network.by_level[level]
         side = size >> (level + 1)
-        said.append((estimator(torch.from_numpy(shown)) * estimator.spreads(*planes)).T.reshape(-1, side, side))
+        estimates.append((estimator(torch.from_numpy(shown)) * estimator.spreads(*planes)).T.reshape(-1, side, side))
     for band in estimated_bands((size, size)):
-        part = said[band.level - 1]
+        part = estimates[band.level - 1]
         channels = len(part) // 3
         restored[:channels, *band.area] += part[channels * (band.orientation - 1) :][:channels]
     return restored
 
 
 def perceptual_loss(restored: Tensor, decoded: Tensor, original: Tensor) -> tuple[Tensor, dict[str, float]]:
-    """The loss of coefficients (N, 3, S, S), its terms, and the gain in dB over where the plane puts them."""
+    """Compute the loss of restored coefficients.
+
+    Args:
+        restored, decoded, original: coefficients (N, 3, S, S).
+
+    Returns:
+        The loss, and its terms by name with the gain over the decoded picture in dB ("gain_db").
+    """
     weights = restored.new_tensor(CHANNEL_WEIGHTS)
     mse, before = (((of - original).square().mean((2, 3)) * weights).sum(1) for of in (restored, decoded))
     levels = count_levels(restored.shape[3], restored.shape[2])
@@ -68,7 +75,7 @@ def perceptual_loss(restored: Tensor, decoded: Tensor, original: Tensor) -> tupl
 
 
 def to_samples(coefficients: Tensor, levels: int) -> Tensor:
-    """The inverse transform of `levels` levels: (N, H, W), sides multiples of 2^levels."""
+    """Apply the inverse transform of `levels` levels: (N, H, W), both sides multiples of 2^levels."""
     if levels == 0:
         return coefficients
     rows, columns = coefficients.shape[1] // 2, coefficients.shape[2] // 2
@@ -80,7 +87,7 @@ def to_samples(coefficients: Tensor, levels: int) -> Tensor:
 
 @cache
 def _synthesis(size: int) -> Tensor:
-    """The matrix that makes `size` samples, an even number, of as many coefficients of one level."""
+    """Return the matrix (size, size) that maps coefficients of one level to samples; `size` is even."""
     columns = np.eye(size, dtype=np.float32)
     for column in columns:
         merge(column[:, None], 1)
@@ -88,7 +95,7 @@ def _synthesis(size: int) -> Tensor:
 
 
 def structure(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """SSIM of lumas (N, 1, H, W), -128 to 127, with windows of 7x7: per picture, and its contrast term alone."""
+    """Return the SSIM of luma (N, 1, H, W), -128 to 127, in 7x7 windows: (N,) per picture, and its contrast term."""
     means = F.avg_pool2d(torch.cat([a, b, a * a, b * b, a * b], 1), (1, _WINDOW), 1)
     mean_a, mean_b, squares_a, squares_b, products = F.avg_pool2d(means, (_WINDOW, 1), 1).unbind(1)
     contrast = (2 * (products - mean_a * mean_b) + 58.5225) / (
@@ -100,7 +107,7 @@ def structure(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def gradient_deviation(a: Tensor, b: Tensor) -> Tensor:
-    """GMSD of lumas (N, 1, H, W) at half the size (W. Xue and others, 2014): per picture, less is better."""
+    """Return the GMSD of luma (N, 1, H, W) at half size (W. Xue et al., 2014): (N,) per picture, lower is better."""
     row = a.new_tensor((1.0, 1.0, 1.0)) / 3
     across = row[:, None] * a.new_tensor((1.0, 0.0, -1.0))
     kernels = torch.stack([across, across.T])[:, None]

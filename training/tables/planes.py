@@ -1,4 +1,4 @@
-"""Trains the networks of the plane coder (`codec.coders.planes`) on the data set's pictures, and on composed scenes."""
+"""Training of the plane coder's networks (`codec.coders.planes`) on data set pictures and composed scenes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,40 +12,40 @@ from codec.coders.planes.payload import to_coefficients, trace_decisions
 from codec.coders.planes.views import NETWORK_OF, feature_counts
 from training.data.scenes import draw_scene, plan_scenes, read_things
 from training.data.tiles import Tile, load_tile
-from training.tables.sparse_network import Samples, Weights, cost, train
+from training.tables.sparse_network import DecisionSamples, Weights, cost, train
 
-#: Units of the two stages, of each network, and its share of the steps.
+#: Units of the first and second stage of each network, and its share of the training steps.
 UNITS = ((40, 16), (64, 16), (24, 16), (32, 16))
 STEPS = (1.0, 0.8, 0.4, 0.7)
 
-#: What the rate of learning is at its height.
+#: Peak learning rate.
 RATE = 4e-3
 
-#: Planes down to which pictures are coded, on a canvas of 512 pixels, and how often each.
+#: Last planes to which pictures are coded, as numbered on a canvas of 512x512 pixels, and the probability of each.
 LAST_PLANES = {3: 0.05, 4: 0.15, 5: 0.25, 6: 0.3, 7: 0.25}
 
-#: Of decisions below this plane only a share is learnt from, for each network; there are plenty.
+#: Below this plane decisions are plentiful: each network learns only from this share of them.
 ALL_FROM, SHARES = 8, np.array([0.3, 1.0, 0.5, 0.6])
 
-#: How many of the pictures are composed scenes; of the others, which are cut and which have other contrast.
+#: Share of composed scenes among the pictures; of the other pictures, share of crops and share with changed contrast.
 SCENES, CUT, CONTRAST = 0.08, 0.12, 0.15
 
-#: Bounds of sides of cuts, of contrast and of brightness (of 255).
+#: Ranges of the sides of crops in pixels, of contrast factors, and maximum change of brightness (of 255).
 SIDES, CONTRASTS, BRIGHTNESS = (200, 512), (0.7, 1.2), 25
 
 
 def build(
     data: Path, objects: Path, tiles: list[Tile], *, pictures: int, steps: int, seed: int = 0
 ) -> dict[str, NDArray[np.generic]]:
-    """Make the table `planes`: the weights of all networks.
+    """Build the table `planes`: the weights of all networks.
 
     Args:
         data: folder of sheets.
         objects: folder of objects, for scenes.
-        tiles: all of the data set; those kept out of tables are only measured on.
-        pictures: how many to learn from.
-        steps: of training.
-        seed: of all choices.
+        tiles: all tiles of the data set. Tiles held out of tables are used only for measurements.
+        pictures: number of training pictures.
+        steps: number of training steps.
+        seed: random seed.
     """
     kept, held = [[tile for tile in tiles if tile.held_out_of_tables == wanted] for wanted in (False, True)]
     random = np.random.default_rng(seed)
@@ -63,7 +63,7 @@ def build(
 def draw_pictures(
     data: Path, objects: Path, tiles: list[Tile], count: int, random: np.random.Generator
 ) -> Iterator[NDArray[np.uint8]]:
-    """Yield pictures to learn from, (H, W, 3) uint8 RGB: tiles, some of them mirrored, cut, changed; and scenes."""
+    """Yield training pictures, (H, W, 3) uint8 RGB: scenes, and tiles, some mirrored, cropped or of other contrast."""
     seed = int(random.integers(1 << 31))
     scenes = plan_scenes(read_things(objects), count, len(tiles), seed)
     order = random.permutation(len(tiles))
@@ -92,8 +92,8 @@ def _cut(picture: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.
     return small[top : top + height, left : left + width]
 
 
-def collect(pictures: Iterator[NDArray[np.uint8]], random: np.random.Generator) -> list[Samples]:
-    """What each network is asked when pictures are coded down to planes chosen by chance."""
+def collect(pictures: Iterator[NDArray[np.uint8]], random: np.random.Generator) -> list[DecisionSamples]:
+    """Code pictures down to random planes and return the decisions of each network."""
     lists: list[list[NDArray[np.int16]]] = [[] for _ in NETWORKS]
     decisions: list[list[NDArray[np.int32]]] = [[] for _ in NETWORKS]
     for picture in pictures:
@@ -110,14 +110,14 @@ def collect(pictures: Iterator[NDArray[np.uint8]], random: np.random.Generator) 
     for listed, made_of in zip(lists, decisions, strict=True):
         made = np.concatenate(made_of)
         starts = np.concatenate([[0], np.cumsum(made[:, 2], dtype=np.int64)])
-        result.append(Samples(np.concatenate(listed), starts, made[:, 1].astype(np.float32)))
+        result.append(DecisionSamples(np.concatenate(listed), starts, made[:, 1].astype(np.float32)))
     return result
 
 
 def to_integers(weights: Weights) -> dict[str, NDArray[np.generic]]:
-    """Weights as `codec.coders.planes.network` has them."""
+    """Convert weights to the fixed-point format of `codec.coders.planes.network`."""
     first, first_bias, second, second_bias, third, third_bias = weights
-    # Results are nats here, and logistic units there.
+    # The trained output is in nats; the coder expects logistic units (256 per nat).
     out = 256 * 16384 / ONE
 
     def scaled(array: NDArray[np.float32], one: float) -> NDArray[np.int32]:

@@ -1,6 +1,7 @@
-"""Trains networks whose inputs are lists of features: rows of weights summed, clipped; dense, clipped; dense.
+"""Training of networks whose inputs are lists of features.
 
-Most inputs have a dozen features of hundreds, so that passing through them by hand is ten times as fast as by tensors.
+A network has three stages: a sum of rows of weights, clipped; a dense layer, clipped; a dense layer. Most inputs have a
+dozen of hundreds of features, so compiled loops over the lists are ten times as fast as tensor operations.
 """
 
 from dataclasses import dataclass
@@ -10,25 +11,25 @@ from numpy.typing import NDArray
 
 from codec.compiled import compiled
 
-#: Adam's means, and what keeps it from dividing by nothing.
+#: Adam's decay rates of the first and second moment, and the constant that prevents division by zero.
 _FIRST, _SECOND, _LEAST = np.float32(0.9), np.float32(0.999), np.float32(1e-8)
 
-#: What passes of a gradient where a stage is clipped and would come back.
+#: Factor of a gradient that moves a clipped value back into range.
 _LEAK = np.float32(0.1)
 
-#: Steps until the rate is at its height, the share of it that is left at the end, and how much weights shrink.
+#: Steps of warm-up to the peak rate, share of the peak rate at the end, and weight decay.
 _WARM_UP, _LAST_RATE, _DECAY = 200, 0.01, np.float32(1e-4)
 
 Weights = tuple[NDArray[np.float32], ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
-    """Decisions and what is seen of them.
+class DecisionSamples:
+    """Decisions and their features.
 
     Attributes:
-        features: int16, the lists one after the other.
-        starts: int64 (samples + 1,), where each begins, and the end of the last.
+        features: int16, the feature lists of all decisions, concatenated.
+        starts: int64 (samples + 1,), where each list begins, and the end of the last.
         bits: float32 (samples,), 0 or 1.
     """
 
@@ -37,19 +38,21 @@ class Samples:
     bits: NDArray[np.float32]
 
 
-def train(samples: Samples, features: int, units: tuple[int, int], steps: int, rate: float, seed: int = 0) -> Weights:
-    """Train a network of so many features and units.
+def train(
+    samples: DecisionSamples, features: int, units: tuple[int, int], steps: int, rate: float, seed: int = 0
+) -> Weights:
+    """Train a network.
 
     Args:
-        samples: to learn from.
-        features: how many there are.
-        units: of the first and of the second stage.
-        steps: of 512 samples each.
-        rate: of learning, at its height.
-        seed: of where it starts and of what it sees.
+        samples: training samples.
+        features: number of features.
+        units: units of the first and of the second stage, M and N.
+        steps: number of steps of 512 samples each.
+        rate: peak learning rate.
+        seed: random seed of the initial weights and of the batches.
 
     Returns:
-        Float32 weights, one being one: (features, M), (M,), (M, N), (N,), (N,), (1,); the result is in nats.
+        Float32 weights: (features, M), (M,), (M, N), (N,), (N,), (1,). The network's output is in nats.
     """
     random = np.random.default_rng(seed)
     most, fewer = units
@@ -75,8 +78,8 @@ def train(samples: Samples, features: int, units: tuple[int, int], steps: int, r
     return weights
 
 
-def cost(samples: Samples, weights: Weights) -> float:
-    """Bits that a decision costs on average."""
+def cost(samples: DecisionSamples, weights: Weights) -> float:
+    """Return the average cost of a decision in bits."""
     slopes = tuple(np.zeros_like(array) for array in weights)
     everything = np.arange(len(samples.bits))
     touched = np.zeros(len(weights[0]), np.uint8)
@@ -95,7 +98,7 @@ def _pass(
     touched: NDArray[np.uint8],
     learning: bool,
 ) -> float:
-    """Pass samples forward and, if `learning`, the gradient of their mean cost back; return their cost in nats."""
+    """Run samples forward and, if `learning`, add the gradient of their mean cost; return their total cost in nats."""
     first, first_bias, second, second_bias, third, third_bias = weights
     zero, one = np.float32(0), np.float32(1)
     sums, hidden, back = np.zeros_like(first_bias), np.zeros_like(first_bias), np.zeros_like(first_bias)
@@ -142,7 +145,7 @@ def _pass(
 
 @compiled
 def _through(slope: np.float32, value: np.float32) -> np.float32:
-    """The gradient before a stage that clips the value to 0 and 1."""
+    """Propagate a gradient back through a stage that clips the value to 0 and 1."""
     if 0 < value < 1:
         return slope
     return slope * _LEAK if (slope < 0) == (value <= 0) else np.float32(0)
@@ -158,7 +161,10 @@ def _move(
     step: int,
     decay: np.float32,
 ) -> None:
-    """A step of AdamW (I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", 2019); clears the slopes."""
+    """Take a step of AdamW and clear the slopes.
+
+    I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", 2019.
+    """
     first = np.float32(1) - _FIRST ** np.float32(step)
     second = np.float32(1) - _SECOND ** np.float32(step)
     for index in range(weights.size):

@@ -1,4 +1,4 @@
-"""The command that trains the restoration network, for four steps on made-up pictures."""
+"""Training command of the restoration network: four steps on generated pictures."""
 
 import itertools
 import json
@@ -31,7 +31,7 @@ def _sheet(seed: int) -> Image.Image:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A sheet to train on and one to choose on."""
+    """Write a training sheet and a validation sheet."""
     (tmp_path / "sheets").mkdir()
     names = (name for name in (f"{n}.webp" for n in itertools.count()) if not is_held_out(name, HELD_OUT_PERCENT))
     kept = {True: "", False: ""}
@@ -53,7 +53,7 @@ def test_restoration_is_trained_and_written(data: Path, tmp_path: Path) -> None:
     last = json.loads((out / "restoration.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     assert last["step"] == 4
     assert abs(last["psnr_7"]) < 0.1
-    # Run again, it has nothing left to do.
+    # A second run finds the budget spent and has nothing to do.
     restoration.main(["--data", str(data), "--out", str(out), "--threads", "1", "--smoke"])
     channels = to_channels(np.asarray(_sheet(2).resize((128, 96)), np.uint8))
     planes = prefix_planes((96, 128), 6, 0.4, (False, False))
