@@ -1,4 +1,4 @@
-"""Compile functions to machine code at their first call, and cache the builds beside their sources."""
+"""Decorators that compile functions to machine code and cache the builds next to their sources."""
 
 import hashlib
 from collections.abc import Callable
@@ -13,16 +13,17 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 
 def compiled(function: _Function) -> _Function:
     """Compile a function to machine code at its first call, and cache the build next to its source."""
-    # Compiled functions are inlined into their callers, but numba checks only the caller's own file for changes. A
-    # digest of all compiled files in the name invalidates the cache when any of them changes.
+    # Compiled functions are inlined into their callers, but numba checks only the caller's own file for changes. The
+    # name contains a digest of all compiled files, so a change in any of them invalidates the cache.
     function.__qualname__ = f"{function.__qualname__}-{_source_digest()}"
     return cast(_Function, numba.njit(cache=True)(function))
 
 
 def compiled_uncounted(function: _Function) -> _Function:
-    """Compile a function that creates no arrays and calls none that does, without counting references to its arguments.
+    """Compile a function like `compiled`, but without reference counting of its arguments.
 
-    In small functions that take arrays, counting takes more time than everything else.
+    The function must not create arrays, nor call functions that do. In small functions with array arguments, reference
+    counting takes more time than everything else.
     """
     function.__qualname__ = f"{function.__qualname__}-{_source_digest()}"
     return cast(_Function, numba.njit(cache=True, _nrt=False)(function))

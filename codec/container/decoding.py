@@ -108,10 +108,10 @@ def _continues(section: Section, state: _DecoderState) -> bool:
 
 
 def _add_planes(section: Section, state: _DecoderState) -> _DecoderState:
-    from codec.coders.planes.payload import most_bytes
+    from codec.coders.planes.payload import max_bytes
 
     planes = (*state.planes, section)
-    size, limit = sum(len(plane.payload) + plane.missing for plane in planes), most_bytes(state.priors.canvas)
+    size, limit = sum(len(plane.payload) + plane.missing for plane in planes), max_bytes(state.priors.canvas)
     if size > limit:
         raise BitstreamError(f"the planes of the picture take {size} bytes; its canvas allows {limit}")
     return replace(state, planes=planes)

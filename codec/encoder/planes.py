@@ -1,4 +1,4 @@
-"""The order "fidelity": a picture's bit planes until the budget is used, after a coarse map of the lines if wanted."""
+"""The order "fidelity": an optional coarse line map, then the picture's bit planes until the budget is used."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,23 +8,23 @@ from codec.encoder.rate_control import LineFitter, size_of
 from codec.layers import TEXTURE_PLANE, Layer, Size
 from layercast_common.errors import UsageError
 
-#: Bytes of the coarse lines, framing included: at least, at most, and as a share 1/n of what the prompt leaves.
+#: Bytes of the coarse lines, framing included: minimum, maximum, and share 1/n of the bytes left after the prompt.
 MIN_LINES, MAX_LINES, LINES_SHARE = 40, 100, 8
 
-#: Smallest section of the detail layer, in bytes of payload: a plane that takes less shares a section with the next.
+#: Minimum payload of a section of the detail layer, in bytes. A smaller plane shares a section with the next plane.
 MIN_SECTION = 16
 
-#: Smallest section that can be sent: its framing and one byte.
+#: Minimum size of a section in bytes: framing and one byte of payload.
 _LEAST = 3
 
 
 def fidelity_sections(picture: NDArray[np.uint8], limit: int, lines: LineFitter | None) -> tuple[Section, ...]:
-    """Encode coarse lines, if there are any, and the bit planes of a picture.
+    """Encode the coarse lines, if given, and the bit planes of a picture.
 
     Args:
         picture: (H, W, 3) uint8 RGB at canvas size.
         limit: bytes for all sections, framing included.
-        lines: the picture's lines; None for planes alone.
+        lines: the picture's lines; None encodes planes alone.
 
     Raises:
         UsageError: the canvas is too large for bit planes.
@@ -34,9 +34,9 @@ def fidelity_sections(picture: NDArray[np.uint8], limit: int, lines: LineFitter 
 
 
 def plane_sections(picture: NDArray[np.uint8], limit: int) -> tuple[Section, ...]:
-    """Encode a picture's bit planes: one section of texture, then a section for each plane of detail.
+    """Encode a picture's bit planes: one texture section, then one section for each plane of detail.
 
-    The last section ends where the limit is reached, or where the code says all that there is.
+    The last section ends at the limit or at the end of the code.
 
     Args:
         picture: (H, W, 3) uint8 RGB at canvas size.
@@ -45,12 +45,12 @@ def plane_sections(picture: NDArray[np.uint8], limit: int) -> tuple[Section, ...
     Raises:
         UsageError: the canvas is too large for bit planes.
     """
-    from codec.coders.planes.payload import MOST_PIXELS, encode_planes, most_bytes, to_coefficients
+    from codec.coders.planes.payload import MAX_PIXELS, encode_planes, max_bytes, to_coefficients
 
     canvas = picture.shape[1], picture.shape[0]
-    if not most_bytes(canvas):
+    if not max_bytes(canvas):
         raise UsageError(
-            f"the order fidelity needs a canvas of at most {MOST_PIXELS} pixels, and {canvas[0]}x{canvas[1]} has more"
+            f"the order fidelity needs a canvas of at most {MAX_PIXELS} pixels, and {canvas[0]}x{canvas[1]} has more"
         )
     coefficients = to_coefficients(picture)
     payloads: list[bytes] = []
@@ -60,14 +60,14 @@ def plane_sections(picture: NDArray[np.uint8], limit: int) -> tuple[Section, ...
         if room < 1:
             break
         sizes = [*map(len, payloads), room]
-        # All sections are one code, so a section is coded together with those before it, which stay as they are.
+        # All sections form one code, so each is coded together with the previous ones, which do not change.
         coded = encode_planes(coefficients, canvas, sizes, [*stops, plane])
         if len(coded) < len(sizes):
             break
         if payloads and plane and len(coded[-1]) < min(MIN_SECTION, room):
             continue
         if payloads and _room(limit, coded, canvas) < MIN_SECTION and len(coded[-1]) < room:
-            # Too little is left for another section: this one goes on to the end.
+            # Too few bytes remain for another section, so this one takes them all.
             payloads = encode_planes(coefficients, canvas, sizes, stops)
             break
         payloads = coded
@@ -79,13 +79,13 @@ def plane_sections(picture: NDArray[np.uint8], limit: int) -> tuple[Section, ...
 
 
 def _room(limit: int, payloads: list[bytes], canvas: Size) -> int:
-    """Return the largest payload that fits after others; less than 1 if none does."""
-    from codec.coders.planes.payload import most_bytes
+    """Return the size of the largest payload that fits after the others; below 1 if none fits."""
+    from codec.coders.planes.payload import max_bytes
 
     taken = sum(len(payload) for payload in payloads)
     left = limit - size_of(Section(Layer.DETAIL, Coder.PLANES, payload) for payload in payloads)
     if left < _LEAST:
         return 0
-    # A length takes one byte up to 127, two up to 16383, and else three.
+    # A length field takes one byte up to 127, two up to 16383, and three above.
     largest = max(min(left - 2, 127), min(left - 3, 16383), min(left - 4, MAX_PAYLOAD))
-    return min(largest, most_bytes(canvas) - taken)
+    return min(largest, max_bytes(canvas) - taken)

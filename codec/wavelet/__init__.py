@@ -1,1 +1,1 @@
-"""Pictures as wavelet coefficients, and what is known of them bit plane by bit plane."""
+"""Wavelet coefficients of pictures, and partial knowledge of them by bit planes."""

@@ -1,7 +1,7 @@
-"""The CDF 9/7 wavelet transform in place, by lifting: compiled, rows and columns in turn.
+"""CDF 9/7 wavelet transform in place, by lifting. Compiled; transforms rows and columns in turn.
 
-`low` holds the even samples and one more behind them, `high` the odd ones and one more at either end: what symmetric
-extension mirrors there. Columns are worked on in strips.
+`low` holds the even samples and one extra sample at the end. `high` holds the odd samples and one extra sample at each
+end. The extra samples hold the symmetric extension. Columns are processed in strips.
 """
 
 import numpy as np
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from codec.compiled import compiled
 
-#: Lifting steps in the order of the forward transform, then what the low band is multiplied by and the high band
-#: divided by. As float32, since a float64 factor would make everything float64.
+#: Factors of the lifting steps in the order of the forward transform, then the gain: the low band is multiplied by it,
+#: the high band divided by it. All are float32, because a float64 factor would promote the arithmetic to float64.
 _PREDICT_1, _UPDATE_1 = np.float32(-1.586134342059924), np.float32(-0.052980118572961)
 _PREDICT_2, _UPDATE_2 = np.float32(0.882911075530934), np.float32(0.443506852043971)
 _GAIN, _INVERSE_GAIN = np.float32(1.149604398860241), np.float32(1 / 1.149604398860241)
 
-#: Columns that are lifted at once, so that what is worked on stays in the cache.
+#: Columns per strip, chosen so that a strip fits into the CPU cache.
 _STRIP = 64
 
 

@@ -1,16 +1,17 @@
-"""Pictures as wavelet coefficients and back: colours, the CDF 9/7 transform, where its bands lie, and cells.
+"""Pictures <-> wavelet coefficients: colours, the CDF 9/7 transform, the layout of its bands, and quantisation cells.
 
-Colours are full-range BT.601 YCbCr as in JPEG (ITU-T T.871), luma less 128. Chroma is multiplied by `CHROMA_WEIGHT`, so
-that the same step spends fewer bits on it. The wavelet is CDF 9/7 by lifting (I. Daubechies, W. Sweldens, "Factoring
-Wavelet Transforms into Lifting Steps", 1998) with symmetric extension. It is scaled so that it is close to orthonormal,
-so an error in a coefficient is about as large an error in the picture, in whichever band. Any size will do: of an axis
-of n samples, the low band has ceil(n / 2). An axis of one sample is left as it is.
+Colours are full-range BT.601 YCbCr as in JPEG (ITU-T T.871), with 128 subtracted from luma. Chroma is multiplied by
+`CHROMA_WEIGHT`, so that the same step spends fewer bits on it. The wavelet is CDF 9/7 by lifting (I. Daubechies,
+W. Sweldens, "Factoring Wavelet Transforms into Lifting Steps", 1998) with symmetric extension. Its scaling makes it
+close to orthonormal: an error in a coefficient of any band causes an error of about the same size in the picture. All
+sizes are supported. The low band of an axis of n samples has ceil(n / 2) samples. An axis of one sample is not
+transformed.
 
-Coefficients lie as Mallat's: the low band top left, each finer level around it. Bit plane p has the step 2^p. A
-magnitude is q = floor(|c| / 2^p), so that 0 stands for a cell twice as wide as the others.
+Coefficients are stored in Mallat's layout: the low band at the top left, each finer level around it. Bit plane p has
+the step 2^p. A magnitude is q = floor(|c| / 2^p), so the cell of 0 is twice as wide as the other cells.
 
-All in float32. A sender may compute coefficients as it likes; what a stream means is decided by integers alone, and the
-inverse transform may differ by a rounding from machine to machine.
+All arithmetic is float32. A sender may compute coefficients in any way. Integers alone define the content of a stream;
+the inverse transform may differ by rounding between machines.
 """
 
 from collections.abc import Iterator
@@ -22,13 +23,13 @@ from numpy.typing import NDArray
 from codec.compiled import compiled
 from codec.wavelet.lifting import merge, split
 
-#: What chroma is multiplied by. Luma gains detail that the eye sees sooner.
+#: Factor of chroma. Below 1, so that luma, to which the eye is more sensitive, gets detail first.
 CHROMA_WEIGHT = 0.7
 
-#: Where in its cell a coefficient is taken to be, from the end that is nearer to zero.
+#: Assumed position of a coefficient in its cell, in steps from the end nearer to zero.
 PLACE = 0.45
 
-#: The low band's longer side is less than this, and at least half of it where the picture is not smaller itself.
+#: The longer side of the low band is less than this, and at least half of this unless the picture itself is smaller.
 LOW_BAND = 8
 
 _STEPS = np.exp2(np.arange(32)).astype(np.float32)
@@ -39,9 +40,10 @@ class Band:
     """A rectangle of coefficients of one level and orientation.
 
     Attributes:
-        level: 1 is the finest; the low band has the number of levels.
-        orientation: 0 the low band, 1 high across (upright edges), 2 high down (level edges), 3 both.
-        top, left, height, width: in coefficients.
+        level: 1 is the finest; the level of the low band is the number of levels.
+        orientation: 0 is the low band, 1 horizontally high-pass (vertical edges), 2 vertically high-pass (horizontal
+            edges), 3 both.
+        top, left, height, width: position and size, in coefficients.
     """
 
     level: int
@@ -53,12 +55,12 @@ class Band:
 
     @property
     def area(self) -> tuple[slice, slice]:
-        """Its rows and columns, to index the last two axes of coefficients with."""
+        """Rows and columns of the band, to index the last two axes of coefficients."""
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
 
 def count_levels(width: int, height: int) -> int:
-    """How often a picture is halved: 7 times if it has 512x512 pixels, which leaves 4x4; never if it is below 8x8."""
+    """Return the number of levels: 7 for 512x512 pixels, which leaves a low band of 4x4; 0 below 8x8 pixels."""
     longer, levels = max(width, height), 0
     while longer >= LOW_BAND:
         longer, levels = (longer + 1) // 2, levels + 1
@@ -66,12 +68,12 @@ def count_levels(width: int, height: int) -> int:
 
 
 def top_plane(width: int, height: int) -> int:
-    """The highest bit plane there is: 14, a step of 16384, for 512x512 pixels. Each level doubles what is flat."""
+    """Return the highest bit plane: 14, a step of 16384, for 512x512 pixels. Each level doubles the flat part."""
     return count_levels(width, height) + 7
 
 
 def bands(width: int, height: int) -> Iterator[Band]:
-    """Yield the bands from coarse to fine, those without coefficients left out."""
+    """Yield the bands from coarse to fine, without empty ones."""
     levels = count_levels(width, height)
     sizes = [(height, width)]
     for _ in range(levels):
@@ -89,14 +91,14 @@ def bands(width: int, height: int) -> Iterator[Band]:
 
 
 def to_channels(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Colours of a picture, (H, W, 3) uint8 RGB -> (3, H, W) float32: luma -128 to 127, weighted chroma."""
+    """Convert colours, (H, W, 3) uint8 RGB -> (3, H, W) float32: luma from -128 to 127, and weighted chroma."""
     channels = np.empty((3, *picture.shape[:2]), np.float32)
     _to_channels(np.ascontiguousarray(picture), channels)
     return channels
 
 
 def to_picture(channels: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The inverse of `to_channels`, rounded and clipped: (3, H, W) float32 -> (H, W, 3) uint8 RGB."""
+    """Invert `to_channels`, with rounding and clipping: (3, H, W) float32 -> (H, W, 3) uint8 RGB."""
     picture = np.empty((*channels.shape[1:], 3), np.uint8)
     _to_picture(np.ascontiguousarray(channels, np.float32), picture)
     return picture
@@ -116,8 +118,8 @@ def inverse(coefficients: NDArray[np.float32], skip: int = 0) -> NDArray[np.floa
 
     Args:
         coefficients: (C, H, W) float32.
-        skip: how many of the finest levels to leave out. The result is then smaller, each axis halved and rounded up
-            as often, and has the samples' own range all the same.
+        skip: number of the finest levels to leave out. Each of them halves the axes of the result, rounded up. The
+            range of the samples stays the same.
 
     Returns:
         (C, H', W') float32 samples, in a new array.
@@ -136,24 +138,25 @@ def inverse(coefficients: NDArray[np.float32], skip: int = 0) -> NDArray[np.floa
 
 
 def magnitudes_at(coefficients: NDArray[np.float32], planes: NDArray[np.int8] | int, top: int) -> NDArray[np.int32]:
-    """Magnitudes of coefficients as far as the given bit planes tell them.
+    """Quantise coefficients to magnitudes at the given bit planes.
 
     Args:
         coefficients: float32, any shape.
-        planes: the last bit plane that is known of each, int8 of the same shape, or one for all; `top` + 1 where none.
-        top: the highest bit plane. What would not fit into it is clipped.
+        planes: last known bit plane of each coefficient, int8 of the same shape, or one for all; `top` + 1 where no
+            plane is known.
+        top: the highest bit plane. Larger magnitudes are clipped to it.
 
     Returns:
-        int32 of the same shape, 0 where nothing is known.
+        int32 of the same shape, 0 where no plane is known.
     """
-    # Powers of two, so that the products are exact; below 2^31, and towards zero: the floor of what is not negative.
+    # Steps are powers of two, so products are exact. They are not negative, so truncation is the floor.
     known = (np.abs(coefficients) * (1 / steps_of(planes))).astype(np.int32)
     most = (1 << np.arange(top + 1, -1, -1, dtype=np.int32)) - 1
     return np.asarray(np.minimum(known, most[planes]), np.int32)
 
 
 def steps_of(planes: NDArray[np.int8] | int) -> NDArray[np.float32]:
-    """The steps of bit planes, 2^p: float32 of the shape of `planes`."""
+    """Return the steps of bit planes, 2^p: float32 of the shape of `planes`."""
     return np.asarray(_STEPS[planes], np.float32)
 
 

@@ -1,9 +1,9 @@
-"""Streams of bit planes against other formats at as many bytes, each at its best scale for every figure.
+"""Comparison of bit-plane streams with other formats at equal size. Other formats use their best scale per figure.
 
 python -m evaluation.pictures.planes --images DIR [--model mini] [--budget 160 330 655 1300 2600 5200] [--no-formats]
 
-Streams are those of `layercast encode --order fidelity`: header, framing and the prompt beside the picture are counted.
-"planes" is the inverse transform alone, "restored" what the model's restoration network makes of it.
+The streams come from `layercast encode --order fidelity`. Sizes include the header, the framing and the prompt file
+beside the picture. "planes" uses the inverse transform alone, "restored" also uses the model's restoration network.
 """
 
 import argparse
@@ -46,16 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--images", type=Path, required=True, help="folder of pictures")
-    parser.add_argument("--model", metavar="FOLDER", help="restore with this model: mini, or a folder")
-    parser.add_argument("--budget", type=int, nargs="+", default=list(BUDGETS), help="bytes, all counted")
-    parser.add_argument("--count", type=int, default=24, help="most pictures to measure (default: %(default)s)")
-    parser.add_argument("--no-formats", action="store_true", help="measure no other formats")
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument("--model", metavar="FOLDER", help="also restore with this model: mini, or a folder")
+    parser.add_argument("--budget", type=int, nargs="+", default=list(BUDGETS), help="sizes of whole streams in bytes")
+    parser.add_argument("--count", type=int, default=24, help="maximum number of pictures (default: %(default)s)")
+    parser.add_argument("--no-formats", action="store_true", help="do not measure other formats")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options = parser.parse_args(arguments)
     paths = sorted(path for path in options.images.iterdir() if path.suffix.lower() in _SUFFIXES)
     paths = paths[:: max(1, len(paths) // options.count)][: options.count]
     if not paths:
-        sys.stderr.write(f"error: there is no picture in {options.images}\n")
+        sys.stderr.write(f"error: no pictures (.png, .webp, .jpg) in {options.images}\n")
         return 1
     formats = () if options.no_formats else load_formats()
     restorer = _load_restorer(options.model) if options.model else None

@@ -1,4 +1,4 @@
-"""Structural similarity over several scales."""
+"""Multi-scale structural similarity (MS-SSIM)."""
 
 import cv2
 import numpy as np
@@ -6,12 +6,12 @@ from numpy.typing import NDArray
 
 from evaluation.pictures.quality import SIGMA, SSIM_C1, SSIM_C2, WINDOW
 
-#: How much each scale counts, from the finest.
+#: Weight of each scale, from the finest.
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
 def ms_ssim(drawn: NDArray[np.uint8], original: NDArray[np.uint8]) -> float:
-    """Multi-scale structural similarity of two (H, W) uint8 pictures, up to 1; sides are 176 pixels at least.
+    """Return the multi-scale structural similarity of two (H, W) uint8 pictures, at most 1. Sides: at least 176 pixels.
 
     Z. Wang, E. Simoncelli, A. Bovik, "Multiscale Structural Similarity for Image Quality Assessment", 2003.
     """
@@ -28,7 +28,7 @@ def ms_ssim(drawn: NDArray[np.uint8], original: NDArray[np.uint8]) -> float:
 
 
 def _similarity(first: NDArray[np.float32], second: NDArray[np.float32]) -> tuple[float, float]:
-    """Mean similarity, and that of contrast and structure alone."""
+    """Return the mean similarity, and the mean of its contrast and structure terms alone."""
     mean, other_mean = _window(first), _window(second)
     spread = _window(first * first) - mean * mean
     other_spread = _window(second * second) - other_mean * other_mean

@@ -25,7 +25,7 @@ from codec.coders.colors import payload as colors
 from codec.coders.colors.payload import decode_colors
 from codec.coders.edges import payload as edges
 from codec.coders.edges.payload import decode_edges
-from codec.coders.planes.payload import MOST_DECISIONS, decode_planes
+from codec.coders.planes.payload import MAX_DECISIONS, decode_planes
 from codec.coders.skeleton import decode_skeleton
 from codec.coders.text.payload import MAX_TEXT, decode_text
 from codec.container.bitstream import Bitstream, Coder
@@ -38,7 +38,7 @@ from tests.fuzz.streams import CANVAS, CANVASES, changed, good_payloads, heavy_p
 
 #: Limits of an input: decoding time in seconds, without bit planes and with them, and peak memory in bytes.
 MOST_SECONDS = 0.05
-MOST_PLANES_SECONDS = MOST_SECONDS + 3e-6 * MOST_DECISIONS
+MOST_PLANES_SECONDS = MOST_SECONDS + 3e-6 * MAX_DECISIONS
 MOST_BYTES = 64 << 20
 
 #: Memory is measured for one input in this many, as that takes several times as long.

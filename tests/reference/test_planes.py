@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codec.coders.planes.payload import MOST_DECISIONS, decode_planes, encode_planes, to_coefficients
+from codec.coders.planes.payload import MAX_DECISIONS, decode_planes, encode_planes, to_coefficients
 from codec.container.bitstream import Bitstream, Coder
 from tests.reference import decoder as reference_decoder
 from tests.reference import planes as reference
@@ -25,7 +25,7 @@ def test_the_reference_decoder_does_not_import_the_codec() -> None:
     tree = ast.parse(Path(reference.__file__).read_text(encoding="utf-8"))
     names = [str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     assert [name for name in names if name.split(".")[0] in ("codec", "tests")] == ["tests.reference.decoder"]
-    assert reference.MOST_DECISIONS == MOST_DECISIONS
+    assert reference.MOST_DECISIONS == MAX_DECISIONS
 
 
 def test_the_golden_stream() -> None:

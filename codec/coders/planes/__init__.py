@@ -1,1 +1,1 @@
-"""The plane coder: one embedded wavelet code for colours and detail."""
+"""Plane coder: one embedded wavelet code for colours and detail."""

@@ -1,14 +1,14 @@
-"""The decisions of the plane coder in their order, written or read: one function for both.
+"""The coding order of the plane coder. The writer and the reader share this code.
 
-In each bit plane, from the highest, there are two passes over all slots. The first goes through the leaves that have a
-significant coefficient and codes all of theirs. The second tells which of the others get one in this plane, from slots
-to blocks to leaves, and codes the leaves that do.
+Bit planes are coded from the highest to the lowest. Each bit plane has two passes over all slots. The first pass codes
+all coefficients of the leaves that already have a significant coefficient. The second pass finds the leaves that become
+significant in this plane, from slots to blocks to leaves, and codes their coefficients.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.planes.deciding import Coder, Model, Trace, decide
+from codec.coders.planes.decisions import PlaneModel, SectionCoder, Trace, decide
 from codec.coders.planes.geometry import (
     BLOCK,
     BLOCKS,
@@ -30,27 +30,27 @@ _LEAVES, _BLOCKS, _WHOLE = LEAVES * GRID_FIELDS, BLOCKS * GRID_FIELDS, WHOLE * G
 
 @compiled_uncounted
 def code_planes(
-    coder: Coder,
+    coder: SectionCoder,
     slots: NDArray[np.int64],
     top: int,
     truth: NDArray[np.int32],
     known: NDArray[np.int32],
     planes: NDArray[np.int8],
-    model: Model,
+    model: PlaneModel,
     trace: Trace,
 ) -> None:
-    """Code all bit planes from `top` down, as far as the sections have room.
+    """Code all bit planes from `top` down, until the sections are full.
 
     Args:
-        coder: where to.
-        slots: of the geometry.
+        coder: the arithmetic coder to write to or read from.
+        slots: slots of the geometry.
         top: the first plane.
-        truth: what is written, a flat array of the geometry: coefficients, towards zero to whole numbers, and the
-            largest magnitudes of leaves, blocks and slots; all zero for a reader.
-        known: takes what is known, see `codec.coders.planes.features`.
-        planes: takes the last plane at which each cell was coded, or told to be empty.
-        model: what predicts.
-        trace: takes what training wants to see.
+        truth: the values to write, a flat array of the geometry: coefficients, rounded towards zero to whole numbers,
+            and the largest magnitudes of leaves, blocks and slots. All zero for a reader.
+        known: receives the known value of each cell, see `codec.coders.planes.features`.
+        planes: receives the last plane at which each cell was coded, or was coded as empty.
+        model: predicts the decisions.
+        trace: records the decisions for training.
     """
     for plane in range(top, -1, -1):
         stop_before(coder.state, coder.ends, coder.work, plane)
@@ -65,7 +65,7 @@ def code_planes(
 
 @compiled_uncounted
 def _code_slot(
-    coder: Coder,
+    coder: SectionCoder,
     slot: NDArray[np.int64],
     number: int,
     plane: int,
@@ -73,10 +73,10 @@ def _code_slot(
     truth: NDArray[np.int32],
     known: NDArray[np.int32],
     planes: NDArray[np.int8],
-    model: Model,
+    model: PlaneModel,
     trace: Trace,
 ) -> bool:
-    """Code the leaves of a slot that are not empty, or (not `full`) those that are; return whether there is room."""
+    """Code the significant leaves of a slot, or its empty ones if not `full`; return False if there is no room left."""
     whole = slot[_WHOLE + START]
     fresh = not known[whole]
     if fresh:
@@ -112,7 +112,7 @@ def _code_slot(
 
 @compiled_uncounted
 def _code_block(
-    coder: Coder,
+    coder: SectionCoder,
     slot: NDArray[np.int64],
     number: int,
     block_row: int,
@@ -123,10 +123,10 @@ def _code_block(
     truth: NDArray[np.int32],
     known: NDArray[np.int32],
     planes: NDArray[np.int8],
-    model: Model,
+    model: PlaneModel,
     trace: Trace,
 ) -> bool:
-    """Code the leaves of a block, as `_code_slot` does; return whether there is room for more."""
+    """Code the leaves of a block, like `_code_slot`; return False if there is no room left."""
     block = slot[_BLOCKS + START] + block_row * slot[_BLOCKS + STRIDE] + block_column
     bottom = min(BLOCK * block_row + BLOCK, slot[_LEAVES + ROWS])
     right = min(BLOCK * block_column + BLOCK, slot[_LEAVES + COLUMNS])
@@ -154,7 +154,7 @@ def _code_block(
 
 @compiled_uncounted
 def _code_leaf(
-    coder: Coder,
+    coder: SectionCoder,
     slot: NDArray[np.int64],
     number: int,
     leaf_row: int,
@@ -164,10 +164,10 @@ def _code_leaf(
     truth: NDArray[np.int32],
     known: NDArray[np.int32],
     planes: NDArray[np.int8],
-    model: Model,
+    model: PlaneModel,
     trace: Trace,
 ) -> bool:
-    """Code a plane of the coefficients of a leaf; return whether there is room for more."""
+    """Code one bit plane of the coefficients of a leaf; return False if there is no room left."""
     bottom, right = min(LEAF * leaf_row + LEAF, slot[ROWS]), min(LEAF * leaf_column + LEAF, slot[COLUMNS])
     found = 0
     if not fresh:
@@ -180,7 +180,7 @@ def _code_leaf(
             place = slot[START] + row * slot[STRIDE] + column
             before, true = known[place], truth[place]
             if before:
-                # Its magnitude in steps of the plane before.
+                # The magnitude in steps of the previous plane.
                 size = min(abs(before) >> (plane + 2), 7)
                 bit = abs(true) >> plane & 1
                 bit = decide(coder, slot, number, MORE, row, column, plane, size, -1, bit, known, model, trace)

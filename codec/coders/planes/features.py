@@ -1,9 +1,9 @@
-"""The features of a decision of the plane coder, listed from its views, in integers only.
+"""The features of a decision of the plane coder, listed from its views, in integer arithmetic only.
 
-What is known of a coefficient is kept signed, as (2 q + 1) * 2^p with its last plane p, and of a leaf, a block or a
-slot as the largest of its coefficients. Shifted by the plane that is being coded it counts half steps: 3 has just
-become significant, 6 did in the plane before and is not refined yet. Features are classes of these counts; nothing
-known is no feature, so that empty surroundings cost no time.
+The known value of a coefficient is signed: (2 q + 1) * 2^p, with p its last coded plane. The known value of a leaf, a
+block or a slot is the largest one of its coefficients. A known value, shifted right by the current plane, counts half
+steps: 3 became significant in this plane; 6 became significant in the previous plane and is not refined yet. Each
+feature is a class of these counts. Cells without a known value have no feature, so empty surroundings cost no time.
 """
 
 import numpy as np
@@ -26,10 +26,10 @@ from codec.coders.planes.views import (
 )
 from codec.compiled import compiled_uncounted
 
-#: Half steps from which on all are of one class.
+#: Counts of half steps are clipped to this value.
 _MOST_HALVES = 31
 
-#: The classes of so many half steps, less one, 0 being no feature: without regard to sign, and positive ones with.
+#: Class of each count of half steps, from 1; 0 is no feature. First regardless of sign, then of positive values.
 _SIZES = [0, 0, 0, 1, 2, 2, 3, 3] + [4] * 4 + [5] * 12 + [6] * 8
 _SIGNED = [0, 0, 0, 1, 1, 1] + [2] * 6 + [3] * 20
 _CLASS = np.array([_SIZES, _SIZES, _SIGNED, [kind + 3 if kind else 0 for kind in _SIGNED]], np.int64)
@@ -49,20 +49,20 @@ def list_features(
     views: Views,
     active: NDArray[np.int64],
 ) -> int:
-    """List the features of a decision, but for those of itself, and return how many they are.
+    """List the features of a decision, without its self features, and return their number.
 
     Args:
-        known: flat array of what is known.
-        slot: a row of the geometry.
-        grid: of the cell that it is about.
-        row: of the cell.
-        column: of the cell.
-        number: of the slot.
-        kind: of the decision.
+        known: flat array of the known values.
+        slot: the slot's row of the geometry.
+        grid: grid of the decision's cell.
+        row: row of the cell in that grid.
+        column: column of the cell in that grid.
+        number: the slot's number.
+        kind: the kind of the decision.
         plane: the bit plane.
-        lift: what is added to it, so that planes mean the same on canvases of all sizes.
-        views: of the canvas.
-        active: room for the list.
+        lift: added to the plane so that plane numbers mean the same on canvases of all sizes.
+        views: the views of the canvas.
+        active: receives the list.
     """
     active[0] = views.slot_feature[number]
     chroma = PLANE_FEATURES // 2 if views.slot_feature[number] % 3 else 0

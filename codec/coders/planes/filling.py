@@ -1,4 +1,4 @@
-"""The flat array of a writer's coefficients, and from what is known back to coefficients."""
+"""Conversions between coefficients (3, H, W) and the flat arrays of the plane coder."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ _LEAVES, _BLOCKS, _WHOLE = LEAVES * GRID_FIELDS, BLOCKS * GRID_FIELDS, WHOLE * G
 
 @compiled_uncounted
 def fill(coefficients: NDArray[np.float32], slots: NDArray[np.int64], most: int, truth: NDArray[np.int32]) -> None:
-    """Enter coefficients, (3, H, W), into a flat array of zeros; magnitudes are clipped to `most`."""
+    """Write coefficients, (3, H, W) float32, into a flat array of zeros; clip magnitudes to `most`."""
     for number in range(slots.shape[0]):
         slot = slots[number]
         channel = coefficients[slot[CHANNEL]]
@@ -36,7 +36,7 @@ def fill(coefficients: NDArray[np.float32], slots: NDArray[np.int64], most: int,
                 if not size:
                     continue
                 truth[slot[START] + row * slot[STRIDE] + column] = size if value > 0 else -size
-                leaf, block = _nodes(slot, row, column)
+                leaf, block = _find_nodes(slot, row, column)
                 truth[leaf] = max(truth[leaf], size)
                 truth[block] = max(truth[block], size)
                 truth[slot[_WHOLE + START]] = max(truth[slot[_WHOLE + START]], size)
@@ -51,14 +51,14 @@ def spread(
     signs: NDArray[np.int8],
     last_plane: NDArray[np.int8],
 ) -> None:
-    """Enter what is known into arrays of (3, H, W) coefficients, see `codec.wavelet.plane.Plane`."""
+    """Write the known values into arrays of (3, H, W) coefficients, see `codec.wavelet.plane.Plane`."""
     for number in range(slots.shape[0]):
         slot = slots[number]
         channel = slot[CHANNEL]
         for row in range(slot[ROWS]):
             for column in range(slot[COLUMNS]):
                 place = slot[START] + row * slot[STRIDE] + column
-                leaf, block = _nodes(slot, row, column)
+                leaf, block = _find_nodes(slot, row, column)
                 plane = min(min(planes[place], planes[leaf]), min(planes[block], planes[slot[_WHOLE + START]]))
                 y, x = slot[TOP] + row, slot[LEFT] + column
                 last_plane[channel, y, x] = plane
@@ -69,8 +69,8 @@ def spread(
 
 
 @compiled_uncounted
-def _nodes(slot: NDArray[np.int64], row: int, column: int) -> tuple[int, int]:
-    """Where the leaf and the block of a coefficient are."""
+def _find_nodes(slot: NDArray[np.int64], row: int, column: int) -> tuple[int, int]:
+    """Return the positions of a coefficient's leaf and block in the flat array."""
     leaf = slot[_LEAVES + START] + (row >> LEAF_BITS) * slot[_LEAVES + STRIDE] + (column >> LEAF_BITS)
     block = slot[_BLOCKS + START] + (row >> BLOCK_BITS) * slot[_BLOCKS + STRIDE] + (column >> BLOCK_BITS)
     return leaf, block

@@ -1,8 +1,9 @@
-"""Where the coefficients of a canvas lie for the plane coder: slots, blocks and leaves, in integers.
+"""The layout of a canvas's coefficients in the plane coder: slots, blocks and leaves.
 
-A *slot* is one band of one channel. A *leaf* is 4x4 coefficients of a slot, a *block* 4x4 leaves; those at the right
-and at the bottom may be smaller. All coefficients, leaves, blocks and slots are *cells* of one flat array: grids, row
-by row, each with a margin of nothing on all sides, so that what is outside reads as zero.
+A *slot* is one band of one channel. A *leaf* is 4x4 coefficients of a slot. A *block* is 4x4 leaves. Leaves and blocks
+at the right and bottom edges may be smaller. All coefficients, leaves, blocks and slots are *cells* of one flat array.
+The array consists of grids, stored row by row. Each grid has a margin of zeros on all sides, so reads outside the grid
+return zero.
 """
 
 from dataclasses import dataclass
@@ -13,33 +14,35 @@ from numpy.typing import NDArray
 
 from codec.wavelet.transform import bands, count_levels
 
-#: Cells of nothing around each grid.
+#: Width of the margin around each grid, in cells.
 MARGIN = 4
 
-#: Coefficients on a side of a leaf, leaves on a side of a block, and logarithms of what a leaf and a block have.
+#: Coefficients per side of a leaf, and leaves per side of a block.
 LEAF, BLOCK = 4, 4
+
+#: Binary logarithms of the coefficients per side of a leaf and of a block.
 LEAF_BITS, BLOCK_BITS = 2, 4
 
-#: Grids of a slot: its coefficients, its leaves, its blocks, itself.
+#: Grids of a slot: coefficients, leaves, blocks, and the slot itself.
 CELLS, LEAVES, BLOCKS, WHOLE = range(4)
 
-#: Fields of a grid: its size, where its first cell is in the flat array, and how far apart its rows are.
+#: Fields of a grid: number of rows and of columns, position of its first cell in the flat array, stride of its rows.
 ROWS, COLUMNS, START, STRIDE, GRID_FIELDS = range(5)
 
-#: Fields of a slot, after those of its four grids: its channel, where its first coefficient is in that, its level (0
-#: the low band, 1 the coarsest around it, ...) and orientation (0 the low band).
+#: Fields of a slot, after those of its four grids: channel, row and column of its first coefficient in that channel,
+#: level (0 is the low band, 1 the coarsest level around it, ...) and orientation (0 is the low band).
 CHANNEL, TOP, LEFT, LEVEL, ORIENTATION, FIELDS = range(4 * GRID_FIELDS, 4 * GRID_FIELDS + 6)
 
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
-    """Slots of a canvas in the order of coding.
+    """The slots of a canvas in coding order.
 
     Attributes:
         slots: int64 (slots, FIELDS).
-        numbers: of the slots, by (channel, level, orientation).
-        size: length of the flat array.
-        levels: of the transform.
+        numbers: slot numbers by (channel, level, orientation).
+        size: length of the flat array in cells.
+        levels: number of levels of the transform.
         canvas: (width, height) in pixels.
     """
 
@@ -57,7 +60,7 @@ class Geometry:
 
 @lru_cache(maxsize=8)
 def lay_out(canvas: tuple[int, int]) -> Geometry:
-    """Slots of a canvas of (width, height) pixels: of all bands, but not the finest ones of chroma."""
+    """Lay out a canvas of (width, height) pixels. It has slots for all bands, except the finest level of chroma."""
     levels = count_levels(*canvas)
     slots: list[list[int]] = []
     numbers: dict[tuple[int, int, int], int] = {}
@@ -80,5 +83,5 @@ def lay_out(canvas: tuple[int, int]) -> Geometry:
 
 
 def field(grid: int, which: int) -> int:
-    """The index of a field of one of a slot's grids."""
+    """Return the index of a field of one of the grids of a slot."""
     return grid * GRID_FIELDS + which

@@ -1,6 +1,7 @@
-"""The networks of the plane coder, in integers only: features -> sum of rows, clipped -> dense, clipped -> dense.
+"""The networks of the plane coder, in integer arithmetic only.
 
-Weights are trained by `training.table_planes`; ranges are chosen so that no sum leaves 32 bits.
+A network has three stages: a sum of rows of weights, one row per feature, clipped; a dense layer, clipped; a dense
+layer. `training.tables.planes` trains the weights. Their ranges ensure that every sum fits into 32 bits.
 """
 
 from functools import cache
@@ -13,30 +14,31 @@ from codec.coders.entropy import LOGISTIC_BOUND
 from codec.coders.tables import load_table
 from codec.compiled import compiled_uncounted
 
-#: What one is in the clipped stages, and in the weights of the second and third stage.
+#: Fixed-point value of 1 in the clipped stages, and in the weights of the second and third stage.
 ONE = 1024
 WEIGHT_ONE = 4096
 _WEIGHT_BITS = 12
 _OUTPUT_BITS = 14
 
-#: Units of the second stage.
+#: Number of units of the second stage.
 MIDDLE = 16
 
-#: Rows of weights that are added at a time, and so the places that a list of features needs beyond its own.
+#: Rows of weights that are added at a time, and so the spare entries that a feature list needs at its end.
 _AT_A_TIME = 4
 SPARE = 4
 
-#: Names of the networks: is a coefficient significant, its sign, a further bit of it, is a node not empty.
+#: Names of the networks: significance of a coefficient, its sign, its refinement bits, significance of a node (leaf,
+#: block or slot).
 NETWORKS = ("zero", "sign", "more", "node")
 
 
 class Network(NamedTuple):
-    """The weights of all networks; a tuple, as compiled functions take one.
+    """The weights of all networks. A named tuple, because compiled functions accept tuples.
 
     Attributes:
-        starts: int64 (4,), the first of each network's rows in `first`.
-        units: int64 (4,), how many units each has in its first stage, M at most.
-        first: (features of all + 1, M) int16, 1024 is one; the last row is of no feature, and nought.
+        starts: int64 (4,), index of each network's first row in `first`.
+        units: int64 (4,), number of units of each network's first stage, at most M.
+        first: (features of all networks + 1, M) int16, 1024 is one; the last row belongs to no feature and is zero.
         first_bias: (4, M) int32, 1024 is one.
         second: (4, MIDDLE, M) int16, 4096 is one.
         second_bias: (4, MIDDLE) int32, 1024 is one.
@@ -56,14 +58,14 @@ class Network(NamedTuple):
 
 @cache
 def load_networks() -> Network:
-    """The trained networks."""
+    """Load the trained networks."""
     table = load_table("planes")
     rows = [table[f"{name}_first"] for name in NETWORKS]
     units = np.array([each.shape[1] for each in rows], np.int64)
     most = int(units.max())
 
     def stacked(field: str) -> NDArray[Any]:
-        """A field of all networks, with nothing where one has fewer units than another."""
+        """Stack a field of all networks; pad with zeros where a network has fewer units than another."""
         each = [table[f"{name}_{field}"] for name in NETWORKS]
         if field in ("first_bias", "second"):
             each = [np.pad(array, [(0, most - len(array)), *[(0, 0)] * (array.ndim - 1)]) for array in each]
@@ -72,7 +74,7 @@ def load_networks() -> Network:
     rows.append(np.zeros((1, 0), np.int16))
     first = np.concatenate([np.pad(each, ((0, 0), (0, most - each.shape[1]))) for each in rows])
     starts = np.cumsum([0, *(len(each) for each in rows[:-2])]).astype(np.int64)
-    # Compiled loops go through the weights of a unit of the second stage one after the other.
+    # Compiled loops read the weights of each second-stage unit in sequence, so these are contiguous.
     second = np.ascontiguousarray(np.moveaxis(stacked("second"), 1, 2))
     others = [stacked(field) for field in Network._fields[5:]]
     return Network(starts, units, first, stacked("first_bias"), second, *others)
@@ -87,7 +89,7 @@ def predict(
     sums: NDArray[np.int32],
     hidden: NDArray[np.int16],
 ) -> int:
-    """Logistic value of a decision from its features by one of the networks; `sums` and `hidden` are room for that."""
+    """Return the logistic value that a network predicts from features; `sums` and `hidden` are work buffers."""
     start, units = network.starts[which], network.units[which]
     for unit in range(units):
         sums[unit] = network.first_bias[which, unit]
@@ -98,7 +100,7 @@ def predict(
         one, two = network.first[start + active[index]], network.first[start + active[index + 1]]
         three, four = network.first[start + active[index + 2]], network.first[start + active[index + 3]]
         for unit in range(units):
-            # Without the casts the sums are widened, which takes twice as long; so it is with products below.
+            # Without the casts numba widens the sums, which takes twice as long. The same holds for the products below.
             sums[unit] += np.int32(np.int32(one[unit] + two[unit]) + np.int32(three[unit] + four[unit]))
     for unit in range(units):
         hidden[unit] = min(max(sums[unit], 0), ONE)

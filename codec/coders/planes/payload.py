@@ -1,8 +1,8 @@
 """Pictures <-> payloads of the plane coder.
 
-A picture's code is one sequence of decisions, from its mean to its last detail. Sections are consecutive parts of it:
-a payload is nothing but arithmetic-coded bits, of any length, and tells all decisions that as many bytes can. Any
-beginning decodes.
+The code of a picture is one sequence of decisions, from the mean colour to the last detail. Sections are consecutive
+parts of this sequence. A payload consists only of arithmetic-coded bits and has any length; it contains as many
+decisions as its bytes can hold. Every prefix of the code decodes.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from codec.coders.entropy import CUT, FIELDS, READING, logistic_tables
 from codec.coders.planes.coding import code_planes
-from codec.coders.planes.deciding import LEVELS, VALUES, Coder, Model, Trace
+from codec.coders.planes.decisions import LEVELS, VALUES, PlaneModel, SectionCoder, Trace
 from codec.coders.planes.filling import fill, spread
 from codec.coders.planes.geometry import Geometry, lay_out
 from codec.coders.planes.network import NETWORKS, SPARE, load_networks
@@ -20,7 +20,7 @@ from codec.coders.planes.sections import (
     BEGIN,
     END,
     GAP,
-    MOST_MADE,
+    MAX_MADE,
     NUMBER,
     SECTION_FIELDS,
     SECTIONS,
@@ -30,15 +30,15 @@ from codec.coders.planes.sections import (
     close,
     end_soon,
 )
-from codec.coders.planes.views import MOST, look_around
+from codec.coders.planes.views import MAX_FEATURES, build_views
 from codec.wavelet.plane import Plane
 from codec.wavelet.transform import forward, to_channels
 from layercast_common.errors import BitstreamError, UsageError
 
-#: Most pixels of a canvas, most bytes of all payloads of a picture, and most decisions.
-MOST_PIXELS, MOST_BYTES, MOST_DECISIONS = 1 << 20, 1 << 16, 160_000
+#: Limits: pixels of a canvas, bytes of all payloads of a picture, decisions of a picture.
+MAX_PIXELS, MAX_BYTES, MAX_DECISIONS = 1 << 20, 1 << 16, 160_000
 
-#: For a code that training does not look at.
+#: A trace that records nothing.
 NO_TRACE = Trace(np.zeros(0, np.int16), np.zeros((0, 4), np.int32), np.zeros(2, np.int64))
 
 
@@ -48,25 +48,29 @@ def encode_planes(
     budgets: Sequence[int],
     stops: Sequence[int] = (),
 ) -> list[bytes]:
-    """Code coefficients.
+    """Encode coefficients into payloads.
 
     Args:
         coefficients: (3, H, W) float32, from `to_coefficients`.
         canvas: (width, height) in pixels.
-        budgets: bytes of each section.
-        stops: of each section the lowest plane that it is to hold, even if it has room for more; -1 for no such.
+        budgets: size of each section in bytes.
+        stops: lowest plane of each section: the section ends after this plane, even if it has room for more. -1 means
+            no limit.
 
     Returns:
-        A payload for each section, as long as its budget where the code does not end or stop before; fewer sections
-        where there is nothing left to tell.
+        A payload for each section. A payload is as long as its budget, unless the section stops at a plane or the code
+        ends. There are fewer sections than budgets if the code ends early.
 
     Raises:
-        UsageError: the coefficients are not of the canvas, or there are more bytes than `most_bytes`.
+        UsageError: the coefficients do not have the shape of the canvas, a budget is below one byte, or the budgets
+            exceed `max_bytes`.
     """
     if coefficients.shape != (3, canvas[1], canvas[0]):
-        raise UsageError(f"coefficients of shape {coefficients.shape} are not those of a canvas of {canvas}")
-    if not budgets or min(budgets) < 1 or sum(budgets) > most_bytes(canvas):
-        raise UsageError(f"sections of planes have at least a byte each, and {most_bytes(canvas)} in all")
+        raise UsageError(
+            f"coefficients must have the shape (3, height, width) of the canvas {canvas}, got {coefficients.shape}"
+        )
+    if not budgets or min(budgets) < 1 or sum(budgets) > max_bytes(canvas):
+        raise UsageError(f"plane sections need at least one byte each and at most {max_bytes(canvas)} bytes in total")
     geometry = lay_out(canvas)
     ends = np.zeros((len(budgets), SECTION_FIELDS), np.int64)
     ends[:, END] = budgets
@@ -75,7 +79,7 @@ def encode_planes(
     truth = np.zeros(geometry.size, np.int32)
     fill(coefficients, geometry.slots, (1 << geometry.top + 1) - 1, truth)
     room = np.zeros(sum(budgets) + GAP * (len(budgets) + 1), np.uint8)
-    coder = Coder(np.zeros(FIELDS, np.int64), room, ends, _start_work(len(budgets)))
+    coder = SectionCoder(np.zeros(FIELDS, np.int64), room, ends, _start_work(len(budgets)))
     _run(coder, geometry, truth)
     count = int(coder.work[NUMBER])
     if count < len(budgets):
@@ -90,16 +94,16 @@ def decode_planes(payloads: Sequence[bytes], canvas: tuple[int, int], missing: i
     """Decode the first sections of a picture.
 
     Args:
-        payloads: of the sections in order.
+        payloads: payloads of the sections in order.
         canvas: (width, height) in pixels.
-        missing: how many bytes of the last payload did not come.
+        missing: number of bytes missing at the end of the last payload.
 
     Raises:
-        BitstreamError: the payloads are longer than `most_bytes`.
+        BitstreamError: the payloads are longer than `max_bytes`.
     """
     size = sum(len(payload) for payload in payloads) + missing
-    if size > most_bytes(canvas):
-        raise BitstreamError(f"the planes claim {size} bytes, over the limit of {most_bytes(canvas)}")
+    if size > max_bytes(canvas):
+        raise BitstreamError(f"plane sections of {size} bytes exceed the limit of {max_bytes(canvas)} bytes")
     geometry = lay_out(canvas)
     shape = (3, canvas[1], canvas[0])
     magnitudes, signs = np.zeros(shape, np.int32), np.zeros(shape, np.int8)
@@ -113,39 +117,41 @@ def decode_planes(payloads: Sequence[bytes], canvas: tuple[int, int], missing: i
 def trace_decisions(
     coefficients: NDArray[np.float32], canvas: tuple[int, int], last: int
 ) -> tuple[NDArray[np.int16], NDArray[np.int32]]:
-    """The decisions that coding coefficients takes, and their features: what training wants to see, see `Trace`.
+    """Code coefficients and return the features and the decisions for training, see `Trace`.
 
     Args:
         coefficients: (3, H, W) float32.
         canvas: (width, height) in pixels.
-        last: the last plane, as it would be on a canvas of 512x512 pixels.
+        last: the last plane, as numbered on a canvas of 512x512 pixels.
     """
     geometry = lay_out(canvas)
     decisions = 3 * geometry.size
     ends = np.array([(0, decisions, last + geometry.levels - 8)], np.int64)
-    coder = Coder(np.zeros(FIELDS, np.int64), np.zeros(decisions + GAP, np.uint8), ends, _start_work(1))
-    coder.work[MOST_MADE] = decisions
+    coder = SectionCoder(np.zeros(FIELDS, np.int64), np.zeros(decisions + GAP, np.uint8), ends, _start_work(1))
+    coder.work[MAX_MADE] = decisions
     truth = np.zeros(geometry.size, np.int32)
     fill(coefficients, geometry.slots, (1 << geometry.top + 1) - 1, truth)
-    trace = Trace(np.zeros(MOST * decisions // 3, np.int16), np.zeros((decisions, 4), np.int32), np.zeros(2, np.int64))
+    trace = Trace(
+        np.zeros(MAX_FEATURES * decisions // 3, np.int16), np.zeros((decisions, 4), np.int32), np.zeros(2, np.int64)
+    )
     _run(coder, geometry, truth, trace)
     made, listed = trace.used
     return trace.features[:listed], trace.decisions[:made]
 
 
-def most_bytes(canvas: tuple[int, int]) -> int:
-    """How many bytes all payloads of a canvas of (width, height) pixels may have; none where it is too large."""
+def max_bytes(canvas: tuple[int, int]) -> int:
+    """Return the byte limit of all payloads of a canvas of (width, height) pixels; 0 if the canvas is too large."""
     pixels = canvas[0] * canvas[1]
-    return min(MOST_BYTES, 1024 + pixels // 8) if pixels <= MOST_PIXELS else 0
+    return min(MAX_BYTES, 1024 + pixels // 8) if pixels <= MAX_PIXELS else 0
 
 
 def to_coefficients(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Coefficients of a picture, (H, W, 3) uint8 RGB -> (3, H, W) float32."""
+    """Return the coefficients of a picture, (H, W, 3) uint8 RGB -> (3, H, W) float32."""
     return forward(to_channels(picture))
 
 
 def _read(payloads: Sequence[bytes], geometry: Geometry, missing: int) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
-    """What is known after the payloads, and the last planes of it."""
+    """Return the known values after the payloads, and the last plane of each cell, as flat arrays."""
     ends = np.zeros((len(payloads), SECTION_FIELDS), np.int64)
     ends[:, BEGIN] = np.cumsum([0, *(len(payload) + GAP for payload in payloads[:-1])])
     ends[:, END] = ends[:, BEGIN] + [len(payload) for payload in payloads]
@@ -154,30 +160,32 @@ def _read(payloads: Sequence[bytes], geometry: Geometry, missing: int) -> tuple[
     state[READING] = 1
     state[CUT] = 255 if missing else 0
     data = np.frombuffer(bytes(GAP).join(payloads), np.uint8).copy()
-    return _run(Coder(state, data, ends, _start_work(len(payloads))), geometry, np.zeros(geometry.size, np.int32))
+    return _run(
+        SectionCoder(state, data, ends, _start_work(len(payloads))), geometry, np.zeros(geometry.size, np.int32)
+    )
 
 
 def _start_work(sections: int) -> NDArray[np.int64]:
     work = np.zeros(WORK_FIELDS, np.int64)
     work[SECTIONS] = sections
-    work[MOST_MADE] = MOST_DECISIONS
+    work[MAX_MADE] = MAX_DECISIONS
     return work
 
 
 def _run(
-    coder: Coder,
+    coder: SectionCoder,
     geometry: Geometry,
     truth: NDArray[np.int32],
     trace: Trace = NO_TRACE,
 ) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
     known, planes = np.zeros(geometry.size, np.int32), np.full(geometry.size, geometry.top + 1, np.int8)
     networks = load_networks()
-    model = Model(
+    model = PlaneModel(
         networks,
-        look_around(geometry.canvas),
+        build_views(geometry.canvas),
         np.array([7 - geometry.levels], np.int64),
         logistic_tables()[0],
-        np.zeros(MOST + SPARE, np.int64),
+        np.zeros(MAX_FEATURES + SPARE, np.int64),
         np.zeros(networks.first_bias.shape[1], np.int32),
         np.zeros(networks.first_bias.shape[1], np.int16),
         np.zeros((2, len(NETWORKS) * max(LEVELS, VALUES)), np.int64),

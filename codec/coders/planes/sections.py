@@ -1,7 +1,8 @@
-"""Decisions of one code that is spread over sections: each is a run of the arithmetic coder of a given length.
+"""One code split into sections. Each section is a separate run of the arithmetic coder with a given length in bytes.
 
-A section of n bytes has all decisions that n bytes can tell, whatever comes of them: before each decision both sides
-see whether its two outcomes could still be told, and if not the section has ended. So no byte tells where it ends.
+A section of n bytes contains as many decisions as n bytes can encode. Before each decision, writer and reader check
+that the remaining bytes can encode both outcomes. If they cannot, the section ends and the next one begins. No end
+marker is needed.
 """
 
 import numpy as np
@@ -10,14 +11,14 @@ from numpy.typing import NDArray
 from codec.coders.entropy import CODE, CUT, HIGH, LOW, NEXT, READING, SLACK, UNSURE, code_bit
 from codec.compiled import compiled_uncounted
 
-#: Zeros between the payloads of sections in the array of all, where bytes past a payload's end are read.
+#: Zero bytes between the payloads of the sections in the common array; the coder may read past the end of a payload.
 GAP = 8
 
-#: Fields of what is known of the sections: the number of the one that is worked on, how many there are, how many
-#: decisions were made, and how many there may be.
-NUMBER, SECTIONS, MADE, MOST_MADE, WORK_FIELDS = range(5)
+#: Fields of the progress: number of the current section, number of sections, decisions made, and the limit of
+#: decisions.
+NUMBER, SECTIONS, MADE, MAX_MADE, WORK_FIELDS = range(5)
 
-#: Fields of a section: where it begins and ends in the data; a writer ends it before this plane; -1 for no such.
+#: Fields of a section: begin and end in the data, and the plane before which a writer ends the section (-1: none).
 BEGIN, END, STOP, SECTION_FIELDS = range(4)
 
 _WINDOW = 0xFFFFFFFF
@@ -32,20 +33,20 @@ def code_in_section(
     bit: int,
     probability: int,
 ) -> int:
-    """Write or read a bit, like `code_bit`, in this section or in the next; -1 if there is none.
+    """Write or read a bit, like `code_bit`, in the current section or in the next; return -1 if no section is left.
 
     Args:
-        state: of the arithmetic coder.
+        state: state of the arithmetic coder.
         data: payloads of the sections, `GAP` bytes apart.
-        ends: (sections, SECTION_FIELDS), where each begins and ends.
-        work: see `NUMBER`.
-        bit: to write.
-        probability: of a one.
+        ends: (sections, SECTION_FIELDS), where each section begins and ends.
+        work: (WORK_FIELDS,), the progress, see `NUMBER`.
+        bit: the bit to write.
+        probability: probability of a one, in 1 / 65536.
     """
-    if work[MADE] == work[MOST_MADE]:
+    if work[MADE] == work[MAX_MADE]:
         return -1
     work[MADE] += 1
-    while not _is_room(state, ends[work[NUMBER]], probability):
+    while not _has_room(state, ends[work[NUMBER]], probability):
         if not state[READING]:
             close(state, data, ends[work[NUMBER]])
         work[NUMBER] += 1
@@ -58,7 +59,7 @@ def code_in_section(
 
 @compiled_uncounted
 def begin(state: NDArray[np.int64], data: NDArray[np.uint8], ends: NDArray[np.int64], number: int) -> None:
-    """Begin a section; a writer's follows `GAP` bytes after the one before it."""
+    """Begin a section. A writer places it `GAP` bytes after the previous one."""
     state[LOW] = 0
     state[HIGH] = _WINDOW
     if not state[READING]:
@@ -79,20 +80,20 @@ def begin(state: NDArray[np.int64], data: NDArray[np.uint8], ends: NDArray[np.in
 
 @compiled_uncounted
 def stop_before(state: NDArray[np.int64], ends: NDArray[np.int64], work: NDArray[np.int64], plane: int) -> None:
-    """Let a writer's section end here, as far as it can, if it is to end before this plane."""
+    """End the writer's section as soon as possible if it must end before this plane."""
     if not state[READING] and plane <= ends[work[NUMBER], STOP]:
         end_soon(state, ends[work[NUMBER]])
 
 
 @compiled_uncounted
 def end_soon(state: NDArray[np.int64], section: NDArray[np.int64]) -> None:
-    """Give a section the fewest bytes in which a reader finds room for all that was written so far."""
+    """Shorten a section to the fewest bytes in which a reader still finds every decision written so far."""
     section[END] = min(section[END], state[NEXT] + 4)
 
 
 @compiled_uncounted
 def close(state: NDArray[np.int64], data: NDArray[np.uint8], section: NDArray[np.int64]) -> None:
-    """Write the last bytes of a section, up to its end."""
+    """Write the remaining bytes of a section, up to its end."""
     left = section[END] - state[NEXT]
     rest = _WINDOW >> 8 * min(left, 4)
     value = (state[LOW] + rest) & ~rest
@@ -102,18 +103,18 @@ def close(state: NDArray[np.int64], data: NDArray[np.uint8], section: NDArray[np
 
 
 @compiled_uncounted
-def _is_room(state: NDArray[np.int64], section: NDArray[np.int64], probability: int) -> bool:
-    """Whether both outcomes of a decision can be told before the section's end."""
+def _has_room(state: NDArray[np.int64], section: NDArray[np.int64], probability: int) -> bool:
+    """Return True if the rest of the section can encode either outcome of a decision."""
     left = section[END] - state[NEXT] + (4 if state[READING] else 0)
     if left >= 4:
         return True
     low, high = state[LOW], state[HIGH]
     split = low + ((high - low) * probability >> 16)
-    return _is_told(low, split, left) and split < high and _is_told(split + 1, high, left)
+    return _is_encodable(low, split, left) and split < high and _is_encodable(split + 1, high, left)
 
 
 @compiled_uncounted
-def _is_told(low: int, high: int, left: int) -> bool:
-    """Whether some number from `low` to `high` has zeros behind its first `left` bytes of four."""
+def _is_encodable(low: int, high: int, left: int) -> bool:
+    """Return True if some 32-bit number from `low` to `high` has only zeros after its first `left` bytes."""
     rest = _WINDOW >> 8 * left
     return (low + rest) & ~rest <= high

@@ -1,7 +1,8 @@
-"""What the networks of the plane coder see of a decision: which cells of the flat array, and as which features.
+"""The inputs of the plane coder's networks: the cells of the flat array, and the features that they become.
 
-A decision is about a cell of a grid, and sees others by *views*: a grid, and places in it relative to where the cell is
-in that grid. What is known of each is a class, and each class but that of nothing is a feature: a row of weights.
+A decision concerns one cell of a grid. It sees other cells through *views*. A view is a grid and a list of places in
+it, relative to the position of the decision's cell. The known value of each place has a class. Each class is a feature,
+that is, a row of weights; cells without a known value have no feature.
 """
 
 from collections.abc import Sequence
@@ -23,23 +24,23 @@ from codec.coders.planes.geometry import (
     lay_out,
 )
 
-#: Kinds of decisions: is a coefficient significant, is it negative, a further bit of it; is there something in a leaf,
-#: a block, a slot that was empty.
+#: Kinds of decisions: significance of a coefficient, its sign (1 is negative), its refinement bits; significance of an
+#: empty leaf, block or slot.
 ZERO, SIGN, MORE, LEAF_SET, BLOCK_SET, SLOT_SET, KINDS = range(7)
 
-#: Grid of the cell that a decision is about.
+#: Grid of the decision's cell, for each kind.
 _GRID_OF = (CELLS, CELLS, CELLS, LEAVES, BLOCKS, WHOLE)
 
-#: Classes of what is known of a cell, but for that of nothing; of each sign half of them, where signs are seen.
+#: Classes of a known value. In decisions about signs, half of the classes belong to each sign.
 CLASSES = 6
 
-#: Features that every decision has one of: of its slot, of its plane, of its place.
+#: Every decision has one feature of each of these groups: its slot, its plane, its place.
 SLOT_FEATURES, PLANE_FEATURES, PLACE_FEATURES = 10 * 4 * 3, 24 * 2, 6 * 16
 AT_PLANE = SLOT_FEATURES
 AT_PLACE = AT_PLANE + PLANE_FEATURES
 AT_SELF = AT_PLACE + PLACE_FEATURES
 
-#: Features, of which a decision has one or two, of what it is about itself.
+#: Self features. A decision has one or two of them.
 SELF_FEATURES = 40
 AT_VIEWS = AT_SELF + SELF_FEATURES
 
@@ -60,12 +61,11 @@ _AROUND_LEAF: _Places = (
     *((down, 4) for down in range(4)),
 )
 
-#: How far the views look: what the decision is about, the level below and the level above, the other orientations in
-#: turn, and the other channels in turn.
+#: The slot that a view looks at: the decision's own, the next coarser level (below) or finer level (above), one of the
+#: other two orientations, or one of the channels.
 OWN, BELOW, ABOVE, NEXT, LAST, LUMA, BLUE, RED = range(8)
 
-#: The views of each kind: slot, grid, how many coefficients of a side of that grid's cell are one of the decision's (as
-#: a logarithm), places.
+#: The views of each kind: slot, grid, binary logarithm of the grid's cells per side of the decision's cell, places.
 _VIEWS: tuple[tuple[tuple[int, int, int, _Places], ...], ...] = (
     (
         (OWN, CELLS, 0, _WIDEST),
@@ -123,25 +123,25 @@ _VIEWS: tuple[tuple[tuple[int, int, int, _Places], ...], ...] = (
     ),
 )
 
-#: The network of each kind, and the kinds of each network: those of one stand after each other.
+#: The network of each kind. The kinds of one network are consecutive.
 NETWORK_OF = (0, 1, 2, 3, 3, 3)
 
-#: Most features of a decision.
-MOST = 3 + 2 + max(sum(len(places) for *_, places in views) for views in _VIEWS) + 1
+#: Maximum number of features of a decision.
+MAX_FEATURES = 3 + 2 + max(sum(len(places) for *_, places in views) for views in _VIEWS) + 1
 
-#: Fields of a view: where the grid begins, how far apart its rows are, the logarithm of cells to one of the decision's,
-#: its first place and the one after its last in the list of places, its first row of weights.
+#: Fields of a view: position of the grid's first cell, stride of its rows, binary logarithm of its cells per side of
+#: the decision's cell, first place and end in the list of places, first row of weights.
 VIEW_START, VIEW_STRIDE, VIEW_SCALE, VIEW_FROM, VIEW_TO, VIEW_ROW, VIEW_FIELDS = range(7)
 
 
 class Views(NamedTuple):
-    """The views of all decisions of a canvas; a tuple, as compiled functions take one.
+    """The views of all decisions of a canvas. A named tuple, because compiled functions accept tuples.
 
     Attributes:
-        ranges: int64 (KINDS, slots, 2), the first view of each kind and slot, and the one after the last.
+        ranges: int64 (KINDS, slots, 2), first view and end of the views of each kind and slot.
         views: int64 (views, VIEW_FIELDS).
-        places: int64, steps in the flat array.
-        slot_feature: int64 (slots,), the feature that tells the slot.
+        places: int64, offsets in the flat array.
+        slot_feature: int64 (slots,), the feature that identifies the slot.
     """
 
     ranges: NDArray[np.int64]
@@ -151,13 +151,13 @@ class Views(NamedTuple):
 
 
 def feature_counts() -> tuple[int, int, int, int]:
-    """How many features each network has."""
+    """Return the number of features of each network, in the order of `codec.coders.planes.network.NETWORKS`."""
     counts = [_rows_of(kind)[-1] for kind in range(KINDS)]
     return counts[ZERO], counts[SIGN], counts[MORE], counts[SLOT_SET]
 
 
 def _rows_of(kind: int) -> list[int]:
-    """The first row of weights of each view of a kind, and the one after the last."""
+    """Return the first row of weights of each view of a kind, and the end of the last view's rows."""
     first = AT_VIEWS
     if kind > LEAF_SET:
         first = _rows_of(kind - 1)[-1]
@@ -168,8 +168,8 @@ def _rows_of(kind: int) -> list[int]:
 
 
 @lru_cache(maxsize=8)
-def look_around(canvas: tuple[int, int]) -> Views:
-    """The views of a canvas of (width, height) pixels."""
+def build_views(canvas: tuple[int, int]) -> Views:
+    """Build the views of a canvas of (width, height) pixels."""
     geometry = lay_out(canvas)
     ranges = np.zeros((KINDS, len(geometry.slots), 2), np.int64)
     views: list[list[int]] = []
@@ -191,7 +191,7 @@ def look_around(canvas: tuple[int, int]) -> Views:
 
 
 def _slot_of(geometry: Geometry, slot: int, channel: int, level: int, orientation: int) -> int | None:
-    """The number of the slot that a view looks at; None if there is no such."""
+    """Return the number of the slot that a view looks at, or None if the canvas does not have it."""
     if slot in (NEXT, LAST):
         others: Sequence[int] = [other for other in (1, 2, 3) if other != orientation] if orientation else []
         if not others:

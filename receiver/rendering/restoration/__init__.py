@@ -1,1 +1,1 @@
-"""Decoded wavelet planes -> pictures, by a small network. Loads torch."""
+"""Restoration of pictures from decoded wavelet planes by a small network. Imports torch."""

@@ -1,7 +1,7 @@
-"""What the restoration network is shown of the surroundings of a wavelet coefficient.
+"""The input features of the restoration network: the surroundings of a wavelet coefficient.
 
-All is in steps of the bit plane that a picture is known to, so that it looks much the same at any rate. A *place* is a
-position in the grid of a level, which has three coefficients of each channel.
+All values are in steps of the last known bit plane, so that they look similar at all rates. A *place* is a position in
+the grid of a level. It has three coefficients (one per orientation) of each channel.
 """
 
 from collections.abc import Iterator
@@ -14,35 +14,36 @@ from codec.compiled import compiled
 from codec.wavelet.plane import Plane
 from codec.wavelet.transform import Band, bands, count_levels, inverse, top_plane
 
-#: The finest levels, which are estimated; of the first, luma alone.
+#: Number of levels that are estimated, from the finest. Of the finest level only luma is estimated.
 LEVELS = 5
 
-#: Levels, counted from the finest, whose last bit planes are told, and the low band's at the end.
-TOLD_LEVELS = 7
+#: Number of levels, from the finest, whose last bit planes are features. Those of the low band follow at the end.
+KNOWN_LEVELS = 7
 
-#: Where nothing is known, this plane is told as the last one.
-MOST_PLANE = 15
+#: The last bit plane in features and weights where no plane is known.
+MAX_PLANE = 15
 
-#: Numbers of a place: the luma around at twice the grid's resolution, at half and at an eighth of it; chroma around;
-#: luma's coefficients around, chroma's here, luma's of the finer level here; what is known of the picture; its means.
-FEATURES = 64 + 25 + 25 + 18 + 27 + 6 + 12 + 2 * (TOLD_LEVELS + 1) + 1 + 3
+#: Features of a place: surrounding luma at 2, 1/2 and 1/8 of the grid's resolution; surrounding chroma; surrounding
+#: luma coefficients; chroma coefficients of the place; luma coefficients of the finer level; last bit planes of the
+#: picture; local means.
+FEATURES = 64 + 25 + 25 + 18 + 27 + 6 + 12 + 2 * (KNOWN_LEVELS + 1) + 1 + 3
 
 _PAD = 8
 
 
 @dataclass(frozen=True, slots=True)
 class LevelMaps:
-    """What features of a level's places are made of, float32, padded by `_PAD` on all sides.
+    """The maps from which features of a level's places are gathered, float32, padded by `_PAD` on all sides.
 
     Attributes:
-        fine, half, eighth: (H, W) luma at resolutions of 2, 1/2 and 1/8 of the grid's, or the coarsest there is.
-        steps: the grid's places per sample of `half` and of `eighth`.
+        fine, half, eighth: (H, W) luma at 2, 1/2 and 1/8 of the grid's resolution, or at the coarsest available one.
+        steps: places of the grid per sample of `half` and of `eighth`, along an axis.
         chroma: (2, H, W) at the grid's resolution.
-        places: (9, H, W), coefficients in steps, orientation by orientation.
-        children: (3, 2 H, 2 W), luma's of the finer level; zero where there is none.
-        known: what is told of the whole picture.
-        scale: what luma is multiplied by to be in steps.
-        shape: rows and columns of the grid.
+        places: (9, H, W), coefficients in steps, by orientation, each Y, Cb, Cr.
+        children: (3, 2 H, 2 W), luma coefficients of the finer level; zero if there is no finer level.
+        known: features of the whole picture: its last bit planes.
+        scale: factor that converts luma to steps.
+        shape: rows and columns of the grid, without padding.
     """
 
     fine: NDArray[np.float32]
@@ -58,30 +59,30 @@ class LevelMaps:
 
 
 def mean_planes(plane: Plane) -> NDArray[np.float32]:
-    """Down to which bit plane levels are known on the mean: float32 (2, TOLD_LEVELS + 1), luma and chroma."""
-    sums = np.zeros((2, TOLD_LEVELS + 1))
-    counts = np.zeros(TOLD_LEVELS + 1)
+    """Return the mean last bit plane of each level and of the low band: float32 (2, KNOWN_LEVELS + 1), luma, chroma."""
+    sums = np.zeros((2, KNOWN_LEVELS + 1))
+    counts = np.zeros(KNOWN_LEVELS + 1)
     levels, top = count_levels(*plane.canvas), top_plane(*plane.canvas)
     for band in bands(*plane.canvas):
-        place = TOLD_LEVELS if band.orientation == 0 else min(band.level, TOLD_LEVELS) - 1
+        place = KNOWN_LEVELS if band.orientation == 0 else min(band.level, KNOWN_LEVELS) - 1
         last = plane.last_plane[:, *band.area]
-        last = np.where(last > top, MOST_PLANE, last)
+        last = np.where(last > top, MAX_PLANE, last)
         size = band.height * band.width
         sums[0, place] += last[0].mean() * size
         sums[1, place] += last[1:].mean() * size
         counts[place] += size
     means = sums / np.maximum(counts, 1)
-    # A picture of fewer levels: its coarsest stands for those that it lacks.
-    means[:, levels:TOLD_LEVELS] = means[:, [min(levels, TOLD_LEVELS) - 1]]
+    # If the picture has fewer levels, repeat the coarsest one.
+    means[:, levels:KNOWN_LEVELS] = means[:, [min(levels, KNOWN_LEVELS) - 1]]
     return means.astype(np.float32)
 
 
 def level_maps(plane: Plane, coefficients: NDArray[np.float32]) -> list[LevelMaps]:
-    """The maps of each estimated level that a picture has, from the finest.
+    """Return the maps of each estimated level of a picture, from the finest.
 
     Args:
-        plane: what is known.
-        coefficients: its `to_coefficients()`.
+        plane: the decoded state of the picture.
+        coefficients: the result of `plane.to_coefficients()`, float32 (3, H, W).
     """
     levels = count_levels(*plane.canvas)
     pictures = [_padded(inverse(coefficients, skip)) for skip in range(levels + 1)]
@@ -119,7 +120,13 @@ def level_maps(plane: Plane, coefficients: NDArray[np.float32]) -> list[LevelMap
 
 
 def features(maps: LevelMaps, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
-    """What is shown of places of a level: float32 (N, FEATURES)."""
+    """Gather the features of places of a level: float32 (N, FEATURES).
+
+    Args:
+        maps: the maps of the level.
+        rows: (N,) int64, rows of the places in the grid.
+        columns: (N,) int64, columns of the places in the grid.
+    """
     shown = np.empty((len(rows), FEATURES), np.float32)
     pictures = (maps.fine, maps.half, maps.eighth)
     steps = (np.float32(1 / maps.steps[0]), np.float32(1 / maps.steps[1]))
@@ -129,7 +136,7 @@ def features(maps: LevelMaps, rows: NDArray[np.int64], columns: NDArray[np.int64
 
 
 def estimated_bands(canvas: tuple[int, int]) -> Iterator[Band]:
-    """The bands of which something is estimated."""
+    """Return the bands in which coefficients are estimated, from coarse to fine."""
     return (band for band in bands(*canvas) if band.orientation and band.level <= LEVELS)
 
 
@@ -139,13 +146,13 @@ def _padded(picture: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @compiled
 def _squeezed(value: np.float32) -> np.float32:
-    """Large values count less and less."""
+    """Compress large values: v / (1 + |v| / 4)."""
     return np.float32(value / (np.float32(1) + np.float32(0.25) * abs(value)))
 
 
 @compiled
 def _between(picture: NDArray[np.float32], row: np.float32, column: np.float32) -> np.float32:
-    """Bilinear interpolation, outside as at the edge."""
+    """Interpolate bilinearly; outside the picture, use the value at the edge."""
     row = min(max(row, np.float32(-4)), np.float32(picture.shape[0] - 2 * _PAD + 3)) + np.float32(_PAD)
     column = min(max(column, np.float32(-4)), np.float32(picture.shape[1] - 2 * _PAD + 3)) + np.float32(_PAD)
     y, x = int(row), int(column)
@@ -168,7 +175,7 @@ def _gather(
     fine, half, eighth = pictures
     chroma, places, children = stacks
     for n in range(rows.shape[0]):
-        # The least place of `fine` in the window is 3 before the first of the four that are halved into one.
+        # The window in `fine` is 8x8 samples; the four samples of the place are in its middle.
         y, x = rows[n] + _PAD, columns[n] + _PAD
         fy, fx = 2 * rows[n] + _PAD, 2 * columns[n] + _PAD
         mean = np.float32(0.25) * (fine[fy, fx] + fine[fy, fx + 1] + fine[fy + 1, fx] + fine[fy + 1, fx + 1])

@@ -1,4 +1,4 @@
-"""The network that estimates what a plane leaves open of a coefficient, from the coefficient's surroundings."""
+"""The restoration network. It estimates the unknown part of coefficients from their surroundings."""
 
 from dataclasses import dataclass
 
@@ -6,38 +6,38 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from receiver.rendering.restoration.features import FEATURES, LEVELS, MOST_PLANE
+from receiver.rendering.restoration.features import FEATURES, LEVELS, MAX_PLANE
 
-#: Coefficients of a place, orientation by orientation, in each Y, Cb, Cr; of the finest level, luma alone.
+#: Coefficients of a place, by orientation, each Y, Cb, Cr. At the finest level only the three of luma are estimated.
 ESTIMATED = 9
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkForm:
-    """Sizes of the network.
+    """Layer sizes of the network.
 
     Attributes:
-        widths: of the inner layers of the estimator of each level, from the finest.
+        widths: widths of the inner layers of each level's estimator, from the finest level.
     """
 
     widths: tuple[tuple[int, ...], ...] = ((192, 96), (288, 160), (288, 160), (288, 160), (256, 128))
 
 
 class Estimator(nn.Module):
-    """Estimates the coefficients of a level's place."""
+    """Estimator of the coefficients of a level's places."""
 
-    #: What features are on the mean, and how far from that they usually are.
+    #: Mean and standard deviation of the features, (FEATURES,) each.
     mean: Tensor
     deviation: Tensor
 
-    #: How far coefficients usually are from where a plane puts them: luma and chroma, by the last bit plane.
+    #: Typical distances of coefficients from decoded values, (2, MAX_PLANE + 1): luma and chroma, by last bit plane.
     spread: Tensor
 
     def __init__(self, widths: tuple[int, ...], estimated: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(FEATURES))
         self.register_buffer("deviation", torch.ones(FEATURES))
-        self.register_buffer("spread", torch.ones(2, MOST_PLANE + 1))
+        self.register_buffer("spread", torch.ones(2, MAX_PLANE + 1))
         sizes = (FEATURES, *widths)
         self.inner = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, widths, strict=False))
         self.last = nn.Linear(sizes[-1], estimated)
@@ -45,7 +45,7 @@ class Estimator(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, shown: Tensor) -> Tensor:
-        """Features (N, FEATURES) -> how far coefficients (N, 9 or 3) are from where the plane puts them, in spreads."""
+        """Estimate distances of coefficients from their decoded values, in spreads: (N, FEATURES) -> (N, 9 or 3)."""
         x = (shown - self.mean) / self.deviation
         for layer in self.inner:
             x = F.silu(layer(x))
@@ -53,10 +53,10 @@ class Estimator(nn.Module):
         return y
 
     def spreads(self, luma: float, chroma: float) -> Tensor:
-        """The usual distances where this level is known down to planes `luma` and `chroma`: (9 or 3,)."""
+        """Return the typical distances if the level is known down to planes `luma` and `chroma`: (9 or 3,)."""
         mixed = []
         for row, place in enumerate((luma, chroma)):
-            place = min(max(place, 0.0), MOST_PLANE - 0.01)
+            place = min(max(place, 0.0), MAX_PLANE - 0.01)
             below = int(place)
             mixed.append(torch.lerp(self.spread[row, below], self.spread[row, below + 1], place - below))
         pattern = [0, 1, 1] * 3 if self.last.out_features == ESTIMATED else [0] * 3
@@ -64,7 +64,7 @@ class Estimator(nn.Module):
 
 
 class RestorationNetwork(nn.Module):
-    """An estimator for each level, from the finest. Untrained, they leave all where the plane puts it."""
+    """One estimator per level, from the finest. An untrained network does not change the coefficients."""
 
     def __init__(self, form: NetworkForm) -> None:
         super().__init__()
@@ -76,5 +76,5 @@ class RestorationNetwork(nn.Module):
 
     @property
     def by_level(self) -> list[Estimator]:
-        """The estimators, from that of the finest level."""
+        """The estimators, from the finest level."""
         return [estimator for estimator in self.estimators if isinstance(estimator, Estimator)]

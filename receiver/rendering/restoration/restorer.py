@@ -1,6 +1,6 @@
-"""Restored pictures: what a plane tells, and for what it leaves open the likeliest by a trained network.
+"""Restoration of pictures: a trained network estimates the part of the coefficients that a plane does not contain.
 
-A restored picture keeps to the plane: its coefficients are moved into the cells that the plane says they lie in.
+A restored picture is consistent with the plane: all estimated coefficients are moved into their known cells.
 """
 
 import json
@@ -29,15 +29,16 @@ from receiver.rendering.restoration.network import NetworkForm, RestorationNetwo
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 _CLASS_NAME = "RestorationNetwork"
 
-#: Where the levels below it are known to this plane at best, the finest is left as it is: half of the time for nothing.
+#: The finest level is skipped if the coarser levels are known only down to this plane or worse: it would take half of
+#: the time and gain nothing.
 _FINEST_FROM = 7.5
 
-#: Places that are estimated at once.
+#: Places per batch of the network.
 _AT_ONCE = 4096
 
 
 class Restorer:
-    """Draws planes. Safe to use from one thread at a time."""
+    """Restoration network that renders planes. Not thread-safe: use it from one thread at a time."""
 
     def __init__(self, network: RestorationNetwork, device: torch.device | str = "cpu") -> None:
         self.device = torch.device(device)
@@ -46,44 +47,44 @@ class Restorer:
 
     @classmethod
     def load(cls, folder: Path, device: torch.device | str = "cpu") -> "Restorer":
-        """Load what `save_restoration` wrote.
+        """Load a network that `save_restoration` wrote.
 
         Args:
-            folder: of the restoration network.
-            device: where to run it.
+            folder: folder of the restoration network.
+            device: torch device to run the network on.
 
         Raises:
-            ModelFilesError: a file is missing, broken, or of another network.
+            ModelFilesError: a file is missing, damaged, or belongs to another network.
         """
         try:
             config = json.loads((folder / _CONFIG).read_bytes())
             if config["_class_name"] != _CLASS_NAME:
-                raise ValueError("of another class")
+                raise ValueError(f"{_CONFIG} describes a {config['_class_name']}, not a {_CLASS_NAME}")
             network = RestorationNetwork(NetworkForm(tuple(tuple(sizes) for sizes in config["widths"])))
             network.load_state_dict(load_file(folder / _WEIGHTS))
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-            raise ModelFilesError(f"the model's restoration in {folder} cannot be loaded: {error}") from error
+            raise ModelFilesError(f"cannot load the restoration network in {folder}: {error}") from error
         return cls(network, device)
 
     def restore(self, plane: Plane) -> NDArray[np.uint8]:
-        """Draw a plane of any size: uint8 (H, W, 3) RGB. Deterministic on one device."""
+        """Render a plane of any size: uint8 (H, W, 3) RGB. Deterministic on one device."""
         return to_picture(inverse(self.restore_coefficients(plane)))
 
     def restore_coefficients(self, plane: Plane) -> NDArray[np.float32]:
-        """As `restore`, but float32 coefficients (3, H, W) as in `codec.wavelet.transform`."""
+        """Restore a plane; return float32 coefficients (3, H, W) in the layout of `codec.wavelet.transform`."""
         coefficients = plane.to_coefficients()
         planes = mean_planes(plane)
-        # A picture of which no colour came is taken for a grey one: no estimate gives it a tint.
+        # If no chroma is known, the picture counts as grey: do not let estimates tint it.
         colored = bool(plane.magnitudes[1:].any())
-        said = {
+        estimates = {
             level: self._estimate(maps, level, planes)
             for level, maps in enumerate(level_maps(plane, coefficients))
             if level or planes[0, 1:LEVELS].mean() < _FINEST_FROM
         }
         for band in estimated_bands(plane.canvas):
-            if band.level - 1 not in said:
+            if band.level - 1 not in estimates:
                 continue
-            part = said[band.level - 1][:, : band.height, : band.width]
+            part = estimates[band.level - 1][:, : band.height, : band.width]
             channels = len(part) // 3
             if channels > 1 and not colored:
                 part, channels = part[::3], 1
@@ -92,7 +93,7 @@ class Restorer:
         return coefficients
 
     def _estimate(self, maps: LevelMaps, level: int, planes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What is to be added to coefficients of a level, (9 or 3, rows, columns)."""
+        """Return the corrections to add to the coefficients of a level: float32 (9 or 3, rows, columns)."""
         estimator = self.network.by_level[level]
         rows, columns = (axis.ravel() for axis in np.mgrid[: maps.shape[0], : maps.shape[1]])
         parts = []
@@ -106,7 +107,7 @@ class Restorer:
 
 
 def save_restoration(network: RestorationNetwork, folder: Path) -> None:
-    """Write a network's form and its weights, in half precision, into `folder`."""
+    """Write the network's configuration and its half-precision weights into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     config = {"_class_name": _CLASS_NAME, **asdict(network.form)}
     (folder / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from codec.coders.planes.payload import decode_planes, encode_planes, most_bytes, to_coefficients
+from codec.coders.planes.payload import decode_planes, encode_planes, max_bytes, to_coefficients
 from codec.container import decoding
 from codec.container.bitstream import Bitstream, Coder, Header, Section
 from codec.container.sections import without_gaps
@@ -162,7 +162,7 @@ def test_sizes_add_up() -> None:
 
 
 def test_planes_beyond_what_the_canvas_allows() -> None:
-    limit = most_bytes((64, 64))
+    limit = max_bytes((64, 64))
     whole = Section(Layer.TEXTURE, Coder.PLANES, bytes(limit))
     assert Bitstream(Header(64, 64), (whole,)).decode().plane is not None
     more = Section(Layer.DETAIL, Coder.PLANES, b"1")

@@ -1,3 +1,5 @@
+"""Wavelet transform and partially known planes."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -78,7 +80,7 @@ def test_plane_of_all_bits_is_the_picture_and_of_none_is_grey() -> None:
     assert (empty.colors(16) == 128).all()
 
 
-def test_confined_coefficients_are_told_the_same_again() -> None:
+def test_confined_coefficients_keep_their_magnitudes() -> None:
     coefficients = transform.forward(noise(48, 64))
     known = Plane.of(coefficients, np.full(coefficients.shape, 5, np.int8))
     other = coefficients + transform.forward(noise(48, 64, seed=1))

@@ -1,4 +1,4 @@
-"""Any bytes into the plane decoder: nothing but `BitstreamError` may come out.
+"""Fuzzer of the plane decoder: arbitrary bytes must decode or raise `BitstreamError`.
 
 python -m tests.codec.coders.planes.fuzz --inputs 20000
 """
@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from codec.coders.planes.payload import decode_planes, encode_planes, most_bytes, to_coefficients
+from codec.coders.planes.payload import decode_planes, encode_planes, max_bytes, to_coefficients
 from layercast_common.errors import BitstreamError
 from tests.support.pictures import draw_picture
 
@@ -17,18 +17,18 @@ CANVASES = ((512, 512), (96, 64), (1, 1), (1, 300), (37, 5), (640, 480), (1025, 
 
 
 def good_payloads() -> list[list[bytes]]:
-    """Sections of drawn and of random pictures."""
+    """Return valid sections of drawn and of random pictures."""
     noise = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
-    house = to_coefficients(draw_picture())
+    drawn = to_coefficients(draw_picture())
     return [
-        encode_planes(house, (512, 512), [120, 200, 335]),
-        encode_planes(house, (512, 512), [2000]),
+        encode_planes(drawn, (512, 512), [120, 200, 335]),
+        encode_planes(drawn, (512, 512), [2000]),
         encode_planes(to_coefficients(noise), (96, 64), [300, 600]),
     ]
 
 
 def mutate(payloads: list[bytes], random: np.random.Generator) -> list[bytes]:
-    """The payloads with some bytes changed, cut off, put in or swapped with other sections'."""
+    """Return the payloads with bytes changed, truncated, inserted or overwritten, and sections added."""
     result = [bytearray(payload) for payload in payloads]
     for _ in range(random.integers(0, 6)):
         section = result[random.integers(len(result))]
@@ -48,36 +48,36 @@ def mutate(payloads: list[bytes], random: np.random.Generator) -> list[bytes]:
 
 
 def fuzz(inputs: int, seed: int) -> tuple[int, float]:
-    """Decode so many inputs; return how many were refused, and the longest that one took, in seconds of this thread."""
+    """Decode mutated inputs; return the number rejected, and the longest CPU time of one input in seconds."""
     random = np.random.default_rng(seed)
     good = good_payloads()
     decode_planes(good[0], (512, 512))
-    refused, slowest = 0, 0.0
+    rejected, slowest = 0, 0.0
     for _ in range(inputs):
         payloads = mutate(good[random.integers(len(good))], random)
         canvas = CANVASES[random.integers(len(CANVASES))]
-        missing = int(random.choice([0, 0, 1, 5, 1000, most_bytes(canvas)]))
+        missing = int(random.choice([0, 0, 1, 5, 1000, max_bytes(canvas)]))
         start = time.thread_time()
         try:
             plane = decode_planes(payloads, canvas, missing)
         except BitstreamError:
-            refused += 1
+            rejected += 1
         else:
             assert plane.magnitudes.shape == (3, canvas[1], canvas[0])
             assert plane.magnitudes.min() >= 0
             assert ((plane.signs != 0) == (plane.magnitudes > 0)).all()
         slowest = max(slowest, time.thread_time() - start)
-    return refused, slowest
+    return rejected, slowest
 
 
 def main() -> int:
-    """Run the command; return its exit code. What should not escape does."""
+    """Run the command; return its exit code. Unexpected exceptions propagate."""
     parser = argparse.ArgumentParser(prog="python -m tests.codec.coders.planes.fuzz", description=__doc__)
-    parser.add_argument("--inputs", type=int, default=20_000, help="how many (20000)")
-    parser.add_argument("--seed", type=int, default=0, help="decides which (0)")
+    parser.add_argument("--inputs", type=int, default=20_000, help="number of inputs (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     options = parser.parse_args()
-    refused, slowest = fuzz(options.inputs, options.seed)
-    sys.stdout.write(f"{options.inputs} inputs, {refused} refused, slowest {1000 * slowest:.1f} ms\n")
+    rejected, slowest = fuzz(options.inputs, options.seed)
+    sys.stdout.write(f"{options.inputs} inputs, {rejected} rejected, slowest {1000 * slowest:.1f} ms\n")
     return 0
 
 

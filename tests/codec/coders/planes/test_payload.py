@@ -1,4 +1,4 @@
-"""The plane coder: any beginning decodes, budgets are kept, and nothing but documented errors comes out."""
+"""Plane coder: every prefix decodes, payloads keep their budgets, only documented errors are raised."""
 
 import hashlib
 import itertools
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from codec.coders.planes import payload
 from codec.coders.planes.geometry import lay_out
-from codec.coders.planes.payload import decode_planes, encode_planes, most_bytes, to_coefficients
+from codec.coders.planes.payload import decode_planes, encode_planes, max_bytes, to_coefficients
 from codec.wavelet.plane import Plane
 from codec.wavelet.transform import magnitudes_at
 from layercast_common.errors import BitstreamError, UsageError
@@ -23,7 +23,7 @@ CANVAS = (96, 64)
 
 
 def draw(kind: str, canvas: tuple[int, int], seed: int) -> NDArray[np.uint8]:
-    """A picture of a kind, (H, W, 3) uint8."""
+    """Draw a picture of a kind, (H, W, 3) uint8."""
     random = np.random.default_rng(seed)
     width, height = canvas
     if kind == "noise":
@@ -36,7 +36,7 @@ def draw(kind: str, canvas: tuple[int, int], seed: int) -> NDArray[np.uint8]:
 
 
 def agrees(plane: Plane, coefficients: NDArray[np.float32]) -> bool:
-    """Whether what is known of coefficients is true."""
+    """Return True if the plane is consistent with the coefficients."""
     top = lay_out(plane.canvas).top
     same = plane.magnitudes == magnitudes_at(coefficients, plane.last_plane, top)
     signs = np.where(plane.magnitudes > 0, np.sign(coefficients), 0)
@@ -55,7 +55,9 @@ def error_of(plane: Plane, picture: NDArray[np.uint8]) -> float:
     st.lists(st.integers(1, 200), min_size=1, max_size=5),
     st.integers(0, 2**32),
 )
-def test_what_is_decoded_is_true(width: int, height: int, kind: str, budgets: list[int], seed: int) -> None:
+def test_decoded_planes_agree_with_the_coefficients(
+    width: int, height: int, kind: str, budgets: list[int], seed: int
+) -> None:
     coefficients = to_coefficients(draw(kind, (width, height), seed))
     payloads = encode_planes(coefficients, (width, height), budgets)
     assert [len(each) for each in payloads[:-1]] == budgets[: len(payloads) - 1]
@@ -69,7 +71,7 @@ def test_a_budget_is_used_whole() -> None:
         assert [len(each) for each in encode_planes(coefficients, (512, 512), budgets)] == budgets
 
 
-def test_every_beginning_decodes_and_more_bytes_are_better() -> None:
+def test_every_prefix_decodes_and_more_bytes_are_better() -> None:
     picture = draw_picture()
     coefficients = to_coefficients(picture)
     payloads = encode_planes(coefficients, (512, 512), [120, 180])
@@ -136,11 +138,11 @@ def test_bounds() -> None:
     coefficients = to_coefficients(draw("flat", CANVAS, 0))
     with pytest.raises(UsageError, match="canvas"):
         encode_planes(coefficients, (64, 96), [100])
-    for budgets in ([], [0], [most_bytes(CANVAS), 1]):
+    for budgets in ([], [0], [max_bytes(CANVAS), 1]):
         with pytest.raises(UsageError, match="sections"):
             encode_planes(coefficients, CANVAS, budgets)
     with pytest.raises(BitstreamError, match="limit"):
-        decode_planes([bytes(most_bytes(CANVAS)), b"\0"], CANVAS)
+        decode_planes([bytes(max_bytes(CANVAS)), b"\0"], CANVAS)
     with pytest.raises(BitstreamError, match="limit"):
         decode_planes([b"\0"], (2048, 2048))
 
@@ -154,13 +156,13 @@ def test_golden() -> None:
     assert golden("planes.sha256", digest) == digest
 
 
-def test_changed_payloads_decode_or_are_refused() -> None:
-    refused, _ = fuzz(400, 1)
-    assert 0 < refused < 300
+def test_changed_payloads_decode_or_are_rejected() -> None:
+    rejected, _ = fuzz(400, 1)
+    assert 0 < rejected < 300
 
 
-def test_a_code_ends_after_so_many_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(payload, "MOST_DECISIONS", 700)
+def test_a_code_ends_at_the_limit_of_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(payload, "MAX_DECISIONS", 700)
     coefficients = to_coefficients(draw("noise", CANVAS, 5))
     payloads = encode_planes(coefficients, CANVAS, [20, 800, 100])
     assert len(payloads) == 2

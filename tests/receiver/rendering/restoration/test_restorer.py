@@ -1,3 +1,5 @@
+"""Restoration of planes: sizes, consistency with the plane, files of the network, features."""
+
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import torch
 from codec.wavelet.plane import Plane
 from codec.wavelet.transform import forward, to_channels
 from layercast_common.errors import ModelFilesError
-from receiver.rendering.restoration.features import FEATURES, LEVELS, MOST_PLANE, features, level_maps, mean_planes
+from receiver.rendering.restoration.features import FEATURES, LEVELS, MAX_PLANE, features, level_maps, mean_planes
 from receiver.rendering.restoration.network import NetworkForm, RestorationNetwork
 from receiver.rendering.restoration.restorer import Restorer, save_restoration
 
@@ -36,7 +38,7 @@ def tiny(*, trained: bool) -> RestorationNetwork:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 90), (64, 64), (101, 67)])
-def test_any_size_is_drawn_and_keeps_to_the_plane(size: tuple[int, int]) -> None:
+def test_any_size_is_restored_and_agrees_with_the_plane(size: tuple[int, int]) -> None:
     plane = plane_of(*size, last=5)
     restorer = Restorer(tiny(trained=True))
     restored = restorer.restore(plane)
@@ -61,7 +63,7 @@ def test_network_is_the_same_after_saving_to_half_precision(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 @pytest.mark.parametrize("content", [None, b"", b"{}", b'{"_class_name": "Other"}'])
-def test_broken_files_are_told_of(tmp_path: Path, name: str, content: bytes | None) -> None:
+def test_broken_files_raise_model_files_error(tmp_path: Path, name: str, content: bytes | None) -> None:
     save_restoration(tiny(trained=False), tmp_path)
     (tmp_path / name).unlink()
     if content is not None:
@@ -70,17 +72,17 @@ def test_broken_files_are_told_of(tmp_path: Path, name: str, content: bytes | No
         Restorer.load(tmp_path)
 
 
-def test_planes_of_each_level_are_told_at_any_size() -> None:
+def test_mean_planes_of_each_level_at_any_size() -> None:
     for size in ((1, 1), (20, 9), (512, 512), (1100, 40)):
         assert (mean_planes(plane_of(*size, last=3)) == 3).all()
     plane = plane_of(512, 512, last=3)
     planes = plane.last_plane.copy()
     planes[0, 256:, :] = 15
     planes[0, :256, 256:] = 15
-    told = mean_planes(Plane.of(plane.to_coefficients(), planes))
-    assert told[0, 0] == MOST_PLANE
-    assert (told[0, 1:] == 3).all()
-    assert (told[1] == 3).all()
+    means = mean_planes(Plane.of(plane.to_coefficients(), planes))
+    assert means[0, 0] == MAX_PLANE
+    assert (means[0, 1:] == 3).all()
+    assert (means[1] == 3).all()
 
 
 def test_features_of_turned_pictures_differ_only_in_their_order() -> None:
@@ -95,7 +97,7 @@ def test_features_of_turned_pictures_differ_only_in_their_order() -> None:
     assert np.isfinite(of_plane).all()
 
 
-def test_a_picture_of_which_no_colour_came_stays_grey() -> None:
+def test_a_picture_without_known_chroma_stays_grey() -> None:
     plane = plane_of(64, 64, last=5)
     coefficients = plane.to_coefficients()
     coefficients[1:] = 0

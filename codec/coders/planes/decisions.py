@@ -1,4 +1,4 @@
-"""One decision of the plane coder: what is seen, what is likely, what it is, what is learnt from it."""
+"""One decision of the plane coder: list its features, predict its probability, code it, adapt the corrections."""
 
 from typing import NamedTuple
 
@@ -15,13 +15,19 @@ from codec.compiled import compiled_uncounted
 _GRID = np.array([0, 0, 0, 1, 2, 3], np.int64)
 _NETWORK = np.array(NETWORK_OF, np.int64)
 
-
-#: Corrections of each network: of levels, and of ranges of what it says.
+#: Number of adaptive corrections of each network: by level, and by range of the network's output.
 LEVELS, VALUES = 16, 64
 
 
-class Coder(NamedTuple):
-    """The arithmetic coder with its sections, see `codec.coders.planes.sections`."""
+class SectionCoder(NamedTuple):
+    """The arithmetic coder and its sections, see `codec.coders.planes.sections`.
+
+    Attributes:
+        state: int64, state of the arithmetic coder.
+        data: uint8, the payloads of all sections.
+        ends: int64 (sections, SECTION_FIELDS), where each section begins and ends.
+        work: int64 (WORK_FIELDS,), progress over the sections.
+    """
 
     state: NDArray[np.int64]
     data: NDArray[np.uint8]
@@ -29,18 +35,19 @@ class Coder(NamedTuple):
     work: NDArray[np.int64]
 
 
-class Model(NamedTuple):
-    """What predicts: the networks, what they see, and room for their work.
+class PlaneModel(NamedTuple):
+    """The predictor of decisions: the networks, their inputs, and their work buffers.
 
     Attributes:
-        networks: of the kinds.
-        views: of the canvas.
-        lift: int64 (1,), what is added to planes, so that they mean the same on canvases of all sizes.
-        squash: int32, from `logistic_tables`.
-        active: int64, room for a list of features.
-        sums: int32, room for the first stage.
-        hidden: int16, room for it clipped.
-        learnt: int64 (2, LEARNT), corrections by slot kind and by what the networks say, see `decide`.
+        networks: the networks of all kinds of decisions.
+        views: the views of the canvas.
+        lift: int64 (1,), added to plane numbers so that they mean the same on canvases of all sizes.
+        squash: int32, the logistic table from `logistic_tables`.
+        active: int64, buffer for a list of features.
+        sums: int32, buffer for the sums of the first stage.
+        hidden: int16, buffer for the clipped sums.
+        learnt: int64 (2, corrections), adaptive corrections by level and by range of the network's output, see
+            `decide`.
     """
 
     networks: Network
@@ -54,12 +61,12 @@ class Model(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """Decisions as training wants to see them; of no length where nobody does.
+    """A record of decisions for training. Empty arrays switch recording off.
 
     Attributes:
-        features: int16, the lists one after the other.
-        decisions: int32 (decisions, 4): kind, bit, length of the list, plane.
-        used: int64 (2,), how much of decisions and of features is used.
+        features: int16, the feature lists of all decisions, concatenated.
+        decisions: int32 (decisions, 4): kind, bit, length of the feature list, plane.
+        used: int64 (2,), number of entries in use in `decisions` and in `features`.
     """
 
     features: NDArray[np.int16]
@@ -69,7 +76,7 @@ class Trace(NamedTuple):
 
 @compiled_uncounted
 def decide(
-    coder: Coder,
+    coder: SectionCoder,
     slot: NDArray[np.int64],
     number: int,
     kind: int,
@@ -80,28 +87,28 @@ def decide(
     second: int,
     bit: int,
     known: NDArray[np.int32],
-    model: Model,
+    model: PlaneModel,
     trace: Trace,
 ) -> int:
     """Write or read a decision.
 
     Args:
-        coder: where to.
-        slot: a row of the geometry.
-        number: of the slot.
-        kind: of the decision.
-        row: of the cell that it is about, in its grid.
-        column: of the cell that it is about, in its grid.
+        coder: the arithmetic coder to write to or read from.
+        slot: the slot's row of the geometry.
+        number: the slot's number.
+        kind: the kind of the decision.
+        row: row of the decision's cell in its grid.
+        column: column of the decision's cell in its grid.
         plane: the bit plane.
-        own: number of a feature of itself.
-        second: of another, or -1.
-        bit: what it is, for a writer: anything but 0 stands for 1.
-        known: flat array of what is known.
-        model: what predicts.
-        trace: takes what training wants to see.
+        own: number of a self feature of the decision.
+        second: number of a second self feature, or -1.
+        bit: the value to write; any value but 0 stands for 1. Ignored by a reader.
+        known: flat array of the known values.
+        model: predicts the decision and adapts to it.
+        trace: records the decision for training.
 
     Returns:
-        The bit; -1 if there is no room for it.
+        The bit, or -1 if there is no room for it.
     """
     active = model.active
     count = list_features(
