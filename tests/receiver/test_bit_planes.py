@@ -108,7 +108,7 @@ async def deliver(receiver: Receiver, watch: Watch, stream: Bitstream, order: li
         if len(arrivals(watch)) > len(before):
             known = len(arrivals(watch))
             await watch.until(lambda: final_after_arrivals(watch, known))  # noqa: B023 - called in this iteration
-    await receiver._accept_event(ImageDone(session="a", image=0, received=len(stream.to_bytes()), dropped=0))
+    await receiver._accept_event(ImageDone(session="a", image=0, received=len(stream.to_bytes()), dropped=()))
     await watch.until_ended()
 
 

@@ -51,7 +51,7 @@ def test_bit_planes_wait_for_those_before_them() -> None:
     payload = encode_text(Semantic("a fox"))
     assert picture.add(section(3, 4, b"same", index=3)) == []
     assert picture.add(section(3, 4, b"same", index=2)) == []
-    assert picture.stream.sections == ()
+    assert not picture.stream.sections
     assert picture.add(section(0, 0, payload, index=0)) == [Layer.SEMANTIC]
     assert picture.add(section(2, 4, b"first", index=1)) == [Layer.TEXTURE, Layer.DETAIL, Layer.DETAIL]
     assert picture.add(section(3, 4, b"last", index=4)) == [Layer.DETAIL]
