@@ -11,6 +11,7 @@ from codec.container.bitstream import Bitstream
 from evaluation.pictures.quality import Quality, compare
 from evaluation.rendering.runs import RunDriver
 from layercast_common.errors import UsageError
+from receiver.rendering.engine.render_method import RenderMethod, render_method
 
 if TYPE_CHECKING:
     from receiver.rendering.models.model import Model
@@ -66,13 +67,18 @@ def search_seeds(
         The stream with the best seed, and the results of all seeds, best first.
 
     Raises:
-        UsageError: `count` is out of range.
+        UsageError: `count` is out of range, or the model restores the stream's bit planes, without noise.
         RenderError: the stream cannot be rendered.
         BitstreamError: the stream is damaged.
     """
     check_count(count)
-    driver = RunDriver(model, steps or model.settings.steps)
     priors = stream.decode()
+    if render_method(priors, model) is RenderMethod.RESTORE:
+        raise UsageError(
+            f"{model.name} restores bit planes without noise, so every seed gives the same picture: leave out "
+            "--search-seeds, or encode in another order"
+        )
+    driver = RunDriver(model, steps or model.settings.steps)
     tried = []
     for seed in track(range(count)):
         quality = compare(driver.draw(priors, seed), original)

@@ -30,9 +30,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         help="levels to render if the stream has them, each from its own layer and those below (default: %(default)s)",
     )
     parser.add_argument("--partial", action="store_true", help="accept truncated streams")
-    parser.add_argument(
-        "--save-priors", action="store_true", help="also write prompt, lines, colours and planes"
-    )
+    parser.add_argument("--save-priors", action="store_true", help="also write prompt, lines, colours and planes")
     add_rendering(parser)
     add_json(parser)
     return parser

@@ -47,6 +47,13 @@ def test_nearer_pictures_score_more(picture: Path) -> None:
     assert score(replace(noisy, color_difference=1000.0)) < score(noisy)
 
 
+def test_pictures_that_are_restored_have_no_best_seed(run: Run, picture: Path, place: Path, tiny_model: Path) -> None:
+    line = ("encode", picture, "-o", place / "a.lcast", "--canvas", "128x128", "--budget", 300, "--model", tiny_model)
+    outcome = run(*line, "--order", "fidelity", "--search-seeds", "3", "--device", "cpu")
+    assert (outcome.code, "every seed gives the same picture" in outcome.err) == (2, True)
+    assert not (place / "a.lcast").exists()
+
+
 @pytest.mark.parametrize("count", [0, -1, 65537])
 def test_numbers_of_seeds_that_make_no_sense(run: Run, picture: Path, place: Path, count: int) -> None:
     outcome = run("encode", picture, "-o", place / "a.lcast", "--search-seeds", count)

@@ -223,7 +223,7 @@ async def test_a_receiver_that_hangs_up() -> None:
     [
         ({"link": "irridium"}, "no link is called"),
         ({"rate": -5}, "a positive number"),
-        ({"order": "random"}, "no order of layers is called 'random'; there are cheapest, paper"),
+        ({"order": "random"}, "no order of layers is called 'random'; there are cheapest, fidelity, paper"),
         ({"token": "x" * 257}, "at most 256 characters"),
         ({"token": "\udcff"}, "must be text"),
     ],
