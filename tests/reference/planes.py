@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tests.reference.decoder import M32, clipped, squash, table
 
-MOST_DECISIONS = 524288
+MOST_DECISIONS = 160000
 
 CELLS, LEAVES, BLOCKS, SLOT = range(4)
 
