@@ -26,13 +26,23 @@ ARROWS = arrows(MODULES)
 
 #: Folders and modules of a package from the lowest up; each may import from those before it, and nothing behind it.
 ORDER = {
-    "codec": ("layers", "color_difference", "structure", "coders", "container", "analysis", "encoder", "editing"),
+    "codec": (
+        "compiled",
+        "wavelet",
+        "layers color_difference",
+        "structure",
+        "coders",
+        "container",
+        "analysis",
+        "encoder",
+        "editing",
+    ),
     "protocol": ("wire", "connection recovery", "sending receiving", "driver"),
     "receiver.rendering": (
         "settings",
         "model_files",
         "models",
-        "sampling output",
+        "restoration sampling output",
         "backends",
         "loader",
         "engine",
