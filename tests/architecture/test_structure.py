@@ -41,8 +41,9 @@ ORDER = {
     "receiver.rendering": (
         "settings",
         "model_files",
+        "restoration",
         "models",
-        "restoration sampling output",
+        "sampling output",
         "backends",
         "loader",
         "engine",
