@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from codec.layers import ColorMap
 
-#: Rounds of correction; most pictures need four.
-MAX_ROUNDS = 8
+#: Most rounds of correction. Pictures need about four, maps of random colours up to ten.
+MAX_ROUNDS = 12
 
 #: Largest error that counts as equal, in levels of 255.
 CLOSE_ENOUGH = 0.5
