@@ -23,9 +23,6 @@ from layercast_common.errors import UsageError
 if TYPE_CHECKING:
     from codec.wavelet.plane import Plane
 
-#: The lowest bit plane of the texture layer: coefficients in steps of 2**7. The planes below are the detail layer.
-TEXTURE_PLANE = 7
-
 #: A picture's size as (width, height) in pixels.
 Size = tuple[int, int]
 
@@ -214,7 +211,7 @@ class Priors:
             Layer.SEMANTIC: self.semantic,
             Layer.STRUCTURE: self.structure or self.skeleton,
             Layer.TEXTURE: self.texture,
-            Layer.DETAIL: self.plane if self.plane is not None and self.plane.lowest < TEXTURE_PLANE else None,
+            Layer.DETAIL: self.plane if self.plane is not None and self.plane.has_detail else None,
         }
         return frozenset(layer for layer, prior in present.items() if prior is not None)
 
@@ -229,5 +226,5 @@ class Priors:
         if Layer.TEXTURE not in kept:
             result = replace(result, texture=None, plane=None)
         if Layer.DETAIL not in kept and result.plane is not None:
-            result = replace(result, plane=result.plane.down_to(TEXTURE_PLANE))
+            result = replace(result, plane=result.plane.without_detail())
         return result

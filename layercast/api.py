@@ -32,6 +32,7 @@ class EncodeKeywords(TypedDict, total=False):
     seed: int
     model: str
     order: str
+    texture: str | None
     nested: bool
 
 

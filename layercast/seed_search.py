@@ -76,7 +76,7 @@ def search_seeds(
     if render_method(priors, model) is RenderMethod.RESTORE:
         raise UsageError(
             f"{model.name} restores bit planes without noise, so every seed gives the same picture: leave out "
-            "--search-seeds, or encode in another order"
+            "--search-seeds, or encode with --texture grid"
         )
     driver = RunDriver(model, steps or model.settings.steps)
     tried = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from codec.container.sections import Coder, Section
-from codec.layers import TEXTURE_PLANE, ColorMap, EdgeMap, Layer, Priors, Size, Skeleton
+from codec.layers import ColorMap, EdgeMap, Layer, Priors, Size, Skeleton
 from layercast_common.errors import BitstreamError
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _decode_planes(priors: Priors, sections: Sequence[Section]) -> Priors:
     plane = decode_planes([section.payload for section in sections], priors.canvas, sections[-1].missing)
     if sections[-1].layer == Layer.TEXTURE:
         # The last bytes of the texture may hold the first decisions of the next plane.
-        plane = plane.down_to(TEXTURE_PLANE)
+        plane = plane.without_detail()
     if plane.lowest > top_plane(*priors.canvas):
         return priors
     return replace(priors, texture=ColorMap(plane.colors(PLANE_COLORS), priors.canvas), plane=plane)

@@ -4,10 +4,10 @@
     stream = replace_texture(stream, "dusk.jpg")
     stream = erase(stream, [Rectangle(300, 40, 120, 200)])
 
-Layers that an edit does not change keep their bytes. An edit of words, lines or colours leaves out the detail layer,
-which shows the picture before it; recolouring and erasing change bit planes, too. The edits follow "Stable Diffusion is
-a Natural Cross-Modal Decoder for Layered AI-generated Image Compression" (arXiv 2412.12982): edits of structure, of
-texture, and of both to erase an object.
+Layers that an edit does not change keep their bytes. Bit planes are the picture itself: recolouring and erasing change
+them, too; other words, lines or colours replace them by lines and colours, from which the edited picture is drawn. The
+edits follow "Stable Diffusion is a Natural Cross-Modal Decoder for Layered AI-generated Image Compression" (arXiv
+2412.12982): edits of structure, of texture, and of both to erase an object.
 """
 
 from codec.editing.erasing import erase

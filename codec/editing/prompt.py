@@ -3,13 +3,14 @@
 import re
 
 from codec.container.bitstream import Bitstream, Coder, Section
+from codec.editing.planes import draw_planes
 from codec.editing.sections import check_complete, replace_layer
 from codec.layers import Layer, Semantic
 from layercast_common.errors import UsageError
 
 
 def replace_prompt(stream: Bitstream, text: str) -> Bitstream:
-    """Return the stream with another prompt.
+    """Return the stream with another prompt. Bit planes are replaced by lines and colours, see `draw_planes`.
 
     Args:
         stream: the stream.
@@ -24,7 +25,8 @@ def replace_prompt(stream: Bitstream, text: str) -> Bitstream:
     check_complete(stream)
     if _prompt(stream) == text:
         return stream
-    return replace_layer(stream, Layer.SEMANTIC, [Section(Layer.SEMANTIC, Coder.TEXT, encode_text(Semantic(text)))])
+    drawn = draw_planes(stream)
+    return replace_layer(drawn, Layer.SEMANTIC, [Section(Layer.SEMANTIC, Coder.TEXT, encode_text(Semantic(text)))])
 
 
 def substitute_prompt(stream: Bitstream, old: str, new: str) -> Bitstream:

@@ -12,6 +12,7 @@ from codec.analysis.colors import average_colors
 from codec.analysis.edges import edges_from_drawing
 from codec.canvas import crop_box, fit_to_canvas
 from codec.container.bitstream import Bitstream, Section
+from codec.editing.planes import MIN_BUDGET, draw_planes
 from codec.editing.sections import check_complete, recode_colors, recode_structure, replace_layer
 from codec.encoder.budget import byte_budget
 from codec.encoder.encode import encode
@@ -23,17 +24,14 @@ from layercast_common.errors import UsageError
 #: A source of a layer: a stream or a picture; a path that ends in ".lcast" is a stream file.
 Donor = Bitstream | PictureSource
 
-#: Smallest budget for a picture's lines, in bytes.
-MIN_BUDGET = 64
-
 
 def replace_structure(stream: Bitstream, donor: Donor) -> Bitstream:
     """Return the stream with the lines, or people, of another stream or of a picture.
 
     Sections of a stream with the same canvas are copied byte for byte. With another canvas the priors are cropped to
     this canvas's aspect, and lines are drawn on an equally fine grid. A picture's lines are those that it would have in
-    a stream of the size of this one, or of 0.02 bit per pixel if that is more. A stream without lines, but with bit
-    planes, gives those of its decoded picture.
+    a stream without bit planes of the size of this one, or of 0.02 bit per pixel if that is more. A stream with bit
+    planes gives the lines of its decoded picture; the bit planes of this stream are replaced by colours.
 
     Args:
         stream: the stream.
@@ -50,11 +48,12 @@ def replace_structure(stream: Bitstream, donor: Donor) -> Bitstream:
     if isinstance(other, Bitstream):
         check_complete(other)
         priors = other.decode()
-        if priors.plane is not None and priors.structure is None:
+        if priors.plane is not None:
             other = Image.fromarray(priors.plane.to_image())
     if not isinstance(other, Bitstream):
-        other = encode(fit_to_canvas(other, canvas), "", EncodeOptions(budget=_line_budget(stream)))
+        other = encode(fit_to_canvas(other, canvas), "", EncodeOptions(budget=_line_budget(stream), texture="grid"))
         priors = other.decode()
+    stream = draw_planes(stream)
     found = [prior for prior in (priors.structure, priors.skeleton) if prior is not None]
     if not found:
         raise UsageError(f"{_name(donor)} has no lines to take")
@@ -72,7 +71,7 @@ def replace_texture(stream: Bitstream, donor: Donor) -> Bitstream:
 
     Sections of a stream with the same canvas are copied byte for byte. Otherwise, and if they are bit planes, the
     colours are cropped to this canvas's aspect, and averaged on the grid and with the step size of this stream's own
-    colours. Bit planes of this stream are replaced by such colours; the notes list their detail.
+    colours. Bit planes of this stream are replaced by such colours and by the lines of the decoded picture.
 
     Args:
         stream: the stream.
@@ -92,8 +91,9 @@ def replace_texture(stream: Bitstream, donor: Donor) -> Bitstream:
         if priors.texture is None:
             raise UsageError(f"{_name(donor)} has no colours to take")
         if other.header.canvas == canvas and priors.plane is None:
-            return replace_layer(stream, Layer.TEXTURE, _decodable_sections(other, Layer.TEXTURE))
+            return replace_layer(draw_planes(stream), Layer.TEXTURE, _decodable_sections(other, Layer.TEXTURE))
         other = Image.fromarray(priors.texture.to_image() if priors.plane is None else priors.plane.to_image())
+    stream = draw_planes(stream)
     colors = _average_like(fit_to_canvas(other, canvas), stream.decode())
     return replace_layer(stream, Layer.TEXTURE, recode_colors(stream, colors))
 
@@ -122,7 +122,7 @@ def _decodable_sections(stream: Bitstream, layer: Layer) -> list[Section]:
 
 def _average_like(picture: NDArray[np.uint8], priors: Priors) -> ColorMap:
     """Average a picture's colours on the grid of the priors' texture, or on the default grid."""
-    if priors.texture is None or priors.plane is not None:
+    if priors.texture is None:
         return average_colors(picture)
     size = priors.texture.colors.shape[1::-1]
     return replace(priors.texture, colors=np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8))

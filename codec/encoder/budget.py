@@ -1,6 +1,7 @@
-"""The byte budget of a stream, and its split between prompt, colours and lines.
+"""The byte budget of a stream, and its split between prompt, lines and colours.
 
-The prompt comes first, whole or shortened. Colours and lines share the rest: two curves, measured on the training
+The prompt comes first, whole or shortened. Before bit planes, lines get a small share of the rest. A grid of colours
+shares the rest with the lines by value: two curves, measured on the training
 pictures by `training.tables.budget`, give the agreement of lines and the error of colours by their size.
 """
 
@@ -11,7 +12,7 @@ from functools import cache
 
 from codec.coders.tables import load_table
 from codec.container.sections import Coder, Section
-from codec.encoder.options import EncodeOptions
+from codec.encoder.options import EncodeOptions, Order
 from codec.encoder.rate_control import count_fitting
 from codec.layers import Layer, Semantic, Size
 from layercast_common.errors import BudgetError, UsageError
@@ -27,6 +28,17 @@ DIFFERENCE_WORTH = 100
 
 #: Colour grids to choose from: side of a cell, in pixels of canvas.
 COLOR_CELLS = (128, 64, 32)
+
+#: Coarse lines before bit planes: bytes, framing included, and the share 1/n of the bytes after the prompt. Below
+#: `MIN_LEFT` bytes after the prompt there are no lines unless they are asked for.
+MIN_LINES, MAX_LINES, LINES_SHARE, MIN_LEFT = 40, 100, 12, 240
+
+#: Share 1/n of the bytes after the prompt for lines that a person or an annotator drew, and for models with adapters,
+#: which draw along the lines; and the maximum for the latter, in bytes.
+DRAWN_SHARE, MAX_ADAPTER_LINES = 3, 300
+
+#: The model that draws from bit planes without lines.
+_WITHOUT_ADAPTERS = "mini"
 
 _CLAUSE_END = re.compile(r"\s*[,;.:!?|()\[\]\n。、，；：！？]+\s*")
 _WORD_END = re.compile(r"\s+")
@@ -103,6 +115,26 @@ def _shorten(prompt: str, fits: Callable[[str], bool]) -> str | None:
         if count:
             return prompt[: ends[count - 1]]
     return None
+
+
+def line_limit(limit: int, options: EncodeOptions, *, given: bool, asked: bool) -> int:
+    """Return the size limit of lines that precede bit planes, in bytes; 0 for no lines.
+
+    Args:
+        limit: bytes for lines and bit planes together.
+        options: `order` and `model` are used.
+        given: whether the lines are a given edge map.
+        asked: whether the structure was chosen explicitly.
+    """
+    if options.order == Order.FIDELITY and not asked:
+        return 0
+    if given:
+        return limit // DRAWN_SHARE
+    if options.model != _WITHOUT_ADAPTERS:
+        return min(limit // DRAWN_SHARE, MAX_ADAPTER_LINES)
+    if limit < (2 * MIN_LINES if asked else MIN_LEFT):
+        return 0
+    return max(MIN_LINES, min(limit // LINES_SHARE, MAX_LINES))
 
 
 def rank_colors(canvas: Size, limit: int, line_size: int) -> list[ColorChoice]:

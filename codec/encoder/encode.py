@@ -1,17 +1,17 @@
 """Pixels, prompt and structure -> stream, within a byte budget."""
 
 from dataclasses import replace
-from itertools import zip_longest
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codec.container.bitstream import Bitstream, Coder, Header, Section
-from codec.encoder.budget import byte_budget, fit_text, rank_colors
-from codec.encoder.options import EncodeOptions, Order
-from codec.encoder.planes import fidelity_sections
-from codec.encoder.rate_control import LineFitter, color_sections, size_of
+from codec.encoder.budget import byte_budget, fit_text, line_limit
+from codec.encoder.grids import grid_sections
+from codec.encoder.options import EncodeOptions, Order, TextureForm, texture_form
+from codec.encoder.planes import plane_sections
+from codec.encoder.rate_control import LineFitter, size_of
 from codec.layers import EdgeMap, Layer, Skeleton
 from codec.structure.contours import find_contours, trace
 from layercast_common.errors import BitstreamError, UsageError
@@ -35,30 +35,29 @@ def encode(
     """Encode pixels, a prompt and structure as a stream within the byte budget.
 
     The prompt comes first. If it would take too much it is shortened to whole clauses, and the stream's notes say so.
-    People come next. Colours and lines share the rest by their value per byte. With the order "fidelity" the rest is
-    for the bit planes of the picture, after coarse lines if there are any: see `codec.encoder.planes`.
+    People come next, then coarse lines, see `codec.encoder.budget.line_limit`. The rest is for the bit planes of the
+    picture, see `codec.encoder.planes`. With a grid of colours instead of bit planes, colours and lines share the bytes
+    by their value, see `codec.encoder.grids`.
 
     Args:
         picture: (H, W, 3) uint8 RGB at canvas size.
         prompt: what the picture shows.
-        options: budget or bpp, seed, model, order and nested are used; the defaults if None. The other options concern
-            the search for prompt and structure: see `codec.encoder.picture.encode_picture`.
+        options: budget or bpp, seed, model, order, texture and nested are used; the defaults if None. The other options
+            concern the search for prompt and structure: see `codec.encoder.picture.encode_picture`.
         structure: "canny" finds the lines; an edge map is used as it is; None sends no lines; "auto" finds them unless
-            the order is "fidelity".
+            the order is "fidelity" or the budget is small.
         skeleton: people to send in addition to the lines.
 
     Raises:
         BudgetError: the budget cannot hold the header and the first word.
         UsageError: the picture has another shape or type, the prompt is too long or contains half a surrogate pair,
-            the skeleton has too many people, or the canvas is too large for the order "fidelity".
+            the skeleton has too many people, or bit planes are asked for and the canvas is too large for them.
     """
     options = options or EncodeOptions()
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
         raise UsageError(f"a picture is (H, W, 3) uint8, not {picture.dtype} {picture.shape}")
     header = Header(picture.shape[1], picture.shape[0], options.seed, options.model)
     budget = byte_budget(header.canvas, options)
-    if structure == "auto":
-        structure = None if options.order == Order.FIDELITY else "canny"
     stream = _encode_within(budget, picture, prompt, header, options, structure, skeleton)
     if budget < ALWAYS_DECODABLE or _is_decodable(stream):
         return stream
@@ -83,23 +82,31 @@ def _encode_within(
     left = budget - frame_size - len(text.to_bytes())
     people, people_notes = _encode_people(skeleton, left)
     left -= size_of(people)
-    if options.order == Order.FIDELITY:
-        planes = fidelity_sections(picture, left, _line_fitter(picture, structure, nested=False))
-        return Bitstream(header, (text, *people, *planes), notes + people_notes)
-    nested = options.nested
-    fitter = _line_fitter(picture, structure, nested=nested)
-    colors = _fit_colors(picture, left, fitter, nested=nested)
-    lines = () if fitter is None else fitter.fit(left - size_of(colors))
-    if size_of(lines) + size_of(colors) < left * 3 // 4:
-        # Lines on the finest grid can leave bytes for finer colours.
-        colors = _fit_colors(picture, left - size_of(lines), None, nested=nested)
-    layers = [(*people, *lines), colors]
+    if texture_form(options, header.canvas) == TextureForm.PLANES:
+        layers = _encode_planes(picture, left, structure, people, options)
+    else:
+        lines = _line_fitter(picture, structure, nested=options.nested)
+        layers = grid_sections(picture, left, lines, people, options)
+    return Bitstream(header, (text, *layers), notes + people_notes)
+
+
+def _encode_planes(
+    picture: NDArray[np.uint8],
+    limit: int,
+    structure: Structure,
+    people: tuple[Section, ...],
+    options: EncodeOptions,
+) -> tuple[Section, ...]:
+    """Return the sections of people, lines and bit planes in the order of `options`."""
+    room = line_limit(limit, options, given=isinstance(structure, EdgeMap), asked=structure != "auto")
+    fitter = _line_fitter(picture, structure, nested=False) if room else None
+    lines = () if fitter is None else fitter.fit(room)
+    planes = plane_sections(picture, limit - size_of(lines))
     if options.order == Order.CHEAPEST:
-        layers.sort(key=size_of)
-    # If nested, the coarsest section of every layer comes before any refinement.
-    alternating = (section for level in zip_longest(*layers) for section in level if section is not None)
-    sections = (text, *alternating) if nested else (text, *layers[0], *layers[1])
-    return Bitstream(header, sections, notes + people_notes)
+        texture = tuple(section for section in planes if section.layer == Layer.TEXTURE)
+        if size_of(texture) < size_of((*people, *lines)):
+            return (*texture, *people, *lines, *planes[len(texture) :])
+    return (*people, *lines, *planes)
 
 
 def _is_decodable(stream: Bitstream) -> bool:
@@ -130,15 +137,3 @@ def _line_fitter(picture: NDArray[np.uint8], structure: Structure, *, nested: bo
     if isinstance(structure, EdgeMap):
         return LineFitter(trace(structure.grid, structure.canvas), nested=nested, given=structure)
     return LineFitter(find_contours(picture)[0], nested=nested)
-
-
-def _fit_colors(
-    picture: NDArray[np.uint8], limit: int, lines: LineFitter | None, *, nested: bool
-) -> tuple[Section, ...]:
-    """Return the most valuable colours that fit into `limit` bytes, given the lines that compete with them."""
-    canvas = picture.shape[1], picture.shape[0]
-    for choice in rank_colors(canvas, limit, 0 if lines is None else lines.reference_size):
-        sections = color_sections(picture, choice.cell, choice.step, nested=nested)
-        if size_of(sections) <= limit:
-            return sections
-    return ()

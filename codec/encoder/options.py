@@ -16,17 +16,29 @@ STRUCTURES = ("canny", "pidinet", "hed", "openpose", "none")
 
 
 class Order(enum.StrEnum):
-    """What follows the prompt: structure and texture in one order or the other, or the picture itself.
+    """What follows the prompt.
 
     Attributes:
-        PAPER: lines, then a grid of colours, as in arXiv 2412.12982.
-        CHEAPEST: lines and a grid of colours, the smaller one first.
-        FIDELITY: the picture's wavelet coefficients, bit plane by bit plane; coarse lines only if they are asked for.
+        PAPER: lines, colours, detail: the order of arXiv 2412.12982.
+        CHEAPEST: lines and colours, the smaller one first, then detail.
+        FIDELITY: colours and detail; lines only if they are asked for.
     """
 
     PAPER = "paper"
     CHEAPEST = "cheapest"
     FIDELITY = "fidelity"
+
+
+class TextureForm(enum.StrEnum):
+    """How colours are encoded.
+
+    Attributes:
+        PLANES: the picture's wavelet coefficients, bit plane by bit plane. Detail follows the colours.
+        GRID: a grid of cell averages. Lines get most of the bytes, and nothing follows.
+    """
+
+    PLANES = "planes"
+    GRID = "grid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +53,7 @@ class EncodeOptions:
         prompt_level: the level of detail to use if a prompt has several.
         captioner: "blip", "blip2", "mini" or "none"; the best installed one if None.
         structure: "canny" (contours), "pidinet" or "hed" (edges by a trained annotator), "openpose" (people, no lines)
-            or "none". If None, "none" with the order "fidelity", else "canny".
+            or "none". If None, "none" with the order "fidelity", else a coarse "canny" where the budget has room.
         edges: a picture file of edges that replaces the picture's own lines.
         keypoints: an OpenPose JSON file of people, sent in addition to the lines.
         canvas: (width, height) in pixels, multiples of 64 from 64 to 2048; if None the picture's aspect with a long
@@ -50,10 +62,11 @@ class EncodeOptions:
         bpp: size limit in bits per pixel of canvas; 0.02 if neither limit is given.
         seed: seed of the noise that rendering starts from, 0 to 2**32 - 1.
         model: name of the model that the picture is encoded for, 1 to 200 bytes of UTF-8.
-        order: what follows the prompt: "paper" (structure, then texture), "cheapest" (the smaller one first) or
-            "fidelity" (bit planes: texture, then detail until the budget is used).
-        nested: send lines and colours on coarse grids first and refine them, at the cost of a few more bytes; without
-            effect on "fidelity", whose planes refine each other at no cost.
+        order: what follows the prompt: "paper" (lines, colours, detail), "cheapest" (the smaller one of lines and
+            colours first) or "fidelity" (colours and detail, without lines).
+        texture: "planes" (bit planes: colours, then detail until the budget is used) or "grid" (a grid of colours, no
+            detail). If None, "grid" if nested or on a canvas above 1,048,576 pixels, else "planes".
+        nested: send lines and a grid of colours on coarse grids first and refine them, at the cost of a few more bytes.
 
     Raises:
         UsageError: an option is out of range, or two options contradict each other.
@@ -72,6 +85,7 @@ class EncodeOptions:
     seed: int = 0
     model: str = "mini"
     order: str = Order.PAPER
+    texture: str | None = None
     nested: bool = False
 
     def __post_init__(self) -> None:
@@ -90,5 +104,27 @@ class EncodeOptions:
             raise UsageError(f"a budget is a positive number of bits per pixel, not {self.bpp:g}")
         if self.order not in tuple(Order):
             raise UsageError(f"no order of layers is called {self.order!r}; there are {', '.join(Order)}")
+        if self.texture is not None and self.texture not in tuple(TextureForm):
+            raise UsageError(f"no form of texture is called {self.texture!r}; there are {', '.join(TextureForm)}")
+        if self.nested and TextureForm.PLANES in (self.texture, self._needed_form):
+            raise UsageError("nested is for a grid of colours; bit planes refine themselves: give only one of them")
+        if self._needed_form == TextureForm.PLANES and self.texture == TextureForm.GRID:
+            raise UsageError("the order fidelity sends bit planes, not a grid of colours; choose another order")
         # The header has the limits of seed and model.
         Header(1, 1, self.seed, self.model)
+
+    @property
+    def _needed_form(self) -> TextureForm | None:
+        """The form of texture that the order needs; None if it allows both."""
+        return TextureForm.PLANES if self.order == Order.FIDELITY else None
+
+
+def texture_form(options: EncodeOptions, canvas: Size) -> TextureForm:
+    """Return how colours are encoded on a canvas of (width, height) pixels."""
+    from codec.coders.planes.payload import max_bytes
+
+    if options.texture is not None:
+        return TextureForm(options.texture)
+    if options.order == Order.FIDELITY:
+        return TextureForm.PLANES
+    return TextureForm.PLANES if max_bytes(canvas) and not options.nested else TextureForm.GRID

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.compiled import compiled
-from codec.wavelet.transform import PLACE, inverse, magnitudes_at, steps_of, to_picture, top_plane
+from codec.wavelet.transform import PLACE, inverse, magnitudes_at, steps_of, texture_plane, to_picture, top_plane
 
 #: Distance from the cell's ends, in steps, at which `confine` places coefficients from outside. Rounding errors then do
 #: not move them out again.
@@ -45,6 +45,15 @@ class Plane:
     def lowest(self) -> int:
         """The lowest bit plane down to which any coefficient is known."""
         return int(self.last_plane.min())
+
+    @property
+    def has_detail(self) -> bool:
+        """Whether any coefficient is known below the texture layer's lowest plane."""
+        return self.lowest < texture_plane(*self.canvas)
+
+    def without_detail(self) -> "Plane":
+        """Return the state as of the texture layer alone."""
+        return self.down_to(texture_plane(*self.canvas))
 
     def down_to(self, plane: int) -> "Plane":
         """Return the state without the bits below a bit plane, as of a prefix of the code that ends there."""

@@ -1,11 +1,12 @@
 """Pictures <-> wavelet coefficients: colours, the CDF 9/7 transform, the layout of its bands, and quantisation cells.
 
 Colours are full-range BT.601 YCbCr as in JPEG (ITU-T T.871), with 128 subtracted from luma. Chroma is multiplied by
-`CHROMA_WEIGHT`, so that the same step spends fewer bits on it. The wavelet is CDF 9/7 by lifting (I. Daubechies,
-W. Sweldens, "Factoring Wavelet Transforms into Lifting Steps", 1998) with symmetric extension. Its scaling makes it
-close to orthonormal: an error in a coefficient of any band causes an error of about the same size in the picture. All
-sizes are supported. The low band of an axis of n samples has ceil(n / 2) samples. An axis of one sample is not
-transformed.
+`CHROMA_WEIGHT`, so that the same step spends fewer bits on it. Luma coefficients are multiplied by `LUMA_WEIGHTS`, so
+that structure of about 8 to 32 pixels, to which the eye is most sensitive, comes earlier. The wavelet is CDF 9/7 by
+lifting (I. Daubechies, W. Sweldens, "Factoring Wavelet Transforms into Lifting Steps", 1998) with symmetric extension.
+Its scaling makes it close to orthonormal: before weights, an error in a coefficient of any band causes an error of
+about the same size in the picture. All sizes are supported. The low band of an axis of n samples has ceil(n / 2)
+samples. An axis of one sample is not transformed.
 
 Coefficients are stored in Mallat's layout: the low band at the top left, each finer level around it. Bit plane p has
 the step 2^p. A magnitude is q = floor(|c| / 2^p), so the cell of 0 is twice as wide as the other cells.
@@ -16,6 +17,7 @@ the inverse transform may differ by rounding between machines.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,10 @@ from codec.wavelet.lifting import merge, split
 
 #: Factor of chroma. Below 1, so that luma, to which the eye is more sensitive, gets detail first.
 CHROMA_WEIGHT = 0.7
+
+#: Factors of luma coefficients by level, 1 for all others. Chosen on training pictures: at equal bytes they cost about
+#: 0.04 dB and improve SSIM, MS-SSIM and GMSD.
+LUMA_WEIGHTS = {2: 1.05, 3: 1.2, 4: 1.25, 5: 1.2}
 
 #: Assumed position of a coefficient in its cell, in steps from the end nearer to zero.
 PLACE = 0.45
@@ -72,6 +78,14 @@ def top_plane(width: int, height: int) -> int:
     return count_levels(width, height) + 7
 
 
+def texture_plane(width: int, height: int) -> int:
+    """Return the lowest bit plane of the texture layer; the planes below are the detail layer: 9 for 512x512 pixels.
+
+    Streams of typical pictures reach it after about 200 bytes.
+    """
+    return count_levels(width, height) + 2
+
+
 def bands(width: int, height: int) -> Iterator[Band]:
     """Yield the bands from coarse to fine, without empty ones."""
     levels = count_levels(width, height)
@@ -105,11 +119,15 @@ def to_picture(channels: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def forward(channels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Transform each channel: (C, H, W) float32 samples -> (C, H, W) float32 coefficients, in a new array."""
+    """Transform each channel and weight luma: (C, H, W) float32 samples -> (C, H, W) float32 coefficients, a new array.
+
+    The first channel is luma.
+    """
     coefficients = np.array(channels, np.float32, order="C")
     height, width = coefficients.shape[1:]
     for channel in coefficients:
         split(channel, count_levels(width, height))
+    coefficients[0] *= luma_weights(width, height)
     return coefficients
 
 
@@ -117,7 +135,7 @@ def inverse(coefficients: NDArray[np.float32], skip: int = 0) -> NDArray[np.floa
     """Transform back.
 
     Args:
-        coefficients: (C, H, W) float32.
+        coefficients: (C, H, W) float32; the first channel is luma.
         skip: number of the finest levels to leave out. Each of them halves the axes of the result, rounded up. The
             range of the samples stays the same.
 
@@ -127,14 +145,27 @@ def inverse(coefficients: NDArray[np.float32], skip: int = 0) -> NDArray[np.floa
     height, width = coefficients.shape[1:]
     levels = count_levels(width, height)
     skip = min(skip, levels)
+    weights = luma_weights(width, height)
     gain = 1.0
     for _ in range(skip):
         gain *= (2**0.5 if height > 1 else 1.0) * (2**0.5 if width > 1 else 1.0)
         height, width = (height + 1) // 2, (width + 1) // 2
     samples = np.array(coefficients[:, :height, :width], np.float32, order="C")
+    samples[0] /= weights[:height, :width]
     for channel in samples:
         merge(channel, levels - skip)
     return samples if skip == 0 else samples * np.float32(1 / gain)
+
+
+@lru_cache(maxsize=8)
+def luma_weights(width: int, height: int) -> NDArray[np.float32]:
+    """Return the factor of each luma coefficient of a picture: float32 (H, W), read-only."""
+    weights = np.ones((height, width), np.float32)
+    for band in bands(width, height):
+        if band.orientation:
+            weights[band.area] = LUMA_WEIGHTS.get(band.level, 1.0)
+    weights.setflags(write=False)
+    return weights
 
 
 def magnitudes_at(coefficients: NDArray[np.float32], planes: NDArray[np.int8] | int, top: int) -> NDArray[np.int32]:

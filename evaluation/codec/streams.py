@@ -1,4 +1,7 @@
-"""Whole streams: text, lines, colours and container within a budget."""
+"""Whole streams of text, lines and a grid of colours within a budget.
+
+Streams with bit planes are measured as pictures, see `evaluation.pictures`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,7 +61,7 @@ def measure_streams(pictures: Sequence[Measured], prompts: Sequence[str], budget
     """
     rows = []
     for index, picture in enumerate(track(pictures, f"streams of {budget} bytes")):
-        stream = encode(picture.pixels, prompts[index % len(prompts)], EncodeOptions(budget=budget))
+        stream = encode(picture.pixels, prompts[index % len(prompts)], EncodeOptions(budget=budget, texture="grid"))
         data = stream.to_bytes()
         priors = Bitstream.from_bytes(data).decode()
         colors = np.nan

@@ -26,6 +26,7 @@ from codec.editing.transfer import _fit_edges, _fit_skeleton
 from codec.encoder.encode import encode
 from codec.encoder.options import EncodeOptions
 from codec.layers import ColorMap, EdgeMap, Layer, Semantic, Size, Skeleton
+from codec.structure.contours import find_contours, line_f1
 from layercast_common.errors import PictureError, StorageError, UsageError
 from tests.codec.coders.test_skeleton import STANDING
 from tests.support.pictures import draw_edges, draw_picture
@@ -136,7 +137,7 @@ def test_lines_of_another_canvas_are_cropped_like_pictures(canvas: Size) -> None
 
 
 def test_lines_of_a_picture_fit_the_budget() -> None:
-    small = encode(draw_picture(), PROMPT, EncodeOptions(budget=250))
+    small = encode(draw_picture(), PROMPT, EncodeOptions(budget=250, texture="grid"))
     edited = editing.replace_structure(small, draw_picture()[:, ::-1].copy())
     assert lines_of(edited).any()
     assert not np.array_equal(lines_of(edited), lines_of(small))
@@ -530,17 +531,31 @@ def test_erasing_from_planes() -> None:
     assert not lines_of(edited)[20:70, 15:55].any()
 
 
-def test_words_and_lines_leave_out_the_detail_of_planes() -> None:
+def test_other_words_lines_or_colours_replace_planes_by_lines_and_colours() -> None:
     stream = planes_stream()
-    for edited in (
+    lines = edges_section(draw_edges(64))
+    words, structure, colors = (
         editing.substitute_prompt(stream, "fox", "wolf"),
-        editing.replace_structure(stream, stream_of(edges_section(draw_edges(64)))),
-    ):
+        editing.replace_structure(stream, stream_of(lines)),
+        editing.replace_texture(stream, STREAM),
+    )
+    for edited in (words, structure, colors):
+        assert kinds(edited) == [(0, 0), (1, 1), (2, 2)]
         assert edited.decode().layers == {Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE}
-        assert (3, 4) not in kinds(edited)
-        assert len(edited.notes) == 1
-        assert "of layer detail were left out" in edited.notes[0]
+        assert len(edited.to_bytes()) <= len(stream.to_bytes()) + 1
+        assert edited.notes == (
+            "the bit planes were replaced by lines and colours, because they show the picture before the edit",
+        )
         assert Bitstream.from_bytes(edited.to_bytes()) == edited
+    assert structure.sections[1] == lines
+    found = find_contours(draw_picture())[1]
+    for edited in (words, colors):
+        drawn = edited.decode().structure
+        assert isinstance(drawn, EdgeMap)
+        assert line_f1(drawn.to_image(), found, 4) > 0.7
+    rows, columns = colors_of(words).shape[:2]
+    cells = cv2.resize(draw_picture(), (columns, rows), interpolation=cv2.INTER_AREA).astype(np.int32)
+    assert np.abs(colors_of(words) - cells).mean() < 10
 
 
 def test_another_seed_keeps_planes() -> None:
@@ -551,10 +566,8 @@ def test_another_seed_keeps_planes() -> None:
 
 def test_colours_in_place_of_planes() -> None:
     edited = editing.replace_texture(planes_stream(), STREAM)
-    assert kinds(edited) == [(0, 0), (1, 1), (2, 2)]
     assert edited.decode().plane is None
     assert np.array_equal(colors_of(edited), colors_of(STREAM))
-    assert "of layer detail were left out" in edited.notes[0]
 
 
 def test_planes_as_a_donor() -> None:

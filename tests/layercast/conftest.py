@@ -95,8 +95,9 @@ def house(place: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def stream() -> layercast.Bitstream:
-    """The picture as a stream with all three layers."""
-    return layercast.encode(draw_picture(*SIZE), prompt="a house on a hill", canvas=SIZE, budget=500, seed=7)
+    """The picture as a stream of a prompt, lines and a grid of colours."""
+    picture = draw_picture(*SIZE)
+    return layercast.encode(picture, prompt="a house on a hill", canvas=SIZE, budget=500, seed=7, texture="grid")
 
 
 @pytest.fixture(scope="session")

@@ -251,7 +251,8 @@ def test_pictures_travel_from_command_to_command(
         outcome = run(*common, "--token", "secret", "--json")
         (row,) = json.loads(outcome.out)["pictures"]
         assert (outcome.code, outcome.err, row["complete"]) == (0, "", True)
-        assert [layer["layer"] for layer in row["layers"]] == ["semantic", "structure", "texture"]
+        layers = [layer["layer"] for layer in row["layers"]]
+        assert list(dict.fromkeys(layers)) == ["semantic", "structure", "texture", "detail"]
         opened = receiver.next_event("PictureOpened")
         assert [section["bytes"] for section in opened["sections"]] == [layer["size"] for layer in row["layers"]]
         assert receiver.next_event("FrameRendered")["steps"] == 2

@@ -24,7 +24,8 @@ from codec.coders.tables import load_table
 from codec.coders.text import payload as text
 from codec.container import decoding, header, sections
 from codec.container.bitstream import Bitstream, Coder
-from codec.layers import TEXTURE_PLANE, ColorMap, EdgeMap, Layer, Skeleton
+from codec.layers import ColorMap, EdgeMap, Layer, Skeleton
+from codec.wavelet import transform
 
 DOC = Path(__file__).parents[2] / "docs" / "bitstream.md"
 REGENERATE = "LAYERCAST_GOLDEN=write pytest tests/reference/test_bitstream_doc.py"
@@ -143,7 +144,10 @@ def test_the_tables_arrays_are_listed(name: str) -> None:
         f"| pixels of a canvas with PLANES | {planes.MAX_PIXELS} |",
         f"| {planes.MAX_BYTES}; 1024 + pixels of the canvas / 8, rounded down |",
         f"which is no error | {planes.MAX_DECISIONS} |",
-        f"planes below {TEXTURE_PLANE} is dropped",
+        f"planes below L + {transform.texture_plane(512, 512) - transform.count_levels(512, 512)} is dropped",
+        "{} in the second split from the finest, {} in the third, {} in the fourth, {} in the fifth".format(
+            *(transform.LUMA_WEIGHTS[level] for level in (2, 3, 4, 5))
+        ),
         f"long side has {decoding.PLANE_COLORS} cells",
         f"| {sections.MAX_SECTIONS}; {sections.MAX_PAYLOAD} |",
         f"| work of all sections of a stream | {decoding.MAX_WORK} |",

@@ -60,7 +60,8 @@ def tags_of(about: Tile | Thing) -> tuple[str, ...]:
 def make_entry(task: DrawTask) -> RetrievedPicture:
     """Encode one picture as an entry of the index, with all names that it may have."""
     names = (task.about.name,) if isinstance(task.about, Thing) else SUBJECTS.get(task.about.subject or "", ())
-    return RetrievedPicture(names, tags_of(task.about), encode(draw(task), "", EncodeOptions(budget=BUDGET)).to_bytes())
+    stream = encode(draw(task), "", EncodeOptions(budget=BUDGET, texture="grid"))
+    return RetrievedPicture(names, tags_of(task.about), stream.to_bytes())
 
 
 def is_recognised(picture: RetrievedPicture, subject: str, model: Model) -> bool:

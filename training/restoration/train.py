@@ -47,7 +47,7 @@ LEARNING_RATE = 2e-3
 AVERAGED, AVERAGED_TUNING = 0.998, 0.98
 
 #: Share of the budget after which fine-tuning on whole crops begins, crops per step, and their side in pixels.
-TUNED_FROM, CUTS, CUT = 0.75, 4, 192
+TUNED_FROM, CUTS, CUT = 0.6, 4, 192
 
 #: Steps between log entries: in training on places, and in fine-tuning.
 LOGGED, LOGGED_TUNING = 200, 25

@@ -9,14 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from codec.wavelet.lifting import merge
-from codec.wavelet.transform import CHROMA_WEIGHT, count_levels
+from codec.wavelet.transform import CHROMA_WEIGHT, count_levels, luma_weights
 from receiver.rendering.restoration.features import estimated_bands
 from receiver.rendering.restoration.network import RestorationNetwork
 from training.restoration.data import Cut
 from training.restoration.loss import SCALES
 
 #: Weights of the loss terms. "mse" is the natural logarithm of the remaining share of the decoded error.
-WEIGHTS = {"mse": 1.0, "ssim": 1.0, "ms_ssim": 2.0, "gmsd": 1.5}
+WEIGHTS = {"mse": 1.0, "ssim": 1.0, "ms_ssim": 3.0, "gmsd": 3.0}
 
 #: Added to squared errors, in squared levels of 0 to 255: smaller errors are hardly visible.
 LEAST_MSE = 8.0
@@ -53,6 +53,9 @@ def perceptual_loss(restored: Tensor, decoded: Tensor, original: Tensor) -> tupl
         The loss, and its terms by name with the gain over the decoded picture in dB ("gain_db").
     """
     weights = restored.new_tensor(CHANNEL_WEIGHTS)
+    lightness = torch.ones(restored.shape[1:])
+    lightness[0] = torch.from_numpy(luma_weights(restored.shape[3], restored.shape[2]).copy())
+    restored, decoded, original = (of / lightness for of in (restored, decoded, original))
     mse, before = (((of - original).square().mean((2, 3)) * weights).sum(1) for of in (restored, decoded))
     levels = count_levels(restored.shape[3], restored.shape[2])
     luma, goal = (to_samples(of[:, 0], levels)[:, None] for of in (restored, original))

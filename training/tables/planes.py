@@ -22,10 +22,13 @@ STEPS = (1.0, 0.8, 0.4, 0.7)
 RATE = 4e-3
 
 #: Last planes to which pictures are coded, as numbered on a canvas of 512x512 pixels, and the probability of each.
-LAST_PLANES = {3: 0.05, 4: 0.15, 5: 0.25, 6: 0.3, 7: 0.25}
+LAST_PLANES = {0: 0.02, 1: 0.03, 2: 0.04, 3: 0.06, 4: 0.15, 5: 0.25, 6: 0.25, 7: 0.2}
 
 #: Below this plane decisions are plentiful: each network learns only from this share of them.
 ALL_FROM, SHARES = 8, np.array([0.3, 1.0, 0.5, 0.6])
+
+#: Up to this last plane, only from this part of the share.
+MANY_UNTIL, PART_OF_MANY = 2, 0.15
 
 #: Share of composed scenes among the pictures; of the other pictures, share of crops and share with changed contrast.
 SCENES, CUT, CONTRAST = 0.08, 0.12, 0.15
@@ -101,7 +104,8 @@ def collect(pictures: Iterator[NDArray[np.uint8]], random: np.random.Generator) 
         canvas = (picture.shape[1], picture.shape[0])
         features, made = trace_decisions(to_coefficients(picture), canvas, last)
         network = np.array(NETWORK_OF)[made[:, 0]]
-        learnt = (random.random(len(made)) < SHARES[network]) | (made[:, 3] >= ALL_FROM)
+        share = SHARES[network] * (PART_OF_MANY if last <= MANY_UNTIL else 1.0)
+        learnt = (random.random(len(made)) < share) | (made[:, 3] >= ALL_FROM)
         for number in range(len(NETWORKS)):
             chosen = learnt & (network == number)
             lists[number].append(features[np.repeat(chosen, made[:, 2])])

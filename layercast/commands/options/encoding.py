@@ -26,7 +26,8 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
     structure.add_argument(
         "--structure",
         choices=("canny", "pidinet", "hed", "openpose", "none"),
-        help="how lines are found; openpose: poses of people, no lines (default: canny; none with --order fidelity)",
+        help="how lines are found; openpose: poses of people, no lines (default: canny, coarse; none with "
+        "--order fidelity or a small budget)",
     )
     structure.add_argument("--edges", type=Path, metavar="PATH", help="use the edges in this picture")
     group.add_argument(
@@ -41,10 +42,18 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
         "--order",
         choices=("paper", "cheapest", "fidelity"),
         default="paper",
-        help="what follows the prompt: paper (lines, then colours), cheapest (the smaller first) or fidelity (the "
-        "picture's bit planes: colours, then detail until the budget is used) (default: %(default)s)",
+        help="what follows the prompt: paper (lines, colours, detail), cheapest (the smaller of lines and colours "
+        "first, then detail) or fidelity (colours and detail, without lines) (default: %(default)s)",
     )
-    group.add_argument("--nested", action="store_true", help="send coarse lines and colours first, then refine them")
+    group.add_argument(
+        "--texture",
+        choices=("planes", "grid"),
+        help="how colours are sent: planes (bit planes: colours, then detail until the budget is used) or grid (a "
+        "grid of colours without detail; most bytes are for lines) (default: planes)",
+    )
+    group.add_argument(
+        "--nested", action="store_true", help="send coarse lines and a coarse grid of colours first, then refine them"
+    )
     size = group.add_mutually_exclusive_group()
     size.add_argument("--budget", type=int, metavar="BYTES", help="size limit in bytes (default: 0.02 bit per pixel)")
     size.add_argument("--bpp", type=float, metavar="X", help="size limit in bits per pixel")

@@ -20,7 +20,7 @@ class NetworkForm:
         widths: widths of the inner layers of each level's estimator, from the finest level.
     """
 
-    widths: tuple[tuple[int, ...], ...] = ((192, 96), (288, 160), (288, 160), (288, 160), (256, 128))
+    widths: tuple[tuple[int, ...], ...] = ((128, 64), (256, 128), (288, 160), (288, 160), (256, 128))
 
 
 class Estimator(nn.Module):

@@ -32,8 +32,8 @@ def test_noise_never_over_budget() -> None:
         assert len(encode(picture, PROMPT, EncodeOptions(budget=budget)).to_bytes()) <= budget
 
 
-def test_default_budget_holds_all_layers() -> None:
-    stream = encode(draw_picture(), PROMPT)
+def test_lines_and_a_grid_of_colors_fit_into_the_default_budget() -> None:
+    stream = encode(draw_picture(), PROMPT, EncodeOptions(texture="grid"))
     assert len(stream.to_bytes()) <= 655
     assert stream.decode().layers == {Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE}
     assert not stream.notes
@@ -42,7 +42,7 @@ def test_default_budget_holds_all_layers() -> None:
 def test_larger_budget_gives_finer_lines() -> None:
     grids = []
     for budget in (100, 150, 250):
-        structure = encode(draw_picture(), PROMPT, EncodeOptions(budget=budget)).decode().structure
+        structure = encode(draw_picture(), PROMPT, EncodeOptions(budget=budget, texture="grid")).decode().structure
         assert isinstance(structure, EdgeMap)
         grids.append(structure.grid.shape[0])
     assert grids == sorted(grids)
@@ -84,12 +84,12 @@ def test_invalid_budgets_are_refused() -> None:
 
 def test_given_lines_are_used() -> None:
     edges = draw_edges(96)
-    stream = encode(draw_picture(), PROMPT, structure=edges)
+    stream = encode(draw_picture(), PROMPT, EncodeOptions(texture="grid"), structure=edges)
     assert stream.decode().structure == edges
 
 
 def test_given_lines_that_do_not_fit_are_coarsened() -> None:
-    stream = encode(draw_picture(), PROMPT, EncodeOptions(budget=150), structure=draw_edges(256))
+    stream = encode(draw_picture(), PROMPT, EncodeOptions(budget=150, texture="grid"), structure=draw_edges(256))
     assert len(stream.to_bytes()) <= 150
     structure = stream.decode().structure
     assert isinstance(structure, EdgeMap)
@@ -97,7 +97,9 @@ def test_given_lines_that_do_not_fit_are_coarsened() -> None:
 
 
 def test_nested_layers_refine_coarse_ones() -> None:
-    plain, nested = (encode(draw_picture(), PROMPT, EncodeOptions(nested=nested)) for nested in (False, True))
+    plain, nested = (
+        encode(draw_picture(), PROMPT, EncodeOptions(nested=nested, texture="grid")) for nested in (False, True)
+    )
     assert len(nested.to_bytes()) <= 655
     coders = [section.coder for section in nested.sections]
     assert coders[:4] == [Coder.TEXT, Coder.EDGES, Coder.COLORS, Coder.EDGES]
@@ -128,16 +130,16 @@ def test_nested_refinement_that_is_cut_shows_both() -> None:
 
 def test_people_alone_and_beside_lines() -> None:
     skeleton = Skeleton((STANDING,), (512, 512))
-    alone = encode(draw_picture(), PROMPT, structure=None, skeleton=skeleton)
+    alone = encode(draw_picture(), PROMPT, EncodeOptions(texture="grid"), structure=None, skeleton=skeleton)
     assert alone.sections[1].coder == Coder.SKELETON
     assert isinstance(alone.decode().structure, Skeleton)
-    both = encode(draw_picture(), PROMPT, EncodeOptions(budget=400), skeleton=skeleton)
+    both = encode(draw_picture(), PROMPT, EncodeOptions(budget=400, texture="grid"), skeleton=skeleton)
     assert len(both.to_bytes()) <= 400
     assert [section.coder for section in both.sections[:3]] == [Coder.TEXT, Coder.SKELETON, Coder.EDGES]
     priors = both.decode()
     assert isinstance(priors.structure, EdgeMap)
     assert priors.skeleton == alone.decode().structure
-    assert encode(draw_picture(), PROMPT, structure=None).decode().structure is None
+    assert encode(draw_picture(), PROMPT, EncodeOptions(texture="grid"), structure=None).decode().structure is None
 
 
 def test_people_that_do_not_fit_leave_a_note() -> None:
@@ -150,7 +152,7 @@ def test_people_that_do_not_fit_leave_a_note() -> None:
 
 def test_layers_follow_the_order_option() -> None:
     def layers(order: Order, *, nested: bool) -> list[int]:
-        stream = encode(draw_picture(), PROMPT, EncodeOptions(order=order, nested=nested, budget=200))
+        stream = encode(draw_picture(), PROMPT, EncodeOptions(order=order, nested=nested, budget=200, texture="grid"))
         return [int(section.layer) for section in stream.sections]
 
     assert layers(Order.PAPER, nested=False) == [0, 1, 2]
@@ -162,7 +164,7 @@ def test_layers_follow_the_order_option() -> None:
 def test_bytes_unused_by_lines_go_to_colors() -> None:
     cells = []
     for budget in (90, 300, 3000):
-        texture = encode(draw_picture(), PROMPT, EncodeOptions(budget=budget)).decode().texture
+        texture = encode(draw_picture(), PROMPT, EncodeOptions(budget=budget, texture="grid")).decode().texture
         cells.append(0 if texture is None else texture.colors.shape[0])
     assert cells == sorted(cells)
     assert cells[0] < 8

@@ -16,7 +16,7 @@ def test_a_headless_demo_writes_all_that_it_reports(run: Run, house: Path, tiny_
     outcome = run(*line, "--image", house, "--prompt", "a house on a hill")
     assert (outcome.code, outcome.err) == (0, "")
     report = json.loads(outcome.out)
-    levels = ["semantic", "structure", "texture"]
+    levels = ["semantic", "structure", "texture", "detail"]
     assert list(report["levels"]) == list(report["layers"]) == list(report["layers_seconds"]) == levels
     assert {Image.open(path).size for path in report["levels"].values()} == {(512, 512)}
     assert Image.open(report["sheet"]).width > 3 * 320
@@ -29,7 +29,7 @@ def test_a_headless_demo_writes_all_that_it_reports(run: Run, house: Path, tiny_
     assert report["jpeg_bytes"] > 1000
     assert (report["prompt"], report["prompt_source"]) == ("a house on a hill", "given")
     assert report["frames"][-1]["final"]
-    assert report["frames"][-1]["level"] == "texture"
+    assert report["frames"][-1]["level"] == "detail"
     times = [frame["seconds"] for frame in report["frames"]]
     assert times == sorted(times)
     assert sorted(path.name for path in Path("out").iterdir()) == sorted(
@@ -44,7 +44,8 @@ def test_for_people_it_names_the_files(run: Run, house: Path, tiny_model: Path) 
     loading, written = outcome.err.splitlines()
     assert loading == f"loading {tiny_model} ..."
     assert written == (
-        "written: out/house.semantic.png, out/house.structure.png, out/house.texture.png, out/house.sheet.png"
+        "written: out/house.semantic.png, out/house.structure.png, out/house.texture.png, out/house.detail.png, "
+        "out/house.sheet.png"
     )
 
 
