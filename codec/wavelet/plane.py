@@ -33,6 +33,19 @@ class Plane:
     last_plane: NDArray[np.int8]
     canvas: tuple[int, int]
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether the same is known of both pictures."""
+        return (
+            isinstance(other, Plane)
+            and self.canvas == other.canvas
+            and np.array_equal(self.last_plane, other.last_plane)
+            and np.array_equal(self.magnitudes, other.magnitudes)
+            and np.array_equal(self.signs, other.signs)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.canvas, self.magnitudes.tobytes(), self.signs.tobytes()))
+
     @classmethod
     def of(cls, coefficients: NDArray[np.float32], last_plane: NDArray[np.int8]) -> "Plane":
         """Return the state of float32 (3, H, W) `coefficients` that are known down to `last_plane`, int8 (3, H, W)."""

@@ -140,7 +140,7 @@ def test_the_quick_start_runs_in_python(folder: Path, capsys: pytest.CaptureFixt
     delivered, frames = capsys.readouterr().out.splitlines()
     assert delivered.startswith("delivered ")
     assert frames == "frames: " + ", ".join(sorted(path.name for path in (folder / "frames").iterdir()))
-    assert "texture-" in frames
+    assert "detail-" in frames
     layercast.encode("photo.jpg", prompt="a red fox in snow").save("photo.lcast")
     run_script(folder, rendering)
 

@@ -65,7 +65,8 @@ def layers_of(stream: Bitstream) -> list[int]:
 
 
 def test_the_stream_has_several_sections_of_detail(stream: Bitstream) -> None:
-    assert layers_of(stream)[:4] == [Layer.SEMANTIC, Layer.TEXTURE, Layer.DETAIL, Layer.DETAIL]
+    assert [*dict.fromkeys(layers_of(stream))] == [Layer.SEMANTIC, Layer.TEXTURE, Layer.DETAIL]
+    assert layers_of(stream).count(Layer.DETAIL) > 2
     assert [section.coder for section in stream.sections[1:]] == [Coder.PLANES] * (len(stream.sections) - 1)
 
 

@@ -79,7 +79,7 @@ def watch() -> Watch:
 
 @pytest.fixture(scope="module")
 def stream() -> Bitstream:
-    return encode(draw_picture(128, 128), "a house on a hill", EncodeOptions(budget=500, seed=3))
+    return encode(draw_picture(128, 128), "a house on a hill", EncodeOptions(budget=500, seed=3, texture="grid"))
 
 
 def sections_of(stream: Bitstream) -> list[OutgoingSection]:

@@ -25,6 +25,12 @@ from codec.coders.planes.sections import stop_before
 from codec.coders.planes.views import BLOCK_SET, LEAF_SET, MORE, SIGN, SLOT_SET, ZERO
 from codec.compiled import compiled_uncounted
 
+# Numba compiles `decide` once for each literal argument, so its arguments are NumPy numbers here.
+_ZERO, _SIGN, _MORE, _LEAF_SET, _BLOCK_SET, _SLOT_SET = (
+    np.int64(kind) for kind in (ZERO, SIGN, MORE, LEAF_SET, BLOCK_SET, SLOT_SET)
+)
+_NONE, _FIRST, _FOURTH = np.int64(-1), np.int64(0), np.int64(4)
+
 _LEAVES, _BLOCKS, _WHOLE = LEAVES * GRID_FIELDS, BLOCKS * GRID_FIELDS, WHOLE * GRID_FIELDS
 
 
@@ -81,7 +87,7 @@ def _code_slot(
     fresh = not known[whole]
     if fresh:
         bit = truth[whole] >> plane
-        bit = decide(coder, slot, number, SLOT_SET, 0, 0, plane, 4, -1, bit, known, model, trace)
+        bit = decide(coder, slot, number, _SLOT_SET, _FIRST, _FIRST, plane, _FOURTH, _NONE, bit, known, model, trace)
         if bit <= 0:
             planes[whole] = plane if bit == 0 else planes[whole]
             return bit == 0
@@ -95,7 +101,9 @@ def _code_slot(
                 continue
             if empty and (found or row < rows - 1 or column < columns - 1):
                 own, asked = 3 if fresh else 2, truth[place] >> plane
-                bit = decide(coder, slot, number, BLOCK_SET, row, column, plane, own, -1, asked, known, model, trace)
+                bit = decide(
+                    coder, slot, number, _BLOCK_SET, row, column, plane, own, _NONE, asked, known, model, trace
+                )
                 if bit <= 0:
                     planes[place] = plane if bit == 0 else planes[place]
                     if bit < 0:
@@ -139,7 +147,7 @@ def _code_block(
                 continue
             if empty and (found or row < bottom - 1 or column < right - 1):
                 own, asked = 1 if fresh else 0, truth[place] >> plane
-                bit = decide(coder, slot, number, LEAF_SET, row, column, plane, own, -1, asked, known, model, trace)
+                bit = decide(coder, slot, number, _LEAF_SET, row, column, plane, own, _NONE, asked, known, model, trace)
                 if bit <= 0:
                     planes[place] = plane if bit == 0 else planes[place]
                     if bit < 0:
@@ -183,7 +191,7 @@ def _code_leaf(
                 # The magnitude in steps of the previous plane.
                 size = min(abs(before) >> (plane + 2), 7)
                 bit = abs(true) >> plane & 1
-                bit = decide(coder, slot, number, MORE, row, column, plane, size, -1, bit, known, model, trace)
+                bit = decide(coder, slot, number, _MORE, row, column, plane, size, _NONE, bit, known, model, trace)
                 if bit < 0:
                     return False
                 size = abs(before) + ((1 if bit else -1) << plane)
@@ -193,11 +201,13 @@ def _code_leaf(
                 if found or row < bottom - 1 or column < right - 1:
                     own, asked = (16 if fresh else 0) + (row & 3) * 4 + (column & 3), abs(true) >> plane
                     second = 32 + min(found, 5)
-                    bit = decide(coder, slot, number, ZERO, row, column, plane, own, second, asked, known, model, trace)
+                    bit = decide(
+                        coder, slot, number, _ZERO, row, column, plane, own, second, asked, known, model, trace
+                    )
                 if bit > 0:
                     own = (row & 1) * 2 + (column & 1)
                     bit = 1 if true < 0 else 0
-                    bit = decide(coder, slot, number, SIGN, row, column, plane, own, -1, bit, known, model, trace)
+                    bit = decide(coder, slot, number, _SIGN, row, column, plane, own, _NONE, bit, known, model, trace)
                     if bit >= 0:
                         known[place] = (-3 if bit else 3) << plane
                         found += 1

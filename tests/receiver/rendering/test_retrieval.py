@@ -25,7 +25,7 @@ from receiver.rendering.sampling.conditioning import Conditioner
 def _stream(shade: int) -> bytes:
     picture = np.full((64, 64, 3), shade, np.uint8)
     picture[16:48, 16:48] = 255 - shade
-    return encode(picture, "", EncodeOptions(budget=120)).to_bytes()
+    return encode(picture, "", EncodeOptions(budget=120, texture="grid")).to_bytes()
 
 
 PICTURES = (
