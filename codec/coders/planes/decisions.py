@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from codec.coders.entropy import LOGISTIC_BOUND
 from codec.coders.planes.features import list_features
+from codec.coders.planes.geometry import Number
 from codec.coders.planes.network import Network, predict
 from codec.coders.planes.sections import code_in_section
 from codec.coders.planes.views import AT_SELF, NETWORK_OF, Views
@@ -79,12 +80,12 @@ def decide(
     coder: SectionCoder,
     slot: NDArray[np.int64],
     number: int,
-    kind: int,
-    row: int,
-    column: int,
+    kind: Number,
+    row: Number,
+    column: Number,
     plane: int,
-    own: int,
-    second: int,
+    own: Number,
+    second: Number,
     bit: int,
     known: NDArray[np.int32],
     model: PlaneModel,

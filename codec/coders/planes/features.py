@@ -9,7 +9,7 @@ feature is a class of these counts. Cells without a known value have no feature,
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.coders.planes.geometry import COLUMNS, GRID_FIELDS, ROWS
+from codec.coders.planes.geometry import COLUMNS, GRID_FIELDS, ROWS, Number
 from codec.coders.planes.views import (
     AT_PLACE,
     AT_PLANE,
@@ -40,10 +40,10 @@ def list_features(
     known: NDArray[np.int32],
     slot: NDArray[np.int64],
     grid: int,
-    row: int,
-    column: int,
+    row: Number,
+    column: Number,
     number: int,
-    kind: int,
+    kind: Number,
     plane: int,
     lift: int,
     views: Views,

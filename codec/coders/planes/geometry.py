@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from codec.wavelet.transform import bands, count_levels
 
+#: A number in compiled code. Constants are passed as NumPy numbers, see `codec.coders.planes.coding`.
+Number = int | np.int64
+
 #: Width of the margin around each grid, in cells.
 MARGIN = 4
 
