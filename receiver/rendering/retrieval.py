@@ -1,16 +1,16 @@
 """Retrieval: edges and colours of a training picture, for a prompt that arrives alone.
 
 The embedded model is too small to draw a horse from the word "horse". So it ships with its training pictures, encoded
-by this codec, and a prompt alone is rendered from the edges and colours of a picture with the same name (retrieval
-augmentation; Blattmann et al., "Retrieval-Augmented Diffusion Models", NeurIPS 2022). Retrieved layers are never mixed
-with received ones: as soon as edges or colours arrive, only these are used.
+by this codec, and a prompt alone is rendered from the edges and colours of a picture of the same subject (retrieval
+augmentation; Blattmann et al., "Retrieval-Augmented Diffusion Models", NeurIPS 2022). If no picture shows the subject,
+nothing is retrieved. Retrieved layers are never mixed with received ones: as soon as edges or colours arrive, only
+these are used.
 """
 
 import math
 import random
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,18 +20,14 @@ import msgspec
 from codec.container.bitstream import Bitstream
 from codec.layers import Priors, Semantic
 from layercast_common.errors import BitstreamError, ModelFilesError
+from receiver.rendering.prompt_subject import MAX_WORDS, is_form, subject_phrases, words_of
 
 #: The index file in a model's folder `memory`, and its largest size.
 FILE = "pictures.msgpack"
 MAX_BYTES = 16 << 20
 
-#: Words of a prompt that are searched.
-MAX_WORDS = 200
-
 #: Words of the longest name.
 MAX_NAME = 4
-
-_ARTICLES = frozenset({"a", "an", "the", "one"})
 
 #: Decoded pictures that are cached.
 DECODED = 32
@@ -41,7 +37,7 @@ class RetrievedPicture(msgspec.Struct, array_like=True, frozen=True):
     """A picture of the index.
 
     Attributes:
-        names: names of the thing that it shows; empty if it shows nothing in particular.
+        names: names of the thing that it shows; a picture without a name is never found.
         tags: words for its medium and style.
         stream: its edges and colours, as a layercast stream.
     """
@@ -114,43 +110,37 @@ class RetrievalIndex:
         return replace(priors, structure=structure, texture=texture)
 
     def find(self, semantic: Semantic, seed: int) -> int | None:
-        """Return the number of the picture that fits a prompt best; None if no picture fits.
+        """Return the number of the picture that fits a prompt best; None if no picture shows the prompt's subject.
 
-        The candidates are the pictures of the first name in the prompt; of two names that begin at the same word the
-        longer one counts. If the prompt contains no name, all pictures are candidates. Words for medium and style
-        decide between the candidates.
+        The candidates are the pictures with the name of the subject, see `receiver.rendering.prompt_subject`. Words for
+        medium and style decide between them.
         """
-        words = words_of(semantic.prompt)[:MAX_WORDS]
-        prompt_words = frozenset(words)
-        named = self._first_named(words)
+        named = self.pictures_of(semantic.prompt)
+        if not named:
+            return None
+        prompt_words = frozenset(words_of(semantic.prompt)[:MAX_WORDS])
         by_score: dict[float, list[int]] = {}
-        for number in named if named is not None else range(len(self._pictures)):
+        for number in named:
             score = sum(self._weights[word] for word in self._tags[number] & prompt_words)
             by_score.setdefault(round(score, 6), []).append(number)
-        best = max(by_score, default=0.0)
-        if named is None and not best:
-            return None
-        return random.Random(seed).choice(by_score[best])
+        return random.Random(seed).choice(by_score[max(by_score)])
 
-    def _first_named(self, words: Sequence[str]) -> list[int] | None:
-        for start in range(len(words)):
-            for length in range(MAX_NAME, 0, -1):
-                if (named := self._by_name.get(tuple(words[start : start + length]))) and start + length <= len(words):
+    def pictures_of(self, prompt: str) -> Sequence[int]:
+        """Return the numbers of the pictures that show the subject of a prompt; none if there are no such pictures."""
+        for phrase in subject_phrases(prompt, self._weights):
+            for name in phrase.names(MAX_NAME):
+                # The index has only the faces of many animals.
+                face = () if is_form(name[-1]) else (*name, "face")
+                if named := self._by_name.get(name) or self._by_name.get(face):
                     return named
-        return None
+        return ()
+
+    def names_of(self, number: int) -> tuple[str, ...]:
+        """Return the names of a picture."""
+        return self._pictures[number].names
 
     def _decode_uncached(self, number: int) -> Priors:
         try:
             return Bitstream.from_bytes(self._pictures[number].stream).decode()
         except BitstreamError as error:
             raise ModelFilesError(f"picture {number} of the model's retrieval index cannot be read: {error}") from error
-
-
-def words_of(text: str) -> list[str]:
-    """Return the words of a text without articles, in lower case and (approximately) in the singular."""
-    return list(_singular(word for word in re.findall(r"[^\W_]+", text.lower()) if word not in _ARTICLES))
-
-
-def _singular(words: Iterable[str]) -> Iterable[str]:
-    for word in words:
-        yield word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word

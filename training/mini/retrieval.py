@@ -1,8 +1,9 @@
 """Stage 7: build the model's retrieval index, the edges and colours of training pictures by the names of subjects.
 
-It runs after the export. The model renders every picture that has a subject, and the picture is listed under that name
-only if the captioner recognises the subject in the rendering: some labels are wrong, and some pictures cannot be
-rendered from so few bytes. Held-out pictures are left out. Each object is in the index once, on a plain ground.
+It runs after the export. Some labels are wrong, so a picture is in the index only if `training.data.subject_check` is
+certain of its subject. Some pictures cannot be rendered from so few bytes, so the model renders each of them, and the
+captioner must recognise the subject in the rendering. Held-out pictures are left out. Each object is in the index once,
+on a plain ground.
 
 example:
     python -m training.mini.retrieval --data DATA --objects OBJECTS --out receiver/rendering/weights/mini
@@ -13,7 +14,6 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -31,6 +31,7 @@ from receiver.rendering.retrieval import RetrievalIndex, RetrievedPicture
 from training.data.captions import MEDIA, SUBJECTS
 from training.data.conditions import CANVAS
 from training.data.scenes import Thing, draw_alone, read_things
+from training.data.subject_check import has_certain_subject
 from training.data.tiles import Rows, Source, Tile, add_source_options, add_work_option, load_tile
 from training.processes import map_parallel
 
@@ -90,13 +91,14 @@ def build(source: Source, work: Path, model: Model, processes: int) -> Retrieval
         processes: parallel processes.
     """
     tiles = Rows.load(work / "train.json").tiles
+    certain = tqdm(has_certain_subject(source, tiles), desc="subjects", total=len(tiles), mininterval=5)
+    tiles = [tile for tile, is_certain in zip(tiles, certain, strict=True) if is_certain]
     things = read_things(source.objects) if source.objects else []
     tasks = [DrawTask(source, tile) for tile in tiles] + [DrawTask(source, thing) for thing in things]
     pictures = map_parallel(make_entry, tasks, processes, "index")
-    for number, tile in enumerate(tqdm(tiles, desc="names", mininterval=5)):
-        if tile.subject and not is_recognised(pictures[number], tile.subject, model):
-            pictures[number] = msgspec.structs.replace(pictures[number], names=())
-    return RetrievalIndex(pictures)
+    people_and_streets = zip(pictures, tqdm(tiles, desc="renderings", mininterval=5), strict=False)
+    recognised = [entry for entry, tile in people_and_streets if is_recognised(entry, str(tile.subject), model)]
+    return RetrievalIndex([*recognised, *pictures[len(tiles) :]])
 
 
 def main(arguments: list[str] | None = None) -> None:

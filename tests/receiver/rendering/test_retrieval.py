@@ -18,7 +18,8 @@ from receiver.rendering.engine.direct import render
 from receiver.rendering.loader import load_model
 from receiver.rendering.model_files.files import RETRIEVAL_FOLDER
 from receiver.rendering.models.model import Model
-from receiver.rendering.retrieval import FILE, MAX_BYTES, RetrievalIndex, RetrievedPicture, words_of
+from receiver.rendering.prompt_subject import words_of
+from receiver.rendering.retrieval import FILE, MAX_BYTES, RetrievalIndex, RetrievedPicture
 from receiver.rendering.sampling.conditioning import Conditioner
 
 
@@ -34,6 +35,9 @@ PICTURES = (
     RetrievedPicture(("woman", "a lady"), ("oil painting", "style of somebody"), _stream(60)),
     RetrievedPicture(("woman", "a lady"), ("photo",), _stream(80)),
     RetrievedPicture((), ("oil painting", "landscape"), _stream(100)),
+    RetrievedPicture(("city street",), ("style of the city",), _stream(120)),
+    RetrievedPicture(("tiger face",), (), _stream(140)),
+    RetrievedPicture(("melting face",), (), _stream(160)),
 )
 
 
@@ -53,14 +57,29 @@ def retrieving(mini: Model, index: RetrievalIndex) -> Model:
         ("a fire", 0),
         ("Two FIRE ENGINES, at night", 1),
         ("photo of a woman beside a fire engine", 3),
+        ("photo of a city street", 5),
+        ("the face of a tiger", None),
+        ("two tigers", 6),
+        ("a melting snowman", None),
         ("the lady, an oil painting", 2),
-        ("an oil landscape", 4),
+        ("in the street, a woman", None),
+        ("masterpiece, oil painting, a woman", 2),
+        ("photo of a big smiling woman", 3),
+        ("a fire-eating woman, photo", 3),
+        ("an oil landscape", None),
+        ("a dog, oil painting", None),
+        ("a dog by a fire", None),
+        ("a woman's hat", None),
+        ("a fire station", None),
+        ("a clown painting a woman", None),
+        ("a room without a fire", None),
+        ("no woman", None),
         ("something else", None),
         ("", None),
         ("畫像", None),
     ],
 )
-def test_pictures_are_found_by_the_first_name_in_a_prompt(
+def test_a_picture_is_found_if_it_shows_the_subject_of_the_prompt(
     index: RetrievalIndex, prompt: str, number: int | None
 ) -> None:
     assert index.find(Semantic(prompt), seed=0) == number
