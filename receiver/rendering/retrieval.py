@@ -16,9 +16,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from codec.container.bitstream import Bitstream
-from codec.layers import Priors, Semantic
+from codec.layers import ColorMap, EdgeMap, Priors, Semantic
+from codec.structure.contours import line_f1
 from layercast_common.errors import BitstreamError, ModelFilesError
 from receiver.rendering.prompt_subject import MAX_WORDS, is_form, subject_phrases, words_of
 
@@ -30,7 +32,14 @@ MAX_BYTES = 16 << 20
 MAX_NAME = 4
 
 #: Decoded pictures that are cached.
-DECODED = 32
+DECODED = 64
+
+#: Received lines on a grid with at most this long side, and at most this number of cells with a line, are coarse: they
+#: choose between retrieved pictures. Finer lines are drawn as they are.
+MAX_COARSE_SIDE, MAX_COARSE_CELLS = 64, 250
+
+#: Pictures that are compared with coarse lines; side of the compared drawings, and tolerance, in pixels.
+MATCHED, MATCH_SIDE, MATCH_TOLERANCE = 32, 160, 6
 
 
 class RetrievedPicture(msgspec.Struct, array_like=True, frozen=True):
@@ -99,31 +108,49 @@ class RetrievalIndex:
         Raises:
             ModelFilesError: the picture's stream is broken.
         """
-        if priors.semantic is None or priors != Priors(priors.canvas, priors.semantic):
+        coarse = priors.structure if isinstance(priors.structure, EdgeMap) else None
+        if priors.semantic is None or priors != Priors(priors.canvas, priors.semantic, coarse):
             return priors
-        found = self.find(priors.semantic, seed)
-        if found is None:
+        if coarse is not None and (
+            max(coarse.grid.shape) > MAX_COARSE_SIDE or np.count_nonzero(coarse.grid) > MAX_COARSE_CELLS
+        ):
             return priors
-        retrieved = self._decode(found)
+        found = self._rank(priors.semantic, seed)
+        if not found:
+            return priors
+        retrieved = self._decode(found[0]) if coarse is None else self._match(found[:MATCHED], coarse)
         structure = retrieved.structure and replace(retrieved.structure, canvas=priors.canvas)
         texture = retrieved.texture and replace(retrieved.texture, canvas=priors.canvas)
         return replace(priors, structure=structure, texture=texture)
 
     def find(self, semantic: Semantic, seed: int) -> int | None:
-        """Return the number of the picture that fits a prompt best; None if no picture shows the prompt's subject.
+        """Return the number of the picture that fits a prompt best; None if no picture shows the prompt's subject."""
+        return next(iter(self._rank(semantic, seed)), None)
+
+    def _rank(self, semantic: Semantic, seed: int) -> list[int]:
+        """Return the numbers of the pictures that show a prompt's subject, the best first; equal ones in random order.
 
         The candidates are the pictures with the name of the subject, see `receiver.rendering.prompt_subject`. Words for
         medium and style decide between them.
         """
-        named = self.pictures_of(semantic.prompt)
-        if not named:
-            return None
         prompt_words = frozenset(words_of(semantic.prompt)[:MAX_WORDS])
-        by_score: dict[float, list[int]] = {}
-        for number in named:
-            score = sum(self._weights[word] for word in self._tags[number] & prompt_words)
-            by_score.setdefault(round(score, 6), []).append(number)
-        return random.Random(seed).choice(by_score[max(by_score)])
+        named = list(self.pictures_of(semantic.prompt))
+        random.Random(seed).shuffle(named)
+        scores = {n: round(sum(self._weights[word] for word in self._tags[n] & prompt_words), 6) for n in named}
+        return sorted(named, key=lambda number: -scores[number])
+
+    def _match(self, numbers: Sequence[int], coarse: EdgeMap) -> Priors:
+        """Return the picture, or its mirror image, whose edges agree best with coarse lines."""
+        wanted = coarse.to_image((MATCH_SIDE, MATCH_SIDE))
+
+        def agreement(candidate: Priors) -> float:
+            edges = candidate.structure
+            if not isinstance(edges, EdgeMap):
+                return 0.0
+            return line_f1(edges.to_image((MATCH_SIDE, MATCH_SIDE)), wanted, MATCH_TOLERANCE)
+
+        pictures = [self._decode(number) for number in numbers]
+        return max((of for picture in pictures for of in (picture, _mirrored(picture))), key=agreement)
 
     def pictures_of(self, prompt: str) -> Sequence[int]:
         """Return the numbers of the pictures that show the subject of a prompt; none if there are no such pictures."""
@@ -144,3 +171,13 @@ class RetrievalIndex:
             return Bitstream.from_bytes(self._pictures[number].stream).decode()
         except BitstreamError as error:
             raise ModelFilesError(f"picture {number} of the model's retrieval index cannot be read: {error}") from error
+
+
+def _mirrored(priors: Priors) -> Priors:
+    """Return edges and colours as seen in a mirror."""
+    structure, texture = priors.structure, priors.texture
+    if isinstance(structure, EdgeMap):
+        structure = replace(structure, grid=np.ascontiguousarray(structure.grid[:, ::-1]))
+    if isinstance(texture, ColorMap):
+        texture = replace(texture, colors=np.ascontiguousarray(texture.colors[:, ::-1]))
+    return replace(priors, structure=structure, texture=texture)

@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from codec.coders.colors.payload import encode_colors
+from codec.coders.edges.payload import encode_edges
+from codec.container.bitstream import Bitstream, Coder, Header, Section
 from codec.encoder.encode import encode
 from codec.encoder.options import EncodeOptions
 from codec.layers import ColorMap, EdgeMap, Layer, Priors, Semantic
@@ -99,6 +103,32 @@ def test_any_text_in_any_language_is_accepted(prompt: str, seed: int) -> None:
     assert all(words_of(prompt))
 
 
+def _square(left: int) -> NDArray[np.bool_]:
+    """Draw the outline of a square on a grid of 40x40 cells."""
+    grid = np.zeros((40, 40), bool)
+    grid[10:31, left : left + 20] = True
+    grid[11:30, left + 1 : left + 19] = False
+    return grid
+
+
+def test_coarse_lines_choose_between_pictures_and_their_mirror_images() -> None:
+    def picture(left: int) -> RetrievedPicture:
+        edges = Section(Layer.STRUCTURE, Coder.EDGES, encode_edges(EdgeMap(_square(left), (64, 64))))
+        shades = ColorMap(np.full((4, 4, 3), 10 * left, np.uint8), (64, 64))
+        colors = Section(Layer.TEXTURE, Coder.COLORS, encode_colors(shades))
+        return RetrievedPicture(("fire",), (), Bitstream(Header(64, 64), (edges, colors)).to_bytes())
+
+    index = RetrievalIndex([picture(2), picture(10)])
+    # The square at 18 is the mirror image of the one at 2.
+    for left in (2, 10, 18):
+        coarse = Priors((64, 64), Semantic("fire"), EdgeMap(_square(left), (64, 64)))
+        chosen = index.complete(coarse, 0).structure
+        assert isinstance(chosen, EdgeMap)
+        assert np.array_equal(chosen.grid, _square(left))
+    fine = Priors((64, 64), Semantic("fire"), EdgeMap(np.ones((40, 40), bool), (64, 64)))
+    assert index.complete(fine, 0) == fine
+
+
 def test_a_prompt_alone_gets_edges_and_colours_at_the_requested_canvas(index: RetrievalIndex) -> None:
     priors = Priors((96, 32), Semantic("fire"))
     retrieved = index.complete(priors, 0)
@@ -110,7 +140,8 @@ def test_a_prompt_alone_gets_edges_and_colours_at_the_requested_canvas(index: Re
 
 @pytest.mark.parametrize("layers", [[Layer.SEMANTIC, Layer.STRUCTURE], [Layer.SEMANTIC, Layer.TEXTURE], []])
 def test_received_layers_are_left_alone(index: RetrievalIndex, priors: Priors, layers: list[Layer]) -> None:
-    received = replace(priors, semantic=Semantic("fire")).only(layers)
+    lines = EdgeMap(np.ones((80, 80), bool), priors.canvas)
+    received = replace(priors, semantic=Semantic("fire"), structure=lines).only(layers)
     assert index.complete(received, 0) is received
 
 
