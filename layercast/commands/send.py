@@ -123,11 +123,12 @@ def _delivery_row(item: "Item", stream: "Bitstream", delivery: "Delivery") -> di
 
 
 def _print_row(row: dict[str, Any], *, quiet: bool) -> None:
-    times = ", ".join(
-        f"{layer['layer']} {layer['acknowledged']:.2f} s"
-        for layer in row["layers"]
-        if layer["acknowledged"] is not None
-    )
+    # A layer has arrived with the last of its sections.
+    last: dict[str, float] = {}
+    for section in row["layers"]:
+        if section["acknowledged"] is not None:
+            last[section["layer"]] = max(section["acknowledged"], last.get(section["layer"], 0.0))
+    times = ", ".join(f"{layer} {seconds:.2f} s" for layer, seconds in last.items())
     say(
         f"{row['file']}: {row['bytes']} bytes as {row['packets']} packets of {row['sent']} bytes; arrived: {times}",
         quiet=quiet,
