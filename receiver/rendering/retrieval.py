@@ -38,8 +38,9 @@ DECODED = 64
 #: choose between retrieved pictures. Finer lines are drawn as they are.
 MAX_COARSE_SIDE, MAX_COARSE_CELLS = 64, 250
 
-#: Pictures that are compared with coarse lines; side of the compared drawings, and tolerance, in pixels.
-MATCHED, MATCH_SIDE, MATCH_TOLERANCE = 32, 160, 6
+#: Pictures that are compared with coarse lines; side of the compared drawings, and tolerance, in pixels; and the gain
+#: in agreement (F1) for which another picture than that of the prompt alone is shown.
+MATCHED, MATCH_SIDE, MATCH_TOLERANCE, MATCH_GAIN = 32, 160, 6, 0.1
 
 
 class RetrievedPicture(msgspec.Struct, array_like=True, frozen=True):
@@ -150,7 +151,9 @@ class RetrievalIndex:
             return line_f1(edges.to_image((MATCH_SIDE, MATCH_SIDE)), wanted, MATCH_TOLERANCE)
 
         pictures = [self._decode(number) for number in numbers]
-        return max((of for picture in pictures for of in (picture, _mirrored(picture))), key=agreement)
+        best = max((of for picture in pictures for of in (picture, _mirrored(picture))), key=agreement)
+        # The first picture is the one that the prompt alone showed. Do not change it for a small gain.
+        return best if agreement(best) > agreement(pictures[0]) + MATCH_GAIN else pictures[0]
 
     def pictures_of(self, prompt: str) -> Sequence[int]:
         """Return the numbers of the pictures that show the subject of a prompt; none if there are no such pictures."""

@@ -28,6 +28,9 @@ MAX_PLANE = 15
 #: picture; local means.
 FEATURES = 64 + 25 + 25 + 18 + 27 + 6 + 12 + 2 * (KNOWN_LEVELS + 1) + 1 + 3
 
+#: Shades of flat surroundings.
+FLAT_SHADES = 33
+
 _PAD = 8
 
 
@@ -133,6 +136,24 @@ def features(maps: LevelMaps, rows: NDArray[np.int64], columns: NDArray[np.int64
     _gather(rows, columns, pictures, steps, (maps.chroma, maps.places, maps.children), np.float32(maps.scale), shown)
     shown[:, FEATURES - 3 - len(maps.known) : FEATURES - 3] = maps.known
     return shown
+
+
+def flat_features(maps: LevelMaps) -> NDArray[np.float32]:
+    """Return the features of grey, flat surroundings, from dark to light: float32 (FLAT_SHADES, FEATURES)."""
+    shown = np.zeros((FLAT_SHADES, FEATURES), np.float32)
+    shown[:, FEATURES - 3 - len(maps.known) : FEATURES - 3] = maps.known
+    shown[:, FEATURES - 3] = np.linspace(-2, 2, FLAT_SHADES)
+    return shown
+
+
+def flat_rows(shown: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the row of `flat_features` with the shade nearest to that of each place: int64 (N,).
+
+    Args:
+        shown: float32 (N, FEATURES), features of the places.
+    """
+    rows = np.rint((shown[:, FEATURES - 3] + 2) * ((FLAT_SHADES - 1) / 4)).astype(np.int64)
+    return np.asarray(np.clip(rows, 0, FLAT_SHADES - 1), np.int64)
 
 
 def estimated_bands(canvas: tuple[int, int]) -> Iterator[Band]:

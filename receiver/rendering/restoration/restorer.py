@@ -21,6 +21,8 @@ from receiver.rendering.restoration.features import (
     LevelMaps,
     estimated_bands,
     features,
+    flat_features,
+    flat_rows,
     level_maps,
     mean_planes,
 )
@@ -99,10 +101,14 @@ class Restorer:
         parts = []
         with torch.inference_mode():
             spreads = estimator.spreads(*(float(plane) for plane in planes[:, level]))
+            flat = estimator(torch.from_numpy(flat_features(maps)).to(self.device))
             for start in range(0, len(rows), _AT_ONCE):
                 chunk = slice(start, start + _AT_ONCE)
-                shown = torch.from_numpy(features(maps, rows[chunk], columns[chunk])).to(self.device)
-                parts.append((estimator(shown) * spreads).cpu().numpy())
+                seen = features(maps, rows[chunk], columns[chunk])
+                estimates = estimator(torch.from_numpy(seen).to(self.device))
+                # Flat surroundings have no detail: what the network sees in them is a bias, a regular pattern.
+                estimates -= flat[torch.from_numpy(flat_rows(seen)).to(self.device)]
+                parts.append((estimates * spreads).cpu().numpy())
         return np.concatenate(parts).T.reshape(-1, *maps.shape)
 
 

@@ -49,6 +49,15 @@ def test_any_size_is_restored_and_agrees_with_the_plane(size: tuple[int, int]) -
     assert (again.signs == plane.signs).all()
 
 
+@pytest.mark.parametrize("shade", [0, 60, 128, 255])
+def test_flat_pictures_stay_flat(shade: int) -> None:
+    coefficients = forward(to_channels(np.full((96, 64, 3), shade, np.uint8)))
+    for last in (10, 7):
+        plane = Plane.of(coefficients, np.full(coefficients.shape, last, np.int8))
+        restored = Restorer(tiny(trained=True)).restore(plane)
+        assert np.ptp(restored, axis=(0, 1)).max() <= 1
+
+
 def test_untrained_network_leaves_the_picture_as_it_is() -> None:
     plane = plane_of(101, 67, last=6)
     assert np.abs(Restorer(tiny(trained=False)).restore(plane).astype(int) - plane.to_image()).max() <= 1
