@@ -7,27 +7,24 @@ Server --> Pipeline --sections--> priors --> renderer --> frames
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Union
 
-import numpy as np
-
-from codec.encoder.encode import encode
-from codec.encoder.options import EncodeOptions, Order
-from codec.layers import Priors, Semantic
 from layercast_common.errors import LayercastError
 from layercast_common.tasks import BackgroundTasks, notify
-from protocol.connection.events import PictureDone, ReceiverEvent, SectionReceived
-from receiver.archive import ArchiveWriter
+from protocol.connection.events import OfferReceived, PictureDone, ReceiverEvent, SectionReceived
+from receiver.archive import ArchiveWriter, label_of
 from receiver.condition import ReceiverCondition
+from receiver.drawn_pictures import DrawnPictures, SentPicture
 from receiver.events import Event, FrameRendered
 from receiver.metrics import ReceiverMetrics, ReceiverStats
 from receiver.options import ArchiveOptions, RenderOptions, Security
 from receiver.pipeline import Pipeline
+from receiver.rendering.frames import Frame
 from receiver.replay import offer_of, sections_of
 from receiver.server import Server
 
@@ -37,9 +34,6 @@ if TYPE_CHECKING:
 
 #: Interval of the check for idle pictures, in seconds.
 IDLE_CHECK_SECONDS = 60.0
-
-#: Canvas side of the picture that is rendered to warm up, in pixels.
-WARM_UP_SIDE = 256
 
 _DEFAULT_MODEL = "mini"
 
@@ -92,6 +86,7 @@ class Receiver:
         )
         self._on_frame = on_frame
         self._on_event = on_event
+        self._drawn = DrawnPictures()
         self._ready = asyncio.Event()
         self._tasks = BackgroundTasks("the receiver")
         self._redrawing: asyncio.Task[None] | None = None
@@ -131,6 +126,7 @@ class Receiver:
     ) -> None:
         """Stop listening and rendering, and wait until all files are written."""
         self._condition = ReceiverCondition.CLOSED
+        self._drawn.close()
         await self._stack.__aexit__(kind, error, trace)
 
     @property
@@ -152,6 +148,25 @@ class Receiver:
             return ReceiverCondition.ARCHIVE_FAILING
         return self._condition
 
+    async def drawn(self, picture: SentPicture | str) -> Frame:
+        """Wait until a picture has arrived and its last frame is rendered, and return that frame.
+
+        Args:
+            picture: the delivery that `Sender.send` returned, or the receiver's name of the picture, as in events. The
+                receiver remembers the last 64 pictures.
+
+        Raises:
+            RenderError: the picture cannot be drawn, this receiver renders nothing, or it closed before.
+        """
+        return await self._drawn.drawn(picture)
+
+    def frames(self) -> AsyncIterator[FrameRendered]:
+        """Iterate over the frames of all pictures as they are rendered, until the receiver closes.
+
+        A reader that is more than 256 frames late misses the oldest of them.
+        """
+        return self._drawn.frames()
+
     async def drain(self) -> None:
         """Refuse new senders, and wait until every picture in progress has arrived and is rendered."""
         self._condition = ReceiverCondition.DRAINING
@@ -161,22 +176,13 @@ class Receiver:
         await self._pipeline.wait_until_idle()
 
     def _start_renderer(self, model: Union[str, Path, "Model"]) -> "Renderer":
-        """Do everything slow before the first picture: load weights, compile coders, run the first kernels."""
-        from receiver.rendering.start import start_renderer
+        from receiver.rendering.start import start_renderer, warm_up
 
         options = self._render
-        blank = np.zeros((WARM_UP_SIDE, WARM_UP_SIDE, 3), np.uint8)
-        encode(blank, "warm up").decode()
-        encode(blank, "warm up", EncodeOptions(order=Order.FIDELITY)).decode()
         renderer = start_renderer(
             model, options.device, performance=options.performance, replicas=options.replicas, tuning=options.tuning
         )
-        canvas = (WARM_UP_SIDE, WARM_UP_SIDE)
-        try:
-            renderer.submit("warm up", Priors(canvas, Semantic("warm up")), 0, lambda _: None, options.steps).result()
-        except BaseException:
-            renderer.close()
-            raise
+        warm_up(renderer, options.steps)
         return renderer
 
     async def _close_renderer(self) -> None:
@@ -187,6 +193,9 @@ class Receiver:
         await self._ready.wait()
         if self._condition is ReceiverCondition.LOADING:
             return
+        if isinstance(event, OfferReceived):
+            label = label_of(event.stream_id or event.session.encode(), event.epoch, event.picture_id)
+            self._drawn.name(event.session, event.picture_id, label)
         if isinstance(event, SectionReceived):
             self.metrics.count_section(event.layer, len(event.payload))
         await self._pipeline.accept_event(event)
@@ -228,6 +237,7 @@ class Receiver:
 
     def _emit(self, event: Event) -> None:
         self.metrics.count(event)
+        self._drawn.accept(event)
         what = f"picture {event.picture}"
         notify(self._on_event, event, what=what)
         if isinstance(event, FrameRendered):

@@ -3,6 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
+import numpy as np
+
+from codec.encoder.encode import encode
+from codec.encoder.options import EncodeOptions, Order
+from codec.layers import Priors, Semantic
 from layercast_common.errors import UsageError
 from receiver.rendering.engine.engine import Engine
 from receiver.rendering.engine.renderer import Renderer
@@ -11,6 +16,9 @@ from receiver.rendering.settings.settings import Tuning
 
 if TYPE_CHECKING:
     from receiver.rendering.models.model import Model
+
+#: Canvas side of the picture that is rendered to warm up, in pixels.
+WARM_UP_SIDE = 256
 
 
 def start_renderer(
@@ -49,3 +57,24 @@ def start_renderer(
     from receiver.rendering.loader import load_model
 
     return Engine(load_model(model, device, performance=performance, tuning=tuning))
+
+
+def warm_up(renderer: Renderer, steps: int | None = None) -> None:
+    """Do what is slow before the first picture: compile the coders, run the first kernels. Close a renderer that fails.
+
+    Args:
+        renderer: the renderer.
+        steps: denoising steps; the model's own number if None.
+
+    Raises:
+        RenderError: the renderer cannot render.
+    """
+    canvas = (WARM_UP_SIDE, WARM_UP_SIDE)
+    blank = np.zeros((WARM_UP_SIDE, WARM_UP_SIDE, 3), np.uint8)
+    try:
+        for order in (Order.PAPER, Order.FIDELITY):
+            encode(blank, "warm up", EncodeOptions(order=order)).decode()
+        renderer.submit("warm up", Priors(canvas, Semantic("warm up")), 0, lambda _: None, steps).result()
+    except BaseException:
+        renderer.close()
+        raise
