@@ -9,6 +9,10 @@ set -eu
 
 folder=$1
 streams=$2
+if [ "${LAYERCAST_TOKEN:-}" = choose-a-long-one ]; then
+    echo "LAYERCAST_TOKEN is the one of an example, which others know; choose another: openssl rand -hex 24" >&2
+    exit 2
+fi
 umask 077
 mkdir -p "$folder"
 

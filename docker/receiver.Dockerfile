@@ -1,5 +1,5 @@
 # Build from the top of the repository: docker build -f docker/receiver.Dockerfile -t layercast-receiver .
-FROM python:3.12-slim AS build
+FROM python:3.12.12-slim-bookworm AS build
 
 # For an NVIDIA GPU: --build-arg TORCH_INDEX=https://pypi.org/simple
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
@@ -21,7 +21,7 @@ COPY evaluation evaluation
 COPY layercast layercast
 RUN pip install '.[render,mqtt,webrtc]'
 
-FROM python:3.12-slim
+FROM python:3.12.12-slim-bookworm
 
 RUN useradd --uid 10001 --create-home layercast \
     && mkdir -p /data/archive /data/cache \

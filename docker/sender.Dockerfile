@@ -1,6 +1,6 @@
 # Build from the top of the repository: docker build -f docker/sender.Dockerfile -t layercast-sender .
 # A sender renders nothing and needs no torch.
-FROM python:3.12-slim AS build
+FROM python:3.12.12-slim-bookworm AS build
 
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/layercast
@@ -17,7 +17,7 @@ COPY evaluation evaluation
 COPY layercast layercast
 RUN pip install '.[mqtt,webrtc]'
 
-FROM python:3.12-slim
+FROM python:3.12.12-slim-bookworm
 
 RUN useradd --uid 10001 --create-home layercast \
     && mkdir -p /data/cache /data/outbox \

@@ -74,8 +74,12 @@ class Item:
         return f"{self.path.absolute()} {status.st_size} {status.st_mtime_ns}"
 
 
-def find_items(paths: Iterable[Path | str]) -> Iterator[Item]:
+def find_items(paths: Iterable[Path | str], *, allow_empty: bool = False) -> Iterator[Item]:
     """Yield the files at these paths; of a folder, the pictures and streams in it, by name.
+
+    Args:
+        paths: files and folders.
+        allow_empty: accept folders without any.
 
     Raises:
         UsageError: a path does not exist, is neither a picture nor a stream, or is a folder without any.
@@ -84,7 +88,7 @@ def find_items(paths: Iterable[Path | str]) -> Iterator[Item]:
     for path in map(Path, paths):
         if path.is_dir():
             items = _items_in(path)
-            if not items:
+            if not items and not allow_empty:
                 raise UsageError(f"{path} holds no pictures and no .lcast files")
             yield from items
         elif not path.exists():

@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 import yaml
 
+import layercast
 from layercast.cli import build_parser
 from layercast.commands.options.values import byte_count, host_and_port
 from layercast_common.errors import AuthenticationError
@@ -44,7 +45,7 @@ SCHEMA: dict[str, Any] = {
     "definitions": {
         "service": {
             "type": "object",
-            "required": ["image", "networks"],
+            "required": ["image", "networks", "profiles", "cap_drop", "read_only", "security_opt", "mem_limit"],
             "additionalProperties": False,
             "properties": {
                 "build": {
@@ -77,6 +78,13 @@ SCHEMA: dict[str, Any] = {
                 "environment": {"type": "object", "additionalProperties": {"type": "string"}},
                 "command": _TEXTS,
                 "profiles": _TEXTS,
+                "cap_drop": {"const": ["ALL"]},
+                "cap_add": _TEXTS,
+                "read_only": {"const": True},
+                "security_opt": {"const": ["no-new-privileges:true"]},
+                "tmpfs": _TEXTS,
+                "user": {"type": "string"},
+                "mem_limit": {"type": "string"},
                 "networks": _TEXTS,
                 "ports": {**_TEXTS, "items": {"type": "string", "pattern": r"^\$\{\w+:-127\.0\.0\.1\}:\d+:\d+$"}},
                 "volumes": {**_TEXTS, "items": {"type": "string", "pattern": "^[^:]+:/[^:]+(:ro)?$"}},
@@ -242,7 +250,11 @@ def test_all_transports_are_there() -> None:
 
 def test_every_variable_is_in_the_example_and_the_token_has_no_default() -> None:
     text = COMPOSE.read_text(encoding="utf-8")
-    assert set(re.findall(r"(?<!\$)\$\{(\w+):", text)) == set(example())
+    assert set(re.findall(r"(?<!\$)\$\{(\w+):", text)) == set(example()) - {"COMPOSE_PROFILES"}
+    assert example()["LAYERCAST_TOKEN"] == ""
+    assert set(example()["COMPOSE_PROFILES"].split(",")) <= {
+        name for service in SERVICES.values() for name in service["profiles"]
+    }
     assert "${LAYERCAST_TOKEN:-" not in text
     assert all("LAYERCAST_TOKEN" in SERVICES[service]["environment"] for service in OURS)
 
@@ -252,6 +264,23 @@ def test_the_gpu_service_is_asked_for() -> None:
     assert SERVICES["receiver-gpu"]["profiles"] == ["gpu"]
     assert devices == [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]
     assert [name for name, service in SERVICES.items() if "deploy" in service] == ["receiver-gpu"]
+    assert {name for name, service in SERVICES.items() if "gpu" in service["profiles"]} == {
+        "receiver-gpu",
+        "sender-gpu",
+    }
+
+
+def test_a_profile_starts_everything_that_its_services_wait_for() -> None:
+    for service in SERVICES.values():
+        for name in service.get("depends_on", {}):
+            assert set(service["profiles"]) <= set(SERVICES[name]["profiles"])
+
+
+def test_images_have_a_version() -> None:
+    for service in SERVICES.values():
+        image = filled_in(service["image"], {})
+        assert re.fullmatch(r"[a-z-]+:\d+\.\d+\.\d+", image), image
+    assert example()["LAYERCAST_VERSION"] == layercast.__version__
 
 
 def instructions(dockerfile: Path) -> list[tuple[str, str]]:
@@ -276,7 +305,7 @@ def test_images_are_small_plain_users_and_understood(dockerfile: Path) -> None:
     assert {path.parent.name for path in ROOT.glob("*/py.typed")} <= set(copied)
     assert all((ROOT / source).exists() for source in copied)
     bases = [rest for word, rest in steps if word == "FROM"]
-    assert [base.split(" AS ")[0] for base in bases] == ["python:3.12-slim"] * 2
+    assert [base.split(" AS ")[0] for base in bases] == ["python:3.12.12-slim-bookworm"] * 2
     last = steps[max(place for place, (word, _) in enumerate(steps) if word == "FROM") :]
     assert ("USER", "layercast") in last
     entry = json.loads(dict(last)["ENTRYPOINT"])

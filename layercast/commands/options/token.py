@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 #: The largest file that may contain a token, in bytes.
 MAX_FILE = 4096
 
+#: The token of docker/example.env in earlier versions.
+EXAMPLE_TOKEN = "choose-a-long-one"  # noqa: S105
+
 
 def add_token(parser: argparse.ArgumentParser, about: str, *, name: str = "token") -> None:
     """Add `--NAME` and `--NAME-file`.
@@ -42,7 +45,7 @@ def token_of(options: argparse.Namespace, *, name: str = "token") -> str | None:
 
     Raises:
         StorageError: its file cannot be read.
-        UsageError: its file does not contain exactly one token.
+        UsageError: its file does not contain exactly one token, or it is the token of an example.
     """
     given: str | None = getattr(options, name.replace("-", "_"))
     path: Path | None = getattr(options, f"{name.replace('-', '_')}_file")
@@ -51,7 +54,12 @@ def token_of(options: argparse.Namespace, *, name: str = "token") -> str | None:
         given = os.environ.get(variable) or None
         file = os.environ.get(f"{variable}_FILE")
         path = Path(file) if given is None and file else None
-    return given if path is None else _read(path)
+    token = given if path is None else _read(path)
+    if token == EXAMPLE_TOKEN:
+        raise UsageError(
+            f"the {name} is the one of an example, which others know; choose another: openssl rand -hex 24"
+        )
+    return token
 
 
 def add_permissions(parser: argparse.ArgumentParser) -> None:
