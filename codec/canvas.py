@@ -20,6 +20,9 @@ MAX_CANVAS_SIDE = 2048
 #: Long side of the default canvas, in pixels.
 DEFAULT_LONG_SIDE = 512
 
+#: How much closer to the picture's aspect, as a logarithm, a step of the long side must come.
+STEP_COST = 0.02
+
 #: Largest share of a side that is cropped to match the canvas's aspect. If that is not enough, the rest is squeezed.
 MAX_CROP = 0.5
 
@@ -38,12 +41,14 @@ def check_canvas(canvas: Size) -> None:
 
 
 def choose_canvas(size: Size, wanted: Size | None = None, long_side: int = DEFAULT_LONG_SIDE) -> Size:
-    """Choose the canvas for a picture: sides are multiples of 64, the aspect is the nearest possible.
+    """Choose the canvas for a picture: sides are multiples of 64, the aspect is near that of the picture.
+
+    The long side may be one step shorter or longer where that comes much closer to the aspect: 3:2 becomes 576x384.
 
     Args:
         size: (width, height) of the picture, in pixels.
         wanted: the canvas that the user chose, if any; it is checked and returned.
-        long_side: the long side of the canvas, in pixels.
+        long_side: the preferred long side of the canvas, in pixels.
 
     Returns:
         (width, height) of the canvas, in pixels.
@@ -58,9 +63,21 @@ def choose_canvas(size: Size, wanted: Size | None = None, long_side: int = DEFAU
     if min(size) < 1:
         raise UsageError(f"a picture of {size[0]}x{size[1]} pixels has no canvas")
     aspect = math.log(max(size) / min(size))
-    sides = range(MIN_CANVAS_SIDE, long_side + 1, CANVAS_STEP)
-    short_side = min(sides, key=lambda side: abs(math.log(long_side / side) - aspect))
-    return (long_side, short_side) if size[0] >= size[1] else (short_side, long_side)
+    steps = [step for step in (0, -1, 1) if MIN_CANVAS_SIDE <= long_side + step * CANVAS_STEP <= MAX_CANVAS_SIDE]
+    candidates = [
+        (abs(math.log(long / short) - aspect) + STEP_COST * abs(step), long, short)
+        for step in steps
+        for long in [long_side + step * CANVAS_STEP]
+        for short in range(MIN_CANVAS_SIDE, long + 1, CANVAS_STEP)
+    ]
+    _, long, short = min(candidates, key=lambda candidate: candidate[0])
+    return (long, short) if size[0] >= size[1] else (short, long)
+
+
+def cropped_share(size: Size, canvas: Size) -> float:
+    """Return the share of a picture's area that a canvas does not show, 0 to 1."""
+    left, top, right, bottom = crop_box(size, canvas)
+    return 1 - (right - left) * (bottom - top) / (size[0] * size[1])
 
 
 def parse_canvas(text: str) -> Size:

@@ -56,8 +56,8 @@ class EncodeOptions:
             or "none". If None, "none" with the order "fidelity", else a coarse "canny" where the budget has room.
         edges: a picture file of edges that replaces the picture's own lines.
         keypoints: an OpenPose JSON file of people, sent in addition to the lines.
-        canvas: (width, height) in pixels, multiples of 64 from 64 to 2048; if None the picture's aspect with a long
-            side of 512.
+        canvas: (width, height) in pixels, multiples of 64 from 64 to 2048; if None near the picture's
+            aspect, with a long side of 512, or of 448 or 576 where that comes closer.
         budget: size limit of the stream, in bytes; derived from `bpp` if None.
         bpp: size limit in bits per pixel of canvas; 0.02 if neither limit is given.
         seed: seed of the noise that rendering starts from, 0 to 2**32 - 1.

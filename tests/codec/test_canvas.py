@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from codec.canvas import MAX_CANVAS_SIDE, MIN_CANVAS_SIDE, choose_canvas, crop_box, fit_to_canvas, parse_canvas
+from codec.canvas import (
+    MAX_CANVAS_SIDE,
+    MIN_CANVAS_SIDE,
+    choose_canvas,
+    crop_box,
+    cropped_share,
+    fit_to_canvas,
+    parse_canvas,
+)
 from layercast_common.errors import UsageError
 
 
@@ -16,10 +24,10 @@ class TestCanvas:
         [
             ((512, 512), (512, 512)),
             ((1024, 1000), (512, 512)),
-            ((1920, 1080), (512, 320)),
-            ((3000, 2000), (512, 320)),
-            ((2000, 3000), (320, 512)),
-            ((40_000, 1), (512, 64)),
+            ((1920, 1080), (576, 320)),
+            ((3000, 2000), (576, 384)),
+            ((2000, 3000), (384, 576)),
+            ((40_000, 1), (576, 64)),
             ((1, 1), (512, 512)),
         ],
     )
@@ -29,9 +37,18 @@ class TestCanvas:
     @given(st.integers(1, 50_000), st.integers(1, 50_000), st.sampled_from(range(64, 2049, 64)))
     def test_every_picture_has_a_canvas(self, width: int, height: int, long_side: int) -> None:
         canvas = choose_canvas((width, height), long_side=long_side)
-        assert max(canvas) == long_side
+        assert abs(max(canvas) - long_side) <= 64
         assert all(MIN_CANVAS_SIDE <= side <= MAX_CANVAS_SIDE and side % 64 == 0 for side in canvas)
         assert choose_canvas((height, width), long_side=long_side) == canvas[::-1] or width == height
+
+    @pytest.mark.parametrize(
+        ("size", "canvas", "share"),
+        [((3000, 2000), (576, 384), 0.0), ((100, 100), (128, 64), 0.5), ((1000, 100), (512, 512), 0.5)],
+    )
+    def test_the_cropped_share_is_that_of_the_area(
+        self, size: tuple[int, int], canvas: tuple[int, int], share: float
+    ) -> None:
+        assert cropped_share(size, canvas) == pytest.approx(share)
 
     def test_a_given_canvas_is_used(self) -> None:
         assert choose_canvas((100, 10), (128, 2048)) == (128, 2048)
