@@ -86,6 +86,10 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    return sorted((*__all__, "__version__"))
+
+
 def __getattr__(name: str) -> object:
     if name == "editing":
         return import_module("codec.editing")

@@ -5,12 +5,14 @@ Nothing but argparse is imported before the arguments are parsed, so that `--hel
 
 import argparse
 import logging
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from layercast import __version__
 from layercast.commands import decode, demo, edit, encode, info, models, outbox, receive, send, watch
 from layercast.commands.bench import command as bench
+from layercast.commands.options.defaults import defaults_of, read_defaults
 from layercast.commands.options.parser import add_logging
 from layercast.logs import printable, set_up_logs
 from layercast_common.errors import LayercastError, UsageError
@@ -37,8 +39,12 @@ examples:
 _COMMANDS = (demo, encode, decode, info, edit, send, watch, outbox, receive, models, bench)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Build the parser of the whole command line."""
+def build_parser(defaults: Mapping[str, str] | None = None) -> argparse.ArgumentParser:
+    """Build the parser of the whole command line.
+
+    Args:
+        defaults: from `read_defaults`; None for the commands' own defaults.
+    """
     parser = argparse.ArgumentParser(
         prog="layercast",
         description=_DESCRIPTION,
@@ -46,17 +52,35 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"layercast {__version__}")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parser.add_argument(
+        "--print-completion",
+        choices=("bash", "zsh", "fish"),
+        help='print the completion of a shell; for bash: eval "$(layercast --print-completion bash)"',
+    )
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
     for command in _COMMANDS:
         subparser = command.add_parser(subparsers)
         add_logging(subparser)
-        subparser.set_defaults(run=command.run)
+        name = subparser.prog.rpartition(" ")[2]
+        subparser.set_defaults(run=command.run, **defaults_of(name, defaults or {}))
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    options = build_parser().parse_args(arguments)
+    try:
+        parser = build_parser(read_defaults())
+    except LayercastError as error:
+        print(f"layercast: {printable(str(error))}", file=sys.stderr)  # noqa: T201
+        return WRONG_USAGE if isinstance(error, UsageError) else FAILED
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    options = parser.parse_args(arguments)
+    if not hasattr(options, "run"):
+        _show_help(parser, options.print_completion)
+        return DONE
     level = logging.DEBUG if options.verbose else logging.ERROR if options.quiet else logging.WARNING
     set_up_logs(level, options.log_format)
     try:
@@ -74,3 +98,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout = None
         return FAILED
     return DONE
+
+
+def _show_help(parser: argparse.ArgumentParser, shell: str | None) -> None:
+    """Print the help, or the completion of a shell."""
+    if shell is None:
+        parser.print_help()
+        return
+    from argcomplete.shell_integration import shellcode
+
+    sys.stdout.write(shellcode(["layercast"], shell=shell))

@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from evaluation.thresholds import Threshold
 
 
+#: Version of the reports' schema, docs/report.schema.json. Names may be added within a version.
+REPORT_SCHEMA = 1
+
+
 def report(figures: dict[str, Any]) -> None:
     """Write one JSON object to stdout, in ASCII: file names may not be valid in the terminal's encoding.
 
     Raises:
         BrokenPipeError: the reader of stdout has closed it.
     """
-    sys.stdout.write(json.dumps(figures) + "\n")
+    sys.stdout.write(json.dumps({"schema": REPORT_SCHEMA} | figures) + "\n")
     sys.stdout.flush()
 
 

@@ -34,6 +34,9 @@ def describe(stream: Bitstream, path: Path | None = None) -> dict[str, Any]:
         "seed": stream.header.seed,
         "model": stream.header.model,
         "prompt": priors.semantic.prompt if priors.semantic else None,
+        "guess": None
+        if stream.header.guess is None
+        else {"source": stream.header.guess.source, "confidence": stream.header.guess.confidence},
         "structure": _structure(priors),
         "texture": None
         if priors.texture is None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from codec.container.guess import Guess
 from codec.layers import Layer, Priors, Size
 from receiver.rendering.frames import Frame
 
@@ -27,6 +28,7 @@ class PictureOpened:
         rate: the link's rate as the sender measured it, in bit/s; 0 if unknown.
         jpeg_size: size of the original as JPEG, in bytes; 0 if unknown.
         at: time in seconds of the receiver's clock.
+        guess: the origin of the prompt if a program guessed it.
     """
 
     picture: str
@@ -37,6 +39,7 @@ class PictureOpened:
     rate: float
     jpeg_size: int
     at: float
+    guess: Guess | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

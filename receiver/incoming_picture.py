@@ -67,6 +67,7 @@ class IncomingPicture:
             rate=offer.rate,
             jpeg_size=offer.jpeg_size,
             at=self.updated_at,
+            guess=self.header.guess,
         )
 
     def add(self, section: SectionReceived) -> list[Layer]:

@@ -6,10 +6,12 @@
 or           width, height, model id as varints
 0, 1, 2, 4   seed, big-endian
 1 + n        the model's name, if its id is 0
+1            GUESSED: which program guessed the prompt, and how sure it is; see codec.container.guess
 """
 
 from dataclasses import dataclass
 
+from codec.container.guess import Guess
 from layercast_common.errors import BitstreamError, TruncatedError, UsageError
 
 #: First bytes of every stream. No ASCII or UTF-8 text starts with the first one.
@@ -31,7 +33,7 @@ MODELS = {1: "mini", 2: "sd15", 3: "sd15-lcm", 4: "sd14", 5: "sd-turbo", 6: "sdx
 _COMPACT = 0x1
 _SEED_BYTES = (0, 1, 2, 4)
 _SEED_SHIFT = 1
-_KNOWN_FLAGS = 0x7
+_GUESSED = 0x8
 _UNIT = 64
 _MODEL_IDS = {name: number for number, name in MODELS.items()}
 _MAX_MODEL_ID = 63
@@ -46,12 +48,14 @@ class Header:
         height: of the canvas, in pixels.
         seed: seed of the noise that rendering starts from, 0 to 2**32 - 1.
         model: name of the model that the picture is encoded for.
+        guess: the origin of the prompt if a program guessed it; None if a person or the picture's file gave it.
     """
 
     width: int
     height: int
     seed: int = 0
     model: str = "mini"
+    guess: Guess | None = None
 
     def __post_init__(self) -> None:
         if not (0 < self.width <= MAX_SIDE and 0 < self.height <= MAX_SIDE and self.width * self.height <= MAX_AREA):
@@ -78,7 +82,9 @@ class Header:
         seed_code = next(code for code, size in enumerate(_SEED_BYTES) if self.seed < 1 << 8 * size)
         number = _model_id(self.model)
         result = bytearray(MAGIC)
-        result.append(VERSION << 4 | seed_code << _SEED_SHIFT | (_COMPACT if compact else 0))
+        result.append(
+            VERSION << 4 | seed_code << _SEED_SHIFT | (_COMPACT if compact else 0) | (_GUESSED if self.guess else 0)
+        )
         if compact:
             packed = (self.width // _UNIT - 1) << 11 | (self.height // _UNIT - 1) << 6 | number
             result += packed.to_bytes(2, "big")
@@ -88,6 +94,8 @@ class Header:
         if not number:
             name = self.model.encode()
             result += bytes([len(name)]) + name
+        if self.guess:
+            result.append(self.guess.to_byte())
         return bytes(result)
 
     @classmethod
@@ -116,8 +124,8 @@ class Header:
         if data[:2] != MAGIC[: len(data)]:
             raise BitstreamError("this is not a layercast stream (it starts with other bytes)")
         flags = take(data, 2, 1)[0]
-        if flags >> 4 != VERSION or flags & 0xF & ~_KNOWN_FLAGS:
-            raise BitstreamError(f"this stream needs a newer layercast (format {flags >> 4}, flags {flags & 15})")
+        if flags >> 4 != VERSION:
+            raise BitstreamError(f"this stream needs a newer layercast (format {flags >> 4})")
         if flags & _COMPACT:
             packed = int.from_bytes(take(data, 3, 2), "big")
             width, height = ((packed >> 11) + 1) * _UNIT, ((packed >> 6 & 31) + 1) * _UNIT
@@ -129,8 +137,11 @@ class Header:
         seed_bytes = _SEED_BYTES[flags >> _SEED_SHIFT & 3]
         seed = int.from_bytes(take(data, place, seed_bytes), "big")
         model, place = _read_model(data, place + seed_bytes, number)
+        guess = None
+        if flags & _GUESSED:
+            guess, place = Guess.from_byte(take(data, place, 1)[0]), place + 1
         try:
-            return cls(width, height, seed, model), place
+            return cls(width, height, seed, model, guess), place
         except UsageError as error:
             raise BitstreamError(f"the stream's header is out of bounds: {error}") from error
 

@@ -1,6 +1,7 @@
 """Edits of the prompt."""
 
 import re
+from dataclasses import replace
 
 from codec.container.bitstream import Bitstream, Coder, Section
 from codec.editing.planes import draw_planes
@@ -26,6 +27,8 @@ def replace_prompt(stream: Bitstream, text: str) -> Bitstream:
     if _prompt(stream) == text:
         return stream
     drawn = draw_planes(stream)
+    # A person has written this prompt.
+    drawn = replace(drawn, header=replace(drawn.header, guess=None))
     return replace_layer(drawn, Layer.SEMANTIC, [Section(Layer.SEMANTIC, Coder.TEXT, encode_text(Semantic(text)))])
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.container.bitstream import Bitstream, Coder, Header, Section
+from codec.container.guess import Guess
 from codec.encoder.budget import byte_budget, fit_text, line_limit
 from codec.encoder.grids import grid_sections
 from codec.encoder.options import EncodeOptions, Order, TextureForm, texture_form
@@ -31,6 +32,7 @@ def encode(
     *,
     structure: Structure = "auto",
     skeleton: Skeleton | None = None,
+    guess: Guess | None = None,
 ) -> Bitstream:
     """Encode pixels, a prompt and structure as a stream within the byte budget.
 
@@ -47,6 +49,7 @@ def encode(
         structure: "canny" finds the lines; an edge map is used as it is; None sends no lines; "auto" finds them unless
             the order is "fidelity" or the budget is small.
         skeleton: people to send in addition to the lines.
+        guess: the origin of the prompt if a program guessed it; it takes one byte.
 
     Raises:
         BudgetError: the budget cannot hold the header and the first word.
@@ -56,14 +59,14 @@ def encode(
     options = options or EncodeOptions()
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
         raise UsageError(f"a picture is (H, W, 3) uint8, not {picture.dtype} {picture.shape}")
-    header = Header(picture.shape[1], picture.shape[0], options.seed, options.model)
+    header = Header(picture.shape[1], picture.shape[0], options.seed, options.model, guess)
     budget = byte_budget(header.canvas, options)
     stream = _encode_within(budget, picture, prompt, header, options, structure, skeleton)
     if budget < ALWAYS_DECODABLE or _is_decodable(stream):
         return stream
     # Rare: very busy pictures with a budget far above their worth.
     reduced = replace(options, budget=budget * 3 // 4, bpp=None)
-    smaller = encode(picture, prompt, reduced, structure=structure, skeleton=skeleton)
+    smaller = encode(picture, prompt, reduced, structure=structure, skeleton=skeleton, guess=guess)
     note = f"of the {budget} bytes fewer were used: with all of them decoding would cost more than a reader allows"
     return replace(smaller, notes=(*smaller.notes, note))
 

@@ -11,7 +11,7 @@ from codec.analysis.edges import load_edge_picture
 from codec.analysis.pose import load_keypoints
 from codec.analysis.prompt.find import find_prompt
 from codec.analysis.prompt.text_bounds import FoundPrompt
-from codec.canvas import choose_canvas, fit_to_canvas
+from codec.canvas import choose_canvas, cropped_share, fit_to_canvas
 from codec.container.bitstream import Bitstream
 from codec.encoder.encode import Structure, encode
 from codec.encoder.options import EncodeOptions
@@ -30,11 +30,13 @@ class EncodeResult:
         stream: the encoded picture. Its notes list what the budget did not allow.
         prompt: the prompt before it was shortened to the budget, and its source.
         jpeg_size: size of the picture as a JPEG (quality 75) at canvas size, in bytes.
+        cropped: share of the picture's area that the canvas does not show, 0 to 1.
     """
 
     stream: Bitstream
     prompt: FoundPrompt
     jpeg_size: int
+    cropped: float = 0.0
 
 
 def encode_picture(source: PictureSource, options: EncodeOptions | None = None) -> EncodeResult:
@@ -68,8 +70,14 @@ def encode_picture(source: PictureSource, options: EncodeOptions | None = None) 
         options,
         structure=_find_structure(pixels, canvas, options),
         skeleton=_find_people(pixels, canvas, options),
+        guess=prompt.guess,
     )
-    return EncodeResult(stream=stream, prompt=prompt, jpeg_size=jpeg_size(Image.fromarray(pixels)))
+    return EncodeResult(
+        stream=stream,
+        prompt=prompt,
+        jpeg_size=jpeg_size(Image.fromarray(pixels)),
+        cropped=cropped_share(picture.image.size, canvas),
+    )
 
 
 def _find_structure(pixels: NDArray[np.uint8], canvas: Size, options: EncodeOptions) -> Structure:

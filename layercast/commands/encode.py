@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from codec.container.bitstream import Bitstream
+    from codec.container.guess import Guess
     from codec.encoder.options import EncodeOptions
+
+
+#: Share of a picture's area that may be cropped without a word.
+SAID_CROP = 0.01
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
@@ -67,13 +72,14 @@ def run(options: argparse.Namespace) -> None:
             row = describe(stream, target) | {
                 "image": str(image),
                 "prompt_source": str(encoded.prompt.source),
+                "cropped": encoded.cropped,
             }
             if search:
                 row["seeds"] = search.figures
             rows.append(row)
             bars.advance(task)
             if not options.json:
-                _print_row(row, encoded.stream.notes, quiet=options.quiet)
+                _print_row(row, stream.header.guess, encoded.stream.notes, quiet=options.quiet)
     if options.json:
         report({"pictures": rows, "mean_bytes": sum(row["bytes"] for row in rows) / len(rows)})
 
@@ -124,6 +130,11 @@ class _SeedSearch:
 def _targets(images: list[Path], wanted: str) -> list[Path]:
     """Return the output file of each picture: `wanted` for a single picture unless it is a folder, else files in it."""
     output = Path(wanted)
+    if len(images) > 1 and output.suffix == ".lcast" and not output.is_dir():
+        raise UsageError(
+            f"{output} is one stream, and there are {len(images)} pictures: name a folder (a name that does not end in "
+            f".lcast), such as -o {output.parent / output.stem}/"
+        )
     if len(images) == 1 and output.suffix and not output.is_dir() and not wanted.endswith("/"):
         return [output]
     if output.exists() and not output.is_dir():
@@ -134,7 +145,7 @@ def _targets(images: list[Path], wanted: str) -> list[Path]:
     return targets
 
 
-def _print_row(row: dict[str, object], notes: tuple[str, ...], *, quiet: bool) -> None:
+def _print_row(row: dict[str, object], guess: "Guess | None", notes: tuple[str, ...], *, quiet: bool) -> None:
     say(
         f"{row['file']}: {row['bytes']} bytes, {row['bpp']:.4f} bpp, prompt {row['prompt_source']}: {row['prompt']}",
         quiet=quiet,
@@ -146,7 +157,14 @@ def _print_row(row: dict[str, object], notes: tuple[str, ...], *, quiet: bool) -
             f"mean of all seeds {seeds['mean_score']:.3f}",
             quiet=quiet,
         )
-    if row["prompt_source"] == "measured":
-        say("  no prompt found: the generated one only names colours; give one with --prompt", quiet=quiet)
+    if guess:
+        say(f"  no prompt found; this one is {guess.describe()}; give one with --prompt", quiet=quiet)
+    cropped = row["cropped"]
+    if isinstance(cropped, float) and cropped >= SAID_CROP:
+        say(
+            f"  cropped to {row['width']}x{row['height']}: {100 * cropped:.0f} % of the picture is not shown; "
+            "--canvas WxH chooses another size",
+            quiet=quiet,
+        )
     for note in notes:
         say(f"  {note}", quiet=quiet)

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING
 
-from layercast.commands.options.parser import Subparsers, add_command, add_json
+from layercast.commands.options.parser import Subparsers, add_command, add_json, add_logging
 from layercast.commands.options.rendering import add_performance
 from layercast.console import progress, report, say, show_table
 from layercast_common.errors import RenderError
@@ -21,25 +21,23 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         "List the diffusion models, download one, or check that one works on this machine",
         "layercast models fetch sd15",
     )
-    parser.add_argument(
-        "action", choices=("list", "fetch", "check"), help="fetch downloads NAME, check renders with it"
-    )
-    parser.add_argument("name", nargs="?", metavar="NAME", help="a registered name, a hub id or a local folder")
-    parser.add_argument("--device", default="auto", help="device to check on (default: %(default)s)")
-    add_performance(parser)
-    add_json(parser)
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    for name, run_action, about, example in _ACTIONS:
+        action = add_command(actions, name, about, f"layercast models {example}")
+        if name != "list":
+            action.add_argument("name", metavar="NAME", help="a registered name, a hub id or a local folder")
+        if name == "check":
+            action.add_argument("--device", default="auto", help="device to check on (default: %(default)s)")
+            add_performance(action)
+        add_json(action)
+        add_logging(action, inner=True)
+        action.set_defaults(run_action=run_action)
     return parser
 
 
 def run(options: argparse.Namespace) -> None:
     """Run the action."""
-    match options.action:
-        case "list":
-            _list(options)
-        case "fetch":
-            _fetch(options)
-        case "check":
-            _check(options)
+    options.run_action(options)
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -57,7 +55,7 @@ def _list(options: argparse.Namespace) -> None:
 def _fetch(options: argparse.Namespace) -> None:
     from receiver.rendering import fetch_model
 
-    fetched = fetch_model(_named(options))
+    fetched = fetch_model(options.name)
     if options.json:
         report({"model": options.name, "folder": str(fetched.folder), "revisions": fetched.revisions})
         return
@@ -75,7 +73,7 @@ def _check(options: argparse.Namespace) -> None:
     from receiver.rendering.selftest import available_performances, check_performances, fastest
     from receiver.rendering.settings.performance import Performance
 
-    name = _named(options)
+    name = str(options.name)
     started = time.monotonic()
     model = load_model(name, options.device, performance="plain")
     loaded = time.monotonic() - started
@@ -138,13 +136,23 @@ def _show_checked(checked: "list[PerformanceCheck]") -> None:
     )
 
 
-def _named(options: argparse.Namespace) -> str:
-    from layercast_common.errors import UsageError
-
-    if options.name is None:
-        raise UsageError(f"name the model to {options.action}: layercast models {options.action} NAME")
-    return str(options.name)
-
-
 def _plain(value: object) -> object:
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+#: Name, function, help and example of each action.
+_ACTIONS = (
+    ("list", _list, "List the registered models, and which of them are on this machine", "list"),
+    (
+        "fetch",
+        _fetch,
+        "Download a model and the adapters that belong to it, after a check of the disk space",
+        "fetch sd15",
+    ),
+    (
+        "check",
+        _check,
+        "Render with a model in every way that this machine supports, and note the fastest",
+        "check mini",
+    ),
+)

@@ -5,6 +5,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from layercast.commands.options.defaults import receiver_of
 from layercast.commands.options.encoding import add_encoding, encoding_of
 from layercast.commands.options.identity import add_identity, stream_id_of
 from layercast.commands.options.parser import Subparsers, add_command, add_json
@@ -12,6 +13,9 @@ from layercast.commands.options.peer import ADDRESSES, add_connecting, add_link
 from layercast.commands.options.token import add_token
 from layercast.console import progress, report, say
 from layercast_common.errors import UsageError
+
+#: How often --loop looks for pictures in empty folders, in seconds.
+EMPTY_CHECK_SECONDS = 2.0
 
 if TYPE_CHECKING:
     from codec.container.bitstream import Bitstream
@@ -31,7 +35,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     parser.add_argument(
         "paths", nargs="*", type=Path, metavar="PATH", help="pictures, .lcast files, or folders of them"
     )
-    parser.add_argument("--to", required=True, metavar="URL", help="the receiver, such as ws://127.0.0.1:8765")
+    parser.add_argument("--to", metavar="URL", help="the receiver, such as ws://127.0.0.1:8765")
     add_token(parser, "token that the receiver asks for")
     add_identity(parser)
     parser.add_argument(
@@ -56,6 +60,7 @@ def run(options: argparse.Namespace) -> None:
 
     from layercast.signals import run_until_terminated
 
+    options.to = receiver_of(options.to)
     if options.outbox is not None:
         from layercast.commands.services.send_outbox import send_through_outbox
 
@@ -72,10 +77,10 @@ async def _send_all(options: argparse.Namespace) -> None:
 
     from layercast.commands.services.sender_factory import sender_factory
     from sender.connection.options import SenderIdentity
-    from sender.sources.files import find_items
 
-    items = list(find_items(options.paths))
     encoding = encoding_of(options)
+    # Report wrong paths before connecting.
+    items = await _wait_for_items(options)
     stream_id = stream_id_of(options)
     identity = None if stream_id is None else SenderIdentity(stream_id=stream_id)
     rows = []
@@ -91,8 +96,28 @@ async def _send_all(options: argparse.Namespace) -> None:
                 break
             # An endless loop never reports, and the rows would fill the memory.
             rows.clear()
+            items = await _wait_for_items(options)
     if options.json:
         report({"pictures": rows})
+
+
+async def _wait_for_items(options: argparse.Namespace) -> "list[Item]":
+    """Return the files to send. With --loop, wait while the folders are empty.
+
+    Raises:
+        UsageError: as `find_items`.
+    """
+    import asyncio
+
+    from sender.sources.files import find_items
+
+    noted = False
+    while not (items := list(find_items(options.paths, allow_empty=options.loop))):
+        if not noted:
+            say(f"no pictures in {', '.join(map(str, options.paths))} yet; waiting for some", quiet=options.quiet)
+            noted = True
+        await asyncio.sleep(EMPTY_CHECK_SECONDS)
+    return items
 
 
 async def _send_one(sender: "Sender", item: "Item", stream: "Bitstream", jpeg_size: int, *, quiet: bool) -> "Delivery":
@@ -112,6 +137,7 @@ def _delivery_row(item: "Item", stream: "Bitstream", delivery: "Delivery") -> di
     return {
         "file": str(item.path),
         "bytes": len(stream.to_bytes()),
+        "guess": None if stream.header.guess is None else stream.header.guess.describe(),
         "sent": delivery.sent,
         "packets": delivery.packets,
         "complete": delivery.complete,
@@ -129,7 +155,9 @@ def _print_row(row: dict[str, Any], *, quiet: bool) -> None:
         if section["acknowledged"] is not None:
             last[section["layer"]] = max(section["acknowledged"], last.get(section["layer"], 0.0))
     times = ", ".join(f"{layer} {seconds:.2f} s" for layer, seconds in last.items())
+    guess = f" (prompt {row['guess']})" if row["guess"] else ""
     say(
-        f"{row['file']}: {row['bytes']} bytes as {row['packets']} packets of {row['sent']} bytes; arrived: {times}",
+        f"{row['file']}{guess}: {row['bytes']} bytes as {row['packets']} packets of {row['sent']} bytes; "
+        f"arrived: {times}",
         quiet=quiet,
     )

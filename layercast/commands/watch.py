@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from layercast.commands.options.defaults import receiver_of
 from layercast.commands.options.encoding import add_encoding
 from layercast.commands.options.identity import add_identity
 from layercast.commands.options.parser import Subparsers, add_command
@@ -25,7 +26,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         "  curl --data-binary @photo.jpg http://127.0.0.1:8090/images",
     )
     parser.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="the folder to watch")
-    parser.add_argument("--to", required=True, metavar="URL", help="the receiver, such as ws://127.0.0.1:8765")
+    parser.add_argument("--to", metavar="URL", help="the receiver, such as ws://127.0.0.1:8765")
     add_token(parser, "token that the receiver asks for")
     add_identity(parser)
     parser.add_argument(
@@ -66,6 +67,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Store and deliver pictures until Ctrl-C or SIGTERM."""
+    options.to = receiver_of(options.to)
     if options.folder is None and options.http is None:
         raise UsageError("name a folder to watch, or an address for uploads: --http 127.0.0.1:8090")
     if options.outbox is None:

@@ -69,6 +69,7 @@ class PictureView(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     reason: str | None
     prompt: str | None
+    guess: str | None
     received: int
     announced: int
     bits_per_pixel: float
@@ -117,6 +118,7 @@ def picture_view(picture: PictureState) -> PictureView:
         status=picture.status.value,
         reason=picture.reason,
         prompt=picture.prompt,
+        guess=None if opened.guess is None else opened.guess.describe(),
         received=picture.received,
         announced=sum(layer.size for layer in picture.layers),
         bits_per_pixel=round(picture.received * 8 / (width * height), 5),

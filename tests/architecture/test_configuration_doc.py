@@ -13,7 +13,7 @@ PACKAGES = ("layercast_common", "codec", "protocol", "sender", "receiver", "eval
 VARIABLE = re.compile(
     r"\b(LAYERCAST_[A-Z_]*[A-Z]|HF_[A-Z_]+|XDG_[A-Z_]+|NUMBA_[A-Z_]+|RAY_ADDRESS|TORCH_INDEX)\b"
     r'|environ(?:\.get\(|\.setdefault\(|\[)"([A-Z_]+)"'
-    r"|\$\{(PYTHON)\b"
+    r"|\$\{(PYTHON|PLATFORMS)\b"
 )
 
 #: Names that the code builds from parts: `docker/broker-access.sh` for each user, options for each token.
@@ -23,8 +23,8 @@ BUILT = {
     *(f"LAYERCAST_{name}{file}" for name in ("TOKEN", "SHARED_KEY", "HTTP_TOKEN") for file in ("", "_FILE")),
 }
 
-#: Read by libraries, and named here because people need them.
-FOREIGN = {"HF_HUB_OFFLINE"}
+#: Read by libraries and by Docker Compose, and named here because people need them.
+FOREIGN = {"HF_HUB_OFFLINE", "COMPOSE_PROFILES"}
 
 #: Placeholders in comments.
 PLACEHOLDERS = {"LAYERCAST_NAME", "LAYERCAST_NAME_FILE"}

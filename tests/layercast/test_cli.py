@@ -62,7 +62,6 @@ def test_the_whole_command_line_has_help_and_a_version(run: Run) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        (),
         ("paint",),
         ("encode",),
         ("encode", "a.png"),
@@ -72,15 +71,18 @@ def test_the_whole_command_line_has_help_and_a_version(run: Run) -> None:
         ("encode", "a.png", "-o", "b", "--order", "alphabetical"),
         ("encode", "a.png", "-o", "b", "--budget", "many"),
         ("info", "a.lcast", "-v", "-q"),
-        ("send", "a.png"),
+        ("models",),
         ("models", "paint"),
+        ("models", "fetch"),
+        ("models", "check"),
+        ("--print-completion", "cmd"),
     ],
 )
 def test_wrong_usage_exits_with_2_and_tells_the_usage(run: Run, line: tuple[str, ...]) -> None:
     outcome = run(*line)
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err.startswith("usage: layercast")
-    assert re.match(r"layercast( \w+)?: error: ", outcome.err.splitlines()[-1])
+    assert re.match(r"layercast( \w+)*: error: ", outcome.err.splitlines()[-1])
 
 
 @pytest.mark.parametrize(
@@ -308,3 +310,16 @@ def test_a_reader_that_goes_away_ends_the_receiver(
     sending.join()
     assert json.loads(out.getvalue())["event"] == "Listening"
     assert err.getvalue() == ""
+
+
+def test_the_name_alone_shows_the_help(run: Run) -> None:
+    assert run().out == run("--help").out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_printed(run: Run, shell: str) -> None:
+    assert "layercast" in run("--print-completion", shell).out
+
+
+def test_the_public_names_are_listed() -> None:
+    assert set(dir(layercast)) == {*layercast.__all__, "__version__"}

@@ -32,6 +32,7 @@ class Stream:
     model: str
     seed: int
     sections: list[tuple[int, int, bytes]]
+    guess: str = ""
 
 
 # Container
@@ -50,7 +51,6 @@ def varint(data: bytes, place: int) -> tuple[int, int]:
 def read_stream(data: bytes) -> Stream:
     assert data[:2] == b"\xb1\x4c"
     assert data[2] >> 4 == 1
-    assert not data[2] & 8
     if data[2] & 1:
         packed = data[3] << 8 | data[4]
         width, height, number, place = 64 * (packed >> 11) + 64, 64 * (packed >> 6 & 31) + 64, packed & 63, 5
@@ -64,6 +64,13 @@ def read_stream(data: bytes) -> Stream:
         model, place = data[place + 1 : place + 1 + data[place]].decode(), place + 1 + data[place]
     else:
         model = MODELS[number] if number < len(MODELS) else f"#{number}"
+    guess = ""
+    if data[2] & 8:
+        names = ["#0", "blip", "blip2", "mini", "measured"]
+        source, steps = data[place] >> 4, data[place] & 15
+        guess = names[source] if source < len(names) else f"#{source}"
+        guess += f" {(steps - 1) / 14:.3f}" if steps else ""
+        place += 1
     sections = []
     while data[place] != 0xFF:
         layer, coder = data[place] >> 5, data[place] & 31
@@ -73,7 +80,7 @@ def read_stream(data: bytes) -> Stream:
         place += size
     assert data[place + 1 :] == crc(data[:place]).to_bytes(2, "big")
     assert len(sections) <= 32
-    return Stream((width, height), model, seed, sections)
+    return Stream((width, height), model, seed, sections, guess)
 
 
 def crc(data: bytes) -> int:

@@ -1,6 +1,9 @@
 """Find the prompt of a picture. The first source that has one wins:
 
 given text > named prompts > NAME.txt next to the picture > the picture's own metadata > captioner > plain caption
+
+Captions are guesses, and marked as such. A caption that is likely wrong says nothing about the subject: a captioner is
+used without being asked for only if it is right on photographs at least as often as `MIN_CONFIDENCE`.
 """
 
 import json
@@ -8,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from codec.analysis.captioning.captioner import Captioner, caption, is_ready, parse_captioner
+from codec.analysis.captioning.captioner import CONFIDENCE, Captioner, caption, is_ready, parse_captioner
 from codec.analysis.captioning.palette import plain_caption
 from codec.analysis.prompt.metadata import read_prompt
 from codec.analysis.prompt.text_bounds import MAX_PROMPT_LENGTH, FoundPrompt, PromptSource, clean_text
@@ -23,6 +26,9 @@ DEFAULT_LEVEL = "medium"
 
 #: Most levels that an error message lists.
 _LISTED_LEVELS = 12
+
+#: Least confidence of a captioner that is used without being asked for.
+MIN_CONFIDENCE = 0.5
 
 #: One picture's prompt: a text, or a text for each level of detail.
 _Entry = str | Mapping[str, str]
@@ -45,7 +51,7 @@ def find_prompt(
             JSON is a text, or an object of texts by level of detail, as {"short": "...", "long": "..."}.
         level: the level of detail to use if a prompt has several.
         captioner: the model that writes a prompt if none is found: "blip" or "blip2" (downloaded if needed), "mini"
-            (included in the codec), "none" for no model; None selects the first of these that is ready.
+            (included in the codec), "none" for no model; None selects the first of these that is ready and reliable.
 
     Raises:
         PromptError: the given text is blank, or the prompts cannot be read or lack this picture or level.
@@ -60,17 +66,21 @@ def find_prompt(
     if found := _read_sidecar(picture.path) or read_prompt(picture.metadata):
         return found
     captioned = _write_caption(picture, chosen) if captioner is not None else _caption_if_ready(picture)
-    return captioned or FoundPrompt(plain_caption(picture.image), PromptSource.MEASURED)
+    # What is measured is true.
+    return captioned or FoundPrompt(plain_caption(picture.image), PromptSource.MEASURED, 1.0)
 
 
 def _write_caption(picture: LoadedPicture, captioner: Captioner | None, *, fetch: bool = True) -> FoundPrompt | None:
     text = clean_text(caption(picture.image, captioner, fetch=fetch)) if captioner is not None else ""
-    return FoundPrompt(text, PromptSource(str(captioner))) if text else None
+    if captioner is None or not text:
+        return None
+    return FoundPrompt(text, PromptSource(str(captioner)), CONFIDENCE.get(captioner))
 
 
 def _caption_if_ready(picture: LoadedPicture) -> FoundPrompt | None:
-    """Return a caption by the first model that is ready; models with incomplete files are skipped."""
-    for captioner in filter(is_ready, Captioner):
+    """Return a caption by the first reliable model that is ready; models with incomplete files are skipped."""
+    reliable = (captioner for captioner in Captioner if CONFIDENCE.get(captioner, 1.0) >= MIN_CONFIDENCE)
+    for captioner in filter(is_ready, reliable):
         with suppress(MissingExtraError, MissingModelError, ModelFilesError):
             return _write_caption(picture, captioner, fetch=False)
     return None

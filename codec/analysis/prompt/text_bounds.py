@@ -5,6 +5,7 @@ import json
 import unicodedata
 from dataclasses import dataclass
 
+from codec.container.guess import Guess
 from codec.image_metadata import MAX_SOURCE_LENGTH
 
 #: Longest prompt that is kept, in characters; the byte budget may shorten it further.
@@ -32,6 +33,10 @@ class PromptSource(enum.StrEnum):
     MEASURED = "measured"
 
 
+#: The sources that guess.
+_GUESSED = frozenset({PromptSource.BLIP, PromptSource.BLIP2, PromptSource.MINI, PromptSource.MEASURED})
+
+
 @dataclass(frozen=True, slots=True)
 class FoundPrompt:
     """A prompt and its source.
@@ -39,10 +44,17 @@ class FoundPrompt:
     Attributes:
         text: the prompt, cleaned by `clean_text`.
         source: its source.
+        confidence: for a caption, the estimated probability that it is right, 0 to 1; None if it is unknown.
     """
 
     text: str
     source: PromptSource
+    confidence: float | None = None
+
+    @property
+    def guess(self) -> Guess | None:
+        """The mark that travels with the prompt if a program guessed it; None if a person or a file gave it."""
+        return Guess(self.source.value, self.confidence) if self.source in _GUESSED else None
 
 
 def clean_text(text: str) -> str:

@@ -20,7 +20,8 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--captioner",
         choices=("blip", "blip2", "mini", "none"),
-        help="writes a prompt if none is found (default: the best one installed; mini always is)",
+        help="guesses a prompt if none is found (default: blip or blip2 if installed, else only brightness and "
+        "colours are measured; mini is often wrong on photographs)",
     )
     structure = group.add_mutually_exclusive_group()
     structure.add_argument(
@@ -57,7 +58,11 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
     size = group.add_mutually_exclusive_group()
     size.add_argument("--budget", type=int, metavar="BYTES", help="size limit in bytes (default: 0.02 bit per pixel)")
     size.add_argument("--bpp", type=float, metavar="X", help="size limit in bits per pixel")
-    group.add_argument("--canvas", metavar="WxH", help="size to render at, multiples of 64 (default: long side 512)")
+    group.add_argument(
+        "--canvas",
+        metavar="WxH",
+        help="size to render at, multiples of 64 (default: near 512, in the aspect of the picture)",
+    )
     group.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of the starting noise (default: %(default)s)"
     )

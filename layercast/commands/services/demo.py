@@ -13,6 +13,7 @@ from codec.encoder.picture import EncodeResult, encode_picture
 from codec.layers import Layer, Priors
 from layercast.commands.options.values import host_and_port
 from layercast.commands.services.demo_report import draw_demo_sheet, timing_row
+from layercast.commands.services.receive_events import event_line
 from layercast.console import progress, say
 from layercast.levels import levels_of
 from layercast.reports import describe, layer_name
@@ -149,6 +150,8 @@ async def run_headless(config: DemoConfig, folder: Path) -> dict[str, Any]:
 
     def on_event(event: Event) -> None:
         events.append(event)
+        if line := event_line(event):
+            say(f"  {line}", quiet=config.quiet)
         if isinstance(event, PictureCompleted | PictureFailed):
             done.set()
 
@@ -160,6 +163,7 @@ async def run_headless(config: DemoConfig, folder: Path) -> dict[str, Any]:
     ):
         # Only now, so that an earlier failure leaves no empty folder.
         await asyncio.to_thread(make_folder, folder)
+        say(f"sending {image.name} over {_describe_link(config.link)} ...", quiet=config.quiet)
         delivery = await _send(sender, image, encoded, quiet=config.quiet)
         await done.wait()
     for event in events:
@@ -168,6 +172,7 @@ async def run_headless(config: DemoConfig, folder: Path) -> dict[str, Any]:
     stem = image.stem
     encoded.stream.save(folder / f"{stem}.lcast")
     priors = encoded.stream.decode()
+    say("rendering each level to its end ...", quiet=config.quiet)
     rendered = await asyncio.to_thread(_render_levels, priors, model, encoded.stream.header.seed, config.steps)
     files = {}
     for level, picture in rendered.items():

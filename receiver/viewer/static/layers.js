@@ -1,6 +1,6 @@
 // The layers beside the picture: text as text, the others as images, placeholders before they arrive.
 
-import { LAYERS, partText, secondsText, sizeText } from "./words.js";
+import { LAYERS, partText, promptText, secondsText, sizeText } from "./words.js";
 
 // The layers that have a place even if they are not sent. A picture with detail has places for its own layers only.
 const ALWAYS = ["semantic", "structure", "texture"];
@@ -57,7 +57,7 @@ export class LayerCards {
     card.note.textContent = note(layer, state, lost);
     if (card.name === "semantic") {
       if (!card.text) card.text = make("p", "prompt", card.body);
-      card.text.textContent = picture.prompt ?? "";
+      card.text.textContent = promptText(picture) ?? "";
     } else {
       this.#draw(card, picture, layer);
     }

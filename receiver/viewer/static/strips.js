@@ -1,7 +1,7 @@
 // Rows of thumbnails: the levels of the shown picture, and the earlier pictures.
 
 import { address, make } from "./layers.js";
-import { LAYERS, layersText, sizeText } from "./words.js";
+import { LAYERS, layersText, promptText, sizeText } from "./words.js";
 
 /** Update a row of elements from a list; elements that stay are not recreated. */
 function sync(row, items, keyOf, create, update) {
@@ -81,7 +81,7 @@ export function drawHistory(row, pictures, shown, ready, onChoose) {
     },
     (item, picture) => {
       const button = item.firstChild;
-      const prompt = picture.prompt ?? "a picture without text yet";
+      const prompt = promptText(picture) ?? "a picture without text yet";
       button.title = prompt;
       button.ariaLabel = `Show: ${prompt}`;
       button.dataset.status = picture.status;

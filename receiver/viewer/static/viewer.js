@@ -5,7 +5,7 @@ import { address, LayerCards } from "./layers.js";
 import { Race } from "./race.js";
 import { Stage } from "./stage.js";
 import { drawHistory, drawLevels, levelKey } from "./strips.js";
-import { LAYERS, layersText, secondsText, sizeText } from "./words.js";
+import { LAYERS, layersText, promptText, secondsText, sizeText } from "./words.js";
 
 const TICK = 100;
 const REMEMBERED_LOADS = 256;
@@ -90,7 +90,7 @@ function render() {
 
 function renderStage(picture, frame) {
   const words = byId("words");
-  words.textContent = picture.prompt ?? "The first packet is on its way";
+  words.textContent = promptText(picture) ?? "The first packet is on its way";
   words.classList.toggle("faded", !!frame);
   const denoising = byId("denoising");
   denoising.hidden = !frame || frame.final || picture.status !== "receiving";
@@ -101,7 +101,7 @@ function renderStage(picture, frame) {
     return;
   }
   const from = layersText(frame.layers);
-  stage.show({ picture: picture.id, url: address(frame.url), alt: `${picture.prompt ?? "A picture"} (drawn from ${from})` });
+  stage.show({ picture: picture.id, url: address(frame.url), alt: `${promptText(picture) ?? "A picture"} (drawn from ${from})` });
   denoising.firstElementChild.style.transform = `scaleX(${frame.steps ? frame.step / frame.steps : 0})`;
   byId("drawn-from").textContent = picture.status === "failed" ? failure(picture) : `Drawn from ${from}`;
   byId("step").textContent = frame.final ? (frame.steps > 1 ? `finished, ${frame.steps} steps` : "finished") : `step ${frame.step} of ${frame.steps}`;

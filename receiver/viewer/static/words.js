@@ -21,6 +21,9 @@ export function size(bytes) {
 
 export const sizeText = (bytes) => size(bytes).join(" ");
 
+/** The prompt, with a mark if a program guessed it; null before it has arrived. */
+export const promptText = (picture) => (picture.prompt && picture.guess ? `${picture.prompt} (${picture.guess})` : picture.prompt);
+
 /** "40 of 120 bytes" */
 export function partText(part, whole) {
   const [figure, unit] = size(part);

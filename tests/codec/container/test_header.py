@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codec.container.guess import SOURCES, Guess
 from codec.container.header import MAGIC, MAX_AREA, MAX_MODEL, MAX_SIDE, MODELS, Header
 from layercast_common.errors import BitstreamError, TruncatedError, UsageError
 
@@ -20,6 +21,7 @@ _models = st.sampled_from([*MODELS.values(), "#9", "#63", "#64", "#0", "#1", "#0
         (Header(768, 512, 2**32 - 1), 9),
         (Header(500, 333, 1), 9),
         (Header(512, 512, 1, "me/mine"), 14),
+        (Header(512, 512, guess=Guess("mini", 0.1)), 6),
     ],
 )
 def test_sizes(header: Header, size: int) -> None:
@@ -28,10 +30,10 @@ def test_sizes(header: Header, size: int) -> None:
 
 
 @settings(deadline=None)
-@given(_sides, _sides, st.integers(0, 2**32 - 1), _models)
-def test_any_header_round_trips(width: int, height: int, seed: int, model: str) -> None:
+@given(_sides, _sides, st.integers(0, 2**32 - 1), _models, st.none() | st.integers(0, 255).map(Guess.from_byte))
+def test_any_header_round_trips(width: int, height: int, seed: int, model: str, guess: Guess | None) -> None:
     try:
-        header = Header(width, height, seed, model)
+        header = Header(width, height, seed, model, guess)
     except UsageError:
         assert width * height > MAX_AREA or not 0 < len(model.encode()) <= MAX_MODEL
         return
@@ -91,3 +93,18 @@ def test_any_bytes_parse_or_raise(data: bytes, marked: bool) -> None:
 def test_bounds(values: tuple[int, int, int, str]) -> None:
     with pytest.raises(UsageError):
         Header(*values)
+
+
+@pytest.mark.parametrize("source", SOURCES.values())
+@pytest.mark.parametrize("confidence", [None, 0.0, 0.1, 0.5, 1.0])
+def test_a_guess_keeps_source_and_confidence(source: str, confidence: float | None) -> None:
+    guess = Guess(source, confidence)
+    assert Guess.from_byte(guess.to_byte()) == guess
+    assert guess.source == source
+    assert guess.confidence == (None if confidence is None else pytest.approx(confidence, abs=0.036))
+
+
+@pytest.mark.parametrize("values", [("nobody", None), ("mini", -0.1), ("mini", 1.1), ("mini", float("nan"))])
+def test_guesses_out_of_range_are_refused(values: tuple[str, float | None]) -> None:
+    with pytest.raises(UsageError):
+        Guess(*values)

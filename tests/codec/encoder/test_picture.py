@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from codec.container.bitstream import Bitstream
+from codec.container.guess import Guess
+from codec.editing import replace_prompt
 from codec.encoder.options import EncodeOptions
 from codec.encoder.picture import encode_picture
 from codec.image_io import jpeg_size
@@ -31,6 +35,22 @@ def test_a_picture_becomes_a_stream_within_its_budget(house: Path) -> None:
     assert result.stream.decode().layers == set(Layer)
     assert len(result.stream.to_bytes()) <= 300
     assert (result.prompt.text, str(result.prompt.source)) == ("a house", "given")
+
+
+@pytest.mark.parametrize(
+    ("options", "guess"),
+    [
+        (EncodeOptions(prompt="a house"), None),
+        (EncodeOptions(captioner="none"), Guess("measured", 1.0)),
+        (EncodeOptions(captioner="mini"), Guess("mini", 0.1)),
+    ],
+)
+def test_a_guessed_prompt_is_marked_within_the_budget(house: Path, options: EncodeOptions, guess: Guess | None) -> None:
+    stream = encode_picture(house, replace(options, budget=300)).stream
+    assert stream.header.guess == guess
+    assert len(stream.to_bytes()) <= 300
+    assert Bitstream.from_bytes(stream.to_bytes()).header.guess == guess
+    assert replace_prompt(stream, "a person wrote this").header.guess is None
 
 
 def test_files_images_and_arrays_give_equal_streams(house: Path) -> None:

@@ -22,7 +22,17 @@ def test_one_picture_becomes_one_file(run: Run, house: Path) -> None:
     assert priors.semantic is not None
     assert priors.semantic.prompt == "a house"
     assert outcome.err.startswith(f"out/house.lcast: {len(stream.to_bytes())} bytes")
-    assert outcome.err.rstrip().endswith("prompt given: a house")
+    assert outcome.err.splitlines()[0].endswith("prompt given: a house")
+    assert outcome.err.splitlines()[1].startswith("  cropped to 128x64: 50 % of the picture is not shown")
+
+
+def test_several_pictures_do_not_become_one_stream(fails: Fails, house: Path) -> None:
+    assert "one.lcast is one stream, and there are 2 pictures" in fails(2, "encode", house, house, "-o", "one.lcast")
+
+
+def test_a_guessed_prompt_is_said_to_be_one(run: Run, house: Path) -> None:
+    outcome = run("encode", house, "-o", "house.lcast", "--captioner", "mini")
+    assert "no prompt found; this one is guessed by mini, 7 % sure; give one with --prompt" in outcome.err
 
 
 @pytest.mark.parametrize("output", ["many", "many.d/"])

@@ -1,10 +1,13 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from codec.container.bitstream import Coder, Section
+from codec.container.guess import Guess
 from layercast import Bitstream, Layer
 from tests.layercast.conftest import Run
 
@@ -114,3 +117,21 @@ def test_planes_are_shown(run: Run, place: Path) -> None:
     for size in (30, 100, len(data) - 20):
         Path("x.lcast").write_bytes(data[:size])
         assert run("info", "x.lcast", "--partial").code == 0
+
+
+def test_several_files_and_the_schema(run: Run, stream_file: Path) -> None:
+    schema = json.loads((Path(__file__).parents[3] / "docs" / "report.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft7Validator.check_schema(schema)
+    one = json.loads(run("info", stream_file, "--json").out)
+    two = json.loads(run("info", stream_file, stream_file, "--json").out)
+    for report in (one, two):
+        jsonschema.validate(report, schema)
+    assert two["pictures"] == [one["pictures"][0]] * 2
+    assert run("info", stream_file, stream_file).out.count(f"{stream_file}: 128x128") == 2
+
+
+def test_a_guess_is_shown(run: Run, stream_file: Path) -> None:
+    stream = Bitstream.load(stream_file)
+    replace(stream, header=replace(stream.header, guess=Guess("mini", 0.1))).save(stream_file)
+    assert "guessed by mini, 7 % sure" in run("info", stream_file).out
+    assert json.loads(run("info", stream_file, "--json").out)["guess"]["source"] == "mini"

@@ -30,8 +30,6 @@ def test_a_working_model_passes_the_check(run: Run, tiny_model: Path, place: Pat
 @pytest.mark.parametrize(
     ("line", "code", "message"),
     [
-        (("check",), 2, "name the model to check: layercast models check NAME"),
-        (("fetch",), 2, "name the model to fetch: layercast models fetch NAME"),
         (("check", "sd15"), 1, "layercast models fetch sd15"),
         (("check", "sd16"), 1, "no model is called 'sd16'"),
         (("fetch", "sd16"), 1, "no model is called 'sd16'"),

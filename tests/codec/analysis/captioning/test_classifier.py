@@ -11,6 +11,7 @@ from codec.analysis.captioning.captioner import Captioner, caption, is_ready
 from codec.analysis.captioning.classifier import SUBJECTS, classify, compose_caption
 from codec.analysis.prompt.find import find_prompt
 from codec.analysis.prompt.text_bounds import PromptSource
+from codec.container.guess import Guess
 from codec.image_io import load_picture
 
 SAMPLES = sorted((Path(__file__).parents[4] / "layercast" / "samples").glob("*.png"))
@@ -39,7 +40,7 @@ def test_a_mirrored_picture_has_equal_classes() -> None:
     assert first.subjects == pytest.approx(second.subjects, abs=0.02)
 
 
-def test_mini_is_the_default_and_always_ready() -> None:
+def test_mini_is_always_ready_but_only_used_if_asked_for() -> None:
     picture = load_picture(np.full((64, 64, 3), (200, 30, 30), np.uint8))
     assert is_ready(Captioner.MINI)
     found = find_prompt(picture, captioner="mini")
@@ -47,7 +48,8 @@ def test_mini_is_the_default_and_always_ready() -> None:
     assert found.text == caption(picture.image, Captioner.MINI)
     assert "red" in found.text
     if not any(is_ready(other) for other in Captioner if other is not Captioner.MINI):
-        assert find_prompt(picture) == found
+        assert find_prompt(picture).source == PromptSource.MEASURED
+    assert found.guess == Guess("mini", 0.1)
 
 
 def test_mini_needs_no_torch() -> None:

@@ -41,7 +41,7 @@ class TestOrder:
         (tmp_path / "fox.txt").write_text(" \n")
         assert found() == FoundPrompt("from metadata", PromptSource.AUTOMATIC1111)
         assert find_prompt(LoadedPicture(picture.image), captioner="none") == FoundPrompt(
-            "a very dark low-contrast picture, mostly navy blue", PromptSource.MEASURED
+            "a very dark low-contrast picture, mostly navy blue", PromptSource.MEASURED, 1.0
         )
 
     def test_a_long_text_is_cut_to_the_limit(self, picture: LoadedPicture) -> None:
