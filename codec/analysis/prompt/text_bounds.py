@@ -5,7 +5,7 @@ import json
 import unicodedata
 from dataclasses import dataclass
 
-from codec.image_metadata import MAX_SOURCE_LENGTH
+from codec.reading.encodings import MAX_SOURCE_LENGTH
 
 #: Longest prompt that is kept, in characters; the byte budget may shorten it further.
 MAX_PROMPT_LENGTH = 4096
@@ -26,6 +26,11 @@ class PromptSource(enum.StrEnum):
     NOVELAI = "novelai"
     FOOOCUS = "fooocus"
     SWARMUI = "swarmui"
+    EASY_DIFFUSION = "easydiffusion"
+    DRAW_THINGS = "drawthings"
+    CIVITAI = "civitai"
+    MIDJOURNEY = "midjourney"
+    DESCRIPTION = "description"
     BLIP = "blip"
     BLIP2 = "blip2"
     MINI = "mini"
@@ -39,10 +44,12 @@ class FoundPrompt:
     Attributes:
         text: the prompt, cleaned by `clean_text`.
         source: its source.
+        notes: remarks for a person, such as on a file that could not be used.
     """
 
     text: str
     source: PromptSource
+    notes: tuple[str, ...] = ()
 
 
 def clean_text(text: str) -> str:

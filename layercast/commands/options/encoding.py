@@ -22,6 +22,11 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
         choices=("blip", "blip2", "mini", "none"),
         help="writes a prompt if none is found (default: the best one installed; mini always is)",
     )
+    group.add_argument(
+        "--keep-weights",
+        action="store_true",
+        help="leave weights such as (a fox:1.3) in a prompt that is found beside or in the picture",
+    )
     structure = group.add_mutually_exclusive_group()
     structure.add_argument(
         "--structure",
