@@ -1,26 +1,30 @@
 """Picture files, PIL images and arrays -> upright RGB pictures."""
 
-import functools
-import importlib
 import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from codec.image_metadata import Metadata, read_metadata
+from codec.layers import Size
+from codec.reading import depth
+from codec.reading.flatten import Flattener
+from codec.reading.formats import open_picture
+from codec.reading.memory import MAX_DECODED_BYTES, MAX_PIXELS, decoding, fits, reduce_in_strips, reduction, scale_draft
+from codec.reading.png import without_side_chunks
+from codec.reading.profiles import find_transform
 from layercast_common.errors import PictureError
+from layercast_common.files import open_regular
 
-#: A picture that `load_picture` accepts: a file, a PIL image, or (H, W, 3) uint8 RGB.
-PictureSource = str | Path | Image.Image | NDArray[np.uint8]
-
-#: Most pixels of a picture. Larger files are refused after reading only the header.
-MAX_PIXELS = 80_000_000
+#: A picture that `load_picture` accepts: a file, the bytes of a file, a PIL image, or (H, W, 3) uint8 RGB.
+PictureSource = str | Path | bytes | Image.Image | NDArray[np.uint8]
 
 #: The transposition that turns a picture upright, by EXIF orientation (EXIF 2.32, section 4.6.4).
 _UPRIGHT = {
@@ -33,8 +37,12 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
-#: Modes with more than 8 bits a channel. Pillow's own conversion clips them instead of scaling them.
-_DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+#: Orientations that exchange width and height.
+_SIDEWAYS = frozenset({5, 6, 7, 8})
+
+
+#: Largest PNG that is read a second time without its texts, in bytes (64 MiB).
+_MAX_REPAIRED = 64 << 20
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -42,34 +50,46 @@ class LoadedPicture:
     """A picture with its metadata.
 
     Attributes:
-        image: PIL RGB, upright, without alpha, at its original size.
+        image: PIL RGB in sRGB, upright, without alpha; scaled down by an integer if a side is twice
+            `codec.reading.memory.WORKING_SIDE` or longer.
         metadata: texts found in the file.
         path: the file, if the picture came from one.
+        size: (width, height) of the upright picture before it was scaled down, in pixels.
+        notes: remarks for a person on parts of the file that could not be used.
     """
 
     image: Image.Image
     metadata: Metadata = field(default_factory=Metadata)
     path: Path | None = None
+    size: Size = (0, 0)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.size == (0, 0):
+            object.__setattr__(self, "size", self.image.size)
 
 
 def load_picture(source: PictureSource, *, ground: tuple[int, int, int] = (255, 255, 255)) -> LoadedPicture:
-    """Load a picture: the first frame, turned upright, transparency filled with a plain colour.
+    """Load a picture: the first frame, turned upright, in sRGB, transparency filled with a plain colour.
 
     Args:
-        source: a file in any format that Pillow reads, a PIL image of any mode, or an array (H, W, 3) uint8 RGB.
+        source: a file in one of `codec.reading.formats.FORMATS`, its bytes, a PIL image of any mode, or an array
+            (H, W, 3) uint8 RGB.
         ground: RGB, 0..255, behind transparent pixels.
 
     Raises:
-        PictureError: the file does not exist, cannot be read, is not a picture, is damaged, or has more than
-            MAX_PIXELS.
+        PictureError: the file does not exist, cannot be read, is not a picture, is damaged, or cannot be decoded within
+            the limits of `codec.reading.memory`.
     """
     if isinstance(source, np.ndarray):
         return LoadedPicture(_from_array(source))
     if isinstance(source, Image.Image):
         with _pillow_errors("the image"):
-            return _upright(source, ground, None)
+            return _load(source, ground, name="the image")
+    if isinstance(source, bytes):
+        return _load_file(io.BytesIO(source), ground, None)
     if not isinstance(source, str | Path):
-        raise PictureError(f"a picture is a path, a PIL image or an array, not {type(source).__name__}")
+        raise PictureError(f"a picture is a path, bytes, a PIL image or an array, not {type(source).__name__}")
     path = Path(source)
     if path.is_dir():
         raise PictureError(f"{path} is a folder, not a picture; name the pictures in it")
@@ -77,9 +97,8 @@ def load_picture(source: PictureSource, *, ground: tuple[int, int, int] = (255, 
         raise PictureError(f"there is no picture {path}")
     if not path.is_file():
         raise PictureError(f"{path} is not a regular file")
-    _register_plugins()
-    with _pillow_errors(str(path)), path.open("rb") as file, Image.open(file) as image:
-        return _upright(image, ground, path)
+    with _pillow_errors(str(path)), open_regular(path) as file:
+        return _load_file(file, ground, path)
 
 
 def jpeg_size(image: Image.Image, quality: int = 75) -> int:
@@ -94,18 +113,6 @@ def jpeg_size(image: Image.Image, quality: int = 75) -> int:
     return file.tell()
 
 
-@functools.cache
-def _register_plugins() -> None:
-    """Register the optional Pillow plugins that are installed."""
-    for name, register in (("pillow_heif", "register_heif_opener"), ("pillow_jxl", None), ("pillow_avif", None)):
-        try:
-            module = importlib.import_module(name)
-        except ImportError:
-            continue
-        if register is not None:
-            getattr(module, register)()
-
-
 @contextmanager
 def _pillow_errors(name: str) -> Iterator[None]:
     """Convert all errors of Pillow to `PictureError`."""
@@ -113,24 +120,29 @@ def _pillow_errors(name: str) -> Iterator[None]:
         with warnings.catch_warnings():
             # Pillow warns of odd metadata, which does not affect the pixels.
             warnings.simplefilter("ignore", UserWarning)
-            # Pillow warns of large pictures and refuses huge ones; both are above MAX_PIXELS.
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            # Pillow warns of large pictures; our own limits follow.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             yield
     except PictureError:
         raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except Image.DecompressionBombError as error:
         raise _too_large(name) from error
     except UnidentifiedImageError as error:
         raise PictureError(f"{name} is not a picture in any format known here") from error
     except PermissionError as error:
         raise PictureError(f"{name} cannot be read: permission denied") from error
+    except MemoryError as error:
+        raise PictureError(f"{name} does not fit into this machine's memory; scale it down first") from error
     except Exception as error:  # Pillow documents no closed set of errors for damaged files
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise PictureError(f"{name} is damaged or cut short: {reason}") from error
 
 
 def _too_large(name: str) -> PictureError:
-    return PictureError(f"{name} has more than {MAX_PIXELS:,} pixels; scale it down first")
+    return PictureError(
+        f"{name} has more than {MAX_PIXELS:,} pixels, or decoding it takes more than {MAX_DECODED_BYTES >> 20} MiB; "
+        "scale it down first, or save it as a baseline JPEG, which is read scaled"
+    )
 
 
 def _from_array(array: NDArray[np.uint8]) -> Image.Image:
@@ -141,40 +153,65 @@ def _from_array(array: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array))
 
 
-def _upright(image: Image.Image, ground: tuple[int, int, int], path: Path | None) -> LoadedPicture:
-    if image.width * image.height > MAX_PIXELS:
-        raise _too_large(str(path or "the image"))
-    if 0 in image.size:
-        raise PictureError(f"{path or 'the image'} is empty: {image.width}x{image.height} pixels")
-    image.load()
-    metadata = read_metadata(image)
-    flat = _flatten(image, ground)
+def _load_file(file: IO[bytes], ground: tuple[int, int, int], path: Path | None) -> LoadedPicture:
+    name = str(path or "the picture")
+    with _pillow_errors(name):
+        try:
+            with open_picture(file) as image:
+                return _load(image, ground, name=name, path=path, file=file)
+        except (PictureError, Image.DecompressionBombError):
+            raise
+        except (ValueError, SyntaxError, OSError):
+            # Pillow gives up a PNG for one text that is damaged or longer than its limit.
+            file.seek(0)
+            data = file.read(_MAX_REPAIRED + 1)
+            stripped = without_side_chunks(data) if len(data) <= _MAX_REPAIRED else None
+            if stripped is None:
+                raise
+        with io.BytesIO(stripped) as rest, open_picture(rest) as image:
+            note = "the picture's texts and colour profile are skipped: one of them is damaged or too large"
+            return _load(image, ground, name=name, path=path, file=rest, notes=(note,))
+
+
+def _load(
+    image: Image.Image,
+    ground: tuple[int, int, int],
+    *,
+    name: str,
+    path: Path | None = None,
+    file: IO[bytes] | None = None,
+    notes: tuple[str, ...] = (),
+) -> LoadedPicture:
+    full = image.size
+    if 0 in full:
+        raise PictureError(f"{name} is empty: {image.width}x{image.height} pixels")
+    if file is not None:
+        scale_draft(image)
+    if not fits(image, full):
+        raise _too_large(name)
+    with decoding(image):
+        flattener, metadata, note = _decode(image, ground, file)
+        factor = reduction(image.size)
+        flat = flattener.whole() if factor == 1 else reduce_in_strips(image.size, factor, flattener.part)
     if metadata.orientation in _UPRIGHT:
         flat = flat.transpose(_UPRIGHT[metadata.orientation])
     flat.info = {}
-    return LoadedPicture(flat, metadata, path)
+    size = full[::-1] if metadata.orientation in _SIDEWAYS else full
+    return LoadedPicture(flat, metadata, path, size, (*notes, *filter(None, [note])))
 
 
-def _flatten(image: Image.Image, ground: tuple[int, int, int]) -> Image.Image:
-    """Return the picture as a new RGB image, transparent pixels filled with `ground`."""
-    if image.mode in _DEEP_MODES:
-        return _scale_deep(image).convert("RGB")
-    if image.has_transparency_data:
-        if image.mode == "La":
-            image = image.convert("LA")
-        below = Image.new("RGBA", image.size, (*ground, 255))
-        return Image.alpha_composite(below, image.convert("RGBA")).convert("RGB")
-    return image.convert("RGB") if image.mode != "RGB" else image.copy()
-
-
-def _scale_deep(image: Image.Image) -> Image.Image:
-    """Scale a channel of more than 8 bits to 8. The mode or the brightest pixel determines the white level."""
-    values = np.nan_to_num(np.asarray(image).astype(np.float32))
-    brightest = float(values.max())
-    if image.mode.startswith("I;16"):
-        white = 65535.0
-    elif image.mode == "F" and brightest <= 1:
-        white = 1.0
-    else:
-        white = next((limit for limit in (255.0, 65535.0) if brightest <= limit), brightest)
-    return Image.fromarray(np.clip(np.rint(values * (255 / white)), 0, 255).astype(np.uint8))
+def _decode(
+    image: Image.Image, ground: tuple[int, int, int], file: IO[bytes] | None
+) -> tuple[Flattener, Metadata, str]:
+    """Decode the pixels. Return what makes them RGB, the metadata, and a note if the colour profile is skipped."""
+    tiles = list(image.tile) if isinstance(image, ImageFile.ImageFile) else []
+    image.load()
+    metadata = read_metadata(image, file)
+    transform, note = find_transform(image)
+    levels, low = None, None
+    if image.mode in depth.DEEP_MODES:
+        levels = depth.find_levels(image)
+    elif file is not None and isinstance(image, ImageFile.ImageFile):
+        low = depth.find_low_bytes(image, file, tiles)
+        levels = None if low is None else depth.white_of_bytes(image, low)
+    return Flattener(image, ground, transform=transform, levels=levels, low=low), metadata, note

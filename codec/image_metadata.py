@@ -1,27 +1,23 @@
-"""Metadata of a picture file that may contain a prompt or an orientation: text chunks and EXIF."""
+"""Metadata of a picture file that may contain a prompt or an orientation: text chunks, EXIF, XMP, hidden texts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import IO
 
-from PIL import ExifTags, Image
+from PIL import Image, PngImagePlugin
+
+from codec.reading.encodings import MAX_SOURCE_LENGTH, decode_text, repair_latin1
+from codec.reading.exif import read_exif
+from codec.reading.png import read_texts
+from codec.reading.stealth import read_stealth
+from codec.reading.xmp import read_xmp
 
 #: Most texts that are read from one picture.
 MAX_TEXTS = 64
 
-#: Longest text that is read from a picture or prompt file, in characters (4 Mi).
-MAX_SOURCE_LENGTH = 4 << 20
-
-#: EXIF tags in which generators store text, by the name that the text gets in `Metadata.texts`.
-_EXIF_TEXTS = {
-    "exif:ImageDescription": ExifTags.Base.ImageDescription,
-    "exif:Make": ExifTags.Base.Make,
-    "exif:Model": ExifTags.Base.Model,
-    "exif:Software": ExifTags.Base.Software,
-}
-
-#: Length of the character code at the start of a UserComment, in bytes (EXIF 2.32, section 4.6.5, table 9).
-_CODE_LENGTH = 8
+#: Entries of Pillow's `info` that are read elsewhere, or that are no texts of the picture's writer.
+_NO_TEXTS = frozenset({"exif", "icc_profile", "xmp", "XML:com.adobe.xmp", "photoshop", "version", "transparency"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +25,9 @@ class Metadata:
     """Texts found in a picture file.
 
     Attributes:
-        texts: PNG text chunks, comments of other formats, and EXIF texts as `exif:NAME`; each is at most
-            MAX_SOURCE_LENGTH characters.
+        texts: PNG text chunks, `comf` chunks and comments of other formats, EXIF texts as `exif:NAME`, XMP texts as
+            `xmp:PREFIX:NAME`, and the text hidden in the pixels as `stealth`; each is at most MAX_SOURCE_LENGTH
+            characters.
         user_comment: EXIF's UserComment, decoded; empty if missing.
         orientation: EXIF's orientation, 1 to 8; 1 is upright.
     """
@@ -40,87 +37,43 @@ class Metadata:
     orientation: int = 1
 
 
-def read_metadata(image: Image.Image) -> Metadata:
+def read_metadata(image: Image.Image, file: IO[bytes] | None = None) -> Metadata:
     """Collect the texts and the orientation of a picture. Broken entries are skipped.
 
     Args:
         image: a PIL image of any mode, already loaded, so that chunks after the pixels have been read.
+        file: its file, if it is known and still open.
     """
     texts: dict[str, str] = {}
     for name, value in list(image.info.items())[:MAX_TEXTS]:
-        text = _as_text(value)
-        if isinstance(name, str) and text:
+        if isinstance(name, str) and name not in _NO_TEXTS and (text := _as_text(value)):
             texts[name] = text
-    user_comment, orientation = "", 1
-    try:
-        exif = image.getexif()
-        for name, tag in _EXIF_TEXTS.items():
-            if text := _as_text(exif.get(tag)):
-                texts[name] = text
-        orientation = exif.get(ExifTags.Base.Orientation, 1)
-        comment = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
-        user_comment = decode_user_comment(comment, big_endian=exif.endian == ">")
-    except Exception:  # noqa: S110 - Pillow's EXIF parser names no closed set of errors for hostile bytes
-        pass
-    if orientation not in range(1, 9):
-        orientation = 1
-    return Metadata(MappingProxyType(texts), user_comment, int(orientation))
+    texts = _late_texts(image, file) | texts
+    exif = read_exif(image)
+    texts |= exif.texts
+    for number, comment in enumerate(exif.user_comments[1:], 2):
+        texts[f"exif:UserComment{number}"] = comment
+    for packet in (image.info.get("xmp"), image.info.get("XML:com.adobe.xmp")):
+        texts |= read_xmp(packet)
+    if hidden := read_stealth(image):
+        texts["stealth"] = hidden
+    return Metadata(MappingProxyType(texts), next(iter(exif.user_comments), ""), exif.orientation)
 
 
-def decode_user_comment(comment: object, *, big_endian: bool) -> str:
-    """Decode EXIF's UserComment: eight bytes that name the character code, then the text.
-
-    Args:
-        comment: the tag's value: bytes as in the standard, or text as some writers store it. Other types give "".
-        big_endian: the byte order of the EXIF block; it decides if the text itself does not show its byte order.
-
-    Returns:
-        The text, at most MAX_SOURCE_LENGTH characters; empty if it cannot be decoded.
-    """
-    if isinstance(comment, str):
-        return comment[:MAX_SOURCE_LENGTH].strip("\0 ")
-    if not isinstance(comment, bytes) or len(comment) > 2 * MAX_SOURCE_LENGTH:
-        return ""
-    code, body = comment[:_CODE_LENGTH], comment[_CODE_LENGTH:]
-    if code == b"UNICODE\0":
-        text = _decode_utf16(body, big_endian=big_endian)
-    elif code == b"JIS\0\0\0\0\0":
-        # The standard means ISO-2022-JP; writers on Windows put Shift-JIS here.
-        text = _decode_first(body, "iso2022_jp", "shift_jis")
-    elif code in (b"ASCII\0\0\0", b"\0" * _CODE_LENGTH):
-        text = _decode_first(body, "utf-8", "latin-1")
-    else:
-        text = _decode_first(comment, "utf-8")
-    return text.strip("\0 ")
-
-
-def _decode_utf16(body: bytes, *, big_endian: bool) -> str:
-    # The standard leaves the byte order open, and writers do not always use that of their EXIF block. The text itself
-    # decides: nearly every prompt has characters below U+0100, whose zero byte comes first or second.
-    if body[:2] == b"\xfe\xff":
-        return body[2:].decode("utf-16-be", "replace")
-    if body[:2] == b"\xff\xfe":
-        return body[2:].decode("utf-16-le", "replace")
-    zeros_first, zeros_second = body[0::2].count(0), body[1::2].count(0)
-    if zeros_first == zeros_second:
-        return body.decode("utf-16-be" if big_endian else "utf-16-le", "replace")
-    return body.decode("utf-16-be" if zeros_first > zeros_second else "utf-16-le", "replace")
-
-
-def _decode_first(body: bytes, *encodings: str) -> str:
-    for encoding in encodings:
-        try:
-            return body.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return ""
+def _late_texts(image: Image.Image, file: IO[bytes] | None) -> dict[str, str]:
+    """Return the texts of a PNG that Pillow has not read: all those of an animation, and ComfyUI's `comf` chunks."""
+    private = any(kind == b"comf" for kind, *_ in getattr(image, "private_chunks", []))
+    if not isinstance(image, PngImagePlugin.PngImageFile) or file is None or not (private or image.is_animated):
+        return {}
+    return read_texts(file)
 
 
 def _as_text(value: object) -> str:
     """Return a metadata value as text; empty if it is not text, or too long."""
     if isinstance(value, bytes):
-        value = _decode_first(value[: MAX_SOURCE_LENGTH + 1], "utf-8")
+        found = decode_text(value)
+        value = found[0] if found else None
     if not isinstance(value, str) or len(value) > MAX_SOURCE_LENGTH:
         return ""
-    # Pillow's text chunks are a subclass of str with extra attributes.
-    return str(value)
+    # Pillow's text chunks are a subclass of str with extra attributes; iTXt is UTF-8 by the standard, tEXt Latin-1.
+    return str(value) if isinstance(value, PngImagePlugin.iTXt) else repair_latin1(str(value))

@@ -23,6 +23,7 @@ class EncodeKeywords(TypedDict, total=False):
     prompts: Path | str | None
     prompt_level: str | None
     captioner: str | None
+    keep_weights: bool
     structure: str | None
     edges: Path | str | None
     keypoints: Path | str | None
@@ -46,7 +47,7 @@ def encode(
     """Encode a picture as a stream.
 
     Args:
-        image: a file, a PIL image of any mode, or an array (H, W, 3) uint8 RGB.
+        image: a file, its bytes, a PIL image of any mode, or an array (H, W, 3) uint8 RGB.
         prompt: description of the picture; if None that of `options`, or else one found beside or in the picture or
             generated.
         options: encoding options; the defaults if None.

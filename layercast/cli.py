@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     level = logging.DEBUG if options.verbose else logging.ERROR if options.quiet else logging.WARNING
     set_up_logs(level, options.log_format)
     try:
-        options.run(options)
+        code: int | None = options.run(options)
     except LayercastError as error:
         if options.verbose:
             logging.getLogger(__name__).exception("traceback")
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of stdout has closed it; without this, Python reports the failing flush at exit.
         sys.stdout = None
         return FAILED
-    return DONE
+    return DONE if code is None else code
 
 
 def _show_help(parser: argparse.ArgumentParser, shell: str | None) -> None:

@@ -12,7 +12,7 @@ from layercast_common.tasks import start_task
 DRAIN_SECONDS = 15.0
 
 
-async def run_until_terminated(work: Coroutine[Any, Any, None]) -> None:
+async def run_until_terminated(work: Coroutine[Any, Any, object]) -> None:
     """Run `work`. SIGTERM cancels it without an error; Ctrl-C is left to `asyncio.run`."""
 
     async def ignore_draining(_: asyncio.Event) -> None:

@@ -1,9 +1,12 @@
-"""Atomic file writing: readers see a file either as it was or complete."""
+"""Atomic file writing: readers see a file either as it was or complete. Reading: of regular files only."""
 
 import contextlib
+import errno
 import io
 import os
+import stat
 from pathlib import Path
+from typing import IO
 
 from PIL import Image
 
@@ -36,6 +39,28 @@ def save_whole(content: Image.Image | str | bytes, path: Path, *, durable: bool 
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise StorageError.of(error, path) from error
+
+
+def open_regular(path: Path | str) -> IO[bytes]:
+    """Open a regular file for reading. Opening never waits, as it would for the writer of a FIFO.
+
+    Args:
+        path: the file, or a link to one.
+
+    Raises:
+        OSError: it cannot be opened, or is a folder, a device, a FIFO or a socket.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
 
 
 def make_folder(folder: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from codec.layers import SKELETON_POINTS, Size, Skeleton
 from layercast_common.errors import PictureError
+from layercast_common.files import open_regular
 
 #: Largest key point file, in bytes (4 MiB).
 MAX_KEYPOINTS_SIZE = 4 << 20
@@ -53,7 +54,7 @@ def load_keypoints(path: Path | str, canvas: Size) -> Skeleton:
 
 def _read(path: Path) -> object:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(MAX_KEYPOINTS_SIZE + 1)
         if len(data) > MAX_KEYPOINTS_SIZE:
             raise PictureError(f"{path} is larger than {MAX_KEYPOINTS_SIZE >> 20} MiB, too large for key points")

@@ -16,7 +16,7 @@ from codec.container.header import Header
 from codec.container.sections import END_MARK, MAX_PAYLOAD, MAX_SECTIONS, Coder, Section, read_sections
 from codec.layers import Layer, Priors
 from layercast_common.errors import BitstreamError, StorageError, TruncatedError, UsageError
-from layercast_common.files import save_whole
+from layercast_common.files import open_regular, save_whole
 
 __all__ = ["Bitstream", "Coder", "Header", "Section"]
 
@@ -93,9 +93,10 @@ class Bitstream:
         """
         path = Path(path)
         try:
-            if path.stat().st_size > MAX_SECTIONS * MAX_PAYLOAD:
+            with open_regular(path) as file:
+                data = file.read(MAX_SECTIONS * MAX_PAYLOAD + 1)
+            if len(data) > MAX_SECTIONS * MAX_PAYLOAD:
                 raise BitstreamError(f"{path}: too large for a layercast file")
-            data = path.read_bytes()
         except OSError as error:
             raise StorageError.of(error, path) from error
         try:

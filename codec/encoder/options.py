@@ -52,6 +52,7 @@ class EncodeOptions:
         prompts: a folder or JSON file of prompts by picture name.
         prompt_level: the level of detail to use if a prompt has several.
         captioner: "blip", "blip2", "mini" or "none"; the best installed one if None.
+        keep_weights: leave weights such as `(a fox:1.3)` in a prompt that is found beside or in the picture.
         structure: "canny" (contours), "pidinet" or "hed" (edges by a trained annotator), "openpose" (people, no lines)
             or "none". If None, "none" with the order "fidelity", else a coarse "canny" where the budget has room.
         edges: a picture file of edges that replaces the picture's own lines.
@@ -76,6 +77,7 @@ class EncodeOptions:
     prompts: Path | None = None
     prompt_level: str | None = None
     captioner: str | None = None
+    keep_weights: bool = False
     structure: str | None = None
     edges: Path | None = None
     keypoints: Path | None = None

@@ -1,6 +1,6 @@
 """Encode a picture file, image or array: load it, choose the canvas, find prompt and structure, encode."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,8 @@ class EncodeResult:
     """An encoded picture, with the prompt that was found and a size for comparison.
 
     Attributes:
-        stream: the encoded picture. Its notes list what the budget did not allow.
+        stream: the encoded picture. Its notes list what the budget did not allow, and what could not be used of the
+            picture's file and of the text beside it.
         prompt: the prompt before it was shortened to the budget, and its source.
         jpeg_size: size of the picture as a JPEG (quality 75) at canvas size, in bytes.
         cropped: share of the picture's area that the canvas does not show, 0 to 1.
@@ -43,7 +44,7 @@ def encode_picture(source: PictureSource, options: EncodeOptions | None = None) 
     """Encode a picture.
 
     Args:
-        source: a file, a PIL image of any mode, or an array (H, W, 3) uint8 RGB.
+        source: a file, its bytes, a PIL image of any mode, or an array (H, W, 3) uint8 RGB.
         options: how to encode it; the defaults if None.
 
     Raises:
@@ -61,8 +62,9 @@ def encode_picture(source: PictureSource, options: EncodeOptions | None = None) 
         prompts=options.prompts,
         level=options.prompt_level,
         captioner=options.captioner,
+        keep_weights=options.keep_weights,
     )
-    canvas = choose_canvas(picture.image.size, options.canvas)
+    canvas = choose_canvas(picture.size, options.canvas)
     pixels = fit_to_canvas(picture.image, canvas)
     stream = encode(
         pixels,
@@ -72,6 +74,7 @@ def encode_picture(source: PictureSource, options: EncodeOptions | None = None) 
         skeleton=_find_people(pixels, canvas, options),
         guess=prompt.guess,
     )
+    stream = replace(stream, notes=(*picture.notes, *prompt.notes, *stream.notes))
     return EncodeResult(
         stream=stream,
         prompt=prompt,

@@ -36,8 +36,9 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     return parser
 
 
-def run(options: argparse.Namespace) -> None:
-    """Render every level of every stream with one loaded model."""
+def run(options: argparse.Namespace) -> int | None:
+    """Render every level of every stream with one loaded model. Return the exit code if a stream failed."""
+    from layercast.batch import BatchFailures
     from layercast.levels import levels_of, parse_levels
     from layercast.reports import layer_name, load_stream
     from layercast_common.files import make_folder, save_whole
@@ -45,11 +46,16 @@ def run(options: argparse.Namespace) -> None:
     from receiver.rendering.model_files.fingerprint import describe_mismatch
 
     levels = parse_levels(options.levels)
-    streams = [(path, load_stream(path, partial=options.partial)) for path in options.files]
-    if len({path.stem for path, _ in streams}) < len(streams):
+    if len({path.stem for path in options.files}) < len(options.files):
         raise UsageError("two files have the same name; decode them into different folders")
-    for path, stream in streams:
-        check_renderable(stream, levels, path)
+    batch, streams = BatchFailures(len(options.files)), []
+    for path in options.files:
+        with batch.picture(path):
+            stream = load_stream(path, partial=options.partial)
+            check_renderable(stream, levels, path)
+            streams.append((path, stream))
+    if not streams:
+        return batch.code
     name = options.model or streams[0][1].header.model
     model = load_model(name, options.device, performance=options.performance, tuning=tuning_of(options))
     make_folder(options.output)
@@ -73,7 +79,8 @@ def run(options: argparse.Namespace) -> None:
             if not options.json:
                 say(f"{path}: {', '.join(written.values())}", quiet=options.quiet)
     if options.json:
-        report({"pictures": rows})
+        report({"pictures": rows, "failed": batch.failed})
+    return batch.code
 
 
 def check_renderable(stream: "Bitstream", levels: frozenset["Layer"], path: Path) -> None:

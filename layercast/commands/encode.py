@@ -1,6 +1,7 @@
 """`layercast encode`: encodes pictures as streams."""
 
 import argparse
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,9 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         "Encode pictures as layered streams of a few hundred bytes",
         'layercast encode photo.jpg -o photo.lcast --prompt "a red fox in snow" --budget 655',
     )
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="pictures in any format Pillow reads")
+    parser.add_argument(
+        "images", nargs="+", type=Path, metavar="IMAGE", help="PNG, JPEG, WebP, AVIF, GIF, TIFF and other pictures"
+    )
     parser.add_argument(
         "-o", "--output", required=True, metavar="FILE_OR_DIR", help="file to write, or folder for NAME.lcast"
     )
@@ -51,9 +54,10 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     return parser
 
 
-def run(options: argparse.Namespace) -> None:
-    """Encode every picture, then report. A picture that fails ends the run; files written before it stay."""
+def run(options: argparse.Namespace) -> int | None:
+    """Encode every picture, then report. Return the exit code if a picture failed; the others are encoded."""
     from codec.encoder.picture import encode_picture
+    from layercast.batch import BatchFailures
     from layercast.reports import describe
     from layercast_common.files import make_folder
 
@@ -61,11 +65,17 @@ def run(options: argparse.Namespace) -> None:
     search = _SeedSearch(options, encoding) if options.search_seeds is not None else None
     targets = _targets(options.images, options.output)
     rows = []
+    batch = BatchFailures(len(options.images))
     with progress(quiet=options.quiet or (len(options.images) == 1 and search is None)) as bars:
         task = bars.add_task("encoding", total=len(options.images), note="")
         for image, target in zip(options.images, targets, strict=True):
             bars.update(task, note=image.name)
-            encoded = encode_picture(image, search.encoding if search else encoding)
+            bars.advance(task)
+            encoded = None
+            with batch.picture(image):
+                encoded = encode_picture(image, search.encoding if search else encoding)
+            if encoded is None:
+                continue
             stream = search.choose_seed(image, encoded.stream, bars) if search else encoded.stream
             make_folder(target.parent)
             stream.save(target)
@@ -73,15 +83,17 @@ def run(options: argparse.Namespace) -> None:
                 "image": str(image),
                 "prompt_source": str(encoded.prompt.source),
                 "cropped": encoded.cropped,
+                "notes": list(encoded.stream.notes),
             }
             if search:
                 row["seeds"] = search.figures
             rows.append(row)
-            bars.advance(task)
             if not options.json:
                 _print_row(row, stream.header.guess, encoded.stream.notes, quiet=options.quiet)
     if options.json:
-        report({"pictures": rows, "mean_bytes": sum(row["bytes"] for row in rows) / len(rows)})
+        mean = sum(row["bytes"] for row in rows) / len(rows) if rows else None
+        report({"pictures": rows, "failed": batch.failed, "mean_bytes": mean})
+    return batch.code
 
 
 class _SeedSearch:
@@ -140,7 +152,8 @@ def _targets(images: list[Path], wanted: str) -> list[Path]:
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is a file, not a folder; to write a single stream there, end its name in .lcast")
     targets = [output / f"{image.stem}.lcast" for image in images]
-    if len(set(targets)) < len(targets):
+    # Two spellings of one name in Unicode are one file on some systems.
+    if len({unicodedata.normalize("NFC", str(target)) for target in targets}) < len(targets):
         raise UsageError("two pictures have the same name; encode them into different folders")
     return targets
 

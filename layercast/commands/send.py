@@ -54,8 +54,8 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     return parser
 
 
-def run(options: argparse.Namespace) -> None:
-    """Send all pictures, then report."""
+def run(options: argparse.Namespace) -> int | None:
+    """Send all pictures, then report. Return the exit code if a file could not be sent."""
     import asyncio
 
     from layercast.signals import run_until_terminated
@@ -64,17 +64,20 @@ def run(options: argparse.Namespace) -> None:
     if options.outbox is not None:
         from layercast.commands.services.send_outbox import send_through_outbox
 
-        send_through_outbox(options)
-        return
+        return send_through_outbox(options)
     if not options.paths:
         raise UsageError("name a picture, an .lcast file or a folder; only with --outbox may PATH be left out")
     sending = _send_all(options)
-    asyncio.run(run_until_terminated(sending) if options.loop else sending)
+    if options.loop:
+        asyncio.run(run_until_terminated(sending))
+        return None
+    return asyncio.run(sending)
 
 
-async def _send_all(options: argparse.Namespace) -> None:
+async def _send_all(options: argparse.Namespace) -> int | None:
     import asyncio
 
+    from layercast.batch import BatchFailures
     from layercast.commands.services.sender_factory import sender_factory
     from sender.connection.options import SenderIdentity
 
@@ -84,10 +87,17 @@ async def _send_all(options: argparse.Namespace) -> None:
     stream_id = stream_id_of(options)
     identity = None if stream_id is None else SenderIdentity(stream_id=stream_id)
     rows = []
+    batch = BatchFailures(len(items))
     async with sender_factory(options)(identity) as sender:
         while True:
             for item in items:
-                stream, jpeg_size = await asyncio.to_thread(item.load, encoding)
+                loaded = None
+                with batch.picture(item.path):
+                    loaded = await asyncio.to_thread(item.load, encoding)
+                if loaded is None:
+                    continue
+                stream, jpeg_size = loaded
+                _print_notes(item, stream, quiet=options.quiet or options.json)
                 delivery = await _send_one(sender, item, stream, jpeg_size, quiet=options.quiet)
                 rows.append(_delivery_row(item, stream, delivery))
                 if not options.json:
@@ -96,9 +106,16 @@ async def _send_all(options: argparse.Namespace) -> None:
                 break
             # An endless loop never reports, and the rows would fill the memory.
             rows.clear()
+            batch.failed.clear()
             items = await _wait_for_items(options)
     if options.json:
-        report({"pictures": rows})
+        report({"pictures": rows, "failed": batch.failed})
+    return batch.code
+
+
+def _print_notes(item: "Item", stream: "Bitstream", *, quiet: bool) -> None:
+    for note in stream.notes:
+        say(f"{item.path.name}: {note}", quiet=quiet)
 
 
 async def _wait_for_items(options: argparse.Namespace) -> "list[Item]":

@@ -1,12 +1,10 @@
 """Uploads: reads a picture and its encoding options from an HTTP request."""
 
 from dataclasses import dataclass, replace
-from io import BytesIO
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
-from PIL import Image, UnidentifiedImageError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
@@ -18,7 +16,7 @@ from codec.container.bitstream import Bitstream
 from codec.container.header import MAGIC
 from codec.encoder.options import EncodeOptions
 from codec.encoder.picture import encode_picture
-from layercast_common.errors import PictureError, UsageError
+from layercast_common.errors import UsageError
 
 #: Longest `Idempotency-Key` header, in characters.
 MAX_KEY = 128
@@ -80,11 +78,7 @@ class Upload:
         """
         if self.body.startswith(MAGIC):
             return Bitstream.from_bytes(self.body), 0
-        try:
-            with Image.open(BytesIO(self.body)) as picture:
-                encoded = encode_picture(picture, self.encoding)
-        except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
-            raise PictureError("the body is not a picture that can be read") from error
+        encoded = encode_picture(self.body, self.encoding)
         return encoded.stream, encoded.jpeg_size
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import enum
+import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,8 @@ class Item:
     def key(self) -> str:
         """Idempotency key of this version of the file: its path, size and modification time.
 
+        The path has its letters in one piece (NFC): macOS finds a file under either spelling.
+
         Raises:
             FileNotFoundError: the file has disappeared.
             StorageError: the file cannot be read.
@@ -71,7 +74,8 @@ class Item:
             raise
         except OSError as error:
             raise StorageError.of(error, self.path) from error
-        return f"{self.path.absolute()} {status.st_size} {status.st_mtime_ns}"
+        path = unicodedata.normalize("NFC", str(self.path.absolute()))
+        return f"{path} {status.st_size} {status.st_mtime_ns}"
 
 
 def find_items(paths: Iterable[Path | str], *, allow_empty: bool = False) -> Iterator[Item]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from codec.analysis.prompt.prompt_files import find_sidecar
 from codec.encoder.options import EncodeOptions
 from layercast_common.errors import CodecError, OutboxFullError, StorageError, UsageError
 from layercast_common.files import make_folder
@@ -122,8 +123,8 @@ def _move_file(path: Path, folder: Path) -> None:
     """
     make_folder(folder)
     try:
-        for source in (path, path.with_suffix(".txt")):
-            if source.is_file():
+        for source in (path, find_sidecar(path)):
+            if source is not None and source.is_file():
                 # shutil.move, since rename does not work across disks.
                 shutil.move(source, _free_name(folder, source.name))
     except OSError as error:

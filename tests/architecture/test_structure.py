@@ -27,7 +27,7 @@ ARROWS = arrows(MODULES)
 #: Folders and modules of a package from the lowest up; each may import from those before it, and nothing behind it.
 ORDER = {
     "codec": (
-        "compiled",
+        "compiled reading",
         "wavelet",
         "layers color_difference",
         "structure",
@@ -107,6 +107,23 @@ def test_an_operating_system_error_is_never_a_usage_error() -> None:
         and node.type is not None
         and "OSError" in ast.unparse(node.type)
         and "UsageError" in _raised(node)
+    ]
+    assert wrong == []
+
+
+def _opens_any_format(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="Image"), attr="open"), keywords=keywords):
+            return "formats" not in {keyword.arg for keyword in keywords}
+    return False
+
+
+def test_every_picture_is_opened_as_one_of_listed_formats() -> None:
+    wrong = [
+        f"{module.path.relative_to(ROOT)}:{node.lineno}"
+        for module in MODULES.values()
+        for node in ast.walk(module.tree)
+        if _opens_any_format(node)
     ]
     assert wrong == []
 

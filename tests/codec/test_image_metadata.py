@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec.image_metadata import decode_user_comment
+from codec.reading.encodings import decode_user_comment
 
 
 class TestUserComment:

@@ -1,12 +1,13 @@
-"""Atomic file writing."""
+"""Atomic file writing, and reading of regular files alone."""
 
+import os
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from layercast_common.errors import StorageError
-from layercast_common.files import make_folder, save_whole
+from layercast_common.files import make_folder, open_regular, save_whole
 
 PICTURE = Image.new("RGB", (8, 8), (1, 2, 3))
 
@@ -37,3 +38,18 @@ def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
         make_folder(tmp_path / "file" / "deeper")
     make_folder(tmp_path / "deep" / "er")
     make_folder(tmp_path / "deep" / "er")
+
+
+class TestOpenRegular:
+    def test_a_file_and_a_link_to_one(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"content")
+        (tmp_path / "link").symlink_to("file")
+        for name in ("file", "link"):
+            with open_regular(tmp_path / name) as file:
+                assert file.read() == b"content"
+
+    def test_others_are_refused_at_once(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        for path in (tmp_path / "pipe", Path("/dev/null"), tmp_path, tmp_path / "absent"):
+            with pytest.raises(OSError, match=r"regular|directory"):
+                open_regular(path)

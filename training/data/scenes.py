@@ -154,7 +154,7 @@ def _ground(scene: Scene, backdrop: NDArray[np.uint8] | None, size: int) -> NDAr
 
 
 def _paste(picture: NDArray[np.float32], file: Path, left: int, top: int, side: int) -> None:
-    with Image.open(file) as image:
+    with Image.open(file, formats=("PNG", "WEBP")) as image:
         thing = np.asarray(image.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS), np.float32)
     alpha = thing[..., 3:] / 255
     below = picture[top : top + side, left : left + side]

@@ -88,7 +88,7 @@ def load_tile(data: Path, tile: Tile) -> Image.Image:
 
 @lru_cache(maxsize=4)
 def _sheet(path: Path) -> Image.Image:
-    with Image.open(path) as image:
+    with Image.open(path, formats=("PNG", "WEBP", "JPEG")) as image:
         return image.convert("RGB")
 
 

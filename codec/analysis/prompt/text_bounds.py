@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from codec.container.guess import Guess
-from codec.image_metadata import MAX_SOURCE_LENGTH
+from codec.reading.encodings import MAX_SOURCE_LENGTH
 
 #: Longest prompt that is kept, in characters; the byte budget may shorten it further.
 MAX_PROMPT_LENGTH = 4096
@@ -27,6 +27,11 @@ class PromptSource(enum.StrEnum):
     NOVELAI = "novelai"
     FOOOCUS = "fooocus"
     SWARMUI = "swarmui"
+    EASY_DIFFUSION = "easydiffusion"
+    DRAW_THINGS = "drawthings"
+    CIVITAI = "civitai"
+    MIDJOURNEY = "midjourney"
+    DESCRIPTION = "description"
     BLIP = "blip"
     BLIP2 = "blip2"
     MINI = "mini"
@@ -45,11 +50,13 @@ class FoundPrompt:
         text: the prompt, cleaned by `clean_text`.
         source: its source.
         confidence: for a caption, the estimated probability that it is right, 0 to 1; None if it is unknown.
+        notes: remarks for a person, such as on a file that could not be used.
     """
 
     text: str
     source: PromptSource
     confidence: float | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def guess(self) -> Guess | None:

@@ -23,6 +23,11 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
         help="guesses a prompt if none is found (default: blip or blip2 if installed, else only brightness and "
         "colours are measured; mini is often wrong on photographs)",
     )
+    group.add_argument(
+        "--keep-weights",
+        action="store_true",
+        help="leave weights such as (a fox:1.3) in a prompt that is found beside or in the picture",
+    )
     structure = group.add_mutually_exclusive_group()
     structure.add_argument(
         "--structure",

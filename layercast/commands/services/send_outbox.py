@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from codec.encoder.options import EncodeOptions
+from layercast.batch import BatchFailures
 from layercast.commands.options.encoding import encoding_of
 from layercast.commands.options.identity import stream_id_of
 from layercast.commands.services.outbox_rows import entry_row
@@ -28,13 +29,16 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
-def send_through_outbox(options: argparse.Namespace) -> None:
+def send_through_outbox(options: argparse.Namespace) -> int | None:
     """Store the pictures, deliver everything in the outbox, then report.
+
+    Returns:
+        The exit code if a file could not be stored; None if all were.
 
     Raises:
         OutboxError: the outbox cannot be used, or a picture was not delivered.
-        StorageError: a file cannot be read.
-        CodecError: a file is not a picture or stream, or cannot be encoded.
+        StorageError: the only file cannot be read.
+        CodecError: the only file is not a picture or stream, or cannot be encoded.
         AuthenticationError, RemoteProtocolError: the receiver refuses the connection.
         UsageError: options contradict each other or are out of range.
     """
@@ -44,11 +48,12 @@ def send_through_outbox(options: argparse.Namespace) -> None:
     connect = sender_factory(options)
     with Outbox(options.outbox, stream_id=stream_id_of(options)) as outbox:
         before = {entry.picture_id for entry in outbox.pending()}
-        accepted = _accept(items, encoding_of(options), outbox, quiet=options.quiet)
+        batch = BatchFailures(len(items))
+        accepted = _accept(items, encoding_of(options), outbox, batch, quiet=options.quiet)
         asyncio.run(_deliver(options, outbox, connect))
         entries = [entry for entry in outbox.entries() if entry.picture_id in before | accepted]
         if options.json:
-            report({"pictures": [entry_row(entry) for entry in entries]})
+            report({"pictures": [entry_row(entry) for entry in entries], "failed": batch.failed})
         waiting = sum(entry.state in PENDING for entry in entries)
         if waiting:
             say(
@@ -59,20 +64,29 @@ def send_through_outbox(options: argparse.Namespace) -> None:
         lost = [entry for entry in entries if entry.state in (EntryState.FAILED, EntryState.EXPIRED)]
         if lost:
             raise OutboxError(f"{len(lost)} pictures were not delivered: {lost[0].name}: {lost[0].reason}")
+    return batch.code
 
 
-def _accept(items: list[Item], encoding: EncodeOptions, outbox: Outbox, *, quiet: bool) -> set[int]:
+def _accept(
+    items: list[Item], encoding: EncodeOptions, outbox: Outbox, batch: BatchFailures, *, quiet: bool
+) -> set[int]:
     """Store the files; files that the outbox has in the same version are skipped. Return all their picture ids."""
     accepted = set()
     with progress(quiet=quiet) as bars:
         task = bars.add_task("accepting", total=len(items), note="")
         for item in items:
-            picture_id = outbox.number_of(item.key)
-            if picture_id is None:
-                stream, jpeg_size = item.load(encoding)
-                picture_id = outbox.accept(stream, name=item.path.name, key=item.key, jpeg_size=jpeg_size)
-            accepted.add(picture_id)
             bars.advance(task)
+            picture_id, loaded = outbox.number_of(item.key), None
+            if picture_id is None:
+                with batch.picture(item.path):
+                    loaded = item.load(encoding)
+            if loaded is not None:
+                stream, jpeg_size = loaded
+                for note in stream.notes:
+                    say(f"{item.path.name}: {note}", quiet=quiet)
+                picture_id = outbox.accept(stream, name=item.path.name, key=item.key, jpeg_size=jpeg_size)
+            if picture_id is not None:
+                accepted.add(picture_id)
     return accepted
 
 

@@ -109,8 +109,8 @@ async def test_what_was_posted_before_under_its_key_is_not_taken_again(opened: O
     ("body", "params", "status", "why"),
     [
         (b"", {}, 400, "contains no picture"),
-        (b"junk" * 100, {}, 422, "not a picture that can be read"),
-        (PNG[:200], {}, 422, "the image"),
+        (b"junk" * 100, {}, 422, "is not a picture in any format known here"),
+        (PNG[:200], {}, 422, "the picture is damaged"),
         (b"\xb1Ljunk", {}, 422, ""),
         (PNG, {"budget": "many"}, 422, "budget"),
         (PNG, {"budget": "2"}, 422, "cannot hold"),

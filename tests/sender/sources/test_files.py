@@ -1,6 +1,7 @@
 """Files and folders to send."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,13 @@ def test_files_and_folders(tmp_path: Path) -> None:
         ("c.png", SourceKind.PICTURE),
         ("c.png", SourceKind.PICTURE),
     ]
+
+
+def test_both_spellings_of_a_name_are_one_picture(tmp_path: Path) -> None:
+    composed, apart = tmp_path / "caf\u00e9.png", tmp_path / "cafe\u0301.png"
+    composed.write_bytes(b"some bytes")
+    os.link(composed, apart)
+    assert Item(composed, SourceKind.PICTURE).key == Item(apart, SourceKind.PICTURE).key
 
 
 def test_what_cannot_be_sent(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from codec.analysis.prompt.comfyui import MAX_DEPTH, MAX_NODES, read_graph
+from codec.analysis.prompt.comfyui.graph import MAX_NODES
+from codec.analysis.prompt.comfyui.search import MAX_DEPTH, read_graph
+from codec.analysis.prompt.comfyui.workflow import to_api
 
 
 def node(kind: str, **inputs: Any) -> dict[str, Any]:
@@ -133,6 +135,92 @@ GRAPHS = {
         },
         "a fox",
     ),
+    "an unknown input name": (
+        sampled(
+            "1", 0, n1=node("CLIPTextEncode", text=["2", 0]), n2=node("NoteKeeper", prompt_text="a fox", load="none")
+        ),
+        "a fox",
+    ),
+    "the longest literal of an unknown node": (
+        sampled(
+            "1",
+            0,
+            n1=node("CLIPTextEncode", text=["2", 0]),
+            n2=node("Keeper", words="a fox in snow", mode="randomize", file="a b.txt", negative="a very ugly picture"),
+        ),
+        "a fox in snow",
+    ),
+    "a switch by its index": (
+        sampled(
+            "3", 0, n1=FOX, n2=SNOW, n3=node("ImpactSwitch", select=2, sel_mode=False, input1=["1", 0], input2=["2", 0])
+        ),
+        "in snow",
+    ),
+    "a switch set by another node": (
+        sampled(
+            "1",
+            0,
+            n1=node("CLIPTextEncode", text=["2", 0]),
+            n2=node("CR Text Input Switch", Input=["3", 0], text1="a fox", text2="in snow"),
+            n3=node("PrimitiveInt", value=1),
+        ),
+        "a fox",
+    ),
+    "a switch by truth": (
+        sampled("3", 0, n1=FOX, n2=SNOW, n3=node("LazySwitch", boolean=False, on_true=["1", 0], on_false=["2", 0])),
+        "in snow",
+    ),
+    "a switch counted from zero": (
+        sampled("3", 0, n1=FOX, n2=SNOW, n3=node("Index Switch", index=0, value0=["1", 0], value1=["2", 0])),
+        "a fox",
+    ),
+    "a selector by name": (
+        sampled("3", 0, n1=FOX, n2=SNOW, n3=node("Selector", selected="Text B", text_a=["1", 0], text_b=["2", 0])),
+        "in snow",
+    ),
+    "texts joined in natural order": (
+        sampled(
+            "1",
+            0,
+            n1=node("CLIPTextEncode", text=["2", 0]),
+            n2=node("JoinStrings", separator=" ", text_10="in snow", text_2="fox", text_1="a"),
+        ),
+        "a fox in snow",
+    ),
+    "a bypassed node passes its input": (
+        sampled("2", 0, n1=FOX, n2=node("CLIPTextEncode", conditioning=["1", 0], text="not this") | {"mode": 4}),
+        "a fox",
+    ),
+    "a muted node is absent": (
+        sampled(
+            "3",
+            0,
+            n1=FOX,
+            n2=SNOW | {"mode": 2},
+            n3=node("ConditioningCombine", conditioning_1=["1", 0], conditioning_2=["2", 0]),
+        ),
+        "a fox",
+    ),
+    "a primitive node": (
+        sampled("1", 0, n1=node("CLIPTextEncode", text=["2", 0]), n2=node("PrimitiveNode", value="a fox")),
+        "a fox",
+    ),
+    "text embeddings of a video": (
+        {
+            "1": node("WanVideoSampler", text_embeds=["2", 0], seed=1),
+            "2": node("WanVideoTextEncode", positive_prompt="a fox", negative_prompt="ugly"),
+        },
+        "a fox",
+    ),
+    "a sampler of an unknown kind": (
+        {
+            "1": node("Paint", hint=["2", 0], negative=["3", 0]),
+            "2": FOX,
+            "3": node("CLIPTextEncode", text="ugly things"),
+        },
+        "a fox",
+    ),
+    "numbers as ids": ({1: node("KSampler", positive=[2, 0], seed=1), 2: FOX}, "a fox"),
     "a one-node generator": (
         {"1": node("SaveImage", images=["2", 0]), "2": node("RemoteImageNode", prompt="a fox", seed=1)},
         "a fox",
@@ -210,4 +298,69 @@ KINDS = st.sampled_from(["SaveImage", "KSampler", "CLIPTextEncode", "StringConca
 )
 def test_any_graph_gives_a_text_or_none(graph: dict[str, object]) -> None:
     found = read_graph(graph)
+    assert found is None or found.strip()
+
+
+def ui_node(number: int, kind: str, values: Any, *inputs: tuple[str, int], mode: int = 0) -> dict[str, Any]:
+    slots = [{"name": name, "type": "X", "link": link} for name, link in inputs]
+    return {"id": number, "type": kind, "mode": mode, "widgets_values": values, "inputs": slots}
+
+
+SAMPLER = ui_node(3, "KSampler", [5, "randomize", 20, 8, "euler", "normal", 1], ("positive", 1), ("negative", 2))
+WORKFLOWS = {
+    "texts": ([SAMPLER, ui_node(6, "CLIPTextEncode", ["a fox"]), ui_node(7, "CLIPTextEncode", ["ugly"])], [], "a fox"),
+    "a primitive and a reroute": (
+        [
+            SAMPLER,
+            ui_node(6, "CLIPTextEncode", ["old text"], ("text", 4)),
+            ui_node(7, "CLIPTextEncode", ["ugly"]),
+            ui_node(8, "Reroute", None, ("", 5)),
+            ui_node(9, "PrimitiveNode", ["a fox", "fixed"]),
+        ],
+        [[4, 8, 0, 6, 0, "STRING"], [5, 9, 0, 8, 0, "STRING"]],
+        "a fox",
+    ),
+    "a bypassed node": (
+        [
+            SAMPLER | {"inputs": [{"name": "positive", "link": 4}, {"name": "negative", "link": 2}]},
+            ui_node(6, "CLIPTextEncode", ["a fox"]),
+            ui_node(7, "CLIPTextEncode", ["ugly"]),
+            ui_node(8, "ControlNetApply", [1.0], ("conditioning", 1), mode=4),
+        ],
+        [[1, 6, 0, 8, 0, "CONDITIONING"], [4, 8, 0, 3, 0, "CONDITIONING"]],
+        "a fox",
+    ),
+    "a muted sampler": (
+        [
+            SAMPLER | {"mode": 2},
+            ui_node(4, "KSampler", [5], ("positive", 5)),
+            ui_node(5, "CLIPTextEncode", ["in snow"]),
+            ui_node(6, "CLIPTextEncode", ["a fox"]),
+        ],
+        [[5, 5, 0, 4, 0, "CONDITIONING"]],
+        "in snow",
+    ),
+    "links as objects, values by name": (
+        [SAMPLER, ui_node(6, "CLIPTextEncode", {"text": "a fox"}), ui_node(7, "CLIPTextEncode", {"text": "ugly"})],
+        [{"id": 1, "origin_id": 6, "origin_slot": 0}],
+        "a fox",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WORKFLOWS)
+def test_workflows_as_the_editor_saves_them(case: str) -> None:
+    nodes, links, expected = WORKFLOWS[case]
+    usual = [[1, 6, 0, 3, 0, "CONDITIONING"], [2, 7, 0, 3, 1, "CONDITIONING"]]
+    assert read_graph(to_api({"nodes": nodes, "links": [*usual, *links]})) == expected
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.dictionaries(st.sampled_from(["nodes", "links"]), st.lists(
+        VALUES | st.fixed_dictionaries({"id": st.integers(0, 3) | st.text(max_size=1), "type": KINDS | st.none(),
+                                        "inputs": VALUES, "widgets_values": VALUES}), max_size=5)) | VALUES
+)  # fmt: skip
+def test_any_workflow_gives_a_graph(workflow: object) -> None:
+    found = read_graph(to_api(workflow))
     assert found is None or found.strip()

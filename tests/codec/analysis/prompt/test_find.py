@@ -2,12 +2,15 @@
 
 import json
 import os
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from PIL import Image, PngImagePlugin
 
-from codec.analysis.prompt.find import MAX_PROMPTS_SIZE, find_prompt
+from codec.analysis.prompt.find import find_prompt
+from codec.analysis.prompt.prompt_files import MAX_PROMPTS_SIZE
 from codec.analysis.prompt.text_bounds import MAX_PROMPT_LENGTH, FoundPrompt, PromptSource
 from codec.image_io import LoadedPicture, load_picture
 from layercast_common.errors import PromptError, UsageError
@@ -50,6 +53,74 @@ class TestOrder:
     def test_a_sidecar_may_start_with_a_byte_order_mark(self, picture: LoadedPicture, tmp_path: Path) -> None:
         (tmp_path / "fox.txt").write_bytes("\ufeffein Füchslein".encode())
         assert find_prompt(picture).text == "ein Füchslein"
+
+
+class TestSidecars:
+    """A text file beside the picture, which the user did not ask for."""
+
+    @pytest.mark.parametrize(
+        ("content", "text", "note"),
+        [
+            ("une cigogne près du café".encode("cp1252"), "une cigogne près du café", "is not UTF-8"),
+            ("ein Füchslein".encode("utf-16"), "ein Füchslein", "is not UTF-8"),
+            ("雪の狐".encode(), "雪の狐", None),
+            (b"\x00\x01\x02\xff" * 9, "from metadata", "is left out"),
+            ("огонь и лёд".encode("cp1251"), "from metadata", "is left out"),
+            (b"a fox <lora:detail:0.8>, AND so on", "a fox, so on", None),
+            (b"a man (left) AND a woman", "a man (left) AND a woman", None),
+            (b"(a fox:1.3)\nNegative prompt: x\nSteps: 20, Sampler: Euler, CFG scale: 7", "a fox", None),
+        ],
+    )
+    def test_texts(self, picture: LoadedPicture, tmp_path: Path, content: bytes, text: str, note: str | None) -> None:
+        (tmp_path / "fox.txt").write_bytes(content)
+        found = find_prompt(picture, captioner="none")
+        assert found.text == text
+        assert [note in line for line in found.notes if note] == [True] * bool(note)
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+    def test_an_unreadable_sidecar_costs_a_note(self, picture: LoadedPicture, tmp_path: Path) -> None:
+        (tmp_path / "fox.txt").chmod(0)
+        found = find_prompt(picture, captioner="none")
+        assert found.text == "from metadata"
+        assert "cannot be read" in found.notes[0]
+
+    def test_a_fifo_beside_the_picture_is_not_opened(self, picture: LoadedPicture, tmp_path: Path) -> None:
+        (tmp_path / "fox.txt").unlink()
+        os.mkfifo(tmp_path / "fox.txt")
+        assert find_prompt(picture, captioner="none").text == "from metadata"
+
+    def test_weights_stay_if_they_are_wanted(self, picture: LoadedPicture, tmp_path: Path) -> None:
+        (tmp_path / "fox.txt").write_text("(a fox:1.3)\nSteps: 20, Sampler: Euler, CFG scale: 7")
+        assert find_prompt(picture, captioner="none", keep_weights=True).text == "(a fox:1.3)"
+        assert find_prompt(picture, given="(a fox:1.3) <lora:x:1>").text == "(a fox:1.3) <lora:x:1>"
+
+
+@pytest.mark.parametrize(("stored", "asked"), [("NFC", "NFD"), ("NFD", "NFC")])
+class TestSpellingsOfNames:
+    """A name has its letters in one piece (NFC) or taken apart (NFD), as macOS stores them."""
+
+    def named(self, folder: Path, form: Literal["NFC", "NFD"]) -> LoadedPicture:
+        file = folder / unicodedata.normalize(form, "renard_é.png")
+        Image.new("RGB", (16, 16)).save(file)
+        return load_picture(file)
+
+    def test_sidecars(self, tmp_path: Path, stored: Literal["NFC", "NFD"], asked: Literal["NFC", "NFD"]) -> None:
+        (tmp_path / unicodedata.normalize(stored, "renard_é.txt")).write_text("a fox")
+        assert find_prompt(self.named(tmp_path, asked), captioner="none").text == "a fox"
+
+    @pytest.mark.parametrize("suffix", ["txt", "json"])
+    def test_folders(
+        self, tmp_path: Path, stored: Literal["NFC", "NFD"], asked: Literal["NFC", "NFD"], suffix: str
+    ) -> None:
+        (tmp_path / "prompts").mkdir()
+        text = "a fox" if suffix == "txt" else '"a fox"'
+        (tmp_path / "prompts" / unicodedata.normalize(stored, f"renard_é.{suffix}")).write_text(text)
+        assert find_prompt(self.named(tmp_path, asked), prompts=tmp_path / "prompts").text == "a fox"
+
+    def test_json(self, tmp_path: Path, stored: Literal["NFC", "NFD"], asked: Literal["NFC", "NFD"]) -> None:
+        names = {unicodedata.normalize(stored, "renard_é.png"): "a fox"}
+        (tmp_path / "prompts.json").write_text(json.dumps(names))
+        assert find_prompt(self.named(tmp_path, asked), prompts=tmp_path / "prompts.json").text == "a fox"
 
 
 class TestNamedPrompts:
@@ -105,7 +176,7 @@ class TestNamedPrompts:
 
     def test_bad_folders_are_refused(self, picture: LoadedPicture, tmp_path: Path) -> None:
         (tmp_path / "prompts" / "fox.txt").write_bytes(b"\xff\xfe\xfd")
-        with pytest.raises(PromptError, match="not UTF-8"):
+        with pytest.raises(PromptError, match="is not text in UTF-8"):
             find_prompt(picture, prompts=tmp_path / "prompts")
         (tmp_path / "prompts" / "fox.txt").unlink()
         with pytest.raises(PromptError, match=r"neither fox\.txt nor fox\.json"):

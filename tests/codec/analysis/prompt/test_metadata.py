@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, PngImagePlugin
 
-from codec.analysis.prompt.metadata import Parameters, read_prompt, split_parameters
+from codec.analysis.prompt.metadata import read_prompt
+from codec.analysis.prompt.parameters import Parameters, split_parameters
 from codec.analysis.prompt.text_bounds import MAX_PROMPT_LENGTH, FoundPrompt, PromptSource, clean_text, parse_json
 from codec.image_io import load_picture
 from codec.image_metadata import Metadata
@@ -85,7 +86,7 @@ class TestGenerators:
     @pytest.mark.parametrize(
         ("chunks", "text", "source"),
         [
-            ({"parameters": A1111}, "a red fox, (snow:1.2), masterpiece", "automatic1111"),
+            ({"parameters": A1111}, "a red fox, snow, masterpiece", "automatic1111"),
             ({"parameters": f"{{red|blue}} fox\n{SETTINGS}"}, "{red|blue} fox", "automatic1111"),
             ({"parameters": "füchse im 雪"}, "füchse im 雪", "automatic1111"),
             ({"parameters": json.dumps({"prompt": "a fox", "negative_prompt": "x"})}, "a fox", "fooocus"),
@@ -111,7 +112,8 @@ class TestGenerators:
             {"parameters": SETTINGS},
             {"parameters": json.dumps({"prompt": ["a"]})},
             {"Description": "made with a scanner", "Software": "scan", "Comment": "hello"},
-            {"prompt": "not a graph"},
+            {"prompt": "[1]"},
+            {"prompt": json.dumps({"1": 2})},
             {"prompt": "[" * 100_000},
             {"parameters": '{"prompt":' * 100_000},
             {"sd-metadata": json.dumps({"image": {"prompt": [1, None, {"prompt": 3}]}})},
@@ -140,10 +142,42 @@ class TestGenerators:
     )
     def test_user_comments(self, kind: str, comment: bytes) -> None:
         found = read_prompt(with_exif(kind, comment))
-        assert found == FoundPrompt("a red fox, (snow:1.2), masterpiece", PromptSource.AUTOMATIC1111)
+        assert found == FoundPrompt("a red fox, snow, masterpiece", PromptSource.AUTOMATIC1111)
 
-    def test_a_phones_comment_is_not_a_prompt(self) -> None:
-        assert read_prompt(with_exif("JPEG", b"ASCII\0\0\0Screenshot")) is None
+    @pytest.mark.parametrize(
+        "text",
+        ["Screenshot", "Created with GIMP on a Mac", "OLYMPUS DIGITAL CAMERA", "SONY DSC",
+         "File written by Adobe Photoshop",
+         "Copyright 2019 by some one here", "DCIM\\100MEDIA\\DJI_0001.JPG", "cof_soft", "mode=a; iso=100; wb=auto; x=1",
+         "CREATOR: gd-jpeg v1.0 (using IJG JPEG v80), quality = 90"],
+    )  # fmt: skip
+    def test_what_cameras_and_programs_write_is_not_a_prompt(self, text: str) -> None:
+        assert read_prompt(with_exif("JPEG", b"ASCII\0\0\0" + text.encode())) is None
+        assert read_prompt(with_exif("JPEG", ImageDescription=text)) is None
+
+    @pytest.mark.parametrize(
+        ("text", "prompt"),
+        [
+            ("<https://s.mj.run/abc> a fox --ar 3:2 --no cats, dogs --v 6", "a fox"),
+            ("a fox:: in snow::2 --style raw", "a fox, in snow"),
+            ("a fox Job ID: 0f3a5c1e-2b4d-4e6f-8a9b-1c2d3e4f5a6b", "a fox"),
+            ("a well-known fox --chaos 20", "a well-known fox"),
+        ],
+    )
+    def test_midjourneys_options_and_job_are_cut(self, text: str, prompt: str) -> None:
+        assert read_prompt(png(Description=text)) == FoundPrompt(prompt, PromptSource.MIDJOURNEY)
+
+    def test_parameters_in_one_line(self) -> None:
+        found = read_prompt(with_exif("JPEG", ImageDescription=A1111.replace("\n", " ")))
+        assert found == FoundPrompt("a red fox, snow, masterpiece", PromptSource.AUTOMATIC1111)
+
+    def test_draw_things_description(self) -> None:
+        text = "a fox\n-blurry\nSteps: 8, Sampler: Euler A, Guidance Scale: 7.0, Seed: 1, Size: 512x512"
+        assert read_prompt(with_exif("JPEG", ImageDescription=text)) == FoundPrompt("a fox", PromptSource.DRAW_THINGS)
+
+    def test_invokeais_graph(self) -> None:
+        graph = {"nodes": {"positive_prompt:x1": {"type": "string", "value": "a fox"}, "neg": {"prompt": "x"}}}
+        assert read_prompt(png(invokeai_graph=json.dumps(graph))) == FoundPrompt("a fox", PromptSource.INVOKEAI)
 
     def test_comfyuis_webp(self) -> None:
         graph = {"1": {"class_type": "KSampler", "inputs": {"seed": 1, "positive": ["2", 0]}},
