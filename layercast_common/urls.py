@@ -84,3 +84,11 @@ def public_url(url: str) -> str:
 def bracketed(host: str) -> str:
     """Return a host as URLs write it: IPv6 addresses in brackets."""
     return f"[{host}]" if ":" in host else host
+
+
+def dialled(host: str) -> str:
+    """Return the host under which this machine reaches a listening address: "localhost" for all interfaces."""
+    try:
+        return "localhost" if ipaddress.ip_address(host).is_unspecified else host
+    except ValueError:
+        return host

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from layercast_common.errors import LocalProtocolError
+from layercast_common.urls import Address, bracketed
 
 
 class Transport(ABC):
@@ -130,3 +131,12 @@ class ListenOptions:
     admits: Callable[[str], bool] = admit_any_token
     ice_servers: tuple[str, ...] = ()
     on_failure: Callable[[Exception], None] | None = None
+
+
+def listen_refusal(address: Address, reason: str) -> str:
+    """Return the error text for an address that cannot be listened on."""
+    host = bracketed(address.host)
+    return (
+        f"cannot listen on port {address.port} of {address.host} ({reason}); "
+        f"take another, or any free one: {address.scheme}://{host}:0"
+    )

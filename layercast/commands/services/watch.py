@@ -135,7 +135,7 @@ async def _serve_http(
         condition=lambda: "draining" if draining.is_set() else "ok",
     )
     listener = await open_socket(host, port, option="--http")
-    server = quiet_server(build_app(config), ssl=certificate)
+    server = quiet_server(build_app(config), listener, ssl=certificate)
     async with serving(server, listener, on_end=relay.updates.close):
         yield url_of(listener, "https" if certificate else "http")
 
