@@ -4,7 +4,9 @@ Nothing but argparse is imported before the arguments are parsed, so that `--hel
 """
 
 import argparse
+import contextlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +14,7 @@ from layercast import __version__
 from layercast.commands import decode, demo, edit, encode, info, models, outbox, receive, send, watch
 from layercast.commands.bench import command as bench
 from layercast.commands.options.parser import add_logging
+from layercast.console import flush_streams, prepare_streams
 from layercast.logs import printable, set_up_logs
 from layercast_common.errors import LayercastError, UsageError
 
@@ -55,12 +58,47 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
-    options = build_parser().parse_args(arguments)
+    """Run the command line and return its exit code.
+
+    Args:
+        arguments: the command line; None for that of the process, which then ends at once if a thread is still busy
+            with work that nothing can interrupt.
+    """
+    code = _run(arguments)
+    if arguments is None:
+        _end_with_busy_threads(code)
+    return code
+
+
+def _end_with_busy_threads(code: int) -> None:
+    """End the process if there are abandoned threads: Python would crash or wait while a library runs in one."""
+    from layercast_common.tasks import abandoned_threads
+
+    if not abandoned_threads():
+        return
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    prepare_streams()
+    try:
+        options = build_parser().parse_args(arguments)
+    except SystemExit:
+        # After --help or wrong usage.
+        with contextlib.suppress(BrokenPipeError):
+            flush_streams()
+            raise
+        sys.stdout = None
+        return FAILED
     level = logging.DEBUG if options.verbose else logging.ERROR if options.quiet else logging.WARNING
     set_up_logs(level, options.log_format)
     try:
         options.run(options)
+        flush_streams()
     except LayercastError as error:
         if options.verbose:
             logging.getLogger(__name__).exception("traceback")

@@ -68,9 +68,10 @@ def run(options: argparse.Namespace) -> None:
 
 
 async def _send_all(options: argparse.Namespace) -> None:
-    import asyncio
+    from functools import partial
 
     from layercast.commands.services.sender_factory import sender_factory
+    from layercast_common.tasks import run_abandonable
     from sender.connection.options import SenderIdentity
     from sender.sources.files import find_items
 
@@ -82,7 +83,7 @@ async def _send_all(options: argparse.Namespace) -> None:
     async with sender_factory(options)(identity) as sender:
         while True:
             for item in items:
-                stream, jpeg_size = await asyncio.to_thread(item.load, encoding)
+                stream, jpeg_size = await run_abandonable(partial(item.load, encoding), name="encoding")
                 delivery = await _send_one(sender, item, stream, jpeg_size, quiet=options.quiet)
                 rows.append(_delivery_row(item, stream, delivery))
                 if not options.json:

@@ -18,8 +18,8 @@ RESERVED = 128
 #: Part of the other descriptors that each listening socket may take; a process has a page and an address for senders.
 SHARE = 0.4
 
-#: Descriptors on systems that name no limit, and the most that are shared out.
-MOST_DESCRIPTORS = 4096
+#: Descriptors on systems that name no limit, and the most that are counted on.
+MOST_DESCRIPTORS = 65_536
 
 #: The fewest connections that a listening socket accepts, however few descriptors there are.
 FEWEST = 4
@@ -40,17 +40,18 @@ class ConnectionLimits:
     waiting_seconds: float = 5.0
 
     @classmethod
-    def for_process(cls, most: int, descriptors: int | None = None) -> "ConnectionLimits":
+    def for_process(cls, most: int, of_one: int = 0, *, descriptors: int | None = None) -> "ConnectionLimits":
         """Build limits that leave descriptors for everything else that this process opens.
 
         Args:
             most: connections at a time if there are descriptors enough.
+            of_one: connections that one address must be able to open; half of all if that is more.
             descriptors: the process's limit of descriptors; None asks the system.
         """
         limit = descriptor_limit() if descriptors is None else descriptors
         free = max(limit - RESERVED, limit // 2)
         total = max(FEWEST, min(most, int(free * SHARE)))
-        return cls(total=total, per_address=max(FEWEST, total // 2))
+        return cls(total=total, per_address=min(total, max(FEWEST, total // 2, of_one)))
 
 
 def descriptor_limit() -> int:

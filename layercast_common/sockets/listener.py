@@ -136,13 +136,16 @@ class _Accepted(socket.socket):
         super().close()
 
 
-async def open_listener_socket(host: str, port: int, *, most: int, refusal: Callable[[str], str]) -> LimitedListener:
+async def open_listener_socket(
+    host: str, port: int, *, most: int, of_one: int = 0, refusal: Callable[[str], str]
+) -> LimitedListener:
     """Open a listening socket. "::" takes IPv4 as well, as "0.0.0.0" takes all interfaces.
 
     Args:
         host: a host name or IP address; an IPv6 address may name its zone, as in `fe80::1%eth0`.
         port: the port; 0 for a free one.
-        most: connections at a time, if the process may open enough descriptors.
+        most, of_one: connections at a time, and those that one address must be able to open, if the process may open
+            enough descriptors.
         refusal: returns the error text for the system's reason.
 
     Raises:
@@ -154,7 +157,7 @@ async def open_listener_socket(host: str, port: int, *, most: int, refusal: Call
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         # "localhost" resolves to IPv6 and IPv4. Browsers try both, other programs often only IPv4.
         family, kind, protocol, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
-        listener = LimitedListener(family, kind, protocol, limits=ConnectionLimits.for_process(most))
+        listener = LimitedListener(family, kind, protocol, limits=ConnectionLimits.for_process(most, of_one))
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6 and socket.has_dualstack_ipv6():
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)

@@ -78,8 +78,13 @@ class Archive:
         """Return whether a picture's complete stream is on disk, or was until it was evicted."""
         return label in self._index.whole or (self._tombstones is not None and label in self._tombstones)
 
-    def store(self, label: str, arrived: datetime, stream: Bitstream) -> None:
+    def store(self, label: str, arrived: datetime, stream: Bitstream | bytes) -> None:
         """Write a complete stream; it survives a power failure once this returns. Does nothing if the archive holds it.
+
+        Args:
+            label: the picture's label.
+            arrived: time of its first packet.
+            stream: the stream; its bytes if this version cannot read it.
 
         Raises:
             ArchiveError: the stream cannot be written.
@@ -87,7 +92,8 @@ class Archive:
         if self.holds(label):
             return
         picture = ArchivedPicture(stem_of(label, arrived), label)
-        self._write(picture, WHOLE, stream.to_bytes(), durable=True)
+        content = stream if isinstance(stream, bytes) else stream.to_bytes()
+        self._write(picture, WHOLE, content, durable=True)
         self._index.whole[label] = picture
         self._remove_part(label)
 

@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from codec.layers import Layer
-from layercast_common.http.guard import AccessGuard, AccessPolicy
+from layercast_common.http.guard import AccessGuard, AccessPolicy, client_address
 from layercast_common.http.seats import Seats
 from receiver.condition import ReceiverCondition
 from receiver.viewer.broadcast import Broadcaster
@@ -110,7 +110,7 @@ def _live(options: ViewerOptions, broadcaster: Broadcaster) -> _Endpoint:
     async def live(request: Request) -> Response:
         if broadcaster.closed:
             raise HTTPException(503, "the viewer is shutting down", {"retry-after": "5"})
-        seat = seats.take(request.client.host if request.client else "unknown")
+        seat = seats.take(client_address(request))
         if seat is None:
             raise HTTPException(503, "too many viewers", {"retry-after": "5"})
         return live_stream(options, broadcaster, seat)

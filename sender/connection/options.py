@@ -26,12 +26,14 @@ class ConnectOptions:
         ice_servers: STUN and TURN servers for WebRTC, as URLs; not needed within one network.
         shared_key: signs packets where there is no TLS; the receiver must have the same key.
         reconnect_seconds: how long to try to reconnect after the connection breaks, in seconds; 0 for never.
+        proxy: whether WebSockets to other machines go through the proxy that the environment or the system names.
     """
 
     ssl: tls.SSLContext | None = None
     ice_servers: Sequence[str] = ()
     shared_key: SharedKey | None = None
     reconnect_seconds: float = RECONNECT_SECONDS
+    proxy: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

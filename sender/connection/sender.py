@@ -67,7 +67,9 @@ class Sender:
         self._token = token or ""
         self._connector = Connector(
             url,
-            DialOptions(ssl=connect.ssl, token=self._token, ice_servers=tuple(connect.ice_servers)),
+            DialOptions(
+                ssl=connect.ssl, token=self._token, ice_servers=tuple(connect.ice_servers), proxy=connect.proxy
+            ),
             link=link,
             rate=rate,
             transport=transport,

@@ -21,9 +21,10 @@ from starlette.routing import Route
 
 from codec.encoder.options import EncodeOptions
 from layercast_common.errors import CodecError, MissingExtraError, OutboxFullError, RenderError, UsageError
-from layercast_common.http.guard import AccessGuard, AccessPolicy, one_token
+from layercast_common.http.guard import AccessGuard, AccessPolicy, client_address, one_token
 from layercast_common.http.seats import Seat, Seats
 from layercast_common.http.sse import EventStream
+from layercast_common.tasks import run_abandonable
 from sender.http.schema import entry_view, update_event
 from sender.http.uploads import Upload, read_upload
 from sender.outbox.entries import EntryState
@@ -128,7 +129,7 @@ async def _store(relay: OutboxRelay, upload: Upload) -> int:
     if known is not None:
         return known
     try:
-        stream, jpeg_size = await asyncio.to_thread(upload.encode)
+        stream, jpeg_size = await run_abandonable(upload.encode, name="encoding")
         return await relay.post(stream, name=upload.name, key=upload.key, jpeg_size=jpeg_size, lifetime=upload.lifetime)
     except (CodecError, UsageError, MissingExtraError, RenderError) as error:
         # The last two: an annotator or captioner that the request asks for is not installed here.
@@ -180,7 +181,7 @@ def _picture_id(request: Request) -> int:
 
 
 def _take_seat(seats: Seats, request: Request, refusal: str) -> Seat:
-    seat = seats.take(request.client.host if request.client else "unknown")
+    seat = seats.take(client_address(request))
     if seat is None:
         raise HTTPException(503, refusal, {"retry-after": "5"})
     return seat

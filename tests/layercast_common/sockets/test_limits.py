@@ -85,7 +85,8 @@ def test_limits_hold_whatever_happens(steps: list[tuple[str, str]]) -> None:
 
 @pytest.mark.parametrize(("descriptors", "total"), [(8, 4), (64, 12), (128, 25), (1024, 358), (4096, 512)])
 def test_two_sockets_leave_descriptors_for_the_rest(descriptors: int, total: int) -> None:
-    limits = ConnectionLimits.for_process(512, descriptors)
+    limits = ConnectionLimits.for_process(512, descriptors=descriptors)
     assert limits.total == total
     assert limits.per_address == max(4, total // 2)
+    assert ConnectionLimits.for_process(512, 10_000, descriptors=descriptors).per_address == total
     assert descriptors < 16 or 2 * limits.total < descriptors
