@@ -2,12 +2,13 @@
 
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from codec.container.bitstream import Bitstream, Coder, Header, Section
 from codec.container.sections import without_gaps
 from codec.layers import Layer
 from layercast_common.errors import BitstreamError, UsageError
+from layercast_common.steady_clock import steady_now
 from protocol.connection.events import OfferReceived, SectionReceived
 from receiver.events import PictureOpened, SectionSize
 from receiver.rendering.frames import Frame
@@ -48,7 +49,7 @@ class IncomingPicture:
     def of(cls, offer: OfferReceived, name: str, header: Header, now: float) -> "IncomingPicture":
         """Build the picture of an offer that arrives now, in seconds of the receiver's clock."""
         planes = frozenset(index for index, section in enumerate(offer.sections) if section.coder == Coder.PLANES)
-        return cls(name, header, datetime.now(UTC), now, planes)
+        return cls(name, header, steady_now(), now, planes)
 
     @property
     def stream(self) -> Bitstream:

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +20,7 @@ from codec.encoder.encode import encode
 from codec.encoder.options import EncodeOptions, Order
 from codec.layers import Priors, Semantic
 from layercast_common.errors import LayercastError
+from layercast_common.steady_clock import steady_now
 from layercast_common.tasks import BackgroundTasks, notify, run_abandonable
 from protocol.connection.events import PictureDone, ReceiverEvent, SectionReceived
 from receiver.archive import ArchiveWriter
@@ -226,7 +226,7 @@ class Receiver:
             self._pipeline.abandon_idle()
 
     def _stats(self) -> ReceiverStats:
-        now = datetime.now(UTC)
+        now = steady_now()
         ages = [(now - picture.arrived).total_seconds() for picture in self._pipeline]
         return ReceiverStats(
             sessions=len(self._server.sessions),

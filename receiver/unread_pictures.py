@@ -1,10 +1,11 @@
 """Pictures in progress whose header this version cannot read: the archive keeps their bytes for one that can."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from codec.container.bitstream import Section, join_stream
 from layercast_common.errors import BitstreamError
+from layercast_common.steady_clock import steady_now
 from protocol.connection.events import OfferReceived, PictureAborted, PictureDone, ReceiverEvent, SectionReceived
 from receiver.archive import ArchiveWriter
 from receiver.incoming_picture import section_of
@@ -34,7 +35,7 @@ class UnreadPictures:
     def open(self, offer: OfferReceived, name: str) -> bool:
         """Keep a picture if there is an archive; return whether there is one."""
         if self._archive.keeps:
-            self._open[offer.session, offer.picture_id] = _UnreadPicture(name, offer.head, datetime.now(UTC))
+            self._open[offer.session, offer.picture_id] = _UnreadPicture(name, offer.head, steady_now())
         return self._archive.keeps
 
     async def accept_event(self, event: ReceiverEvent) -> bool:
