@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from layercast_common.errors import UsageError
+from protocol.transports.base import DialOptions
 from protocol.wire.limits import MAX_ID
 from protocol.wire.seals import SharedKey
 
@@ -34,6 +35,10 @@ class ConnectOptions:
     shared_key: SharedKey | None = None
     reconnect_seconds: float = RECONNECT_SECONDS
     proxy: bool = True
+
+    def dialling(self, token: str) -> DialOptions:
+        """Return the options of a connection's transport, with its token."""
+        return DialOptions(ssl=self.ssl, token=token, ice_servers=tuple(self.ice_servers), proxy=self.proxy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
