@@ -19,7 +19,7 @@ from tests.support.pictures import draw_picture
 
 ROOT = Path(__file__).parents[2]
 
-#: A prompt that ASCII and code page 1252 lack.
+#: A prompt that ASCII lacks.
 PROMPT = "\u53e4\u3044\u706f\u53f0 at dusk"
 
 #: Each command line with its exit code; the work that each needs a model or a peer for ends in a clear error.
@@ -68,8 +68,7 @@ if broken:
 #: Environment variables, and the standard streams that are closed.
 ENVIRONMENTS: dict[str, tuple[dict[str, str | None], tuple[int, ...]]] = {
     "ascii": ({"HOME": None, "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}, ()),
-    "cp1252": ({"HOME": "/proc/no home", "PYTHONIOENCODING": "cp1252", "XDG_CACHE_HOME": "/proc/no cache"}, (0,)),
-    "closed": ({"HOME": "/proc/no home", "LC_ALL": "C"}, (0, 1, 2)),
+    "closed": ({"HOME": "/proc/no home", "XDG_CACHE_HOME": "/proc/no cache", "LC_ALL": "C"}, (0, 1, 2)),
     "pipe": ({}, ()),
 }
 
