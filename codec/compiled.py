@@ -1,6 +1,7 @@
-"""Decorators that compile functions to machine code and cache the builds next to their sources."""
+"""Decorators that compile functions to machine code and cache the builds next to their sources if possible."""
 
 import hashlib
+import logging
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,7 @@ def compiled(function: _Function) -> _Function:
     # Compiled functions are inlined into their callers, but numba checks only the caller's own file for changes. The
     # name contains a digest of all compiled files, so a change in any of them invalidates the cache.
     function.__qualname__ = f"{function.__qualname__}-{_source_digest()}"
-    return cast(_Function, numba.njit(cache=True)(function))
+    return _compile(function)
 
 
 def compiled_uncounted(function: _Function) -> _Function:
@@ -26,7 +27,21 @@ def compiled_uncounted(function: _Function) -> _Function:
     counting takes more time than everything else.
     """
     function.__qualname__ = f"{function.__qualname__}-{_source_digest()}"
-    return cast(_Function, numba.njit(cache=True, _nrt=False)(function))
+    return _compile(function, _nrt=False)
+
+
+def _compile(function: _Function, **options: bool) -> _Function:
+    try:
+        return cast(_Function, numba.njit(cache=True, **options)(function))
+    except RuntimeError:
+        # Neither the folder of the source nor the user's cache folder can be written.
+        _log_once("compiled code cannot be cached, so every start takes longer; set NUMBA_CACHE_DIR to a folder")
+        return cast(_Function, numba.njit(**options)(function))
+
+
+@cache
+def _log_once(text: str) -> None:
+    logging.getLogger(__name__).info(text)
 
 
 @cache

@@ -4,6 +4,7 @@ Nothing but argparse is imported before the arguments are parsed, so that `--hel
 """
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
@@ -14,6 +15,7 @@ from layercast.commands import decode, demo, edit, encode, info, models, outbox,
 from layercast.commands.bench import command as bench
 from layercast.commands.options.defaults import defaults_of, read_defaults
 from layercast.commands.options.parser import add_logging
+from layercast.console import flush_streams, prepare_streams
 from layercast.logs import printable, set_up_logs
 from layercast_common.errors import LayercastError, UsageError
 
@@ -67,24 +69,75 @@ def build_parser(defaults: Mapping[str, str] | None = None) -> argparse.Argument
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
-    try:
-        parser = build_parser(read_defaults())
-    except LayercastError as error:
-        print(f"layercast: {printable(str(error))}", file=sys.stderr)  # noqa: T201
-        return WRONG_USAGE if isinstance(error, UsageError) else FAILED
+    """Run the command line and return its exit code.
+
+    Args:
+        arguments: the command line; None for that of the process, which then ends at once if a thread is still busy
+            with work that nothing can interrupt.
+    """
+    code = _run(arguments)
+    if arguments is None:
+        _end_with_busy_threads(code)
+    return code
+
+
+def _end_with_busy_threads(code: int) -> None:
+    """End the process if there are abandoned threads: Python would crash or wait while a library runs in one."""
+    from layercast_common.tasks import abandoned_threads
+
+    if not abandoned_threads():
+        return
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace | None:
+    """Parse the command line; print the help or a completion and return None if there is no command.
+
+    Raises:
+        LayercastError: the defaults in the configuration file or the environment are wrong.
+        SystemExit: after --help or wrong usage.
+    """
+    parser = build_parser(read_defaults())
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 
         argcomplete.autocomplete(parser)
     options = parser.parse_args(arguments)
-    if not hasattr(options, "run"):
-        _show_help(parser, options.print_completion)
-        return DONE
+    if hasattr(options, "run"):
+        return options
+    _show_help(parser, options.print_completion)
+    return None
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    prepare_streams()
+    try:
+        options = _parse(arguments)
+        if options is None:
+            flush_streams()
+            return DONE
+    except LayercastError as error:
+        print(f"layercast: {printable(str(error))}", file=sys.stderr)  # noqa: T201
+        return WRONG_USAGE if isinstance(error, UsageError) else FAILED
+    except SystemExit:
+        # After --help or wrong usage.
+        with contextlib.suppress(BrokenPipeError):
+            flush_streams()
+            raise
+        sys.stdout = None
+        return FAILED
+    except BrokenPipeError:
+        sys.stdout = None
+        return FAILED
     level = logging.DEBUG if options.verbose else logging.ERROR if options.quiet else logging.WARNING
     set_up_logs(level, options.log_format)
     try:
         code: int | None = options.run(options)
+        flush_streams()
     except LayercastError as error:
         if options.verbose:
             logging.getLogger(__name__).exception("traceback")

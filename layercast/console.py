@@ -1,12 +1,16 @@
 """Console output: reports on stdout; progress and notes on stderr."""
 
+import io
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layercast.logs import printable
+from layercast_common.errors import StorageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -18,6 +22,37 @@ if TYPE_CHECKING:
 REPORT_SCHEMA = 1
 
 
+def prepare_streams() -> None:
+    """Make the standard streams usable, however this process was started.
+
+    A closed one is replaced by the null device: otherwise the next file that is opened would take its descriptor, and
+    libraries would write into it. What the encoding of the terminal lacks is written as an escape sequence.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def flush_streams() -> None:
+    """Write out what stdout holds back.
+
+    Raises:
+        BrokenPipeError: the reader of stdout has closed it.
+        StorageError: stdout cannot be written, such as a file on a full disk.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # Python would try again at exit, and report it a second time.
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+        raise StorageError.of(error, "stdout", "cannot be written") from error
+
+
 def report(figures: dict[str, Any]) -> None:
     """Write one JSON object to stdout, in ASCII: file names may not be valid in the terminal's encoding.
 
@@ -25,7 +60,7 @@ def report(figures: dict[str, Any]) -> None:
         BrokenPipeError: the reader of stdout has closed it.
     """
     sys.stdout.write(json.dumps({"schema": REPORT_SCHEMA} | figures) + "\n")
-    sys.stdout.flush()
+    flush_streams()
 
 
 def say(text: str, *, quiet: bool = False) -> None:

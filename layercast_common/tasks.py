@@ -5,7 +5,9 @@ failing callback of the application is logged, and the caller continues.
 """
 
 import asyncio
+import contextlib
 import logging
+import threading
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -95,6 +97,60 @@ async def cancel(task: "asyncio.Task[Any] | None") -> None:
     await asyncio.wait([task])
     if not task.cancelled() and (error := task.exception()) is not None:
         _log.error("the task '%s' failed", task.get_name(), exc_info=error)
+
+
+#: Names of threads that the end of the program does not wait for start with this.
+ABANDONABLE = "layercast-"
+
+
+async def run_abandonable(work: Callable[[], _T], *, name: str, discard: Callable[[_T], object] | None = None) -> _T:
+    """Run slow work that nothing can interrupt, such as loading a model, in a daemon thread.
+
+    Unlike the threads of `asyncio.to_thread`, this one delays neither a cancelled caller nor the end of the program.
+
+    Args:
+        work: the work.
+        name: the thread's name: a noun phrase.
+        discard: called, in the thread, with the result that a cancelled caller does not take; it must be thread-safe.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[_T] = loop.create_future()
+    abandoned = threading.Event()
+
+    def settle(set_outcome: Callable[[Any], None], outcome: object) -> None:
+        def settle_in_loop() -> None:
+            if not future.done():
+                set_outcome(outcome)
+
+        call_in_loop(loop, settle_in_loop)
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as error:
+            settle(future.set_exception, error)
+            return
+        if abandoned.is_set() and discard is not None:
+            discard(result)
+        settle(future.set_result, result)
+
+    threading.Thread(target=run, name=f"{ABANDONABLE}{name}", daemon=True).start()
+    try:
+        return await future
+    except asyncio.CancelledError:
+        abandoned.set()
+        raise
+
+
+def call_in_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    """Call a function in an event loop, from another thread; do nothing if the loop is closed already."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(call)
+
+
+def abandoned_threads() -> list[threading.Thread]:
+    """Return the threads still running that the end of the program does not wait for."""
+    return [one for one in threading.enumerate() if one.daemon and one.name.startswith(ABANDONABLE)]
 
 
 def notify(callback: Callable[[_Event], object] | None, event: _Event, *, what: str) -> None:

@@ -63,7 +63,8 @@ def parse_address(url: str, ports: dict[str, int], example: str) -> Address:
         raise UsageError(refusal)
     return Address(
         scheme=parts.scheme,
-        host=host,
+        # The zone of a link-local IPv6 address comes after "%25" (RFC 6874); many people write "%".
+        host=host.replace("%25", "%", 1) if ":" in host else host,
         port=ports[parts.scheme] if port is None else port,
         path=parts.path,
         query=dict(parse_qsl(parts.query, keep_blank_values=True)),
@@ -82,5 +83,13 @@ def public_url(url: str) -> str:
 
 
 def bracketed(host: str) -> str:
-    """Return a host as URLs write it: IPv6 addresses in brackets."""
-    return f"[{host}]" if ":" in host else host
+    """Return a host as URLs write it: IPv6 addresses in brackets, "%" before a zone as "%25"."""
+    return f"[{host.replace('%', '%25', 1)}]" if ":" in host else host
+
+
+def dialled(host: str) -> str:
+    """Return the host under which this machine reaches a listening address: "localhost" for all interfaces."""
+    try:
+        return "localhost" if ipaddress.ip_address(host).is_unspecified else host
+    except ValueError:
+        return host

@@ -1,6 +1,5 @@
 """A picture in progress: the sections received so far, and its rendering."""
 
-import logging
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,15 +7,14 @@ from datetime import datetime
 from codec.container.bitstream import Bitstream, Coder, Header, Section
 from codec.container.sections import without_gaps
 from codec.layers import Layer
-from layercast_common.errors import UsageError
+from layercast_common.errors import BitstreamError, UsageError
+from layercast_common.steady_clock import steady_now
 from protocol.connection.events import OfferReceived, SectionReceived
 from receiver.events import PictureOpened, SectionSize
 from receiver.rendering.frames import Frame
 
 _KNOWN_LAYERS = frozenset(map(int, Layer))
 _KNOWN_CODERS = frozenset(map(int, Coder))
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False, slots=True)
@@ -46,6 +44,12 @@ class IncomingPicture:
     rendering: Future[Frame] | None = None
     delivered: bool = False
     shown: bool = False
+
+    @classmethod
+    def of(cls, offer: OfferReceived, name: str, header: Header, now: float) -> "IncomingPicture":
+        """Build the picture of an offer that arrives now, in seconds of the receiver's clock."""
+        planes = frozenset(index for index, section in enumerate(offer.sections) if section.coder == Coder.PLANES)
+        return cls(name, header, steady_now(), now, planes)
 
     @property
     def stream(self) -> Bitstream:
@@ -77,6 +81,9 @@ class IncomingPicture:
             The layers of the sections that can be decoded now and could not before, in the sender's order: none if this
             version does not know the section's coder, or if it is a bit plane and one before it is missing; several if
             bit planes waited for this one.
+
+        Raises:
+            BitstreamError: a stream cannot hold the section: the wire carries larger layer and coder numbers.
         """
         self.received = section.received
         if section.layer in _KNOWN_LAYERS and section.coder in _KNOWN_CODERS:
@@ -85,11 +92,7 @@ class IncomingPicture:
             self.sections[section.index] = known
             # Two sections may be equal, so they are compared by identity.
             return [Layer(new.layer) for new in self.stream.sections if not any(new is old for old in before)]
-        try:
-            self.sections[section.index] = Section(section.layer, section.coder, section.payload)
-        except UsageError as error:
-            # The wire carries larger layer and coder numbers than the file format.
-            _log.warning("picture %s: %s", self.name, error)
+        self.sections[section.index] = section_of(section)
         return []
 
     def improves(self, frame: Frame) -> bool:
@@ -98,3 +101,15 @@ class IncomingPicture:
         When a picture is rendered again for a new layer, the first half of the frames look worse than the last one.
         """
         return not self.shown or frame.final or 2 * frame.step >= frame.steps
+
+
+def section_of(section: SectionReceived) -> Section:
+    """Return a received section as a stream holds it.
+
+    Raises:
+        BitstreamError: a stream cannot hold it: the wire carries larger layer and coder numbers.
+    """
+    try:
+        return Section(section.layer, section.coder, section.payload)
+    except UsageError as error:
+        raise BitstreamError(str(error)) from error

@@ -24,6 +24,7 @@ import msgspec
 from msgspec import Meta
 
 from layercast_common.errors import StorageError, UsageError
+from layercast_common.token_attempts import TokenAttempts
 from protocol.wire.codes import Code
 from protocol.wire.limits import MAX_TOKEN
 from protocol.wire.packets import Hello
@@ -78,10 +79,14 @@ class Permissions:
 
     Args:
         grants: the rights of each token.
+
+    Attributes:
+        attempts: the wrong tokens, at the page and at the addresses for senders together.
     """
 
     def __init__(self, grants: Iterable[Grant]) -> None:
         self._grants = tuple(grants)
+        self.attempts = TokenAttempts()
 
     @classmethod
     def of_token(cls, token: str) -> "Permissions":
@@ -125,10 +130,12 @@ class Permissions:
                 found = grant
         return found
 
-    def authorize(self, hello: Hello) -> Code | None:
-        """Return None if the sender may send, else the error code. For `ReceiverConnection(admit=...)`."""
+    def authorize(self, address: str, hello: Hello) -> Code | None:
+        """Return None if the sender at an address may send, else the error code."""
         grant = self.grant(hello.token)
         if grant is None:
+            if hello.token:
+                self.attempts.record_failure(address)
             return Code.AUTHENTICATION
         return None if may_send(grant, hello.stream) else Code.FORBIDDEN
 
@@ -136,6 +143,15 @@ class Permissions:
         """Return whether a token has a right, for any stream."""
         grant = self.grant(token)
         return grant is not None and right in grant.rights
+
+    async def admits(self, address: str, token: str, right: Right) -> bool:
+        """Return whether a token from an address has a right. An address that sent many wrong ones has to wait."""
+        await self.attempts.wait(address)
+        if self.allows(token, right):
+            return True
+        if token:
+            self.attempts.record_failure(address)
+        return False
 
     def requires_token(self, right: Right) -> bool:
         """Return whether any token has a right. Without one, everyone may watch or operate."""

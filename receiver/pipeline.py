@@ -7,21 +7,22 @@ offer --> IncomingPicture --sections--> priors --> renderer --> frames
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
-from codec.container.bitstream import Coder, Header
+from codec.container.bitstream import Header
 from codec.layers import Priors
 from layercast_common.errors import BitstreamError, LayercastError, RenderError
+from layercast_common.tasks import call_in_loop
 from protocol.connection.events import OfferReceived, PictureAborted, PictureDone, ReceiverEvent, SectionReceived
 from receiver.archive import ArchiveWriter, label_of
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed
 from receiver.incoming_picture import IncomingPicture
 from receiver.rendering.frames import Frame
+from receiver.unread_pictures import UnreadPictures
 
 if TYPE_CHECKING:
     from receiver.rendering.engine.renderer import Renderer
@@ -31,8 +32,7 @@ _log = logging.getLogger(__name__)
 #: Limit of pictures in progress; beyond it, the oldest is abandoned.
 MAX_OPEN_PICTURES = 64
 
-#: Timeout of a picture without a new section, in seconds. It is longer than the slowest links need. It serves senders
-#: that restarted, forgot the picture and so never report its end.
+#: Timeout of a picture without a new section, in seconds: for senders that restarted and forgot it.
 IDLE_SECONDS = 6 * 3600.0
 
 #: Identity of a picture: its session's name, and its number within the session.
@@ -59,6 +59,7 @@ class Pipeline:
         self._open: dict[PictureKey, IncomingPicture] = {}
         #: Pictures that are no longer rendered but still arrive and are archived. Senders' limits bound their number.
         self._abandoned: dict[PictureKey, IncomingPicture] = {}
+        self._unread = UnreadPictures(archive)
         self._ended = asyncio.Event()
 
     def __iter__(self) -> Iterator[IncomingPicture]:
@@ -87,7 +88,10 @@ class Pipeline:
 
         Raises:
             ArchiveError: a complete picture cannot be stored, so it must not be acknowledged.
+            BitstreamError: this version can neither read nor keep the picture, so it must be refused.
         """
+        if await self._unread.accept_event(event):
+            return
         match event:
             case OfferReceived(stream_id=stream_id, session=session):
                 # Senders without a stream id cannot be deduplicated.
@@ -107,18 +111,26 @@ class Pipeline:
                     self._archive.store_part(picture.name, picture.arrived, picture.stream)
 
     def open(self, offer: OfferReceived, name: str) -> IncomingPicture | None:
-        """Open a picture; None if its header cannot be parsed."""
+        """Open a picture; None if its header cannot be read, but the archive keeps its bytes.
+
+        Raises:
+            BitstreamError: there is no archive either.
+        """
         try:
             header = Header.parse(offer.head)
         except BitstreamError as error:
-            _log.warning("picture %s: %s", name, error)
+            if not self._unread.open(offer, name):
+                raise
+            _log.warning("picture %s is only archived: %s", name, error)
             return None
         if self.renderer and (difference := self.renderer.describe_mismatch(header.model)):
             _log.warning("picture %s: %s", name, difference)
         if len(self._open) >= MAX_OPEN_PICTURES:
-            self._abandon_oldest()
-        planes = frozenset(index for index, section in enumerate(offer.sections) if section.coder == Coder.PLANES)
-        picture = IncomingPicture(name, header, datetime.now(UTC), _now(), planes)
+            oldest, abandoned = next(iter(self._open.items()))
+            self._abandon(oldest, "too many pictures are in progress")
+            if self.renderer:
+                self.renderer.cancel(abandoned.name)
+        picture = IncomingPicture.of(offer, name, header, _now())
         self._open[offer.session, offer.picture_id] = picture
         self._emit(picture.opened(offer))
         return picture
@@ -131,7 +143,11 @@ class Pipeline:
         if picture is None:
             return
         picture.updated_at = _now()
-        layers = picture.add(event)
+        try:
+            layers = picture.add(event)
+        except BitstreamError as error:
+            self._fail(key, str(error))
+            raise
         if not layers:
             return
         try:
@@ -178,24 +194,19 @@ class Pipeline:
     def _render(self, key: PictureKey, picture: IncomingPicture, priors: Priors) -> None:
         if self.renderer is None:
             return
-        loop = asyncio.get_running_loop()
-
-        def in_loop(call: Callable[[], None]) -> None:
-            # The renderer's thread may outlive the loop for a moment.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(call)
-
-        def on_frame(frame: Frame) -> None:
-            in_loop(lambda: self._show(picture, frame))
-
+        in_loop = partial(call_in_loop, asyncio.get_running_loop())
         try:
             picture.rendering = self.renderer.submit(
-                picture.name, priors, picture.header.seed, on_frame, self._steps, session=key[0]
+                picture.name,
+                priors,
+                picture.header.seed,
+                lambda frame: in_loop(lambda: self._show(picture, frame)),
+                self._steps,
+                session=key[0],
             )
+            picture.rendering.add_done_callback(lambda done: in_loop(lambda: self._on_rendered(key, picture, done)))
         except RenderError as error:
             self._abandon(key, f"it cannot be rendered: {error}")
-            return
-        picture.rendering.add_done_callback(lambda done: in_loop(lambda: self._on_rendered(key, picture, done)))
 
     def _show(self, picture: IncomingPicture, frame: Frame) -> None:
         if not picture.improves(frame):
@@ -221,12 +232,6 @@ class Pipeline:
         del self._open[key]
         self._ended.set()
         self._emit(PictureCompleted(picture=picture.name, received=picture.received, at=_now()))
-
-    def _abandon_oldest(self) -> None:
-        key, picture = next(iter(self._open.items()))
-        self._abandon(key, "too many pictures are in progress")
-        if self.renderer:
-            self.renderer.cancel(picture.name)
 
     def _abandon(self, key: PictureKey, reason: str) -> None:
         """Stop rendering a picture. Its remaining sections are still received and archived."""

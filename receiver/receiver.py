@@ -9,13 +9,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Union
 
 from layercast_common.errors import LayercastError
-from layercast_common.tasks import BackgroundTasks, notify
+from layercast_common.steady_clock import steady_now
+from layercast_common.tasks import BackgroundTasks, notify, run_abandonable
 from protocol.connection.events import OfferReceived, PictureDone, ReceiverEvent, SectionReceived
 from receiver.archive import ArchiveWriter, label_of
 from receiver.condition import ReceiverCondition
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 #: Interval of the check for idle pictures, in seconds.
 IDLE_CHECK_SECONDS = 60.0
+
+#: How long a receiver that is stopped waits for the renderer, in seconds.
+STOP_SECONDS = 1.0
 
 _DEFAULT_MODEL = "mini"
 
@@ -92,6 +96,7 @@ class Receiver:
         self._redrawing: asyncio.Task[None] | None = None
         self._stack = contextlib.AsyncExitStack()
         self._condition = ReceiverCondition.LOADING
+        self._stopped = False
         self.metrics = ReceiverMetrics(self._stats)
 
     async def __aenter__(self) -> Self:
@@ -110,7 +115,8 @@ class Receiver:
             # If loading fails, events that wait for it must not block the server's shutdown.
             stack.callback(self._ready.set)
             if self._render.model is not None:
-                self._pipeline.renderer = await asyncio.to_thread(self._start_renderer, self._render.model)
+                load = partial(self._start_renderer, self._render.model)
+                self._pipeline.renderer = await run_abandonable(load, name="loading", discard=lambda one: one.close())
             self._condition = ReceiverCondition.OK
             self._ready.set()
             await stack.enter_async_context(self._tasks)
@@ -127,6 +133,7 @@ class Receiver:
         """Stop listening and rendering, and wait until all files are written."""
         self._condition = ReceiverCondition.CLOSED
         self._drawn.close()
+        self._stopped = kind is not None and not issubclass(kind, Exception)
         await self._stack.__aexit__(kind, error, trace)
 
     @property
@@ -187,7 +194,10 @@ class Receiver:
 
     async def _close_renderer(self) -> None:
         if self._pipeline.renderer:
-            await asyncio.to_thread(self._pipeline.renderer.close)
+            # Who stops the program does not wait for a step of a large model, which nothing can interrupt.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS if self._stopped else None):
+                    await run_abandonable(self._pipeline.renderer.close, name="closing")
 
     async def _accept_event(self, event: ReceiverEvent) -> None:
         await self._ready.wait()
@@ -225,7 +235,7 @@ class Receiver:
             self._pipeline.abandon_idle()
 
     def _stats(self) -> ReceiverStats:
-        now = datetime.now(UTC)
+        now = steady_now()
         ages = [(now - picture.arrived).total_seconds() for picture in self._pipeline]
         return ReceiverStats(
             sessions=len(self._server.sessions),

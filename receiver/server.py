@@ -8,13 +8,13 @@ import contextlib
 import inspect
 import logging
 import secrets
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Self
 
-from layercast_common.errors import LayercastError, ProtocolError, TransportError, UsageError
+from layercast_common.errors import BitstreamError, LayercastError, ProtocolError, TransportError, UsageError
 from layercast_common.tasks import BackgroundTasks
 from protocol.connection.events import ReceiverEvent
 from protocol.driver import Driver
@@ -26,6 +26,7 @@ from protocol.transports.addresses import open_listener
 from protocol.transports.base import Listener, ListenOptions, Transport
 from protocol.wire.codes import Code
 from receiver.options import Security
+from receiver.peers import Peers
 from receiver.permissions import Right
 
 #: Time for the close handshakes with all senders when the server stops, in seconds.
@@ -84,12 +85,13 @@ class Server:
             origins=tuple(security.origins),
             admits=self._admits_token,
             ice_servers=tuple(security.ice_servers),
+            connections=security.limits.sessions,
+            connections_per_address=security.limits.sessions_per_address,
             on_failure=self._listener_failures.put_nowait,
         )
         self._limits = security.limits
         self._sessions = Sessions(self._limits)
         self._receiver_options = ReceiverOptions(
-            admit=None if security.access is None else security.access.authorize,
             limits=self._limits,
             held=held,
             sessions=self._sessions,
@@ -98,9 +100,7 @@ class Server:
         self._tasks = BackgroundTasks("the server")
         self._stack = contextlib.AsyncExitStack()
         self._listeners: list[Listener] = []
-        self._peers: dict[asyncio.Task[None], tuple[ReceiverConnection, Driver[ReceiverEvent]]] = {}
-        self._connections: Counter[str] = Counter()
-        self._bad_packets = 0
+        self._peers = Peers(self._limits)
         self._draining = False
 
     async def __aenter__(self) -> Self:
@@ -147,12 +147,12 @@ class Server:
     @property
     def bad_packets(self) -> int:
         """Number of damaged packets on all connections so far."""
-        return self._bad_packets + sum(connection.bad_packets for connection, _ in self._peers.values())
+        return self._peers.bad_packets
 
     @property
     def sessions(self) -> tuple[str, ...]:
         """Names of the open connections' sessions."""
-        return tuple(connection.session for connection, _ in self._peers.values())
+        return self._peers.sessions
 
     def drain(self) -> None:
         """Refuse new senders; open connections stay."""
@@ -163,10 +163,15 @@ class Server:
         raise await self._listener_failures.get()
 
     async def _run_connection(self, transport: Transport) -> None:
+        options = self._receiver_options
+        if self._access is not None:
+            with self._peers.arriving():
+                await self._access.attempts.wait(transport.peer)
+            options = replace(options, admit=partial(self._access.authorize, transport.peer))
         connection = ReceiverConnection(
             session=secrets.token_bytes(4),
             now=asyncio.get_running_loop().time(),
-            options=self._receiver_options,
+            options=options,
             mtu=transport.mtu,
             one_way=transport.one_way,
             stream_id=transport.stream_id,
@@ -174,27 +179,21 @@ class Server:
         driver = Driver(
             connection, transport, partial(self._handle_event, connection), stall_seconds=self._limits.stall_seconds
         )
-        if self._draining or self._is_full(transport.peer):
+        if self._draining or self._peers.is_full(transport.peer):
             connection.abort(Code.GOING_AWAY if self._draining else Code.BUSY)
-        task = asyncio.current_task()
-        assert task is not None
-        self._peers[task] = (connection, driver)
-        self._connections[transport.peer] += 1
-        try:
-            await driver.run()
-            _log.info("session %s from %s closed", connection.session, transport.peer)
-        except (ProtocolError, TransportError) as error:
-            _log.info("session %s from %s closed: %s", connection.session, transport.peer, error)
-        finally:
-            del self._peers[task]
-            self._bad_packets += connection.bad_packets
-            self._connections[transport.peer] -= 1
-            # Adding an empty counter drops zero counts, so the counter does not grow with every address ever seen.
-            self._connections += Counter()
+        with self._peers.connected(transport.peer, connection, driver):
+            try:
+                await driver.run()
+                _log.info("session %s from %s closed", connection.session, transport.peer)
+            except (ProtocolError, TransportError) as error:
+                _log.info("session %s from %s closed: %s", connection.session, transport.peer, error)
 
     async def _handle_event(self, connection: ReceiverConnection, event: ReceiverEvent) -> None:
         try:
             await self._call_handler(event)
+        except BitstreamError as error:
+            _log.warning("refusing picture %d of session %s: %s", event.picture_id, connection.session, error)
+            connection.refuse(event.picture_id)
         except Exception as error:
             # The handler logs errors of its own, such as a full disk, once; here they would repeat for every session.
             known = isinstance(error, LayercastError)
@@ -226,15 +225,7 @@ class Server:
             await self._handle_all(self._sessions.expire(asyncio.get_running_loop().time()))
 
     async def _close_connections(self) -> None:
-        try:
-            for connection, driver in self._peers.values():
-                connection.close(Code.GOING_AWAY, RETRY_SECONDS)
-                driver.wake()
-            if self._peers:
-                await asyncio.wait(self._peers, timeout=CLOSE_SECONDS)
-        finally:
-            for task in self._peers:
-                task.cancel()
+        await self._peers.close(retry=RETRY_SECONDS, seconds=CLOSE_SECONDS)
 
     async def _close_listeners(self) -> None:
         await asyncio.gather(*(listener.close() for listener in self._listeners))
@@ -242,9 +233,5 @@ class Server:
     async def _close_sessions(self) -> None:
         await self._handle_all(self._sessions.close())
 
-    def _admits_token(self, token: str) -> bool:
-        return self._access is None or self._access.allows(token, Right.SEND)
-
-    def _is_full(self, address: str) -> bool:
-        limits = self._limits
-        return len(self._peers) >= limits.sessions or self._connections[address] >= limits.sessions_per_address
+    async def _admits_token(self, address: str, token: str) -> bool:
+        return self._access is None or await self._access.admits(address, token, Right.SEND)

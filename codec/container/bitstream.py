@@ -8,6 +8,7 @@ A prefix of a stream is a stream of lower quality: it decodes with `partial=True
 """
 
 import binascii
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from codec.layers import Layer, Priors
 from layercast_common.errors import BitstreamError, StorageError, TruncatedError, UsageError
 from layercast_common.files import open_regular, save_whole
 
-__all__ = ["Bitstream", "Coder", "Header", "Section"]
+__all__ = ["Bitstream", "Coder", "Header", "Section", "join_stream"]
 
 _END_SIZE = 3
 
@@ -50,8 +51,7 @@ class Bitstream:
 
     def to_bytes(self) -> bytes:
         """Return the whole stream; without the end if bytes of the last section are missing."""
-        body = self.header.to_bytes() + b"".join(section.to_bytes() for section in self.sections)
-        return body + _end_of(body) if self.complete else body
+        return join_stream(self.header.to_bytes(), self.sections)
 
     @classmethod
     def from_bytes(cls, data: bytes, *, partial: bool = False) -> "Bitstream":
@@ -126,6 +126,15 @@ class Bitstream:
                 `codec.container.decoding.MAX_WORK`.
         """
         return decode_sections(self.sections, self.header.canvas)
+
+
+def join_stream(head: bytes, sections: Sequence[Section]) -> bytes:
+    """Join a header, which this version need not be able to read, and sections to the bytes of a stream.
+
+    The end is left out if bytes of the last section are missing.
+    """
+    body = head + b"".join(section.to_bytes() for section in sections)
+    return body if sections and sections[-1].missing else body + _end_of(body)
 
 
 def _end_of(body: bytes) -> bytes:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from layercast.commands.services.json_events import JsonEvents
+    from layercast.signals import DrainRequest
     from receiver.events import Event
 
 DEFAULT_ADDRESS = "ws://127.0.0.1:8765"
@@ -86,15 +87,15 @@ def run(options: argparse.Namespace) -> None:
     """Receive until Ctrl-C, or until SIGTERM and the pictures in progress are rendered."""
     import asyncio
 
-    from layercast.signals import DRAIN_SECONDS, run_until_drained
+    from layercast.signals import DRAIN_SECONDS, DrainRequest, run_until_drained
 
-    async def work(draining: asyncio.Event) -> None:
+    async def work(draining: DrainRequest) -> None:
         await _serve(options, draining)
 
     asyncio.run(run_until_drained(work, limit=DRAIN_SECONDS))
 
 
-async def _serve(options: argparse.Namespace, draining: "asyncio.Event") -> None:
+async def _serve(options: argparse.Namespace, draining: "DrainRequest") -> None:
     from layercast.commands.services.json_events import JsonEvents
     from layercast.commands.services.receive_events import event_line, event_row
     from layercast_common.urls import public_url
@@ -164,6 +165,7 @@ async def _serve(options: argparse.Namespace, draining: "asyncio.Event") -> None
                 ),
             )
         )
+        draining.worth_waiting = True
         if options.json:
             events.write(
                 {

@@ -75,10 +75,11 @@ def run(options: argparse.Namespace) -> int | None:
 
 
 async def _send_all(options: argparse.Namespace) -> int | None:
-    import asyncio
+    from functools import partial
 
     from layercast.batch import BatchFailures
     from layercast.commands.services.sender_factory import sender_factory
+    from layercast_common.tasks import run_abandonable
     from sender.connection.options import SenderIdentity
 
     encoding = encoding_of(options)
@@ -93,7 +94,7 @@ async def _send_all(options: argparse.Namespace) -> int | None:
             for item in items:
                 loaded = None
                 with batch.picture(item.path):
-                    loaded = await asyncio.to_thread(item.load, encoding)
+                    loaded = await run_abandonable(partial(item.load, encoding), name="encoding")
                 if loaded is None:
                     continue
                 stream, jpeg_size = loaded

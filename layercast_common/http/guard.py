@@ -1,7 +1,7 @@
 """The access guard of our HTTP servers: host name, then origin, then token, before the application sees a request."""
 
 import hmac
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -9,9 +9,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from layercast_common.http.access import bearer_token, host_allowed, origin_allowed
+from layercast_common.token_attempts import TokenAttempts
 
 #: Checks the bearer token of a request (empty if it has none): returns the refusal, or None to let the request pass.
-TokenCheck = Callable[[Request, str], Response | None]
+TokenCheck = Callable[[Request, str], Awaitable[Response | None]]
 
 
 #: The header of a 401 answer.
@@ -54,10 +55,10 @@ class AccessGuard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app: ASGIApp = self._app
         if scope["type"] == "http":
-            app = self._refuse(Request(scope, receive)) or app
+            app = await self._refuse(Request(scope, receive)) or app
         await app(scope, receive, send)
 
-    def _refuse(self, request: Request) -> Response | None:
+    async def _refuse(self, request: Request) -> Response | None:
         policy, headers, path = self._policy, request.headers, request.url.path
         host = headers.get("host", "")
         if not host_allowed(host, policy.names):
@@ -67,17 +68,29 @@ class AccessGuard:
             return PlainTextResponse("requests from this origin are not allowed\n", 403)
         if policy.check_token is None or path.startswith(policy.open_paths):
             return None
-        return policy.check_token(request, bearer_token(headers.get("authorization", "")))
+        return await policy.check_token(request, bearer_token(headers.get("authorization", "")))
 
 
 def one_token(expected: str) -> TokenCheck:
-    """Build a check for a single token, in constant time."""
+    """Build a check for a single token, in constant time. Clients that guess have to wait."""
+    attempts = TokenAttempts()
 
-    def check(_: Request, token: str) -> Response | None:
-        same = hmac.compare_digest(token.encode("utf-8", "surrogatepass"), expected.encode("utf-8", "surrogatepass"))
-        return None if same else token_required()
+    async def check(request: Request, token: str) -> Response | None:
+        if not token:
+            return token_required()
+        address = client_address(request)
+        await attempts.wait(address)
+        if hmac.compare_digest(token.encode("utf-8", "surrogatepass"), expected.encode("utf-8", "surrogatepass")):
+            return None
+        attempts.record_failure(address)
+        return token_required()
 
     return check
+
+
+def client_address(request: Request) -> str:
+    """Return the network address of a request's client."""
+    return request.client.host if request.client else "unknown"
 
 
 def token_required() -> Response:

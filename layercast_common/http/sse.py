@@ -9,8 +9,9 @@ from collections.abc import AsyncGenerator, Callable
 
 import anyio
 from starlette.responses import StreamingResponse
-from starlette.types import Send
+from starlette.types import Receive, Scope, Send
 
+from layercast_common.http.seats import Seat
 from layercast_common.tasks import cancel, start_task
 
 #: Longest silence of a stream, in seconds; proxies commonly close a connection after 60 s without a byte.
@@ -38,12 +39,28 @@ class EventStream(StreamingResponse):
     Args:
         events: the events, from `format_event`. It is closed with the response, whatever ends it.
         heartbeat: builds a heartbeat; a comment by default.
+        seat: the seat of this response, freed at its end; None if seats are not limited.
     """
 
-    def __init__(self, events: AsyncGenerator[bytes, None], heartbeat: Callable[[], bytes] = comment) -> None:
+    def __init__(
+        self,
+        events: AsyncGenerator[bytes, None],
+        heartbeat: Callable[[], bytes] = comment,
+        *,
+        seat: Seat | None = None,
+    ) -> None:
         super().__init__((), media_type="text/event-stream", headers=_HEADERS)
         self._events = events
         self._heartbeat = heartbeat
+        self._seat = seat
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response, and free its seat."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self._seat is not None:
+                self._seat.free()
 
     async def stream_response(self, send: Send) -> None:
         """Send the events until they end or the client disconnects."""

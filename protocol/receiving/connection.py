@@ -107,6 +107,13 @@ class ReceiverConnection(Connection[ReceiverEvent]):
         self._request(Cancel(pn=self._requests.next_number, image=picture_id, sections=mask))
         self._events.extend(self._reassembly.on_cancel(picture_id, mask) or [])
 
+    def refuse(self, picture_id: int) -> None:
+        """Send ERR: the application cannot read a picture. It is not acknowledged, and ends for the sender as well."""
+        self._events.extend(self._reassembly.refuse(picture_id))
+        if not self._one_way:
+            self._queue(Err(code=Code.UNREADABLE, image=picture_id))
+            self.wake()
+
     @property
     def _reassembly(self) -> Reassembly:
         return self._handshake.session.reassembly

@@ -136,6 +136,10 @@ class Reassembly:
         picture.drop(mask)
         return self._finish(picture)
 
+    def refuse(self, picture_id: int) -> list[ReceiverEvent]:
+        """End a picture, complete or not, that the application cannot read; return the events."""
+        return self._fail(picture_id, Code.UNREADABLE)
+
     def mask_from(self, picture_id: int, layer: int) -> int:
         """Return the sections of a layer and of all later layers of an open picture, bit i for section i."""
         picture = self._open.get(picture_id)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from layercast_common.errors import LocalProtocolError
+from layercast_common.urls import Address, bracketed
 
 
 class Transport(ABC):
@@ -98,14 +99,16 @@ class DialOptions:
         ssl: for secure schemes, the trusted certificates; the system's if None.
         token: the token, for transports that check it before the protocol's handshake.
         ice_servers: STUN and TURN servers for WebRTC, as URLs; none by default, which suffices within one network.
+        proxy: whether WebSockets to other machines go through the proxy that the environment or the system names.
     """
 
     ssl: tls.SSLContext | None = None
     token: str = ""
     ice_servers: tuple[str, ...] = ()
+    proxy: bool = True
 
 
-def admit_any_token(_token: str) -> bool:
+async def admit_any_token(_address: str, _token: str) -> bool:
     """Return True: only the protocol's handshake checks the token."""
     return True
 
@@ -119,14 +122,28 @@ class ListenOptions:
         trust: for connections to a broker, the trusted certificates; the system's if None.
         origins: the web pages that may connect from a browser, like `https://example.org`. Other programs may always
             connect: only a browser acts for a page that its user did not choose.
-        admits: returns whether a token may connect, for transports that check it before the protocol's handshake.
+        admits: returns whether a token from a network address may connect, for transports that check it before the
+            protocol's handshake.
         ice_servers: as in `DialOptions`.
+        connections, connections_per_address: peers at a time. Transports that bind a port accept some more for
+            handshakes, and fewer if the process may not open enough descriptors.
         on_failure: called once if the listener stops because of an unexpected error, which is logged.
     """
 
     ssl: tls.SSLContext | None = None
     trust: tls.SSLContext | None = None
     origins: tuple[str, ...] = ()
-    admits: Callable[[str], bool] = admit_any_token
+    admits: Callable[[str, str], Awaitable[bool]] = admit_any_token
     ice_servers: tuple[str, ...] = ()
+    connections: int = 256
+    connections_per_address: int = 16
     on_failure: Callable[[Exception], None] | None = None
+
+
+def listen_refusal(address: Address, reason: str) -> str:
+    """Return the error text for an address that cannot be listened on."""
+    host = bracketed(address.host)
+    return (
+        f"cannot listen on port {address.port} of {address.host} ({reason}); "
+        f"take another, or any free one: {address.scheme}://{host}:0"
+    )

@@ -44,6 +44,7 @@ class Code(enum.IntEnum):
     EXPIRED = 21
     UNKNOWN_SESSION = 22
     NOT_HELD = 23
+    UNREADABLE = 24
 
     @classmethod
     def of(cls, value: int) -> "Code":
@@ -81,6 +82,7 @@ _TEXTS = {
     Code.EXPIRED: "its deadline passed",
     Code.UNKNOWN_SESSION: "the session is not known any more",
     Code.NOT_HELD: "the picture is not held any more",
+    Code.UNREADABLE: "the receiver cannot read this format; update it, or give it an archive",
 }
 
 

@@ -8,7 +8,7 @@ import contextlib
 import logging
 import shutil
 from collections.abc import Callable, Collection, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from PIL import Image
@@ -17,6 +17,7 @@ from codec.container.bitstream import Bitstream
 from codec.layers import Layer
 from layercast_common.errors import ArchiveError, BitstreamError, StorageError
 from layercast_common.files import make_folder
+from layercast_common.steady_clock import steady_now
 from receiver.archive.disk import PROBE_NAME, Disk, size_of
 from receiver.archive.index import ArchiveIndex
 from receiver.archive.names import KINDS, LEVELS, PART, WHOLE, ArchivedPicture, parse_name, stem_of
@@ -39,7 +40,7 @@ class Archive:
     Args:
         folder: the folder; created if it does not exist.
         policy: size and age limits; none by default.
-        clock: returns the present time.
+        clock: returns the present time; it must not jump while the archive is open.
 
     Raises:
         ArchiveError: the folder cannot be created, read or written.
@@ -50,7 +51,7 @@ class Archive:
         folder: Path,
         policy: RetentionPolicy | None = None,
         *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = steady_now,
     ) -> None:
         try:
             make_folder(folder)
@@ -68,6 +69,9 @@ class Archive:
             self._scan()
         except OSError as error:
             raise ArchiveError.of(error, folder, "cannot be used as an archive") from error
+        if self._index.distrust_clock(self._policy, now=self._clock()):
+            message = "the clock or the pictures in %s are wrong by more than --keep-days: they are kept from now on"
+            _log.warning(message, folder)
 
     @property
     def failing(self) -> bool:
@@ -78,8 +82,13 @@ class Archive:
         """Return whether a picture's complete stream is on disk, or was until it was evicted."""
         return label in self._index.whole or (self._tombstones is not None and label in self._tombstones)
 
-    def store(self, label: str, arrived: datetime, stream: Bitstream) -> None:
+    def store(self, label: str, arrived: datetime, stream: Bitstream | bytes) -> None:
         """Write a complete stream; it survives a power failure once this returns. Does nothing if the archive holds it.
+
+        Args:
+            label: the picture's label.
+            arrived: time of its first packet.
+            stream: the stream; its bytes if this version cannot read it.
 
         Raises:
             ArchiveError: the stream cannot be written.
@@ -87,7 +96,8 @@ class Archive:
         if self.holds(label):
             return
         picture = ArchivedPicture(stem_of(label, arrived), label)
-        self._write(picture, WHOLE, stream.to_bytes(), durable=True)
+        content = stream if isinstance(stream, bytes) else stream.to_bytes()
+        self._write(picture, WHOLE, content, durable=True)
         self._index.whole[label] = picture
         self._remove_part(label)
 

@@ -13,7 +13,9 @@ from PIL import Image
 
 from codec.container.bitstream import Bitstream
 from codec.layers import Layer
-from layercast_common.errors import StorageError
+from layercast_common.errors import ArchiveError, StorageError
+from layercast_common.files import make_folder
+from layercast_common.process_lock import ProcessLock
 from receiver.archive.archive import Archive
 from receiver.archive.names import ArchivedPicture, label_of
 from receiver.archive.retention import RetentionPolicy
@@ -21,6 +23,9 @@ from receiver.archive.stats import ArchiveStats
 
 #: Interval of the checks for expired pictures and, after a failed write, for a writable disk; in seconds.
 MAINTENANCE_SECONDS = 60.0
+
+#: A file in the folder that one process locks, so that no second one deletes the files that the first is writing.
+LOCK_NAME = ".lock"
 
 _Result = TypeVar("_Result")
 
@@ -36,7 +41,7 @@ class ArchiveWriter:
         in_use: returns the labels of the pictures in progress, which are never evicted.
 
     Raises:
-        ArchiveError: the folder cannot be created, read or written.
+        ArchiveError: the folder cannot be created, read or written, or another process stores pictures there.
     """
 
     def __init__(
@@ -45,12 +50,18 @@ class ArchiveWriter:
         policy: RetentionPolicy | None = None,
         in_use: Callable[[], Collection[str]] = frozenset,
     ) -> None:
+        self._lock = None if folder is None else _lock(Path(folder))
         self._archive = None if folder is None else Archive(Path(folder), policy)
         self._in_use = in_use
         # One thread: a later picture of the same level goes to the same file.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="archive")
         self._grown = asyncio.Event()
         self._closed = False
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there is a folder, so that pictures are kept."""
+        return self._archive is not None
 
     @property
     def failing(self) -> bool:
@@ -67,8 +78,8 @@ class ArchiveWriter:
             return False
         return self._archive.holds(label_of(stream_id, epoch, picture_id))
 
-    async def store(self, label: str, arrived: datetime, stream: Bitstream) -> None:
-        """Write a complete stream durably. Acknowledge the picture only once this has returned.
+    async def store(self, label: str, arrived: datetime, stream: Bitstream | bytes) -> None:
+        """Write a complete stream, or its bytes, durably. Acknowledge the picture only once this has returned.
 
         Raises:
             ArchiveError: the stream cannot be written.
@@ -124,6 +135,8 @@ class ArchiveWriter:
         """Wait until all files are written. Nothing can be stored afterwards."""
         self._closed = True
         await asyncio.to_thread(self._thread.shutdown)
+        if self._lock is not None:
+            self._lock.release()
 
     def _submit(self, work: Callable[[], _Result]) -> Future[_Result]:
         return self._thread.submit(work)
@@ -139,3 +152,11 @@ class ArchiveWriter:
 
         self._submit(work).add_done_callback(log_error)
         self._grown.set()
+
+
+def _lock(folder: Path) -> ProcessLock:
+    try:
+        make_folder(folder)
+    except StorageError as error:
+        raise ArchiveError.convert(error) from error
+    return ProcessLock(folder / LOCK_NAME, folder, ArchiveError)

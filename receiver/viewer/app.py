@@ -15,7 +15,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from codec.layers import Layer
-from layercast_common.http.guard import AccessGuard, AccessPolicy
+from layercast_common.http.guard import AccessGuard, AccessPolicy, client_address
+from layercast_common.http.seats import Seats
 from receiver.condition import ReceiverCondition
 from receiver.viewer.broadcast import Broadcaster
 from receiver.viewer.event_stream import full_state, live_stream
@@ -104,13 +105,15 @@ def _metrics(options: ViewerOptions) -> _Endpoint:
 
 
 def _live(options: ViewerOptions, broadcaster: Broadcaster) -> _Endpoint:
+    seats = Seats(MAX_WATCHERS, MAX_WATCHERS_PER_ADDRESS)
+
     async def live(request: Request) -> Response:
-        address = request.client.host if request.client else "unknown"
-        full = broadcaster.watchers >= MAX_WATCHERS or broadcaster.watchers_from(address) >= MAX_WATCHERS_PER_ADDRESS
-        if broadcaster.closed or full:
-            reason = "the viewer is shutting down" if broadcaster.closed else "too many viewers"
-            raise HTTPException(503, reason, {"retry-after": "5"})
-        return live_stream(options, broadcaster, address)
+        if broadcaster.closed:
+            raise HTTPException(503, "the viewer is shutting down", {"retry-after": "5"})
+        seat = seats.take(client_address(request))
+        if seat is None:
+            raise HTTPException(503, "too many viewers", {"retry-after": "5"})
+        return live_stream(options, broadcaster, seat)
 
     return live
 

@@ -48,16 +48,12 @@ class Broadcaster:
     def __init__(self, limit: int) -> None:
         self.history = History(limit)
         self.closed = False
-        self._watchers: dict[Watcher, str] = {}
+        self._watchers: set[Watcher] = set()
 
     @property
     def watchers(self) -> int:
         """Number of watchers."""
         return len(self._watchers)
-
-    def watchers_from(self, address: str) -> int:
-        """Return the number of watchers from one network address."""
-        return sum(one == address for one in self._watchers.values())
 
     def apply(self, event: Event, image: EncodedImage | None) -> None:
         """Fold an event into the history and wake all watchers."""
@@ -65,14 +61,14 @@ class Broadcaster:
         self._wake_all()
 
     @contextmanager
-    def watching(self, address: str) -> Iterator[Watcher]:
-        """Register a watcher from a network address while the block runs."""
+    def watching(self) -> Iterator[Watcher]:
+        """Register a watcher while the block runs."""
         watcher = Watcher(self)
-        self._watchers[watcher] = address
+        self._watchers.add(watcher)
         try:
             yield watcher
         finally:
-            self._watchers.pop(watcher)
+            self._watchers.discard(watcher)
 
     def open(self) -> None:
         """Admit watchers, also again after `close`."""

@@ -6,13 +6,14 @@ the URLs of images, not the images, so a browser fetches the newest one when it 
 
 from collections.abc import AsyncGenerator
 
+from layercast_common.http.seats import Seat
 from layercast_common.http.sse import EventStream, format_event
 from receiver.viewer.broadcast import Broadcaster
 from receiver.viewer.options import ViewerOptions
 from receiver.viewer.schema import state_json
 
 
-def live_stream(options: ViewerOptions, broadcaster: Broadcaster, address: str) -> EventStream:
+def live_stream(options: ViewerOptions, broadcaster: Broadcaster, seat: Seat) -> EventStream:
     """Build the response for one watcher.
 
     It sends the event `state` with all pictures, then `changes` with the changed ones, until the broadcaster closes.
@@ -21,19 +22,19 @@ def live_stream(options: ViewerOptions, broadcaster: Broadcaster, address: str) 
     Args:
         options: the viewer's options.
         broadcaster: the state.
-        address: the watcher's network address.
+        seat: the watcher's seat.
     """
 
     def event(name: str, since: int) -> bytes:
         return format_event(name, _state(options, broadcaster, since))
 
     async def events() -> AsyncGenerator[bytes, None]:
-        with broadcaster.watching(address) as watcher:
+        with broadcaster.watching() as watcher:
             yield event("state", watcher.advance())
             while await watcher.changed():
                 yield event("changes", watcher.advance())
 
-    return EventStream(events(), heartbeat=lambda: event("changes", broadcaster.history.version))
+    return EventStream(events(), heartbeat=lambda: event("changes", broadcaster.history.version), seat=seat)
 
 
 def full_state(options: ViewerOptions, broadcaster: Broadcaster) -> bytes:

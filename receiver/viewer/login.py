@@ -1,4 +1,4 @@
-"""Login to the page: tokens, login sessions in cookies, and a limit on failed attempts.
+"""Login to the page: tokens, and login sessions in cookies.
 
 A person enters the token on the page once and gets a cookie that scripts cannot read. A program sends the token as a
 header (`Authorization: Bearer ...`). URLs never contain it: they end up in logs and browser histories.
@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 
-from layercast_common.http.guard import CHALLENGE, TokenCheck, token_required
+from layercast_common.http.guard import CHALLENGE, TokenCheck, client_address, token_required
 from protocol.wire.limits import MAX_TOKEN
 from receiver.permissions import Permissions, Right
 from receiver.viewer.options import STATIC
@@ -24,11 +24,6 @@ from receiver.viewer.options import STATIC
 LOGIN_SECONDS = 12 * 3600.0
 MAX_LOGINS = 1024
 
-#: Failed attempts that one address may make within a time, in seconds; and the limit of remembered addresses.
-MAX_TRIES = 10
-TRIES_SECONDS = 60.0
-MAX_ADDRESSES = 4096
-
 #: Limit of the login form, in bytes: a token of which each character takes up to twelve.
 MAX_FORM = 12 * MAX_TOKEN + 64
 
@@ -36,7 +31,7 @@ COOKIE = "layercast"
 
 
 class LoginSessions:
-    """Login sessions, and failed attempts by address.
+    """Login sessions.
 
     Args:
         clock: monotonic seconds.
@@ -45,7 +40,6 @@ class LoginSessions:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._ends: OrderedDict[bytes, float] = OrderedDict()
-        self._tries: OrderedDict[str, list[float]] = OrderedDict()
 
     def open(self) -> str:
         """Open a session and return the content of its cookie. Only a digest of it is stored."""
@@ -59,23 +53,11 @@ class LoginSessions:
         """Return whether a cookie belongs to a session that has not expired."""
         return self._clock() < self._ends.get(_digest(cookie), 0.0)
 
-    def may_try(self, address: str) -> bool:
-        """Return whether an address may try another token."""
-        recent = [at for at in self._tries.get(address, ()) if at > self._clock() - TRIES_SECONDS]
-        return len(recent) < MAX_TRIES
-
-    def record_failure(self, address: str) -> None:
-        """Record a wrong token from an address."""
-        recent = [at for at in self._tries.pop(address, ()) if at > self._clock() - TRIES_SECONDS]
-        self._tries[address] = [*recent, self._clock()][-MAX_TRIES:]
-        if len(self._tries) > MAX_ADDRESSES:
-            self._tries.popitem(last=False)
-
 
 def viewer_token_check(permissions: Permissions, logins: LoginSessions) -> TokenCheck:
     """Build the token check of the page: `/metrics` requires the right to operate, all other paths the one to watch."""
 
-    def check(request: Request, token: str) -> Response | None:
+    async def check(request: Request, token: str) -> Response | None:
         path = request.url.path
         right = Right.OPERATE if path == "/metrics" else Right.WATCH
         if not permissions.requires_token(right):
@@ -84,8 +66,8 @@ def viewer_token_check(permissions: Permissions, logins: LoginSessions) -> Token
             return None
         if not token:
             return FileResponse(STATIC / "login.html", 401, headers=CHALLENGE) if path == "/" else token_required()
-        if not _try_token(logins, permissions, request, token, right):
-            return PlainTextResponse("wrong token, or too many wrong tokens; wait a minute\n", 403)
+        if not await permissions.admits(client_address(request), token, right):
+            return PlainTextResponse("wrong token\n", 403)
         return None
 
     return check
@@ -96,7 +78,7 @@ def login_endpoint(permissions: Permissions | None, logins: LoginSessions) -> Ca
 
     async def login(request: Request) -> Response:
         token = await _read_token(request)
-        if permissions is None or not _try_token(logins, permissions, request, token, Right.WATCH):
+        if permissions is None or not await permissions.admits(client_address(request), token, Right.WATCH):
             return FileResponse(STATIC / "login.html", 403)
         response = RedirectResponse("./", 303)
         secure = request.url.scheme == "https"
@@ -106,16 +88,6 @@ def login_endpoint(permissions: Permissions | None, logins: LoginSessions) -> Ca
         return response
 
     return login
-
-
-def _try_token(logins: LoginSessions, permissions: Permissions, request: Request, token: str, right: Right) -> bool:
-    address = request.client.host if request.client else "unknown"
-    if not logins.may_try(address):
-        return False
-    if permissions.allows(token, right):
-        return True
-    logins.record_failure(address)
-    return False
 
 
 async def _read_token(request: Request) -> str:

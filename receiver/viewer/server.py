@@ -80,7 +80,7 @@ class Viewer:
         from receiver.viewer.app import build_app
 
         listener = await open_socket(host, port, option="--viewer")
-        server = quiet_server(build_app(self._options, self._broadcaster), ssl=ssl, behind_proxy=True)
+        server = quiet_server(build_app(self._options, self._broadcaster), listener, ssl=ssl, behind_proxy=True)
         self._url = url_of(listener, "https" if ssl else "http")
         self._failed = False
         self._broadcaster.open()

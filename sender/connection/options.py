@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from layercast_common.errors import UsageError
+from protocol.transports.base import DialOptions
 from protocol.wire.limits import MAX_ID
 from protocol.wire.seals import SharedKey
 
@@ -26,12 +27,18 @@ class ConnectOptions:
         ice_servers: STUN and TURN servers for WebRTC, as URLs; not needed within one network.
         shared_key: signs packets where there is no TLS; the receiver must have the same key.
         reconnect_seconds: how long to try to reconnect after the connection breaks, in seconds; 0 for never.
+        proxy: whether WebSockets to other machines go through the proxy that the environment or the system names.
     """
 
     ssl: tls.SSLContext | None = None
     ice_servers: Sequence[str] = ()
     shared_key: SharedKey | None = None
     reconnect_seconds: float = RECONNECT_SECONDS
+    proxy: bool = True
+
+    def dialling(self, token: str) -> DialOptions:
+        """Return the options of a connection's transport, with its token."""
+        return DialOptions(ssl=self.ssl, token=token, ice_servers=tuple(self.ice_servers), proxy=self.proxy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

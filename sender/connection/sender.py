@@ -12,7 +12,7 @@ from protocol.connection.events import Closed, Event, PictureRefused, Welcomed
 from protocol.connection.states import State
 from protocol.link_profiles import LinkProfile
 from protocol.sending.pictures.fragmentation import OutgoingSection
-from protocol.transports.base import DialOptions, Transport
+from protocol.transports.base import Transport
 from protocol.wire.codes import Code
 from protocol.wire.limits import Limits
 from protocol.wire.tokens import check_token
@@ -67,7 +67,7 @@ class Sender:
         self._token = token or ""
         self._connector = Connector(
             url,
-            DialOptions(ssl=connect.ssl, token=self._token, ice_servers=tuple(connect.ice_servers)),
+            connect.dialling(self._token),
             link=link,
             rate=rate,
             transport=transport,

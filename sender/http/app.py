@@ -21,22 +21,28 @@ from starlette.routing import Route
 
 from codec.encoder.options import EncodeOptions
 from layercast_common.errors import CodecError, MissingExtraError, OutboxFullError, RenderError, UsageError
-from layercast_common.http.guard import AccessGuard, AccessPolicy, one_token
+from layercast_common.http.guard import AccessGuard, AccessPolicy, client_address, one_token
+from layercast_common.http.seats import Seat, Seats
 from layercast_common.http.sse import EventStream
+from layercast_common.tasks import run_abandonable
 from sender.http.schema import entry_view, update_event
 from sender.http.uploads import Upload, read_upload
 from sender.outbox.entries import EntryState
 from sender.outbox.relay import OutboxRelay
 
-#: Pictures that are encoded at a time, and uploads that may be in progress; more are refused with 503.
+#: Pictures that are encoded at a time.
 ENCODING = 2
+
+#: Uploads that may be in progress, in all and from one network address; more are refused with 503.
 MAX_UPLOADS = 16
+MAX_UPLOADS_PER_ADDRESS = 8
 
 #: How long an upload may take, in seconds, so that slow clients cannot block others.
 UPLOAD_SECONDS = 120.0
 
-#: Event streams at a time.
+#: Event streams at a time, in all and from one network address.
 MAX_SUBSCRIBERS = 256
+MAX_SUBSCRIBERS_PER_ADDRESS = 128
 
 #: Pictures in a listing.
 LISTED = 100
@@ -80,8 +86,8 @@ def build_app(config: IngestConfig) -> Starlette:
         routes=[
             Route("/images", _post_image(config), methods=["POST"]),
             Route("/images", _list_images(config)),
-            Route("/images/{picture_id:int}", _get_image(config)),
-            Route("/images/{picture_id:int}/events", _get_events(config)),
+            Route("/images/{picture_id}", _get_image(config)),
+            Route("/images/{picture_id}/events", _get_events(config)),
             Route("/healthz", _get_health(config)),
             Route("/metrics", _get_metrics(config)),
         ],
@@ -91,20 +97,17 @@ def build_app(config: IngestConfig) -> Starlette:
 
 def _post_image(config: IngestConfig) -> _Endpoint:
     encoding = asyncio.Semaphore(ENCODING)
-    uploads = 0
+    seats = Seats(MAX_UPLOADS, MAX_UPLOADS_PER_ADDRESS)
 
     async def post_image(request: Request) -> Response:
-        nonlocal uploads
-        # Counted before the body is read, which limits the memory that bodies take.
-        if uploads >= MAX_UPLOADS:
-            raise HTTPException(503, "too many uploads in progress", {"retry-after": "5"})
-        uploads += 1
+        # Taken before the body is read, which limits the memory that bodies take.
+        seat = _take_seat(seats, request, "too many uploads in progress")
         try:
             upload = await _read(config, request)
             async with encoding:
                 picture_id = await _store(config.relay, upload)
         finally:
-            uploads -= 1
+            seat.free()
         entry = await asyncio.to_thread(config.relay.outbox.entry, picture_id)
         assert entry is not None
         return _json(entry_view(entry), 202, {"location": f"/images/{picture_id}"})
@@ -126,7 +129,7 @@ async def _store(relay: OutboxRelay, upload: Upload) -> int:
     if known is not None:
         return known
     try:
-        stream, jpeg_size = await asyncio.to_thread(upload.encode)
+        stream, jpeg_size = await run_abandonable(upload.encode, name="encoding")
         return await relay.post(stream, name=upload.name, key=upload.key, jpeg_size=jpeg_size, lifetime=upload.lifetime)
     except (CodecError, UsageError, MissingExtraError, RenderError) as error:
         # The last two: an annotator or captioner that the request asks for is not installed here.
@@ -145,7 +148,7 @@ def _list_images(config: IngestConfig) -> _Endpoint:
 
 def _get_image(config: IngestConfig) -> _Endpoint:
     async def get_image(request: Request) -> Response:
-        entry = await asyncio.to_thread(config.relay.outbox.entry, request.path_params["picture_id"])
+        entry = await asyncio.to_thread(config.relay.outbox.entry, _picture_id(request))
         if entry is None:
             raise HTTPException(404, "no picture has this id")
         return _json(entry_view(entry))
@@ -155,17 +158,33 @@ def _get_image(config: IngestConfig) -> _Endpoint:
 
 def _get_events(config: IngestConfig) -> _Endpoint:
     outbox, updates = config.relay.outbox, config.relay.updates
+    seats = Seats(MAX_SUBSCRIBERS, MAX_SUBSCRIBERS_PER_ADDRESS)
 
     async def get_events(request: Request) -> Response:
-        picture_id = request.path_params["picture_id"]
+        picture_id = _picture_id(request)
         if await asyncio.to_thread(outbox.entry, picture_id) is None:
             raise HTTPException(404, "no picture has this id")
-        if updates.subscribers >= MAX_SUBSCRIBERS:
-            raise HTTPException(503, "too many event streams", {"retry-after": "5"})
+        seat = _take_seat(seats, request, "too many event streams")
         changes = updates.subscribe(picture_id, lambda: outbox.entry(picture_id))
-        return EventStream(update_event(update) async for update in changes)
+        return EventStream((update_event(update) async for update in changes), seat=seat)
 
     return get_events
+
+
+def _picture_id(request: Request) -> int:
+    """Return the picture id in a path; 404 if it is not a number that the outbox can hold."""
+    text = request.path_params["picture_id"]
+    # int() takes other digits than ASCII, and refuses thousands of them.
+    if not (text.isascii() and text.isdigit() and len(text) < len(str(2**63))):
+        raise HTTPException(404, "no picture has this id")
+    return int(text)
+
+
+def _take_seat(seats: Seats, request: Request, refusal: str) -> Seat:
+    seat = seats.take(client_address(request))
+    if seat is None:
+        raise HTTPException(503, refusal, {"retry-after": "5"})
+    return seat
 
 
 def _get_health(config: IngestConfig) -> _Endpoint:

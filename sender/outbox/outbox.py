@@ -19,10 +19,10 @@ from types import TracebackType
 
 from codec.container.bitstream import Bitstream
 from layercast_common.errors import OutboxError, OutboxFullError
+from layercast_common.process_lock import ProcessLock
 from sender.connection.options import SenderIdentity
 from sender.outbox.database import open_database, translated_errors
 from sender.outbox.entries import FINISHED, PENDING, EntryState
-from sender.outbox.lock import OutboxLock
 from sender.outbox.reader import OutboxReader
 
 #: Longer names and reasons are cut to this many characters.
@@ -70,7 +70,7 @@ class Outbox(OutboxReader):
         path = Path(path)
         self._limits = limits or OutboxLimits()
         self._clock = clock
-        self._file_lock = OutboxLock(path)
+        self._file_lock = ProcessLock(path.with_name(f"{path.name}.lock"), path, OutboxError)
         try:
             super().__init__(path, open_database(path))
             #: The sender's identity, which the file keeps.

@@ -5,13 +5,14 @@ import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from codec.analysis.prompt.prompt_files import find_sidecar
 from codec.encoder.options import EncodeOptions
 from layercast_common.errors import CodecError, OutboxFullError, StorageError, UsageError
 from layercast_common.files import make_folder
-from layercast_common.tasks import notify
+from layercast_common.tasks import notify, run_abandonable
 from sender.outbox.relay import OutboxRelay
 from sender.sources.files import Item, watch_folder
 from sender.sources.folder_events import folder_events
@@ -90,7 +91,7 @@ async def _ingest_file(watched: WatchedFolder, item: Item, relay: OutboxRelay) -
         await _move(item, watched.done)
         return None
     try:
-        stream, jpeg_size = await asyncio.to_thread(item.load, watched.encoding)
+        stream, jpeg_size = await run_abandonable(partial(item.load, watched.encoding), name="encoding")
     except FileNotFoundError:
         return None
     except (CodecError, StorageError, UsageError) as error:

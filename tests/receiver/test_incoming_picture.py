@@ -6,6 +6,7 @@ from PIL import Image
 from codec.coders.text.payload import encode_text
 from codec.container.bitstream import Coder, Header
 from codec.layers import Layer, Semantic
+from layercast_common.errors import BitstreamError
 from protocol.connection.events import SectionReceived
 from receiver.incoming_picture import IncomingPicture
 from receiver.rendering.frames import Frame
@@ -59,9 +60,10 @@ def test_bit_planes_wait_for_those_before_them() -> None:
 
 
 @pytest.mark.parametrize(("layer", "coder"), [(9, 0), (0, 40), (7, 31)])
-def test_what_no_file_can_hold_is_left_out(layer: int, coder: int) -> None:
+def test_what_no_file_can_hold_is_refused(layer: int, coder: int) -> None:
     picture = arrival()
-    assert not picture.add(section(layer, coder, b"?"))
+    with pytest.raises(BitstreamError, match=f"no section can have layer {layer} and coder {coder}"):
+        picture.add(section(layer, coder, b"?"))
     assert list(picture.stream.sections) == []
 
 

@@ -49,4 +49,4 @@ def test_short_cuts(tmp_path: Path) -> None:
     assert Receiver(render=render, model="sd15-lcm")._render == RenderOptions(model="sd15-lcm", steps=3)
     assert not list(tmp_path.iterdir())
     Receiver(archive=tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["removed.labels"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "removed.labels"]

@@ -1,4 +1,5 @@
 import asyncio
+import os
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -25,9 +26,11 @@ from protocol.connection.events import OfferReceived, SectionInfo, SectionReceiv
 from protocol.link_profiles import LinkProfile
 from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.transports.addresses import open_transport
+from protocol.wire.codes import Code
 from protocol.wire.limits import Limits
 from receiver.archive import Archive, label_of
 from receiver.archive.archive import TOMBSTONES_NAME
+from receiver.archive.writer import LOCK_NAME
 from receiver.condition import ReceiverCondition
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
 from receiver.options import RenderOptions, Security
@@ -39,6 +42,9 @@ from sender.connection.sender import Sender
 from tests.support.pictures import draw_picture
 
 ANY_PORT = "ws://127.0.0.1:0"
+
+#: The stem of a picture in an archive.
+PICTURE = "20260131-120000-9f86d081884c7d65"
 
 #: A link on which the first packet is there long before the last.
 SLOW = LinkProfile(name="slow", rate=2000, delay=0.01)
@@ -90,7 +96,7 @@ def sections_of(stream: Bitstream) -> list[OutgoingSection]:
 
 
 def files_in(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.name != TOMBSTONES_NAME]
+    return [path for path in folder.iterdir() if path.name not in (TOMBSTONES_NAME, LOCK_NAME)]
 
 
 def streams_in(folder: Path) -> list[Bitstream]:
@@ -199,15 +205,52 @@ async def test_a_broken_section_fails_its_picture_alone(
     assert len(streams_in(tmp_path)) == 2
 
 
-async def test_a_broken_head_fails_its_picture_alone(tiny_model: Path, stream: Bitstream, watch: Watch) -> None:
+async def test_what_can_be_neither_read_nor_kept_is_refused(tiny_model: Path, stream: Bitstream, watch: Watch) -> None:
     async with (
         Receiver(ANY_PORT, render=RenderOptions(model=tiny_model, steps=2), on_event=watch) as receiver,
         Sender(receiver.url) as sender,
     ):
-        await sender.send_sections(b"no header", sections_of(stream))
+        for sections in (sections_of(stream), sections_of(stream)[:1]):
+            with pytest.raises(RemoteProtocolError, match="cannot read this format") as refused:
+                await sender.send_sections(b"no header", sections)
+            assert refused.value.code == Code.UNREADABLE
         await sender.send(stream)
         await watch.until_ended()
     assert len(watch.of(PictureOpened)) == 1
+
+
+async def test_what_cannot_be_read_is_kept(tmp_path: Path, stream: Bitstream, watch: Watch) -> None:
+    later = bytearray(stream.to_bytes())
+    later[1] = 250
+    head = bytes(later[: len(stream.header.to_bytes())])
+    strange = OutgoingSection(layer=5, coder=9, payload=b"from the future", urgency=6)
+    async with (
+        Receiver(ANY_PORT, model=None, archive=tmp_path, on_event=watch) as receiver,
+        Sender(receiver.url) as sender,
+    ):
+        assert (await sender.send_sections(head, [*sections_of(stream), strange])).complete
+        (kept,) = files_in(tmp_path)
+        body = stream.to_bytes()[len(head) : -3]
+        assert kept.read_bytes()[:-2].startswith(head + body)
+        assert b"from the future" in kept.read_bytes()
+        assert kept.name.endswith(".lcast")
+        # The stream format has no number for it, so the archive cannot keep it.
+        impossible = OutgoingSection(layer=200, coder=9, payload=b"lost", urgency=6)
+        for head_sent in (head, stream.header.to_bytes()):
+            with pytest.raises(RemoteProtocolError, match="cannot read this format"):
+                await sender.send_sections(head_sent, [*sections_of(stream), impossible])
+    assert len([path for path in files_in(tmp_path) if not path.name.endswith(".part.lcast")]) == 1
+
+
+async def test_one_receiver_uses_an_archive_at_a_time(tmp_path: Path) -> None:
+    async with Receiver(ANY_PORT, model=None, archive=tmp_path):
+        writing = tmp_path / f".{PICTURE}.lcast.4711.part"
+        writing.write_bytes(b"half")
+        with pytest.raises(ArchiveError, match=f"in use by process {os.getpid()}; end that process"):
+            Receiver(ANY_PORT, model=None, archive=tmp_path)
+        assert writing.exists()
+    async with Receiver(ANY_PORT, model=None, archive=tmp_path):
+        assert not writing.exists()
 
 
 async def test_layers_of_later_versions_are_kept_and_not_drawn(

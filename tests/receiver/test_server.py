@@ -9,12 +9,14 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from layercast_common import token_attempts
 from layercast_common.errors import (
     AuthenticationError,
     ConnectError,
     DisconnectedError,
     ListenError,
     RemoteProtocolError,
+    TransportError,
     UsageError,
 )
 from protocol.connection.events import OfferReceived, PictureAborted, PictureDone, ReceiverEvent, SectionReceived
@@ -94,6 +96,28 @@ async def test_a_wrong_token() -> None:
             assert await last_words(connection) == (Err(code=Code.AUTHENTICATION, image=0), 4003)
 
 
+async def test_who_guesses_tokens_waits_and_the_right_token_gets_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(token_attempts, "MAX_TRIES", 2)
+    monkeypatch.setattr(token_attempts, "WAIT_SECONDS", 0.3)
+    clock = asyncio.get_running_loop().time
+    async with Server("ws://127.0.0.1:0", on_event=print, token="secret") as server:
+        for _ in range(2):
+            with pytest.raises(AuthenticationError):
+                await Sender(server.url, token="wrong").__aenter__()
+        began = clock()
+        with pytest.raises(AuthenticationError):
+            await Sender(server.url, token="wrong").__aenter__()
+        assert clock() - began >= 0.3
+        async with Sender(server.url, token="secret"):
+            assert clock() - began >= 0.6
+        # One that waits does not delay the end of the server.
+        monkeypatch.setattr(token_attempts, "WAIT_SECONDS", 600.0)
+        waiting = asyncio.create_task(Sender(server.url, token="secret").__aenter__())
+        await until(lambda: bool(server._peers._arriving))
+    with pytest.raises(TransportError):
+        await waiting
+
+
 async def test_a_shared_key() -> None:
     """A sender without the key gets no answer and no reason."""
     events: list[ReceiverEvent] = []
@@ -156,7 +180,7 @@ async def test_one_address_does_not_take_every_place() -> None:
         await until(lambda: not server.sessions)
         async with Sender(server.url):
             pass
-    assert not server._connections
+    assert not server._peers._addresses
 
 
 async def test_a_sender_that_vanishes_fails_its_pictures() -> None:

@@ -25,6 +25,11 @@ def add_connecting(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--trust", type=Path, metavar="PEM", help="trust the certificates in this file (default: the system's)"
     )
+    group.add_argument(
+        "--no-proxy",
+        action="store_true",
+        help="connect without the proxy of the environment (ALL_PROXY, HTTPS_PROXY), which is for ws:// and wss://",
+    )
     _add_ice_server(group)
     _add_shared_key(parser)
 

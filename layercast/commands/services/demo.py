@@ -20,6 +20,7 @@ from layercast.reports import describe, layer_name
 from layercast.samples import sample_paths
 from layercast_common.errors import RenderError
 from layercast_common.files import make_folder, save_whole
+from layercast_common.tasks import run_abandonable
 from protocol.link_profiles import LinkProfile
 from receiver.events import Event, PictureCompleted, PictureFailed
 from receiver.options import RenderOptions
@@ -91,7 +92,7 @@ async def show(config: DemoConfig, viewer_address: str, *, open_browser: bool) -
     """
     host, port = host_and_port(viewer_address)
     # Before anything starts, so that a wrong path is reported at once.
-    first = await asyncio.to_thread(config.encode_picture, config.images[0])
+    first = await run_abandonable(partial(config.encode_picture, config.images[0]), name="encoding")
     viewer = Viewer()
     async with viewer.serve(host, port) as page:
         say(f"loading {config.model} ...", quiet=config.quiet)
@@ -120,7 +121,9 @@ async def show(config: DemoConfig, viewer_address: str, *, open_browser: bool) -
                 for image in itertools.cycle(config.images):
                     done.clear()
                     encoded = (
-                        first if image == config.images[0] else await asyncio.to_thread(config.encode_picture, image)
+                        first
+                        if image == config.images[0]
+                        else await run_abandonable(partial(config.encode_picture, image), name="encoding")
                     )
                     await _send(sender, image, encoded, quiet=config.quiet)
                     await done.wait()
@@ -141,10 +144,10 @@ async def run_headless(config: DemoConfig, folder: Path) -> dict[str, Any]:
     from receiver.rendering import load_model
 
     image = config.images[0]
-    encoded = await asyncio.to_thread(config.encode_picture, image)
+    encoded = await run_abandonable(partial(config.encode_picture, image), name="encoding")
     say(f"loading {config.model} ...", quiet=config.quiet)
     load = partial(load_model, performance=config.performance, tuning=config.tuning)
-    model = await asyncio.to_thread(load, config.model, config.device)
+    model = await run_abandonable(partial(load, config.model, config.device), name="loading")
     events: list[Event] = []
     done = asyncio.Event()
 
@@ -173,7 +176,8 @@ async def run_headless(config: DemoConfig, folder: Path) -> dict[str, Any]:
     encoded.stream.save(folder / f"{stem}.lcast")
     priors = encoded.stream.decode()
     say("rendering each level to its end ...", quiet=config.quiet)
-    rendered = await asyncio.to_thread(_render_levels, priors, model, encoded.stream.header.seed, config.steps)
+    levels = partial(_render_levels, priors, model, encoded.stream.header.seed, config.steps)
+    rendered = await run_abandonable(levels, name="rendering")
     files = {}
     for level, picture in rendered.items():
         files[layer_name(level)] = str(folder / f"{stem}.{layer_name(level)}.png")

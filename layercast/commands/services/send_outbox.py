@@ -13,7 +13,7 @@ from layercast.commands.services.outbox_rows import entry_row
 from layercast.commands.services.sender_factory import sender_factory
 from layercast.console import progress, report, say
 from layercast.reports import layer_name
-from layercast.signals import DRAIN_SECONDS, run_until_drained
+from layercast.signals import DRAIN_SECONDS, DrainRequest, run_until_drained
 from layercast_common.errors import OutboxError, UsageError
 from layercast_common.tasks import BackgroundTasks
 from sender.connection.options import SenderIdentity
@@ -94,7 +94,8 @@ async def _deliver(options: argparse.Namespace, outbox: Outbox, connect: Callabl
     with progress(quiet=options.quiet) as bars:
         relay = OutboxRelay(outbox, connect, on_update=_ProgressBars(bars, quiet=options.quiet or options.json))
 
-        async def work(draining: asyncio.Event) -> None:
+        async def work(draining: DrainRequest) -> None:
+            draining.worth_waiting = True
             async with BackgroundTasks("send") as tasks:
                 tasks.start(_drain_when(draining, relay), name="drain request")
                 await relay.run(until_empty=True)

@@ -24,7 +24,12 @@ def sender_factory(options: argparse.Namespace) -> "Callable[[SenderIdentity | N
     from sender.connection.sender import Sender
 
     link, token = parse_link(options.link, options.rate), token_of(options)
-    connect = ConnectOptions(ssl=trust_of(options), ice_servers=options.ice_server, shared_key=shared_key_of(options))
+    connect = ConnectOptions(
+        ssl=trust_of(options),
+        ice_servers=options.ice_server,
+        shared_key=shared_key_of(options),
+        proxy=not options.no_proxy,
+    )
 
     def create(identity: "SenderIdentity | None") -> Sender:
         return Sender(options.to, token=token, link=link, order=options.order, identity=identity, connect=connect)

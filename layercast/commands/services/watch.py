@@ -21,7 +21,7 @@ from layercast.commands.services.json_events import JsonEvents
 from layercast.commands.services.outbox_rows import entry_row
 from layercast.commands.services.sender_factory import sender_factory
 from layercast.console import say
-from layercast.signals import DRAIN_SECONDS, run_until_drained
+from layercast.signals import DRAIN_SECONDS, DrainRequest, run_until_drained
 from layercast_common.errors import UsageError
 from layercast_common.http.server import open_socket, quiet_server, serving, url_of
 from layercast_common.tasks import cancel, start_task
@@ -46,7 +46,8 @@ def watch(options: argparse.Namespace) -> None:
         BrokenPipeError: the reader of stdout has closed it.
     """
 
-    async def work(draining: asyncio.Event) -> None:
+    async def work(draining: DrainRequest) -> None:
+        draining.worth_waiting = True
         with Outbox(options.outbox, stream_id=stream_id_of(options)) as outbox:
             await _watch(options, outbox, draining)
 
@@ -135,7 +136,7 @@ async def _serve_http(
         condition=lambda: "draining" if draining.is_set() else "ok",
     )
     listener = await open_socket(host, port, option="--http")
-    server = quiet_server(build_app(config), ssl=certificate)
+    server = quiet_server(build_app(config), listener, ssl=certificate)
     async with serving(server, listener, on_end=relay.updates.close):
         yield url_of(listener, "https" if certificate else "http")
 

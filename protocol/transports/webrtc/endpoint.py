@@ -7,20 +7,21 @@ from 50 kbit/s and browsers: an idle connection costs 0.7 kbit/s.
 
 import asyncio
 import logging
-import socket
 import time
 from collections import Counter
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 from uvicorn import Server
 
-from layercast_common.errors import ConnectError, DisconnectedError, ListenError, UsageError
-from layercast_common.http.server import open_socket, quiet_server
+from layercast_common.errors import ConnectError, DisconnectedError, UsageError
+from layercast_common.http.server import quiet_server
+from layercast_common.sockets.listener import LimitedListener, open_listener_socket
 from layercast_common.tasks import start_task
-from layercast_common.urls import Address, bracketed, parse_address
-from protocol.transports.base import DialOptions, Handler, Listener, ListenOptions
+from layercast_common.urls import Address, bracketed, dialled, parse_address
+from protocol.transports.base import DialOptions, Handler, Listener, ListenOptions, listen_refusal
 from protocol.transports.webrtc.data_channels import DataChannelTransport
 from protocol.transports.webrtc.signalling import REQUEST_SECONDS, build_app, request_answer
 
@@ -29,6 +30,9 @@ OPEN_SECONDS = 10.0
 
 #: The most connections that may be opening at a time, in total and from one address.
 MAX_OPENING, MAX_OPENING_PER_ADDRESS = 32, 8
+
+#: The most signalling requests at a time.
+MAX_REQUESTS = 128
 
 _PORTS = {"webrtc+http": 80, "webrtc+https": 443}
 _EXAMPLE = "webrtc+http://127.0.0.1:8767"
@@ -67,14 +71,9 @@ async def listen(url: str, handler: Handler, options: ListenOptions) -> "WebRtcL
     address = parse_address(url, _PORTS, _EXAMPLE)
     if (address.scheme == "webrtc+https") != (options.ssl is not None):
         raise UsageError(f"{url}: webrtc+https:// needs a certificate, and webrtc+http:// takes none")
-    try:
-        listener = await open_socket(address.host, address.port, option="--listen")
-    except ListenError as error:
-        reason = getattr(error.__cause__, "strerror", None) or error.__cause__
-        raise ListenError(
-            f"cannot listen on port {address.port} of {address.host} ({reason}); take another, or any free one: "
-            f"{address.scheme}://{bracketed(address.host)}:0"
-        ) from error
+    listener = await open_listener_socket(
+        address.host, address.port, most=MAX_REQUESTS, refusal=partial(listen_refusal, address)
+    )
     return WebRtcListener(address, listener, handler, options)
 
 
@@ -88,13 +87,13 @@ class WebRtcListener(Listener):
         options: how to listen.
     """
 
-    def __init__(self, address: Address, listener: socket.socket, handler: Handler, options: ListenOptions) -> None:
-        self.url = f"{address.scheme}://{bracketed(address.host)}:{listener.getsockname()[1]}{address.path}"
+    def __init__(self, address: Address, listener: LimitedListener, handler: Handler, options: ListenOptions) -> None:
+        self.url = f"{address.scheme}://{bracketed(dialled(address.host))}:{listener.getsockname()[1]}{address.path}"
         self._handler = handler
         self._configuration = _configuration(options.ice_servers)
         self._open: dict[asyncio.Task[None], DataChannelTransport] = {}
         self._opening: Counter[str] = Counter()
-        self._server = quiet_server(build_app(address.path or "/", self._answer, options), ssl=options.ssl)
+        self._server = quiet_server(build_app(address.path or "/", self._answer, options), listener, ssl=options.ssl)
         self._on_failure = options.on_failure
         self._serving = start_task(self._guard(self._server.serve(sockets=[listener])), name="signalling server")
         self._request_timeouts = start_task(self._guard(_drop_slow(self._server)), name="signalling timeouts")

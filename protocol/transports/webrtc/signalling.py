@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from layercast_common.errors import AuthenticationError, ConnectError
 from layercast_common.http.access import bearer_token, origin_allowed
+from layercast_common.http.guard import client_address
 from layercast_common.urls import Address
 from protocol.transports.base import ListenOptions
 from protocol.wire.codes import Code, error_of
@@ -102,7 +103,8 @@ def build_app(path: str, answer: Answer, options: ListenOptions) -> Starlette:
     async def handle_offer(request: Request) -> Response:
         if not origin_allowed(request.headers.get("origin"), request.headers.get("host", ""), options.origins):
             return refuse(403, "pages of this origin may not connect")
-        if not options.admits(bearer_token(request.headers.get("authorization", ""))):
+        peer = client_address(request)
+        if not await options.admits(peer, bearer_token(request.headers.get("authorization", ""))):
             return refuse(401, "the token is wrong")
         if request.headers.get("content-type", "").partition(";")[0].strip() != _TYPE:
             return refuse(415, f"the content type of an offer is {_TYPE}")
@@ -112,7 +114,7 @@ def build_app(path: str, answer: Answer, options: ListenOptions) -> Starlette:
             if len(body) > MAX_SDP:
                 return refuse(413, f"an offer has at most {MAX_SDP} bytes")
         try:
-            sdp = await answer(body.decode(), request.client.host if request.client else "unknown")
+            sdp = await answer(body.decode(), peer)
         except ValueError:
             return refuse(400, "the body is no SDP offer of one data channel")
         return PlainTextResponse(sdp, 201, media_type=_TYPE) if sdp else refuse(503, "too many connections")

@@ -1,19 +1,19 @@
 """WebSocket addresses: `ws://host:port` and `wss://host:port`."""
 
-import asyncio
 import ssl as tls
-from collections import Counter
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from websockets.asyncio.client import connect as dial
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import InvalidHandshake, InvalidURI
+from websockets.exceptions import InvalidHandshake, InvalidProxy, InvalidURI, ProxyError
 from websockets.typing import Origin
 
-from layercast_common.errors import ConnectError, ListenError, UsageError
-from layercast_common.urls import bracketed, parse_address, public_url
-from protocol.transports.base import DialOptions, Handler, Listener, ListenOptions
+from layercast_common.errors import ConnectError, UsageError
+from layercast_common.sockets.listener import open_listener_socket
+from layercast_common.urls import bracketed, dialled, parse_address, public_url
+from protocol.transports.base import DialOptions, Handler, Listener, ListenOptions, listen_refusal
+from protocol.transports.websocket.proxies import proxy_error, proxy_for
 from protocol.transports.websocket.transport import OPTIONS, WebSocketTransport
 
 #: How long opening a connection may take, in seconds.
@@ -22,47 +22,11 @@ OPEN_SECONDS = 10.0
 #: How long a new peer may take for its handshake, in seconds.
 HANDSHAKE_SECONDS = 5.0
 
-#: The most concurrent handshakes of one address; further connections are reset.
+#: Unfinished handshakes at a time, in addition to the peers.
 MAX_OPENING = 64
 
 _PORTS = {"ws": 80, "wss": 443}
 _EXAMPLE = "ws://127.0.0.1:8765"
-
-
-class _LimitedConnection(ServerConnection):
-    """A connection that is reset if its address has too many unfinished handshakes.
-
-    Args:
-        openings: the number of unfinished handshakes by address.
-    """
-
-    def __init__(self, openings: Counter[str], *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._openings = openings
-        self._counted_address = ""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Count the handshake of a new socket, or reset it."""
-        super().connection_made(transport)
-        address = str((transport.get_extra_info("peername") or ("unknown",))[0])
-        if self._openings[address] >= MAX_OPENING:
-            self.transport.abort()
-            return
-        self._counted_address = address
-        self._openings[address] += 1
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop counting a socket that is closed."""
-        self.end_opening()
-        super().connection_lost(exc)
-
-    def end_opening(self) -> None:
-        """Stop counting the handshake; may be called twice."""
-        address, self._counted_address = self._counted_address, ""
-        if address:
-            self._openings[address] -= 1
-            if not self._openings[address]:
-                del self._openings[address]
 
 
 class WebSocketListener(Listener):
@@ -87,19 +51,26 @@ async def connect(url: str, options: DialOptions) -> WebSocketTransport:
     """Open a WebSocket to a receiver; see `addresses.open_transport`."""
     address = parse_address(url, _PORTS, _EXAMPLE)
     shown = public_url(url)
-    # A proxy is for other machines.
-    extra: dict[str, Any] = {"proxy": None} if address.is_loopback else {}
+    proxy = proxy_for(address) if options.proxy else None
+    extra: dict[str, Any] = {"proxy": proxy}
     if options.ssl is not None:
         extra["ssl"] = options.ssl
+    if "%" in address.host:
+        # The library would take the zone for a part of the name.
+        extra |= {"host": address.host, "port": address.port}
     try:
         return WebSocketTransport(await dial(url, open_timeout=OPEN_SECONDS, **OPTIONS, **extra))
     except InvalidURI as error:
         raise UsageError(f"'{shown}' is not an address; give one like {_EXAMPLE}") from error
+    except (ImportError, InvalidProxy, ProxyError) as error:
+        raise proxy_error(proxy, shown, error) from error
     except InvalidHandshake as error:
         raise ConnectError(f"{shown} answers, but is no layercast receiver: {error}") from error
     except tls.SSLError as error:
         raise ConnectError(f"no secure connection to {shown}: {error.reason or error}") from error
     except (OSError, TimeoutError) as error:
+        if proxy is not None:
+            raise proxy_error(proxy, shown, error) from error
         raise ConnectError(
             f"no receiver listens at {shown}; start one there: layercast receive --listen {shown}"
         ) from error
@@ -111,10 +82,16 @@ async def listen(url: str, handler: Handler, options: ListenOptions) -> WebSocke
     if (address.scheme == "wss") != (options.ssl is not None):
         raise UsageError(f"{url}: wss:// needs a certificate, and ws:// takes none")
 
-    openings: Counter[str] = Counter()
+    listener = await open_listener_socket(
+        address.host,
+        address.port,
+        most=options.connections + MAX_OPENING,
+        of_one=options.connections_per_address + MAX_OPENING,
+        refusal=partial(listen_refusal, address),
+    )
 
     async def handle(connection: ServerConnection) -> None:
-        cast(_LimitedConnection, connection).end_opening()
+        listener.begin(connection.transport.get_extra_info("socket").fileno())
         transport = WebSocketTransport(connection)
         try:
             await handler(transport)
@@ -122,23 +99,14 @@ async def listen(url: str, handler: Handler, options: ListenOptions) -> WebSocke
             await transport.close()
 
     allowed = [None, *(Origin(origin) for origin in options.origins)]
-    try:
-        server = await serve(
-            handle,
-            address.host,
-            address.port,
-            origins=allowed,
-            ssl=options.ssl,
-            server_header=None,
-            create_connection=cast(type[ServerConnection], partial(_LimitedConnection, openings)),
-            open_timeout=HANDSHAKE_SECONDS,
-            **OPTIONS,
-        )
-    except OSError as error:
-        free = f"{address.scheme}://{bracketed(address.host)}:0"
-        raise ListenError(
-            f"cannot listen on port {address.port} of {address.host} ({error.strerror or error}); "
-            f"take another, or any free one: {free}"
-        ) from error
-    bound = server.sockets[0].getsockname()[1]
-    return WebSocketListener(server, f"{address.scheme}://{bracketed(address.host)}:{bound}")
+    server = await serve(
+        handle,
+        sock=listener,
+        origins=allowed,
+        ssl=options.ssl,
+        server_header=None,
+        open_timeout=HANDSHAKE_SECONDS,
+        **OPTIONS,
+    )
+    bound = listener.getsockname()[1]
+    return WebSocketListener(server, f"{address.scheme}://{bracketed(dialled(address.host))}:{bound}")

@@ -1,6 +1,7 @@
 """The hub's cache on this machine, and the choice of files to fetch from a repository. Loads no torch."""
 
 import os
+import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
@@ -53,9 +54,15 @@ def _cached_snapshot(hub_id: str, revision: str) -> Path | None:
 
 
 def cache_folder() -> Path:
-    """Return layercast's cache folder: `LAYERCAST_CACHE`, or `layercast` in the user's cache folder."""
+    """Return layercast's cache folder: `LAYERCAST_CACHE`, or `layercast` in the user's cache folder.
+
+    A user without a home folder has one in the system's folder for temporary files, which need not exist.
+    """
     cache = os.environ.get("LAYERCAST_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "layercast"
-    return Path(cache).expanduser()
+    try:
+        return Path(cache).expanduser()
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / f"layercast-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
 
 
 def converted_folder(hub_id: str) -> Path:

@@ -1,5 +1,6 @@
 """The registry: models that are known by name. Loads no torch."""
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -123,7 +124,10 @@ def find_entry(name: str | Path) -> RegistryEntry:
     """
     if isinstance(name, str) and name in REGISTRY:
         return REGISTRY[name]
-    folder = Path(name).expanduser()
+    folder = Path(name)
+    # A user may have no home folder.
+    with contextlib.suppress(RuntimeError):
+        folder = folder.expanduser()
     if name and folder.is_dir():
         return RegistryEntry(about="local folder", settings=None, base=folder)
     plain, revision = split_revision(str(name))

@@ -196,6 +196,37 @@ def test_what_is_too_old_goes_though_there_is_room(tmp_path: Path, stream: Bitst
     assert names(tmp_path) == ["removed.labels"]
 
 
+@pytest.mark.parametrize("jump", [timedelta(days=400), timedelta(days=-400)])
+def test_a_clock_that_jumped_before_the_start_deletes_and_keeps_nothing_wrongly(
+    tmp_path: Path, stream: Bitstream, jump: timedelta, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = BEGAN + timedelta(hours=2)
+    labels = fill(Archive(tmp_path, RetentionPolicy(days=30), clock=lambda: now), 3, stream)
+    now += jump
+    archive = Archive(tmp_path, RetentionPolicy(days=30), clock=lambda: now)
+    assert "wrong by more than --keep-days" in caplog.text
+    assert archive.evict() == 0
+    now += timedelta(days=30)
+    assert archive.evict() == 0
+    now += timedelta(seconds=2)
+    assert archive.evict() == 3
+    assert held(tmp_path) == []
+    assert all(archive.holds(label) for label in labels)
+
+
+def test_a_clock_that_is_right_or_nearly_so_is_believed(
+    tmp_path: Path, stream: Bitstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = BEGAN + timedelta(hours=2)
+    fill(Archive(tmp_path, RetentionPolicy(days=30), clock=lambda: now), 3, stream)
+    now = BEGAN + timedelta(hours=1, minutes=30)
+    Archive(tmp_path, RetentionPolicy(days=30), clock=lambda: now)
+    now = BEGAN + timedelta(days=30, hours=1)
+    archive = Archive(tmp_path, RetentionPolicy(days=30), clock=lambda: now)
+    assert caplog.text == ""
+    assert archive.evict() == 1
+
+
 def test_what_was_removed_is_never_taken_in_again(tmp_path: Path, stream: Bitstream) -> None:
     archive = Archive(tmp_path, RetentionPolicy(size=2 * BLOCK))
     labels = fill(archive, 4, stream)

@@ -1,17 +1,19 @@
 """Access to the page, over real connections."""
 
+import asyncio
 import contextlib
-import itertools
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
+from layercast_common import token_attempts
+from layercast_common.token_attempts import MAX_TRIES
 from receiver.permissions import Grant, Permissions, Right
 from receiver.viewer import Viewer, ViewerOptions, app
 from receiver.viewer import login as guard
-from receiver.viewer.login import LOGIN_SECONDS, MAX_TRIES, TRIES_SECONDS, LoginSessions
+from receiver.viewer.login import LOGIN_SECONDS, LoginSessions
 from tests.receiver.viewer.test_server import served, watching
 
 
@@ -102,38 +104,34 @@ async def test_a_wrong_login_shows_the_form_again() -> None:
         assert foreign.status_code == 403
 
 
-async def test_who_guesses_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MAX_TRIES", 3)
-    async with guarded() as client:
-        for _ in range(3):
+async def test_who_guesses_waits_and_the_right_token_gets_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(token_attempts, "WAIT_SECONDS", 0.3)
+    permissions = Permissions(PERMISSIONS._grants)
+    clock = asyncio.get_running_loop().time
+    async with guarded(permissions=permissions) as client:
+        for _ in range(MAX_TRIES):
             assert (await client.get("/api/pictures", headers=bearer("wrong"))).status_code == 403
-        assert (await client.get("/api/pictures", headers=bearer("watcher"))).status_code == 403
-        assert (await client.post("/login", data={"token": "watcher"})).status_code == 403
+        for token, status in [("wrong", 403), ("watcher", 200)]:
+            began = clock()
+            assert (await client.get("/api/pictures", headers=bearer(token))).status_code == status
+            assert clock() - began >= 0.3
+        # The addresses for senders count the same mistakes.
+        assert permissions.attempts.wait_seconds("127.0.0.1") == 0.3
+        assert (await client.post("/login", data={"token": "watcher"})).status_code == 303
 
 
-def test_logins_and_tries_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logins_end(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     logins = LoginSessions(lambda: now)
     ticket = logins.open()
-    for _ in range(MAX_TRIES):
-        assert logins.may_try("a")
-        logins.record_failure("a")
-    assert not logins.may_try("a")
-    assert logins.may_try("b")
-    now = TRIES_SECONDS
-    assert logins.may_try("a")
     now = LOGIN_SECONDS - 1
     assert logins.is_valid(ticket)
     assert not logins.is_valid(ticket + "x")
     now = LOGIN_SECONDS
     assert not logins.is_valid(ticket)
     monkeypatch.setattr(guard, "MAX_LOGINS", 2)
-    monkeypatch.setattr(guard, "MAX_ADDRESSES", 2)
     first, *others = (logins.open() for _ in range(3))
     assert [logins.is_valid(one) for one in (first, *others)] == [False, True, True]
-    for address in itertools.islice(map(str, itertools.count()), 100):
-        logins.record_failure(address)
-    assert len(logins._tries) == 2
 
 
 async def test_one_address_does_not_take_every_seat(monkeypatch: pytest.MonkeyPatch) -> None:

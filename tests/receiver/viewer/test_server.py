@@ -211,6 +211,24 @@ async def test_seats_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (response.status_code, response.headers["retry-after"]) == (503, "5")
 
 
+async def test_seats_are_taken_before_the_channel_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "MAX_WATCHERS_PER_ADDRESS", 3)
+    async with served() as (_, client):
+        address = client.base_url
+        channels = [await asyncio.open_connection(address.host, address.port) for _ in range(30)]
+        for _, writer in channels:
+            writer.write(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        lines = await asyncio.gather(*(reader.readline() for reader, _ in channels))
+        assert sum(b" 200 " in line for line in lines) == 3
+        for _, writer in channels:
+            writer.close()
+        async with asyncio.timeout(60):
+            while (await client.get("/healthz")).json()["watchers"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        async with watching(client) as messages:
+            await anext(messages)
+
+
 async def test_silence_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "HEARTBEAT_SECONDS", 0.01)
     async with served() as (_, client), watching(client) as messages:

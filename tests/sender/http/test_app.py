@@ -15,7 +15,7 @@ from PIL import Image
 from codec.encoder.encode import encode
 from codec.encoder.options import EncodeOptions
 from layercast_common.errors import LayercastError, MissingExtraError, MissingModelError
-from layercast_common.http import sse
+from layercast_common.http import protocol, sse
 from layercast_common.http.server import open_socket, quiet_server, serving, url_of
 from sender.connection.delivery import Progress
 from sender.connection.sender import Sender
@@ -60,7 +60,7 @@ def opened(tmp_path: Path) -> Opened:
             config = IngestConfig(relay=relay, encoding=EncodeOptions(captioner="none"), **options)
             listener = await open_socket("127.0.0.1", 0, option="--http")
             async with (
-                serving(quiet_server(build_app(config)), listener, on_end=relay.updates.close),
+                serving(quiet_server(build_app(config), listener), listener, on_end=relay.updates.close),
                 httpx.AsyncClient(base_url=url_of(listener), timeout=120) as client,
             ):
                 yield Environment(relay, client)
@@ -165,13 +165,57 @@ async def test_too_large_a_body_is_refused(opened: Opened, declared: bool) -> No
         assert broken.status_code == 400
 
 
-async def test_a_full_outbox_asks_to_come_back(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_outbox_asks_to_come_back(opened: Opened) -> None:
     async with opened(limits=OutboxLimits(pending=1)) as env:
         assert (await env.post()).status_code == 202
         full = await env.post()
         assert (full.status_code, full.headers["retry-after"]) == (507, "60")
-        monkeypatch.setattr(web, "MAX_UPLOADS", 0)
-        assert (await env.post()).status_code == 503
+
+
+async def test_uploads_are_limited(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "MAX_UPLOADS", 0)
+    async with opened() as env:
+        refused = await env.post()
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+
+
+@pytest.mark.parametrize("number", [str(2**63), "9" * 40, "9" * 5000, "-1", "0x1", "١", "1.0"])
+async def test_numbers_that_no_picture_has(opened: Opened, number: str) -> None:
+    async with opened() as env:
+        assert (await env.client.get(f"/images/{number}")).status_code == 404
+        assert (await env.client.get(f"/images/{number}/events")).status_code == 404
+        assert (await env.client.get("/images/9223372036854775807")).status_code == 404
+
+
+async def test_slow_clients_of_one_address_leave_places_for_others(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "PACE_SECONDS", 0.5)
+    head = b"POST /images HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nx"
+    async with opened() as env:
+        address = env.client.base_url
+        slow = [await asyncio.open_connection(address.host, address.port) for _ in range(web.MAX_UPLOADS)]
+        for _, writer in slow:
+            writer.write(head)
+        async with asyncio.timeout(60):
+            while (await env.post()).status_code != 202:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        for _, writer in slow:
+            writer.close()
+
+
+async def test_event_streams_are_counted_before_they_begin(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "MAX_SUBSCRIBERS_PER_ADDRESS", 3)
+    async with opened() as env:
+        image = (await env.post()).json()["id"]
+        address = env.client.base_url
+        streams = [await asyncio.open_connection(address.host, address.port) for _ in range(30)]
+        for _, writer in streams:
+            writer.write(b"GET /images/%d/events HTTP/1.1\r\nHost: localhost\r\n\r\n" % image)
+        lines = await asyncio.gather(*(reader.readline() for reader, _ in streams))
+        assert sum(b" 200 " in line for line in lines) == 3
+        for _, writer in streams:
+            writer.close()
 
 
 async def test_a_body_that_does_not_come_holds_a_place_for_so_long_only(

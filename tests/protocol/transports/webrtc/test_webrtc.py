@@ -37,7 +37,11 @@ async def wait_for_end(transport: Transport) -> None:
 @pytest.fixture
 async def listener() -> AsyncIterator[Listener]:
     """A receiver that wants to hear a token."""
-    options = ListenOptions(admits=lambda token: token == "s\u00e9same", origins=("https://pictures.example",))
+
+    async def admits(_: str, token: str) -> bool:
+        return token == "s\u00e9same"
+
+    options = ListenOptions(admits=admits, origins=("https://pictures.example",))
     made = await open_listener("webrtc+http://127.0.0.1:0/offers", wait_for_end, options)
     yield made
     await made.close()

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
@@ -14,9 +16,11 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from layercast_common.errors import ConnectError, DisconnectedError, ListenError, UsageError
+from layercast_common.errors import ConnectError, DisconnectedError, ListenError, MissingExtraError, UsageError
+from layercast_common.urls import parse_address
 from protocol.transports.addresses import open_listener, open_transport
 from protocol.transports.base import DialOptions, Listener, ListenOptions, Transport
+from protocol.transports.websocket.proxies import proxy_for
 
 
 async def echo(transport: Transport) -> None:
@@ -206,23 +210,108 @@ async def test_who_does_not_finish_its_handshake_is_dropped(monkeypatch: pytest.
     await listener.close()
 
 
-async def test_one_address_does_not_hold_all_doors_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("protocol.transports.websocket.endpoint.MAX_OPENING", 3)
-    listener = await open_listener("ws://127.0.0.1:0", echo)
+async def test_unfinished_handshakes_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("protocol.transports.websocket.endpoint.MAX_OPENING", 2)
+    listener = await open_listener("ws://127.0.0.1:0", echo, ListenOptions(connections=2, connections_per_address=2))
     port = int(listener.url.rsplit(":", 1)[1])
-    halves = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
-    async with asyncio.timeout(120.0):
-        done, _ = await asyncio.wait(
-            [asyncio.create_task(reader.read()) for reader, _ in halves], return_when=asyncio.FIRST_COMPLETED
-        )
-    assert len(done) == 1
-    with pytest.raises(ConnectError):
-        await open_transport(listener.url)
-    for _, writer in halves:
-        writer.close()
-    await asyncio.sleep(0.05)
-    for _ in range(5):
+    first = await open_transport(listener.url)
+    halves = [await asyncio.open_connection("127.0.0.1", port) for _ in range(12)]
+    for _ in range(3):
         transport = await open_transport(listener.url)
         await transport.send(b"hello")
         assert await transport.recv() == b"hello"
+        await transport.close()
+    await first.send(b"still")
+    assert await first.recv() == b"still"
+    for _, writer in halves:
+        writer.close()
+    await listener.close()
+
+
+PROXIES = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "WS_PROXY", "WSS_PROXY", "SOCKS_PROXY")
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment that names no proxy."""
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("variables", "url", "proxy"),
+    [
+        ({"http_proxy": "http://192.0.2.1:3128"}, "ws://192.0.2.7:1", "http://192.0.2.1:3128"),
+        ({"https_proxy": "192.0.2.1:3128"}, "wss://show.example", "http://192.0.2.1:3128"),
+        ({"all_proxy": "socks5h://192.0.2.1:1080"}, "wss://show.example", "socks5h://192.0.2.1:1080"),
+        ({"http_proxy": "http://192.0.2.1:3128"}, "wss://show.example", None),
+        ({"http_proxy": "http://192.0.2.1:3128", "no_proxy": "show.example"}, "ws://show.example", None),
+        ({"http_proxy": "http://192.0.2.1:3128"}, "ws://127.0.0.1:1", None),
+        ({"http_proxy": "http://192.0.2.1:3128"}, "ws://[fe80::1%25eth0]:1", None),
+    ],
+)
+def test_the_proxy_of_an_address(
+    variables: dict[str, str], url: str, proxy: str | None, environment: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        environment.setenv(name, value)
+    assert proxy_for(parse_address(url, {"ws": 80, "wss": 443}, "")) == proxy
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux dials 0.0.0.0, which counts as another machine")
+async def test_a_dead_proxy_is_no_missing_receiver(listener: Listener, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("http_proxy", "http://user:secret@127.0.0.1:1")
+    url = listener.url.replace("127.0.0.1", "0.0.0.0")
+    with pytest.raises(ConnectError, match=r"the proxy http://user@127.0.0.1:1 cannot be reached .*--no-proxy"):
+        await open_transport(url)
+    transport = await open_transport(url, DialOptions(proxy=False))
+    await transport.close()
+
+
+@pytest.mark.parametrize("proxy", ["socks5h://127.0.0.1:1", "gopher://127.0.0.1:1", "http://127.0.0.1:1/path"])
+async def test_a_proxy_that_cannot_be_used_is_a_clear_error(proxy: str, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("all_proxy", proxy)
+    with pytest.raises((ConnectError, MissingExtraError, UsageError), match=r"the proxy .*--no-proxy"):
+        await open_transport("ws://192.0.2.7:1")
+
+
+@pytest.mark.parametrize("url", ["ws://[fe80::1%25eth0]:8765", "ws://[fe80::1%eth0]:8765"])
+def test_addresses_with_a_zone(url: str) -> None:
+    address = parse_address(url, {"ws": 80}, "")
+    assert (address.host, address.port) == ("fe80::1%eth0", 8765)
+    assert address.public == "ws://[fe80::1%25eth0]:8765"
+
+
+def _link_local() -> str | None:
+    """Return an address of this machine with its zone; None if it has none."""
+    path = Path("/proc/net/if_inet6")
+    for line in path.read_text().splitlines() if path.exists() else ():
+        digits, *_, device = line.split()
+        if digits.startswith("fe80"):
+            return f"{ipaddress.IPv6Address(bytes.fromhex(digits))}%25{device}"
+    return None
+
+
+@pytest.mark.skipif(_link_local() is None, reason="this machine has no link-local address")
+async def test_peers_on_the_same_link() -> None:
+    listener = await open_listener(f"ws://[{_link_local()}]:0", echo)
+    transport = await open_transport(listener.url)
+    await transport.send(b"hello")
+    assert await transport.recv() == b"hello"
+    await transport.close()
+    await listener.close()
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+async def test_all_interfaces_of_ipv6_take_ipv4_as_well() -> None:
+    listener = await open_listener("ws://[::]:0", echo)
+    port = int(listener.url.rsplit(":", 1)[1])
+    assert listener.url == f"ws://localhost:{port}"
+    for url in (listener.url, f"ws://127.0.0.1:{port}", f"ws://[::1]:{port}"):
+        transport = await open_transport(url)
+        await transport.send(b"hello")
+        assert await transport.recv() == b"hello"
+        await transport.close()
     await listener.close()
