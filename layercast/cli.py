@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from layercast import __version__
-from layercast.commands import decode, demo, edit, encode, info, models, outbox, receive, send, watch
+from layercast.commands import decode, demo, edit, encode, evaluate, info, models, outbox, receive, send, watch
 from layercast.commands.bench import command as bench
 from layercast.commands.options.parser import add_logging
 from layercast.logs import printable, set_up_logs
@@ -34,7 +34,7 @@ examples:
   layercast watch camera/ --to ws://127.0.0.1:8765  send every picture that appears there
 """
 
-_COMMANDS = (demo, encode, decode, info, edit, send, watch, outbox, receive, models, bench)
+_COMMANDS = (demo, encode, decode, info, edit, send, watch, outbox, receive, models, evaluate, bench)
 
 
 def build_parser() -> argparse.ArgumentParser:

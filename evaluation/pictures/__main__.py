@@ -24,8 +24,8 @@ from rich.table import Table
 
 from evaluation.pictures.competitors import load_formats
 from evaluation.pictures.measuring import PicturesResult, bars, draw_levels, measure_pictures
-from evaluation.pictures.quality import Quality
 from evaluation.pictures.sheet import draw_sheet
+from evaluation.quality.quality import Quality
 from evaluation.thresholds import Threshold
 from layercast_common.errors import LayercastError, UsageError
 

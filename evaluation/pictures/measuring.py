@@ -14,7 +14,7 @@ from codec.encoder.picture import encode_picture
 from codec.image_io import PictureSource, load_picture
 from codec.layers import Layer, Priors
 from evaluation.pictures.competitors import Format, candidates
-from evaluation.pictures.quality import Quality, best_of, compare, mean_of
+from evaluation.quality.quality import Quality, best_of, compare, mean_of
 from evaluation.thresholds import Threshold
 from receiver.rendering.engine.direct import render
 

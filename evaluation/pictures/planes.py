@@ -25,8 +25,8 @@ from codec.encoder.options import EncodeOptions, Order
 from codec.encoder.picture import encode_picture
 from codec.image_io import load_picture
 from evaluation.pictures.competitors import candidates, load_formats
-from evaluation.pictures.quality import gmsd, ssim
-from evaluation.pictures.scales import ms_ssim
+from evaluation.quality.gradients import gmsd
+from evaluation.quality.similarity import ms_ssim, ssim
 
 BUDGETS = (160, 330, 655, 1300, 2600, 5200)
 

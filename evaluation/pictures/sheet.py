@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from evaluation.pictures.competitors import Format, candidates
 from evaluation.pictures.measuring import LEVELS, Case
-from evaluation.pictures.quality import compare
+from evaluation.quality.quality import compare
 
 #: Side of a picture on the sheet, space between pictures, and height of the title line, in pixels.
 SIDE, SPACE, HEAD = 128, 4, 18

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from evaluation.pictures.quality import Quality, best_of, compare, gmsd, mean_of, ssim
+from evaluation.quality.gradients import gmsd
+from evaluation.quality.quality import Quality, best_of, compare, mean_of
+from evaluation.quality.similarity import ssim
 
 
 def _picture(seed: int = 0) -> NDArray[np.uint8]:
