@@ -31,6 +31,7 @@ examples:
   layercast edit photo.lcast -o dusk.lcast --recolor hue=+40 --erase 300,40,120,200
   layercast receive                                receive pictures, show them at http://127.0.0.1:8080
   layercast send photo.jpg --to ws://127.0.0.1:8765 --link iridium
+  layercast evaluate --images pictures/ -o results/  measure rate and distortion beside other formats
   layercast watch camera/ --to ws://127.0.0.1:8765  send every picture that appears there
 """
 

@@ -1,7 +1,7 @@
 """The best that a format can do within a number of bytes: every scale, at the highest quality that fits."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,32 +23,38 @@ FILTERS = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANC
 _Pixels = NDArray[np.uint8]
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a picture is scaled down, encoded and scaled up.
+
+    Attributes:
+        scale: the factor by which it is scaled down.
+        quality: the format's quality.
+        filter: how it is scaled up, see `FILTERS`; without effect at full size.
+    """
+
+    scale: float
+    quality: float
+    filter: str
+
+
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
-class Candidate:
+class RecodedPicture:
     """A picture that was scaled down, encoded, decoded and scaled up.
 
     Attributes:
         data: the whole file.
         pixels: (H, W, 3) uint8 RGB at the original's size.
-        scale: the factor by which it was scaled down.
-        quality: the format's quality.
-        filter: how it was scaled up; "none" at full size.
+        recipe: how it was made.
         encode_s: seconds of the encoder.
         decode_s: seconds of the decoder and of scaling up.
     """
 
     data: bytes
     pixels: _Pixels
-    scale: float
-    quality: float
-    filter: str
+    recipe: Recipe
     encode_s: float
     decode_s: float
-
-    @property
-    def settings(self) -> str:
-        """Scale, quality and filter, for reports."""
-        return f"scale {self.scale:.4g}, quality {self.quality:g}, {self.filter}"
 
 
 class FormatSearch:
@@ -67,7 +73,7 @@ class FormatSearch:
         self._small: dict[float, _Pixels] = {}
         self._files: dict[tuple[float, int], tuple[bytes, float]] = {}
 
-    def candidates(self, budget: int) -> Iterator[Candidate]:
+    def candidates(self, budget: int) -> Iterator[RecodedPicture]:
         """Yield the candidates of at most `budget` bytes; none if not even the smallest file fits.
 
         Args:
@@ -78,7 +84,8 @@ class FormatSearch:
             level = self._highest(scale, budget)
             if level is None:
                 continue
-            yield from self._decoded(scale, level)
+            for name in FILTERS if scale < 1 else [next(iter(FILTERS))]:
+                yield self.make(Recipe(scale, self._codec.qualities[level], name))
             tried += 1
             if tried == TRIED_SCALES:
                 return
@@ -109,24 +116,16 @@ class FormatSearch:
             self._files[scale, level] = data, self._clock() - started
         return self._files[scale, level]
 
-    def _decoded(self, scale: float, level: int) -> Iterator[Candidate]:
-        data, encode_s = self._encoded(scale, level)
-        quality = self._codec.qualities[level]
-        filters: Sequence[str] = tuple(FILTERS)
-        for name in filters if scale < 1 else ("none",):
-            started = self._clock()
-            pixels = self._codec.decode(data)
-            if scale < 1:
-                pixels = np.asarray(Image.fromarray(pixels).resize(self._image.size, FILTERS[name]), np.uint8)
-            yield Candidate(
-                data=data,
-                pixels=pixels,
-                scale=scale,
-                quality=quality,
-                filter=name,
-                encode_s=encode_s,
-                decode_s=self._clock() - started,
-            )
+    def make(self, recipe: Recipe) -> RecodedPicture:
+        """Return the candidate of a recipe."""
+        data, encode_s = self._encoded(recipe.scale, self._codec.qualities.index(recipe.quality))
+        started = self._clock()
+        pixels = self._codec.decode(data)
+        if recipe.scale < 1:
+            pixels = np.asarray(Image.fromarray(pixels).resize(self._image.size, FILTERS[recipe.filter]), np.uint8)
+        return RecodedPicture(
+            data=data, pixels=pixels, recipe=recipe, encode_s=encode_s, decode_s=self._clock() - started
+        )
 
 
 def _scaled(image: Image.Image, scale: float) -> _Pixels:

@@ -1,7 +1,6 @@
 """Quality figures of a picture against its original; the same for every competitor."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,26 +27,7 @@ class Quality:
     ssim: float
 
 
-#: Figures of which less is better.
-LESS_IS_BETTER = frozenset({"gmsd", "color_difference"})
-
-
 def compare(drawn: NDArray[np.uint8], original: NDArray[np.uint8]) -> Quality:
     """Compare a picture with its original; both (H, W, 3) uint8 RGB of one size."""
     found = Reference(original).measure(drawn, ("edge_f1", "gmsd", "ciede2000", "psnr", "ssim"))
     return Quality(found["edge_f1"], found["gmsd"], found["ciede2000"], found["psnr"], found["ssim"])
-
-
-def mean_of(qualities: Sequence[Quality]) -> Quality:
-    """Return the mean of every figure."""
-    return Quality(*(float(np.mean([getattr(q, field.name) for q in qualities])) for field in fields(Quality)))
-
-
-def best_of(qualities: Sequence[Quality]) -> Quality:
-    """Return the best value of every figure, each from any of the pictures."""
-    return Quality(
-        *(
-            (min if field.name in LESS_IS_BETTER else max)(getattr(q, field.name) for q in qualities)
-            for field in fields(Quality)
-        )
-    )

@@ -18,6 +18,9 @@ from evaluation.quality.ssimulacra2 import Ssimulacra2
 #: Canny's thresholds on measured pictures, which are softer than originals.
 DRAWN_CANNY = (50, 100)
 
+#: Measures a picture, given the original; both (H, W, 3) uint8 RGB.
+Measure = Callable[[NDArray[np.uint8], NDArray[np.uint8]], float]
+
 #: Smallest mean squared error: equal pictures have a finite PSNR.
 _LEAST_ERROR = 1e-9
 
@@ -27,17 +30,19 @@ class Reference:
 
     Args:
         original: (H, W, 3) uint8 RGB.
+        extra: figures beyond `evaluation.quality.figures.FIGURES`, by name: functions of a picture and the original.
     """
 
-    def __init__(self, original: NDArray[np.uint8]) -> None:
+    def __init__(self, original: NDArray[np.uint8], extra: Mapping[str, Measure] | None = None) -> None:
         self.original = original
+        self._extra = extra or {}
 
     def measure(self, drawn: NDArray[np.uint8], figures: Sequence[str]) -> dict[str, float]:
         """Measure a picture.
 
         Args:
             drawn: (H, W, 3) uint8 RGB of the original's size.
-            figures: names from `evaluation.quality.figures.FIGURES`.
+            figures: names from `evaluation.quality.figures.FIGURES`, or of extra figures.
 
         Raises:
             MissingExtraError: a figure needs a package that is not installed.
@@ -57,7 +62,10 @@ class Reference:
             "edge_f1": lambda: line_f1(np.asarray(cv2.Canny(gray, *DRAWN_CANNY), np.uint8), self._lines, TOLERANCE),
             "ssimulacra2": lambda: self._ssimulacra2.score(drawn),
         }
-        return {name: found[name] if name in found else single[name]() for name in figures}
+        for name in figures:
+            if name not in found:
+                found[name] = single[name]() if name in single else self._extra[name](drawn, self.original)
+        return {name: found[name] for name in figures}
 
     @cached_property
     def _gray(self) -> NDArray[np.uint8]:

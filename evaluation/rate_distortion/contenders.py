@@ -1,14 +1,18 @@
 """What is compared: layercast with some options, or another picture format at its best."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from evaluation.formats.best_fit import FormatSearch
 from evaluation.formats.formats import load_format
-from evaluation.quality.figures import FIGURES
-from evaluation.rate_distortion.pictures import Subject
-from evaluation.rate_distortion.points import Measured, Point
+from evaluation.quality.figures import figure_of
+from evaluation.rate_distortion.pictures import EvaluatedPicture
+from evaluation.rate_distortion.points import FigureValue, Point
 
 
 class Contender(Protocol):
@@ -33,8 +37,12 @@ class Contender(Protocol):
         """Return a text that changes whenever results may change."""
         ...
 
-    def measure(self, subject: Subject, budgets: Sequence[int], figures: Sequence[str]) -> Iterator[Point]:
+    def measure(self, subject: EvaluatedPicture, budgets: Sequence[int], figures: Sequence[str]) -> Iterator[Point]:
         """Measure a picture at each budget, in their order."""
+        ...
+
+    def redraw(self, subject: EvaluatedPicture, point: Point, figure: str) -> NDArray[np.uint8]:
+        """Return the picture that a figure of a point was measured on: (H, W, 3) uint8 RGB."""
         ...
 
 
@@ -62,7 +70,7 @@ class FormatContender:
         """Return the format, its settings and the encoder's version."""
         return f"{self.name}: {self.settings}"
 
-    def measure(self, subject: Subject, budgets: Sequence[int], figures: Sequence[str]) -> Iterator[Point]:
+    def measure(self, subject: EvaluatedPicture, budgets: Sequence[int], figures: Sequence[str]) -> Iterator[Point]:
         """Measure a picture at each budget, in their order."""
         search = FormatSearch(subject.original, load_format(self.name))
         for budget in budgets:
@@ -77,16 +85,25 @@ class FormatContender:
                 reason=reason,
             )
 
+    def redraw(self, subject: EvaluatedPicture, point: Point, figure: str) -> NDArray[np.uint8]:
+        """Return the picture that a figure of a point was measured on: (H, W, 3) uint8 RGB."""
+        recipe = point.figures[figure].recipe
+        assert recipe is not None
+        return FormatSearch(subject.original, load_format(self.name)).make(recipe).pixels
 
-def _best(search: FormatSearch, budget: int, subject: Subject, figures: Sequence[str]) -> dict[str, Measured]:
-    best: dict[str, Measured] = {}
+
+def _best(
+    search: FormatSearch, budget: int, subject: EvaluatedPicture, figures: Sequence[str]
+) -> dict[str, FigureValue]:
+    best: dict[str, FigureValue] = {}
     for candidate in search.candidates(budget):
         for name, value in subject.reference.measure(candidate.pixels, figures).items():
-            if name not in best or FIGURES[name].is_better(value, best[name].value):
-                best[name] = Measured(
+            # A figure that a small picture does not have is not a number, and is left out.
+            if math.isfinite(value) and (name not in best or figure_of(name).is_better(value, best[name].value)):
+                best[name] = FigureValue(
                     value=value,
                     bytes=len(candidate.data),
-                    settings=candidate.settings,
+                    recipe=candidate.recipe,
                     encode_s=candidate.encode_s,
                     decode_s=candidate.decode_s,
                 )

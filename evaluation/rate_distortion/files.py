@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from evaluation.rate_distortion.points import Point
+from evaluation.rate_distortion.points import FigureValue, Point
 from evaluation.rate_distortion.summary import Mean, means_of
 from layercast_common.errors import StorageError, UsageError
 from layercast_common.files import make_folder, save_whole
@@ -36,6 +36,7 @@ class Results:
         figures: names of the figures.
         contenders: how each contender encodes, by name, in order.
         left_out: why a figure or a contender is missing, by name.
+        protocol: the protocol of the field and its part that was measured; empty for none.
         points: the points.
         means: the means over the pictures.
         format: version of this file.
@@ -49,6 +50,7 @@ class Results:
     figures: Sequence[str]
     contenders: dict[str, str]
     left_out: dict[str, str] = field(default_factory=dict)
+    protocol: str = ""
     points: Sequence[Point] = ()
     means: Sequence[Mean] = ()
     format: int = VERSION
@@ -107,12 +109,17 @@ def _picture_rows(points: Sequence[Point]) -> list[dict[str, Any]]:
             "seed": "" if point.seed is None else point.seed,
         }
         rows += [
-            head | {"figure": name, **asdict(each), "bpp": point.bpp(name), "reason": ""}
+            head | {"figure": name, **asdict(each), "recipe": _recipe(each), "bpp": point.bpp(name), "reason": ""}
             for name, each in point.figures.items()
         ]
         if not point.figures:
             rows.append(head | {"figure": "", "reason": point.reason})
     return rows
+
+
+def _recipe(measured: FigureValue) -> str:
+    recipe = measured.recipe
+    return "" if recipe is None else f"scale {recipe.scale:.4g}, quality {recipe.quality:g}, {recipe.filter}"
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> str:

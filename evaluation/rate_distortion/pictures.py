@@ -1,18 +1,19 @@
 """The measured pictures: found in a folder, fitted to their canvas."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.canvas import choose_canvas, fit_to_canvas
+from codec.canvas import CANVAS_STEP, MAX_CANVAS_SIDE, MIN_CANVAS_SIDE, choose_canvas, fit_to_canvas
 from codec.image_io import load_picture
 from codec.layers import Size
-from evaluation.quality.reference import Reference
+from evaluation.quality.reference import Measure, Reference
 from layercast_common.errors import StorageError, UsageError
 
 #: Files that count as pictures.
@@ -20,27 +21,30 @@ SUFFIXES = (".png", ".webp", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".ppm")
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class EvaluatedPicture:
     """A picture to measure.
 
     Attributes:
         path: its file.
-        canvas: the canvas that the user chose: (width, height) in pixels; None for the default.
+        canvas: (width, height) in pixels; "native" for the picture's own size; None for the default of `encode`.
+        extra: extra figures by name, see `Reference`.
     """
 
     path: Path
-    canvas: Size | None = None
+    canvas: Size | Literal["native"] | None = None
+    extra: Mapping[str, Measure] = field(default_factory=dict)
 
     @cached_property
     def original(self) -> NDArray[np.uint8]:
         """The picture at canvas size: (H, W, 3) uint8 RGB."""
         image = load_picture(self.path).image
-        return fit_to_canvas(image, choose_canvas(image.size, self.canvas))
+        wanted = native_canvas(image.size) if self.canvas == "native" else self.canvas
+        return fit_to_canvas(image, choose_canvas(image.size, wanted))
 
     @cached_property
     def reference(self) -> Reference:
         """The picture, ready for comparison."""
-        return Reference(self.original)
+        return Reference(self.original, self.extra)
 
     @property
     def size(self) -> Size:
@@ -53,6 +57,12 @@ class Subject:
         if prompts is not None:
             files += sorted(prompts.glob(f"{self.path.stem}*")) if prompts.is_dir() else [prompts]
         return digest_files((file for file in files if file.is_file()), str(self.canvas))
+
+
+def native_canvas(size: Size) -> Size:
+    """Return the largest canvas that is not larger than a picture of (width, height), within the limits of a canvas."""
+    width, height = (max(MIN_CANVAS_SIDE, min(side, MAX_CANVAS_SIDE) // CANVAS_STEP * CANVAS_STEP) for side in size)
+    return (width, height)
 
 
 def find_pictures(folder: Path, count: int | None = None) -> list[Path]:

@@ -4,23 +4,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from codec.layers import Size
+from evaluation.formats.best_fit import Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class FigureValue:
     """One figure of one picture.
 
     Attributes:
         value: the figure.
         bytes: size of the file that it was measured on, header and framing included.
-        settings: how that file was made.
+        recipe: how another format made that file; None for layercast.
         encode_s: seconds of the encoder.
         decode_s: seconds of the decoder, scaling up or rendering included.
     """
 
     value: float
     bytes: int
-    settings: str
+    recipe: Recipe | None
     encode_s: float
     decode_s: float
 
@@ -44,7 +45,7 @@ class Point:
     budget: int
     size: Size
     seed: int | None = None
-    figures: Mapping[str, Measured] = field(default_factory=dict)
+    figures: Mapping[str, FigureValue] = field(default_factory=dict)
     reason: str = ""
 
     def bpp(self, figure: str) -> float:

@@ -3,17 +3,20 @@
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from codec.layers import Size
+from evaluation.quality.external import ExtraFigure
 from evaluation.rate_distortion.cache import PointCache
 from evaluation.rate_distortion.contenders import Contender
-from evaluation.rate_distortion.pictures import Subject
+from evaluation.rate_distortion.pictures import EvaluatedPicture
 from evaluation.rate_distortion.points import Point
 from layercast_common.errors import LayercastError, UsageError
 
@@ -31,10 +34,11 @@ class RunOptions:
     Attributes:
         pictures: the pictures' files; at least one.
         budgets: numbers of bytes, ascending.
-        figures: names of figures of quality.
+        figures: names of figures of quality, apart from the extra ones.
         contenders: what is compared; no two of one name and seed.
         output: folder of the results; measured points are kept in it.
-        canvas: (width, height) in pixels; None for the default canvas of each picture.
+        extra: extra figures, such as commands.
+        canvas: (width, height) in pixels; "native" for each picture's own size; None for its default canvas.
         prompts: folder or file of prompts, which may change results.
         jobs: processes to measure in, at least 1.
 
@@ -47,7 +51,8 @@ class RunOptions:
     figures: Sequence[str]
     contenders: Sequence[Contender]
     output: Path
-    canvas: Size | None = None
+    extra: Sequence[ExtraFigure] = ()
+    canvas: Size | Literal["native"] | None = None
     prompts: Path | None = None
     jobs: int = 1
 
@@ -57,9 +62,18 @@ class RunOptions:
         if self.jobs < 1:
             raise UsageError(f"at least one process measures, not {self.jobs}")
 
+    @property
+    def all_figures(self) -> tuple[str, ...]:
+        """Names of all figures, the extra ones last."""
+        return (*self.figures, *(figure.name for figure in self.extra))
+
+    def subject(self, path: Path) -> EvaluatedPicture:
+        """Return a picture, ready to be measured."""
+        return EvaluatedPicture(path, self.canvas, {figure.name: figure for figure in self.extra})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class FinishedPart:
     """A finished part of a run: one contender on one picture.
 
     Attributes:
@@ -71,7 +85,7 @@ class Done:
     measured: int
 
 
-def measure(options: RunOptions, on_done: Callable[[Done], None] = lambda _: None) -> list[Point]:
+def measure(options: RunOptions, on_done: Callable[[FinishedPart], None] = lambda _: None) -> list[Point]:
     """Measure everything that is not on disk already.
 
     Args:
@@ -108,15 +122,16 @@ def measure(options: RunOptions, on_done: Callable[[Done], None] = lambda _: Non
     return [point for number in order for point in found[number]]
 
 
-def _measure_one(options: RunOptions, contender: Contender, path: Path) -> Done:
-    subject = Subject(path, options.canvas)
-    key = "\n".join([subject.digest(options.prompts), contender.identity(), ",".join(options.figures)])
+def _measure_one(options: RunOptions, contender: Contender, path: Path) -> FinishedPart:
+    subject = options.subject(path)
+    about = [*options.figures, *(figure.identity() for figure in options.extra)]
+    key = "\n".join([subject.digest(options.prompts), contender.identity(), ",".join(about)])
     cache = PointCache(options.output / CACHE, key)
     missing = [budget for budget in options.budgets if cache.get(budget) is None]
-    for point in contender.measure(subject, missing, options.figures):
+    for point in contender.measure(subject, missing, options.all_figures):
         cache.add(point)
     points = [cache.get(budget) for budget in options.budgets]
-    return Done(points=[point for point in points if point is not None], measured=len(missing))
+    return FinishedPart(points=[point for point in points if point is not None], measured=len(missing))
 
 
 @contextmanager
@@ -133,11 +148,20 @@ def _processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
     pool.shutdown()
 
 
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(_INTERRUPTED)
+
+
 def _set_up_process(jobs: int) -> None:
     """Share the processors out between the processes, and end silently at Ctrl-C."""
     import cv2
 
     signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
+    # A process of the pool does not notice that its parent was killed, and would stay for ever.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     threads = max(1, (os.cpu_count() or 1) // jobs)
     cv2.setNumThreads(threads)
     os.environ["OMP_NUM_THREADS"] = str(threads)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.quality.figures import FIGURES, Figure
-from evaluation.rate_distortion.points import Measured, Point
+from evaluation.quality.figures import Figure, figure_of
+from evaluation.rate_distortion.points import FigureValue, Point
 
 #: Half the width of a 95 % interval, in standard errors of a normal mean.
 INTERVAL = 1.96
@@ -85,7 +85,7 @@ def means_of(points: Iterable[Point]) -> list[Mean]:
 
 def _mean(contender: str, budget: int, figure: str, group: Sequence[Point]) -> Mean:
     fitting = [point for point in group if figure in point.figures]
-    measured: list[Measured] = [point.figures[figure] for point in fitting]
+    measured: list[FigureValue] = [point.figures[figure] for point in fitting]
     values = np.array([each.value for each in measured])
     spread = float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
     return Mean(
@@ -117,7 +117,7 @@ def verdicts_of(points: Sequence[Point], contender: str, rivals: Sequence[str]) 
         whole = [means[each] for rival in rivals if (each := (rival, budget, key)) in means and not means[each].missing]
         if name != contender or not whole:
             continue
-        figure = FIGURES[key]
+        figure = figure_of(key)
         best = whole[figure.best([mean.value for mean in whole])]
         sign = -1 if figure.less_is_better else 1
         verdicts.append(

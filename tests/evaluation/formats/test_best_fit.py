@@ -27,14 +27,14 @@ def test_candidates_fit(name: str) -> None:
         assert candidate.pixels.shape == PICTURE.shape
         assert codec.decode(candidate.data).shape[2] == 3
     assert max(psnr(candidate.pixels, PICTURE) for candidate in candidates) > 20
-    assert {candidate.filter for candidate in candidates} >= {"bicubic", "lanczos"}
+    assert {candidate.recipe.filter for candidate in candidates} >= {"bicubic", "lanczos"}
 
 
 def test_the_quality_is_the_highest_that_fits() -> None:
     codec = load_format("webp")
     candidate = next(iter(FormatSearch(PICTURE, codec).candidates(2000)))
-    assert candidate.scale == 1
-    higher = codec.qualities[codec.qualities.index(candidate.quality) + 1]
+    assert candidate.recipe.scale == 1
+    higher = codec.qualities[codec.qualities.index(candidate.recipe.quality) + 1]
     assert len(codec.encode(PICTURE, higher)) > 2000
 
 

@@ -2,12 +2,14 @@
 
 import pytest
 
-from evaluation.rate_distortion.points import Measured, Point
+from evaluation.rate_distortion.points import FigureValue, Point
 from evaluation.rate_distortion.summary import means_of, verdicts_of
 
 
 def point(contender: str, picture: str, value: float | None, figure: str = "psnr", size: int = 600) -> Point:
-    measured = {} if value is None else {figure: Measured(value=value, bytes=size, settings="", encode_s=1, decode_s=3)}
+    measured = (
+        {} if value is None else {figure: FigureValue(value=value, bytes=size, recipe=None, encode_s=1, decode_s=3)}
+    )
     return Point(contender=contender, picture=picture, budget=655, size=(100, 80), figures=measured)
 
 
