@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from evaluation.thresholds import Threshold
 
+#: Columns of a table that is written to a pipe or a file.
+PIPE_WIDTH = 200
+
 
 #: Version of the reports' schema, docs/report.schema.json. Names may be added within a version.
 REPORT_SCHEMA = 1
@@ -87,7 +90,8 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         # As Text, since rich would read markup in prompts and file names.
         table.add_row(*(Text(printable(cell)) for cell in row))
-    Console().print(table)
+    # In a pipe there is no width, and cells cut at rich's default would be lost.
+    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
 
 
 def show_thresholds(thresholds: "Sequence[Threshold]") -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.container.bitstream import Bitstream
-from evaluation.pictures.quality import Quality, compare
+from evaluation.quality.quality import Quality, compare
 from evaluation.rendering.runs import RunDriver
 from layercast_common.errors import UsageError
 from receiver.rendering.engine.render_method import RenderMethod, render_method

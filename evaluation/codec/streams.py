@@ -1,6 +1,6 @@
 """Whole streams of text, lines and a grid of colours within a budget.
 
-Streams with bit planes are measured as pictures, see `evaluation.pictures`.
+Streams with bit planes are measured as pictures, see `evaluation.rate_distortion`.
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from codec.layers import Layer, Priors
-from evaluation.pictures.quality import compare
+from evaluation.quality.quality import compare
 from evaluation.rendering.runs import RunDriver
 from evaluation.rendering.subjects import Subject
 

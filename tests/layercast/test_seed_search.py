@@ -9,7 +9,7 @@ from codec.container.bitstream import Bitstream
 from codec.encoder.options import EncodeOptions
 from codec.encoder.picture import encode_picture
 from codec.image_io import load_picture
-from evaluation.pictures.quality import compare
+from evaluation.quality.quality import compare
 from evaluation.rendering.runs import RunDriver
 from layercast.samples import sample_paths
 from layercast.seed_search import score, search_seeds

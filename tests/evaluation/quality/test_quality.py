@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from evaluation.pictures.quality import Quality, best_of, compare, gmsd, mean_of, ssim
+from evaluation.quality.gradients import gmsd
+from evaluation.quality.quality import compare
+from evaluation.quality.similarity import ssim
 
 
 def _picture(seed: int = 0) -> NDArray[np.uint8]:
@@ -54,10 +56,3 @@ def test_ssim_matches_scikit_image() -> None:
     blurred = np.asarray(cv2.GaussianBlur(gray, (0, 0), 3), np.uint8)
     assert ssim(other, gray) == pytest.approx(0.8148634722770062, rel=1e-4)
     assert ssim(blurred, gray) == pytest.approx(0.9333101842308834, rel=1e-4)
-
-
-def test_means_and_bests() -> None:
-    qualities = [Quality(0.2, 0.3, 4.0, 10.0, 0.5), Quality(0.4, 0.1, 8.0, 20.0, 0.7)]
-    mean = mean_of(qualities)
-    assert (mean.edge_f1, mean.gmsd, mean.color_difference) == pytest.approx((0.3, 0.2, 6.0))
-    assert best_of(qualities) == Quality(0.4, 0.1, 4.0, 20.0, 0.7)

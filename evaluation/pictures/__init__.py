@@ -1,1 +1,0 @@
-"""Quality of rendered pictures against their originals, and against other formats of the same size in bytes."""

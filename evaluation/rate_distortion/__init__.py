@@ -1,0 +1,1 @@
+"""Rate and distortion of layercast and of other formats, picture by picture."""
