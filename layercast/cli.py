@@ -11,7 +11,20 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from layercast import __version__
-from layercast.commands import decode, demo, edit, encode, evaluate, info, models, outbox, receive, send, watch
+from layercast.commands import (
+    decode,
+    demo,
+    edit,
+    encode,
+    evaluate,
+    info,
+    models,
+    outbox,
+    receive,
+    send,
+    simulate,
+    watch,
+)
 from layercast.commands.bench import command as bench
 from layercast.commands.options.defaults import defaults_of, read_defaults
 from layercast.commands.options.parser import add_logging
@@ -36,10 +49,11 @@ examples:
   layercast receive                                receive pictures, show them at http://127.0.0.1:8080
   layercast send photo.jpg --to ws://127.0.0.1:8765 --link iridium
   layercast evaluate --images pictures/ -o results/  measure rate and distortion beside other formats
+  layercast simulate --images pictures/ --link iridium -o out/   in virtual time, beside JPEG, WebP, AVIF, JPEG XL
   layercast watch camera/ --to ws://127.0.0.1:8765  send every picture that appears there
 """
 
-_COMMANDS = (demo, encode, decode, info, edit, send, watch, outbox, receive, models, evaluate, bench)
+_COMMANDS = (demo, encode, decode, info, edit, send, watch, outbox, receive, models, simulate, evaluate, bench)
 
 
 def build_parser(defaults: Mapping[str, str] | None = None) -> argparse.ArgumentParser:

@@ -93,7 +93,7 @@ async def measure_overtaking(
         delay: the one-way delay, in seconds; links of network interfaces have none.
         kernel: whether the links are network interfaces; needs root on Linux, see `slow_links.kernel_missing`.
     """
-    make_link = link_through_interfaces if kernel else link_through_proxy
+    make_link, delay = (link_through_interfaces, 0.0) if kernel else (link_through_proxy, delay)
     (ours, round_trip), fifo = await asyncio.gather(
         _run_ours(make_link, rate, delay, queued), _run_fifo(make_link, rate, delay, queued)
     )

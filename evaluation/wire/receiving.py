@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from layercast_common.errors import DisconnectedError
-from protocol.connection.events import OfferReceived, PictureDone, ReceiverEvent
+from protocol.connection.events import OfferReceived, PictureDone, ReceiverEvent, SectionReceived
 from protocol.transports.addresses import open_listener
 from protocol.transports.base import Transport
 from protocol.wire.limits import Limits
@@ -44,12 +44,14 @@ class Look:
         done: the number of complete pictures.
         arrivals: recent arrivals: the time in seconds of this machine's monotonic clock, and ("offer", picture_id),
             ("done", picture_id), or, for a plain listener, ("packet", size).
+        sections: recent sections: the time as above, the picture's id, and the section's index.
     """
 
     resident: int
     sessions: int
     done: int
     arrivals: tuple[tuple[float, str, int], ...]
+    sections: tuple[tuple[float, int, int], ...] = ()
 
 
 class Receiving:
@@ -90,7 +92,7 @@ class Receiving:
         self._process.stdin.write(b"\n")
         await self._process.stdin.drain()
         seen = json.loads(await self._process.stdout.readline())
-        return Look(**seen | {"arrivals": tuple((at, what, which) for at, what, which in seen["arrivals"])})
+        return Look(**seen | {name: tuple(map(tuple, seen[name])) for name in ("arrivals", "sections")})
 
 
 def raise_file_limit() -> None:
@@ -105,6 +107,7 @@ class _Counts:
     def __init__(self) -> None:
         self.kinds: Counter[str] = Counter()
         self.arrivals: deque[tuple[float, str, int]] = deque(maxlen=REMEMBERED)
+        self.sections: deque[tuple[float, int, int]] = deque(maxlen=REMEMBERED)
 
     def record(self, what: str, which: int) -> None:
         self.kinds[what] += 1
@@ -113,6 +116,8 @@ class _Counts:
     def on_event(self, event: ReceiverEvent) -> None:
         if isinstance(event, OfferReceived):
             self.record("offer", event.picture_id)
+        elif isinstance(event, SectionReceived):
+            self.sections.append((time.monotonic(), event.picture_id, event.index))
         elif isinstance(event, PictureDone):
             self.record("done", event.picture_id)
 
@@ -146,6 +151,7 @@ async def _answer(url: str, counts: _Counts, server: Server | None) -> None:
                     sessions=len(server.sessions) if server else 0,
                     done=counts.kinds["done"],
                     arrivals=tuple(counts.arrivals),
+                    sections=tuple(counts.sections),
                 )
             )
         )

@@ -17,6 +17,9 @@ Reach = AbstractAsyncContextManager[str]
 #: address that it listens on, and a function that opens the way to it.
 SlowLink = Callable[[float, float], AbstractAsyncContextManager[tuple[Sequence[str], str, Callable[[str], Reach]]]]
 
+#: Size of the token bucket of an interface, in bytes: it must hold a whole frame.
+BURST = 1600
+
 #: Numbers of network namespaces and their addresses, different in every process.
 _numbers = itertools.count()
 
@@ -31,6 +34,20 @@ def kernel_missing() -> str | None:
         name = f"layercast-{os.getpid()}-try"
         _command("ip", "netns", "add", name)
         _command("ip", "netns", "del", name)
+    except OSError as error:
+        return str(error)
+    return None
+
+
+def netem_missing() -> str | None:
+    """Return why the kernel cannot delay and lose packets by netem; None if it can. Needs root."""
+    name = f"layercast-{os.getpid()}-netem"
+    try:
+        _command("ip", "netns", "add", name)
+        try:
+            _command("tc", "-n", name, "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms")
+        finally:
+            _command("ip", "netns", "del", name)
     except OSError as error:
         return str(error)
     return None
@@ -52,14 +69,16 @@ async def link_through_proxy(
 
 @contextlib.asynccontextmanager
 async def link_through_interfaces(
-    rate: float, _delay: float
+    rate: float, delay: float
 ) -> AsyncIterator[tuple[Sequence[str], str, Callable[[str], Reach]]]:
-    """Make a link of two network interfaces in two namespaces, each with a token bucket; needs root on Linux."""
+    """Make a link of two network interfaces in two namespaces, each with a token bucket; needs root on Linux.
+
+    A delay needs the kernel's netem, see `netem_missing`.
+    """
     number = (16 * os.getpid() + next(_numbers)) % 65536
     name, near, far = f"layercast-{number}", f"lc{number}n", f"lc{number}f"
     here, there = (f"10.213.{number // 64 % 256}.{4 * (number % 64) + end}" for end in (1, 2))
-    # The burst must hold a whole frame; the measurement uses it up first.
-    bucket = ("root", "tbf", "rate", f"{rate:.0f}bit", "burst", "1600", "limit", "400000")
+    bucket = ("root", "handle", "1:", "tbf", "rate", f"{rate:.0f}bit", "burst", f"{BURST}", "limit", "400000")
     _command("ip", "netns", "add", name)
     try:
         _command("ip", "link", "add", near, "type", "veth", "peer", "name", far, "netns", name)
@@ -69,6 +88,10 @@ async def link_through_interfaces(
         _command("ip", "-n", name, "link", "set", far, "up")
         _command("tc", "qdisc", "add", "dev", near, *bucket)
         _command("tc", "-n", name, "qdisc", "add", "dev", far, *bucket)
+        if delay:
+            netem = ("parent", "1:1", "handle", "10:", "netem", "delay", f"{delay * 1000:.0f}ms", "limit", "10000")
+            _command("tc", "qdisc", "add", "dev", near, *netem)
+            _command("tc", "-n", name, "qdisc", "add", "dev", far, *netem)
 
         @contextlib.asynccontextmanager
         async def reach(url: str) -> AsyncIterator[str]:

@@ -33,6 +33,7 @@ class PathOptions:
         overhead: the cost of a packet on the link in addition to its own bytes, in bytes; see `Transport.overhead`.
         reliable: whether the transport loses no packet.
         one_way: whether the receiver cannot send anything back.
+        repair: whether to send repair packets (FEC) where packets may be lost.
 
     Raises:
         LocalProtocolError: a number is negative, or the MTU is 0.
@@ -43,6 +44,7 @@ class PathOptions:
     overhead: int = 0
     reliable: bool = True
     one_way: bool = False
+    repair: bool = True
 
     def __post_init__(self) -> None:
         if self.rate < 0 or self.overhead < 0 or self.mtu < 1:
@@ -60,7 +62,7 @@ class NetworkPath:
         mtu: the largest packet, in bytes; the handshake may lower it.
         check: as above.
         one_way, reliable: as in `PathOptions`.
-        uses_repair: whether packets may be lost, so that repair packets are useful.
+        uses_repair: whether packets may be lost, and repair packets are wanted.
         rtt, pacer, loss_detector: the measurements.
     """
 
@@ -69,7 +71,7 @@ class NetworkPath:
         self.check = check
         self.one_way = options.one_way
         self.reliable = options.reliable
-        self.uses_repair = options.one_way or not options.reliable
+        self.uses_repair = options.repair and (options.one_way or not options.reliable)
         self.rtt = RttEstimator(ASSUMED_ROUND_TRIP)
         self.pacer = Pacer(options.rate, always=options.one_way)
         self.loss_detector = LossDetector(reliable=options.reliable or options.one_way, rtt=self.rtt, pacer=self.pacer)

@@ -26,6 +26,7 @@ from layercast.samples import sample_paths
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 QUICKSTART = ROOT / "docs" / "quickstart.md"
+SIMULATION = ROOT / "docs" / "simulation.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -145,8 +146,29 @@ def test_the_quick_start_runs_in_python(folder: Path, capsys: pytest.CaptureFixt
     run_script(folder, rendering)
 
 
+def test_the_simulation_page_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    shutil.copy(folder / "photo.jpg", pictures)
+    (pictures / "photo.txt").write_text("a red fox in snow")
+    for scenario in blocks(SIMULATION, "toml"):
+        (folder / scenario.splitlines()[0].removeprefix("# ")).write_text(scenario)
+    # Less of the same, since encoders of other formats take their time.
+    less = ["--rivals", "webp", "--seeds", "1", "--processes", "1"]
+    for line in command_lines(SIMULATION):
+        assert main([*shlex.split(line)[1:], *less]) == 0, line
+    capsys.readouterr()
+    (script,) = blocks(SIMULATION, "python")
+    run_script(folder, script)
+    printed = capsys.readouterr().out
+    assert "paper 1200 layercast" in printed.replace(".0 ", " ")
+    assert (folder / "out" / "recognisable-over-rate.svg").is_file()
+
+
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if page != QUICKSTART and blocks(page, "python")], ids=lambda page: page.stem
+    "page",
+    [page for page in PAGES if page not in (QUICKSTART, SIMULATION) and blocks(page, "python")],
+    ids=lambda page: page.stem,
 )
 def test_examples_run(page: Path, folder: Path) -> None:
     layercast.encode("photo.jpg", prompt="a red fox in snow").save("photo.lcast")

@@ -1,0 +1,1 @@
+"""A simulated link between real programs, which changes while they run."""

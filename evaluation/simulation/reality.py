@@ -1,0 +1,229 @@
+"""Compares the simulation with real sockets: when each layer of a picture arrives, in virtual time and in real time.
+
+    python -m evaluation.simulation.reality --json
+
+The same pictures are sent over each link twice: simulated, and from a sender to a receiver process over a WebSocket
+through a proxy that shapes both directions; as root also over network interfaces of the kernel with a token bucket,
+and with netem's delay where the kernel has netem.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from codec.container.bitstream import Bitstream
+from codec.encoder.options import EncodeOptions
+from codec.encoder.picture import encode_picture
+from codec.image_io import load_picture
+from evaluation.simulation.links.model import SimulatedLink
+from evaluation.simulation.scenario.model import Workload
+from evaluation.simulation.transmission.carriers import CARRIERS, Carrier
+from evaluation.simulation.transmission.events import RunRecord
+from evaluation.simulation.transmission.layered import LayeredRun, run_layered
+from evaluation.virtual_time import run_virtual
+from evaluation.wire.receiving import Receiving
+from evaluation.wire.slow_links import (
+    BURST,
+    SlowLink,
+    kernel_missing,
+    link_through_interfaces,
+    link_through_proxy,
+    netem_missing,
+)
+from layercast_common.errors import LayercastError
+from protocol.link_profiles import LINKS
+from protocol.transports.websocket.transport import FRAME_BYTES, PACKET_OVERHEAD
+from protocol.wire.limits import MAX_PACKET
+from sender.connection.sender import Sender
+
+#: The links that are compared by default.
+DEFAULT_LINKS = ("iridium", "gsm", "nb-iot")
+
+#: The largest difference that counts as agreement: this many seconds, or this share of the real time.
+AGREED_SECONDS, AGREED_SHARE = 0.05, 0.05
+
+#: Seconds between pictures in virtual time; longer than any of them takes.
+_GAP = 25.0
+
+#: The WebSocket through the proxy: frames without the headers of a network, costs as a real sender assumes them.
+_PROXIED = Carrier(name="proxy", overhead=FRAME_BYTES, acknowledgement=0, reliable=True, accounted=PACKET_OVERHEAD)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerArrival:
+    """When a section arrived, in seconds after the picture was offered.
+
+    Attributes:
+        link: the link's name.
+        way: proxy or interfaces.
+        picture: the picture's number.
+        layer: the section's layer.
+        simulated, real: the times.
+    """
+
+    link: str
+    way: str
+    picture: int
+    layer: int
+    simulated: float
+    real: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both times agree."""
+        return abs(self.simulated - self.real) <= max(AGREED_SECONDS, AGREED_SHARE * self.real)
+
+
+async def compare_way(
+    links: Sequence[str], streams: Sequence[Bitstream], *, kernel: bool, delays: bool
+) -> list[LayerArrival]:
+    """Send pictures over links for real, and compare with the simulation.
+
+    Args:
+        links: names of plain profiles.
+        streams: the pictures; the first one opens the connection and is not compared.
+        kernel: whether to use network interfaces.
+        delays: whether the links have their delays.
+    """
+    make_link = link_through_interfaces if kernel else link_through_proxy
+    profiles = [LINKS[name] if delays else replace(LINKS[name], delay=0.0) for name in links]
+    real = await asyncio.gather(*(_send(make_link, one.rate, one.delay, streams) for one in profiles))
+    carrier, way = (CARRIERS["websocket"], "interfaces") if kernel else (_PROXIED, "proxy")
+    arrivals = []
+    for profile, times in zip(profiles, real, strict=True):
+        link = SimulatedLink.of(replace(profile, mtu=MAX_PACKET))
+        if kernel:
+            direction = replace(link.there, burst=BURST)
+            link = replace(link, there=direction, back=direction)
+        simulated = await asyncio.to_thread(_simulate, link, carrier, streams)
+        arrivals += [
+            LayerArrival(
+                link=profile.name,
+                way=way,
+                picture=picture,
+                layer=int(streams[picture].sections[section].layer),
+                simulated=round(simulated[picture, section], 4),
+                real=round(at, 4),
+            )
+            for (picture, section), at in sorted(times.items())
+        ]
+    return arrivals
+
+
+async def _send(
+    make_link: SlowLink, rate: float, delay: float, streams: Sequence[Bitstream]
+) -> dict[tuple[int, int], float]:
+    """Return when each section arrived, by index of picture and section, in seconds after the offer."""
+    async with (
+        make_link(rate, delay) as (within, listen, reach),
+        Receiving(listen, within=within) as receiving,
+        reach(receiving.url) as url,
+        Sender(url, rate=rate) as sender,
+    ):
+        await sender.send(streams[0])
+        began: dict[int, tuple[int, float]] = {}
+        for index, stream in enumerate(streams[1:], 1):
+            # The token bucket of an interface fills up again, as it does between pictures of the simulation.
+            await asyncio.sleep(8 * BURST / rate + 0.2)
+            offered = time.monotonic()
+            delivery = await sender.send(stream)
+            began[delivery.picture_id] = index, offered
+        sections = (await receiving.look()).sections
+    return {
+        (began[picture][0], section): at - began[picture][1] for at, picture, section in sections if picture in began
+    }
+
+
+async def _measure_lateness(timers: int = 100) -> float:
+    """Return how late 95 % of this machine's timers are at most, in seconds: a busy machine cannot shape a link."""
+    loop, late = asyncio.get_running_loop(), []
+    for _ in range(timers):
+        due = loop.time() + 0.01
+        await asyncio.sleep(0.01)
+        late.append(loop.time() - due)
+    return round(sorted(late)[-timers // 20], 4)
+
+
+def _simulate(link: SimulatedLink, carrier: Carrier, streams: Sequence[Bitstream]) -> dict[tuple[int, int], float]:
+    record = RunRecord()
+    run = LayeredRun(
+        link=link,
+        transport=carrier,
+        order="paper",
+        repair=True,
+        seed=0,
+        workload=Workload(),
+        streams=streams,
+        times=[_GAP * number for number in range(len(streams))],
+    )
+    run_virtual(run_layered(run, record))
+    return {
+        (event.picture, event.section): event.t - run.times[event.picture]
+        for event in record.events
+        if event.event == "section"
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code: 0 if all arrivals agree."""
+    parser = argparse.ArgumentParser(
+        prog="python -m evaluation.simulation.reality",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("images", nargs="*", type=Path, help="pictures (default: three of the demo's samples' kind)")
+    parser.add_argument("--link", action="append", choices=sorted(LINKS), help="a link; may be repeated")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(arguments)
+    links = options.link or DEFAULT_LINKS
+    try:
+        streams = [
+            encode_picture(load_picture(path).image, EncodeOptions(prompt="a picture", budget=655)).stream
+            for path in options.images
+        ] or _drawn_streams()
+        arrivals = asyncio.run(compare_way(links, streams, kernel=False, delays=True))
+        missing = kernel_missing()
+        netem = missing or netem_missing()
+        if missing is None:
+            arrivals += asyncio.run(compare_way(links, streams, kernel=True, delays=netem is None))
+    except LayercastError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    agreed = all(arrival.agrees for arrival in arrivals)
+    late = asyncio.run(_measure_lateness())
+    if options.json:
+        rows = [{**asdict(arrival), "agrees": arrival.agrees} for arrival in arrivals]
+        facts = {"interfaces_missing": missing, "netem_missing": netem, "agreed": agreed, "late_s": late}
+        sys.stdout.write(json.dumps({"arrivals": rows, **facts}) + "\n")
+    else:
+        for arrival in arrivals:
+            sys.stdout.write(
+                f"{arrival.way:10} {arrival.link:8} picture {arrival.picture} layer {arrival.layer}: simulated "
+                f"{arrival.simulated:.3f} s, real {arrival.real:.3f} s{'' if arrival.agrees else '  DIFFERS'}\n"
+            )
+        sys.stdout.write(f"timers of this machine are up to {late:.3f} s late now (95 % of them are less)\n")
+        for what, reason in (("network interfaces", missing), ("netem's delay", netem)):
+            if reason is not None:
+                sys.stdout.write(f"without {what}: {reason}\n")
+    return 0 if agreed else 1
+
+
+def _drawn_streams() -> list[Bitstream]:
+    """Return streams of three pictures that need no file."""
+    import numpy as np
+
+    pictures = [
+        np.random.default_rng(seed).integers(0, 255, (8, 8, 3), np.uint8).repeat(64, 0).repeat(64, 1)
+        for seed in range(3)
+    ]
+    options = EncodeOptions(prompt="coloured squares", budget=655)
+    return [encode_picture(pixels, options).stream for pixels in pictures]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

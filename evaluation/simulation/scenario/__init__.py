@@ -1,0 +1,1 @@
+"""Scenarios: what to simulate, from TOML files or flags."""
