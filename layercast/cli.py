@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from layercast import __version__
-from layercast.commands import decode, demo, edit, encode, info, models, outbox, receive, send, watch
+from layercast.commands import decode, demo, edit, encode, info, models, outbox, receive, replay, send, watch
 from layercast.commands.bench import command as bench
 from layercast.commands.options.parser import add_logging
 from layercast.logs import printable, set_up_logs
@@ -31,10 +31,11 @@ examples:
   layercast edit photo.lcast -o dusk.lcast --recolor hue=+40 --erase 300,40,120,200
   layercast receive                                receive pictures, show them at http://127.0.0.1:8080
   layercast send photo.jpg --to ws://127.0.0.1:8765 --link iridium
+  layercast replay pictures/ --speed 4             show recorded arrivals, or write one as HTML or WebP
   layercast watch camera/ --to ws://127.0.0.1:8765  send every picture that appears there
 """
 
-_COMMANDS = (demo, encode, decode, info, edit, send, watch, outbox, receive, models, bench)
+_COMMANDS = (demo, encode, decode, info, edit, send, watch, outbox, receive, replay, models, bench)
 
 
 def build_parser() -> argparse.ArgumentParser:

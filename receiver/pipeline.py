@@ -220,7 +220,8 @@ class Pipeline:
             return
         del self._open[key]
         self._ended.set()
-        self._emit(PictureCompleted(picture=picture.name, received=picture.received, at=_now()))
+        stream = picture.stream.to_bytes()
+        self._emit(PictureCompleted(picture=picture.name, received=picture.received, at=_now(), stream=stream))
 
     def _abandon_oldest(self) -> None:
         key, picture = next(iter(self._open.items()))
