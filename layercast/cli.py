@@ -21,6 +21,7 @@ from layercast.commands import (
     models,
     outbox,
     receive,
+    replay,
     send,
     simulate,
     watch,
@@ -50,10 +51,11 @@ examples:
   layercast send photo.jpg --to ws://127.0.0.1:8765 --link iridium
   layercast evaluate --images pictures/ -o results/  measure rate and distortion beside other formats
   layercast simulate --images pictures/ --link iridium -o out/   in virtual time, beside JPEG, WebP, AVIF, JPEG XL
+  layercast replay pictures/ --speed 4             show recorded arrivals, or write one as HTML or WebP
   layercast watch camera/ --to ws://127.0.0.1:8765  send every picture that appears there
 """
 
-_COMMANDS = (demo, encode, decode, info, edit, send, watch, outbox, receive, models, simulate, evaluate, bench)
+_COMMANDS = (demo, encode, decode, info, edit, send, watch, outbox, receive, replay, models, simulate, evaluate, bench)
 
 
 def build_parser(defaults: Mapping[str, str] | None = None) -> argparse.ArgumentParser:

@@ -1,6 +1,6 @@
 """Events of a picture at the receiver, for the application, the viewer and metrics."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from codec.container.guess import Guess
 from codec.layers import Layer, Priors, Size
@@ -72,11 +72,19 @@ class FrameRendered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureCompleted:
-    """All layers arrived and the final frame is rendered."""
+    """All layers arrived and the final frame is rendered.
+
+    Attributes:
+        picture: as in `PictureOpened`.
+        received: bytes received, packet framing included.
+        at: time in seconds of the receiver's clock.
+        stream: the whole `.lcast` stream.
+    """
 
     picture: str
     received: int
     at: float
+    stream: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -231,7 +231,8 @@ class Pipeline:
             return
         del self._open[key]
         self._ended.set()
-        self._emit(PictureCompleted(picture=picture.name, received=picture.received, at=_now()))
+        stream = picture.stream.to_bytes()
+        self._emit(PictureCompleted(picture=picture.name, received=picture.received, at=_now(), stream=stream))
 
     def _abandon(self, key: PictureKey, reason: str) -> None:
         """Stop rendering a picture. Its remaining sections are still received and archived."""

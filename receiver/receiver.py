@@ -174,6 +174,10 @@ class Receiver:
         """
         return self._drawn.frames()
 
+    def store_arrival(self, picture: str, recording: bytes) -> None:
+        """Store how a picture arrived, beside its stream in the archive; for `ViewerOptions.on_recorded`."""
+        self._archive.store_arrival(picture, recording)
+
     async def drain(self) -> None:
         """Refuse new senders, and wait until every picture in progress has arrived and is rendered."""
         self._condition = ReceiverCondition.DRAINING

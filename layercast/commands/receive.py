@@ -99,6 +99,7 @@ async def _serve(options: argparse.Namespace, draining: "DrainRequest") -> None:
     from layercast.commands.services.json_events import JsonEvents
     from layercast.commands.services.receive_events import event_line, event_row
     from layercast_common.urls import public_url
+    from receiver.archive.library import Library
     from receiver.condition import ReceiverCondition
     from receiver.options import ArchiveOptions, RenderOptions, Security
     from receiver.receiver import Receiver
@@ -118,9 +119,13 @@ async def _serve(options: argparse.Namespace, draining: "DrainRequest") -> None:
                 permissions=permissions,
                 metrics=lambda: receiver.metrics.text() if receiver else (b"", "text/plain"),
                 condition=lambda: receiver.condition if receiver else ReceiverCondition.LOADING,
+                library=None if options.archive is None else Library(options.archive),
+                on_recorded=lambda name, data: receiver.store_arrival(name, data) if receiver else None,
+                note=lambda: None if receiver and receiver.condition is not ReceiverCondition.LOADING else loading,
             )
         )
     quiet = options.quiet or options.json
+    loading = "The receiver is loading its model. Pictures that arrive meanwhile are drawn as soon as it is ready."
     events = JsonEvents()
 
     def on_event(event: "Event") -> None:
@@ -166,6 +171,8 @@ async def _serve(options: argparse.Namespace, draining: "DrainRequest") -> None:
             )
         )
         draining.worth_waiting = True
+        if viewer:
+            viewer.refresh()
         if options.json:
             events.write(
                 {

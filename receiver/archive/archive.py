@@ -20,7 +20,7 @@ from layercast_common.files import make_folder
 from layercast_common.steady_clock import steady_now
 from receiver.archive.disk import PROBE_NAME, Disk, size_of
 from receiver.archive.index import ArchiveIndex
-from receiver.archive.names import KINDS, LEVELS, PART, WHOLE, ArchivedPicture, parse_name, stem_of
+from receiver.archive.names import ARRIVAL, KINDS, LEVELS, PART, WHOLE, ArchivedPicture, parse_name, stem_of
 from receiver.archive.retention import RetentionPolicy
 from receiver.archive.stats import ArchiveStats
 from receiver.archive.tombstones import Tombstones
@@ -118,6 +118,12 @@ class Archive:
             return
         with contextlib.suppress(ArchiveError):
             self._write(picture or ArchivedPicture(stem_of(label, arrived), label), LEVELS[level], image)
+
+    def store_arrival(self, label: str, recording: bytes) -> None:
+        """Write how a stored picture arrived. The page can do without it, so write errors are only logged."""
+        if (picture := self._index.whole.get(label)) is not None:
+            with contextlib.suppress(ArchiveError):
+                self._write(picture, ARRIVAL, recording)
 
     def evict(self, in_use: Collection[str] = ()) -> int:
         """Remove the oldest pictures that exceed the limits, at most `EVICTION_BATCH` at a time.

@@ -2,6 +2,7 @@
 
     20260131-120000-9f86d081884c7d65.lcast            a complete stream
     20260131-120000-9f86d081884c7d65.semantic.png     the picture at a level
+    20260131-120000-9f86d081884c7d65.arrival          how it arrived, as the page showed it
     20260131-120000-9f86d081884c7d65.part.lcast       the received part of an incomplete stream
 
 A name consists of the arrival time and a digest of the picture's identity. Text from a sender never becomes part of a
@@ -18,8 +19,9 @@ from codec.layers import Layer
 #: Suffixes after the stem and a dot.
 WHOLE = "lcast"
 PART = "part.lcast"
+ARRIVAL = "arrival"
 LEVELS = {level: f"{level.name.lower()}.png" for level in Layer}
-KINDS = (WHOLE, PART, *LEVELS.values())
+KINDS = (WHOLE, PART, ARRIVAL, *LEVELS.values())
 
 #: Bytes of a label; file names hold it as twice as many hexadecimal digits.
 LABEL_BYTES = 8

@@ -100,6 +100,11 @@ class ArchiveWriter:
         if self._archive:
             self._submit_logged(label, partial(self._archive.store_level, label, arrived, level, image))
 
+    def store_arrival(self, label: str, recording: bytes) -> None:
+        """Write how a stored picture arrived, in the background."""
+        if self._archive:
+            self._submit_logged(label, partial(self._archive.store_arrival, label, recording))
+
     async def undrawn(self) -> AsyncIterator[tuple[ArchivedPicture, Bitstream]]:
         """Yield the stored streams that were not drawn, oldest first."""
         if self._archive:

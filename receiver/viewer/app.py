@@ -1,6 +1,6 @@
 """The page and its API as a Starlette application."""
 
-import re
+import io
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -14,28 +14,23 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from codec.layers import Layer
 from layercast_common.http.guard import AccessGuard, AccessPolicy, client_address
 from layercast_common.http.seats import Seats
 from receiver.condition import ReceiverCondition
 from receiver.viewer.broadcast import Broadcaster
+from receiver.viewer.downloads import download_routes
 from receiver.viewer.event_stream import full_state, live_stream
-from receiver.viewer.history import PictureState
+from receiver.viewer.images import picture_routes
 from receiver.viewer.login import LoginSessions, login_endpoint, viewer_token_check
 from receiver.viewer.options import STATIC, ViewerOptions
-from receiver.viewer.schema import parse_layers
-from receiver.viewer.thumbnails import EncodedImage
+from receiver.viewer.search import search_endpoint
+from receiver.viewer.shown import Shown
 
 #: Limit of watchers. Further ones get status 503.
 MAX_WATCHERS = 256
 
 #: Limit of watchers from one network address.
 MAX_WATCHERS_PER_ADDRESS = 64
-
-#: How long browsers may cache an image whose URL names its exact content, in seconds.
-MAX_AGE = 86_400
-
-_PICTURE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
 
 _SECURITY_HEADERS = {
     "content-security-policy": (
@@ -50,7 +45,7 @@ _SECURITY_HEADERS = {
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def build_app(options: ViewerOptions, broadcaster: Broadcaster) -> Starlette:
+def build_app(options: ViewerOptions, broadcaster: Broadcaster, shown: Shown) -> Starlette:
     """Build the application: page, static files, pictures, live channel, health and metrics."""
     logins = LoginSessions()
     policy = AccessPolicy(
@@ -64,15 +59,16 @@ def build_app(options: ViewerOptions, broadcaster: Broadcaster) -> Starlette:
     return Starlette(
         routes=[
             Route("/", _page),
+            Route("/show", _page),
+            Route("/qr.svg", _qr_code),
             Route("/healthz", _health(options, broadcaster)),
             Route("/metrics", _metrics(options)),
             Route("/login", login_endpoint(options.permissions, logins), methods=["POST"]),
             Route("/live", _live(options, broadcaster)),
             Route("/api/pictures", _pictures(options, broadcaster)),
-            Route("/api/pictures/{picture}/frame.jpg", _frame(broadcaster)),
-            Route("/api/pictures/{picture}/structure.png", _layer(broadcaster, Layer.STRUCTURE, "image/png")),
-            Route("/api/pictures/{picture}/texture.png", _layer(broadcaster, Layer.TEXTURE, "image/png")),
-            Route("/api/pictures/{picture}/detail.jpg", _layer(broadcaster, Layer.DETAIL, "image/jpeg")),
+            Route("/api/archive", search_endpoint(shown)),
+            *picture_routes(shown),
+            *download_routes(shown),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(_Headers), Middleware(AccessGuard, policy=policy)],
@@ -81,6 +77,15 @@ def build_app(options: ViewerOptions, broadcaster: Broadcaster) -> Starlette:
 
 async def _page(_: Request) -> Response:
     return FileResponse(STATIC / "index.html")
+
+
+async def _qr_code(request: Request) -> Response:
+    """The audience's address as a QR code: the name by which the presenter's browser reached the page."""
+    import segno
+
+    out = io.BytesIO()
+    segno.make(f"{request.base_url}show", error="m", micro=False).save(out, kind="svg", border=2, xmldecl=False)
+    return Response(out.getvalue(), media_type="image/svg+xml", headers={"cache-control": "no-store"})
 
 
 def _health(options: ViewerOptions, broadcaster: Broadcaster) -> _Endpoint:
@@ -124,43 +129,6 @@ def _pictures(options: ViewerOptions, broadcaster: Broadcaster) -> _Endpoint:
         return Response(state, media_type="application/json", headers={"cache-control": "no-store"})
 
     return pictures
-
-
-def _frame(broadcaster: Broadcaster) -> _Endpoint:
-    async def frame(request: Request) -> Response:
-        picture = _requested_picture(broadcaster, request)
-        level = request.query_params.get("level")
-        layers = None if level is None else parse_layers(level)
-        if level is not None and layers is None:
-            raise HTTPException(404, "no such level")
-        state = picture.frame(layers)
-        return _image_response(request, None if state is None else state.image, "image/jpeg")
-
-    return frame
-
-
-def _layer(broadcaster: Broadcaster, layer: Layer, media_type: str) -> _Endpoint:
-    async def image(request: Request) -> Response:
-        state = _requested_picture(broadcaster, request).layer(layer)
-        return _image_response(request, None if state is None else state.image, media_type)
-
-    return image
-
-
-def _requested_picture(broadcaster: Broadcaster, request: Request) -> PictureState:
-    name = request.path_params["picture"]
-    picture = broadcaster.history.picture(name) if _PICTURE_NAME.fullmatch(name) else None
-    if picture is None:
-        raise HTTPException(404, "no such picture")
-    return picture
-
-
-def _image_response(request: Request, image: EncodedImage | None, media_type: str) -> Response:
-    if image is None:
-        raise HTTPException(404, "not available yet")
-    exact = request.query_params.get("v") == image.tag
-    caching = f"private, max-age={MAX_AGE}, immutable" if exact else "no-store"
-    return Response(image.data, media_type=media_type, headers={"cache-control": caching})
 
 
 class _Headers:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from receiver.events import Event
-from receiver.viewer.history import History, fold
-from receiver.viewer.thumbnails import EncodedImage
+from receiver.viewer.pictures.history import fold
+from receiver.viewer.pictures.state import History
+from receiver.viewer.pictures.thumbnails import EncodedImage
 
 
 class Watcher:
@@ -57,8 +58,13 @@ class Broadcaster:
 
     def apply(self, event: Event, image: EncodedImage | None) -> None:
         """Fold an event into the history and wake all watchers."""
-        self.history = fold(self.history, event, image)
-        self._wake_all()
+        self.update(fold(self.history, event, image))
+
+    def update(self, history: History) -> None:
+        """Replace the history by a later one and wake all watchers."""
+        if history is not self.history:
+            self.history = history
+            self.wake_all()
 
     @contextmanager
     def watching(self) -> Iterator[Watcher]:
@@ -77,8 +83,9 @@ class Broadcaster:
     def close(self) -> None:
         """End the live channels of all watchers."""
         self.closed = True
-        self._wake_all()
+        self.wake_all()
 
-    def _wake_all(self) -> None:
+    def wake_all(self) -> None:
+        """Wake all watchers."""
         for watcher in self._watchers:
             watcher.wake()

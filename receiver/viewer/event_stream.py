@@ -10,7 +10,8 @@ from layercast_common.http.seats import Seat
 from layercast_common.http.sse import EventStream, format_event
 from receiver.viewer.broadcast import Broadcaster
 from receiver.viewer.options import ViewerOptions
-from receiver.viewer.schema import state_json
+from receiver.viewer.schema import AboutView
+from receiver.viewer.views import state_json
 
 
 def live_stream(options: ViewerOptions, broadcaster: Broadcaster, seat: Seat) -> EventStream:
@@ -43,4 +44,11 @@ def full_state(options: ViewerOptions, broadcaster: Broadcaster) -> bytes:
 
 
 def _state(options: ViewerOptions, broadcaster: Broadcaster, since: int) -> bytes:
-    return state_json(broadcaster.history, since=since, now=options.clock(), address=options.address)
+    about = AboutView(
+        now=round(options.clock(), 3),
+        address=options.address,
+        archive=options.library is not None,
+        speed=options.speed,
+        note=options.note(),
+    )
+    return state_json(broadcaster.history, about, since=since)

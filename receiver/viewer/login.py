@@ -65,7 +65,11 @@ def viewer_token_check(permissions: Permissions, logins: LoginSessions) -> Token
         if right is Right.WATCH and logins.is_valid(request.cookies.get(COOKIE, "")):
             return None
         if not token:
-            return FileResponse(STATIC / "login.html", 401, headers=CHALLENGE) if path == "/" else token_required()
+            return (
+                FileResponse(STATIC / "login.html", 401, headers=CHALLENGE)
+                if path in ("/", "/show")
+                else token_required()
+            )
         if not await permissions.admits(client_address(request), token, right):
             return PlainTextResponse("wrong token\n", 403)
         return None

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layercast_common.errors import UsageError
+from receiver.archive.library import Library
 from receiver.condition import ReceiverCondition
 from receiver.permissions import Permissions
-from receiver.viewer.history import HISTORY_LIMIT
+from receiver.viewer.pictures.state import HISTORY_LIMIT
 
 #: Folder of the page's files.
 STATIC = Path(__file__).parent / "static"
@@ -16,6 +17,10 @@ STATIC = Path(__file__).parent / "static"
 
 def _always_ok() -> ReceiverCondition:
     return ReceiverCondition.OK
+
+
+def _nothing() -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,11 @@ class ViewerOptions:
         permissions: who may watch and read the metrics; None admits everyone.
         metrics: returns the metrics as text, and their media type; None disables them.
         condition: returns the condition of the receiver for `/healthz`.
+        library: the archive that the page searches; None without one.
+        preload: whether the page shows the newest pictures of the archive before others arrive.
+        on_recorded: called in the event loop when a picture has ended, with its name and how it arrived, as a file.
+        speed: how fast the page replays recorded arrivals; it starts to do so by itself.
+        note: one line that the page shows above everything, such as what is being loaded; read again with each event.
         pictures: number of pictures to remember, at least 1.
         clock: the clock of the events' times, in seconds.
 
@@ -43,6 +53,11 @@ class ViewerOptions:
     permissions: Permissions | None = None
     metrics: Callable[[], tuple[bytes, str]] | None = None
     condition: Callable[[], ReceiverCondition] = _always_ok
+    library: Library | None = None
+    preload: bool = True
+    on_recorded: Callable[[str, bytes], None] | None = None
+    speed: float = 1.0
+    note: Callable[[], str | None] = _nothing
     pictures: int = HISTORY_LIMIT
     clock: Callable[[], float] = time.monotonic
 

@@ -15,11 +15,13 @@ ROOT = Path(__file__).parents[2]
 DATA = (
     "codec/tables/text-1.npz",
     "layercast/samples/01.png",
+    "layercast/samples/01.arrival",
     "receiver/rendering/settings/policies/mini.json",
     "receiver/rendering/weights/mini/model_index.json",
     "receiver/rendering/weights/mini/unet/diffusion_pytorch_model.safetensors",
     "receiver/rendering/weights/mini/memory/pictures.msgpack",
     "receiver/viewer/static/index.html",
+    "receiver/viewer/static/export.html",
 )
 
 BUILD = """

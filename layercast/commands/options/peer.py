@@ -48,7 +48,7 @@ def add_listening(parser: argparse.ArgumentParser) -> None:
 
 def add_link(parser: argparse.ArgumentParser, default: str | None = None) -> None:
     """Add the options of link emulation."""
-    group = parser.add_argument_group("link")
+    group = parser.add_argument_group("emulated link" if default else "link")
     group.add_argument(
         "--link",
         metavar="PROFILE",

@@ -2,27 +2,26 @@
 
 import asyncio
 import itertools
-import webbrowser
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codec.encoder.options import EncodeOptions
 from codec.encoder.picture import EncodeResult, encode_picture
+from codec.image_io import load_picture
 from codec.layers import Layer, Priors
-from layercast.commands.options.values import host_and_port
+from layercast.commands.services.demo_config import DemoConfig
 from layercast.commands.services.demo_report import draw_demo_sheet, timing_row
 from layercast.commands.services.receive_events import event_line
 from layercast.console import progress, say
 from layercast.levels import levels_of
 from layercast.reports import describe, layer_name
-from layercast.samples import sample_paths
 from layercast_common.errors import RenderError
 from layercast_common.files import make_folder, save_whole
 from layercast_common.tasks import run_abandonable
 from protocol.link_profiles import LinkProfile
-from receiver.events import Event, PictureCompleted, PictureFailed
+from receiver.events import Event, PictureCompleted, PictureFailed, PictureOpened
 from receiver.options import RenderOptions
 from receiver.receiver import Receiver
 from receiver.viewer import Viewer
@@ -33,101 +32,56 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from receiver.rendering.models.model import Model
-    from receiver.rendering.settings.settings import Tuning
 
 #: How long a finished picture is shown before the next one is sent, in seconds.
 PAUSE_SECONDS = 6.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoConfig:
-    """Configuration of the demo.
-
-    Attributes:
-        link: the link between sender and receiver.
-        image: the picture; the samples, one after the other, if None.
-        prompt: description of the picture; from a file beside it or from its metadata if None.
-        model, device, steps: as for `layercast.render`.
-        performance, tuning: as for `receiver.rendering.load_model`.
-        quiet: write nothing to stderr.
-    """
-
-    link: LinkProfile
-    image: Path | None
-    prompt: str | None
-    model: str
-    device: str
-    performance: str
-    tuning: "Tuning"
-    steps: int | None
-    quiet: bool
-
-    @property
-    def images(self) -> list[Path]:
-        """The pictures to send, in order."""
-        return [self.image] if self.image else sample_paths()
-
-    def encode_picture(self, image: Path) -> EncodeResult:
-        """Encode a picture.
-
-        Raises:
-            CodecError: the picture or its prompt cannot be read.
-        """
-        return encode_picture(image, EncodeOptions(prompt=self.prompt, model=self.model))
-
-
-async def show(config: DemoConfig, viewer_address: str, *, open_browser: bool) -> None:
-    """Send the pictures one after the other and show them in the browser, until cancelled.
+async def send_all(config: DemoConfig, viewer: Viewer, on_ready: Callable[[], None]) -> None:
+    """Load the model, then send the pictures one after the other and show them on the page, until cancelled.
 
     Args:
         config: the configuration.
-        viewer_address: HOST:PORT of the page.
-        open_browser: open the page in a browser.
+        viewer: the page, which is served already.
+        on_ready: called once the model is loaded.
 
     Raises:
-        ListenError: the viewer's address is in use.
         CodecError: the picture cannot be read.
         RenderError: the model cannot be loaded.
-        UsageError: the viewer's address is not valid.
     """
-    host, port = host_and_port(viewer_address)
-    # Before anything starts, so that a wrong path is reported at once.
-    first = await run_abandonable(partial(config.encode_picture, config.images[0]), name="encoding")
-    viewer = Viewer()
-    async with viewer.serve(host, port) as page:
-        say(f"loading {config.model} ...", quiet=config.quiet)
-        done = asyncio.Event()
+    # Before the model, so that a wrong path is reported at once.
+    first = await run_abandonable(partial(_encode, config, config.images[0]), name="encoding")
+    say(f"loading {config.model} ...", quiet=config.quiet)
+    done = asyncio.Event()
+    sending = config.images[0]
 
-        def on_event(event: Event) -> None:
-            viewer.publish(event)
-            if isinstance(event, PictureCompleted | PictureFailed):
-                done.set()
+    def on_event(event: Event) -> None:
+        viewer.publish(event)
+        if isinstance(event, PictureOpened):
+            viewer.show_original(event.picture, load_picture(sending).image)
+        if isinstance(event, PictureCompleted | PictureFailed):
+            done.set()
 
-        async with Receiver(
-            "ws://127.0.0.1:0",
-            on_event=on_event,
-            render=RenderOptions(
-                model=config.model,
-                device=config.device,
-                performance=config.performance,
-                tuning=config.tuning,
-                steps=config.steps,
-            ),
-        ) as receiver:
-            say(f"page at {page}; link: {_describe_link(config.link)}; Ctrl-C stops", quiet=config.quiet)
-            if open_browser:
-                await asyncio.to_thread(webbrowser.open, page)
-            async with Sender(receiver.url, link=config.link) as sender:
-                for image in itertools.cycle(config.images):
-                    done.clear()
-                    encoded = (
-                        first
-                        if image == config.images[0]
-                        else await run_abandonable(partial(config.encode_picture, image), name="encoding")
-                    )
-                    await _send(sender, image, encoded, quiet=config.quiet)
-                    await done.wait()
-                    await asyncio.sleep(PAUSE_SECONDS)
+    async with Receiver(
+        "ws://127.0.0.1:0",
+        on_event=on_event,
+        render=RenderOptions(
+            model=config.model,
+            device=config.device,
+            performance=config.performance,
+            tuning=config.tuning,
+            steps=config.steps,
+        ),
+    ) as receiver:
+        on_ready()
+        async with Sender(receiver.url, link=config.link) as sender:
+            for sending in itertools.cycle(config.images):
+                done.clear()
+                chosen = sending == config.images[0]
+                encoded = first if chosen else await run_abandonable(partial(_encode, config, sending), name="encoding")
+                await _send(sender, sending, encoded, quiet=config.quiet)
+                await done.wait()
+                await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def run_headless(config: DemoConfig, folder: Path) -> dict[str, Any]:
@@ -144,7 +98,7 @@ async def run_headless(config: DemoConfig, folder: Path) -> dict[str, Any]:
     from receiver.rendering import load_model
 
     image = config.images[0]
-    encoded = await run_abandonable(partial(config.encode_picture, image), name="encoding")
+    encoded = await run_abandonable(partial(_encode, config, image), name="encoding")
     say(f"loading {config.model} ...", quiet=config.quiet)
     load = partial(load_model, performance=config.performance, tuning=config.tuning)
     model = await run_abandonable(partial(load, config.model, config.device), name="loading")
@@ -200,6 +154,15 @@ async def run_headless(config: DemoConfig, folder: Path) -> dict[str, Any]:
             "sheet": str(sheet),
         }
     )
+
+
+def _encode(config: DemoConfig, image: Path) -> EncodeResult:
+    """Encode a picture.
+
+    Raises:
+        CodecError: the picture or its prompt cannot be read.
+    """
+    return encode_picture(image, EncodeOptions(prompt=config.prompt, model=config.model))
 
 
 async def _send(sender: Sender, image: Path, encoded: EncodeResult, *, quiet: bool) -> Delivery:

@@ -47,5 +47,5 @@ async def _run(options: argparse.Namespace, name: str, scheme: str, target: tupl
             report(addresses)
         else:
             say(f"send to {addresses['url']}; change the link at {addresses['api']}", quiet=options.quiet)
-        async with serving(quiet_server(api.application()), api_listener, on_end=lambda: None):
+        async with serving(quiet_server(api.application(), api_listener), api_listener, on_end=lambda: None):
             await asyncio.Event().wait()

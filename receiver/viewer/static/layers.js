@@ -86,5 +86,6 @@ function note(layer, state, lost) {
   if (lost) return "not received";
   if (state === "waiting") return `waiting for ${sizeText(layer.size)}`;
   if (layer.arrived_sections < layer.sections) return partText(layer.arrived_size, layer.size);
-  return `${sizeText(layer.arrived_size)}, at ${secondsText(layer.last_at)}`;
+  const when = layer.last_at < 0.05 ? "in the first packet" : `at ${secondsText(layer.last_at)}`;
+  return `${sizeText(layer.arrived_size)}, ${when}`;
 }

@@ -63,7 +63,7 @@ export class Race {
     mark.style.left = `${100 * shareAt(picture.ended_at ?? 0)}%`;
     byId("theirs").ariaLabel = `JPEG: ${percentText(share)} would have arrived`;
     const needs =
-      `A JPEG of this picture (${sizeText(jpeg.size)}) would need ${secondsText(jpeg.seconds)} ` +
+      `A JPEG of this picture (quality 75, ${sizeText(jpeg.size)}) would need ${secondsText(jpeg.seconds)} ` +
       `on this ${count(jpeg.rate)} bit/s link`;
     const meanwhile = share < 1 ? `; by now ${percentText(share)} of it would have arrived.` : ".";
     const ours =

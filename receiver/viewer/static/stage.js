@@ -19,7 +19,7 @@ export class Stage {
     this.#onShown = onShown;
   }
 
-  /** Show a frame: {picture, url, alt}; the last call wins. */
+  /** Show a frame: {picture, url, alt, instant}; the last call wins. An instant one does not fade in. */
   show(wanted) {
     this.#wanted = wanted;
     if (this.#shown?.url === wanted.url) this.#shown.image.alt = wanted.alt;
@@ -61,7 +61,7 @@ export class Stage {
     const turned = this.#shown?.picture !== wanted.picture;
     this.#shown = { ...wanted, image };
     this.#onShown(wanted.url);
-    if (!calm.matches && !document.hidden) {
+    if (!wanted.instant && !calm.matches && !document.hidden) {
       const duration = this.#wanted !== wanted ? HURRIED_FADE : turned ? TURN : FADE;
       await image.animate({ opacity: [0, 1] }, { duration, easing: "ease-in-out" }).finished.catch(() => {});
     }

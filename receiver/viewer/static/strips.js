@@ -25,6 +25,12 @@ function setThumb(image, url) {
   if (url && image.src !== url) image.src = url;
 }
 
+/** The name of a level: what it adds to the one before. */
+export function levelName(level) {
+  const adds = level.adds.map((name) => LAYERS[name].short).join(" + ");
+  return level.layers.length === level.adds.length ? `${adds[0].toUpperCase()}${adds.slice(1)} only` : `+ ${adds}`;
+}
+
 export const levelKey = (level) => level.layers.join(",");
 
 /**
@@ -49,16 +55,15 @@ export function drawLevels(row, picture, chosen, ready, onChoose) {
       return button;
     },
     (button, level) => {
-      const adds = level.adds.map((name) => LAYERS[name].short).join(" + ");
-      const first = level.layers.length === level.adds.length;
-      button.querySelector("b").textContent = first ? `${adds[0].toUpperCase()}${adds.slice(1)} only` : `+ ${adds}`;
-      button.querySelector("small").textContent = level.frame ? sizeText(level.size) : "not drawn yet";
+      const missing = picture.status === "receiving" ? "not drawn yet" : "skipped";
+      button.querySelector("b").textContent = levelName(level);
+      button.querySelector("small").textContent = level.frame ? sizeText(level.size) : missing;
       button.disabled = !level.frame;
       button.ariaPressed = String(levelKey(level) === chosen);
       button.ariaLabel = `The picture drawn from ${layersText(level.layers)}`;
       button.dataset.current = String(!!level.frame && level.frame.url === picture.frame?.url);
       if (!level.frame) setThumb(button.querySelector("img"), null);
-      else if (ready(level.frame)) setThumb(button.querySelector("img"), address(level.frame.url));
+      else if (ready(level.frame)) setThumb(button.querySelector("img"), `${address(level.frame.url)}?small`);
     },
   );
 }
@@ -90,7 +95,7 @@ export function drawHistory(row, pictures, shown, ready, onChoose) {
       const image = button.querySelector("img");
       image.alt = "";
       if (!picture.frame) setThumb(image, null);
-      else if (ready(picture.frame, picture)) setThumb(image, address(picture.frame.url));
+      else if (ready(picture.frame, picture)) setThumb(image, `${address(picture.frame.url)}?small`);
     },
   );
   if (row.children.length !== count) row.scrollLeft = row.scrollWidth;

@@ -55,7 +55,7 @@ async def test_without_a_token_there_is_only_the_way_in() -> None:
         assert page.status_code == 401
         assert page.headers["www-authenticate"] == "Bearer"
         assert '<form class="login-form" method="post" action="login">' in page.text
-        for path in ("/api/pictures", "/live", "/metrics", "/api/pictures/p1/frame.jpg"):
+        for path in ("/api/pictures", "/live", "/metrics", "/api/pictures/p1/frame.webp"):
             response = await client.get(path)
             assert (response.status_code, response.text) == (401, "a token is required\n"), path
         for path in ("/healthz", "/static/style.css"):

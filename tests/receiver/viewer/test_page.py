@@ -1,138 +1,18 @@
 """The page in a real browser: headless Chromium, driven by Selenium."""
 
-import asyncio
-import shutil
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from codec.layers import Layer
 from receiver.viewer import Viewer, ViewerOptions
 from tests.receiver.viewer.test_login import PERMISSIONS
+from tests.support.browser import NEEDS_BROWSER, Page, publish
 from tests.support.scenes import Scene
 
 TEXT, LINES, COLOURS, DETAIL = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE, Layer.DETAIL
 
-#: Looks at the page this often and so long, in seconds, before a state that never comes fails a test.
-GLANCE, PATIENCE = 0.03, 120.0
-
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--force-prefers-reduced-motion",
-    "--window-size=1280,800",
-)
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver")
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield browser
-    browser.quit()
-
-
-class Page:
-    """The page in a browser. Selenium blocks and the viewer needs the loop, so every call runs in a thread."""
-
-    def __init__(self, driver: Any, viewer: Viewer) -> None:
-        self._driver = driver
-        self.viewer = viewer
-
-    async def open(self, url: str) -> None:
-        await asyncio.to_thread(self._driver.get, url)
-
-    async def run(self, script: str, *arguments: object) -> Any:
-        return await asyncio.to_thread(self._driver.execute_script, script, *arguments)
-
-    async def text(self, selector: str) -> str:
-        """The visible text of an element."""
-        return str(await self.run("return document.querySelector(arguments[0]).innerText.trim()", selector))
-
-    async def click(self, selector: str) -> None:
-        await self.sees(True, "return document.querySelector(arguments[0]) !== null", selector)
-        await self.run("document.querySelector(arguments[0]).click()", selector)
-
-    async def press(self, key: str) -> None:
-        from selenium.webdriver.common.action_chains import ActionChains
-
-        await asyncio.to_thread(ActionChains(self._driver).send_keys(key).perform)
-
-    async def sees(self, expected: object, script: str, *arguments: object) -> None:
-        """Wait until a script returns what is expected."""
-        seen = None
-        for _ in range(int(PATIENCE / GLANCE)):
-            seen = await self.run(script, *arguments)
-            if seen == expected:
-                return
-            await asyncio.sleep(GLANCE)
-        assert seen == expected
-
-    async def reads(self, selector: str, expected: str) -> None:
-        """Wait until an element's visible text is what is expected."""
-        await self.sees(expected, "return document.querySelector(arguments[0])?.innerText.trim()", selector)
-
-    async def shade(self) -> Any:
-        """The grey of the one frame on the stage; None while there is none, or two cross-fade."""
-        return await self.run(SHADE)
-
-    async def shows_shade(self, expected: int) -> None:
-        await self.sees(
-            True, f"const shade = (() => {{ {SHADE} }})(); return Math.abs(shade - arguments[0]) <= 2", expected
-        )
-
-    async def console(self) -> list[dict[str, Any]]:
-        return list(await asyncio.to_thread(self._driver.get_log, "browser"))
-
-
-SHADE = """
-    const images = document.querySelectorAll("#canvas img");
-    if (images.length !== 1 || !images[0].naturalWidth) return -99;
-    const canvas = document.createElement("canvas");
-    canvas.width = canvas.height = 1;
-    canvas.getContext("2d").drawImage(images[0], 0, 0, 1, 1);
-    return canvas.getContext("2d").getImageData(0, 0, 1, 1).data[0];
-"""
-
-
-@pytest_asyncio.fixture
-async def page(driver: Any) -> AsyncIterator[Page]:
-    """The page of a fresh viewer, connected; at the end the browser's console must be empty."""
-    now = asyncio.get_running_loop().time()
-    viewer = Viewer(
-        ViewerOptions(address="ws://192.0.2.7:8765", clock=lambda: asyncio.get_running_loop().time() - now + 100.0)
-    )
-    async with viewer.serve("127.0.0.1", 0) as url:
-        page = Page(driver, viewer)
-        await page.open(url)
-        await page.reads("#connection", "live")
-        yield page
-        assert await page.console() == []
-        await page.open("about:blank")
-
-
-def publish(page: Page, *events: Any) -> None:
-    for event in events:
-        page.viewer.publish(event)
+pytestmark = NEEDS_BROWSER
 
 
 async def test_nothing_there_yet(page: Page) -> None:
@@ -151,7 +31,7 @@ async def test_a_picture_arrives_layer_by_layer(page: Page) -> None:
     await page.reads(".prompt", scene.prompt)
     await page.reads("#words", scene.prompt)
     await page.reads("#received", "75")
-    assert await page.text('.layer[data-layer="semantic"] .layer-note') == "60 bytes, at 0.0 s"
+    assert await page.text('.layer[data-layer="semantic"] .layer-note') == "60 bytes, in the first packet"
     assert await page.text('.layer[data-layer="structure"] .layer-note') == "waiting for 300 bytes"
     assert (await page.text("#announcer")).startswith("Text arrived: 60 bytes")
 
@@ -217,7 +97,9 @@ async def test_the_comparison_moves(page: Page) -> None:
     publish(page, Scene(rate=24_000.0).opened(), Scene().layer(TEXT))
     await page.sees(True, "return document.getElementById('comparison').innerText.length > 0")
     sentence = await page.text("#comparison")
-    assert sentence.startswith("A JPEG of this picture (38.2 kB) would need 12.7 s on this 24,000 bit/s link; by now ")
+    assert sentence.startswith(
+        "A JPEG of this picture (quality 75, 38.2 kB) would need 12.7 s on this 24,000 bit/s link; "
+    )
     share = "return parseFloat(document.getElementById('theirs-share').innerText)"
     before = await page.run(share)
     await page.sees(True, f"{share} > arguments[0]", before)

@@ -1,6 +1,7 @@
 """The state as JSON."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -9,23 +10,32 @@ from hypothesis import strategies as st
 
 from codec.layers import Layer
 from receiver.events import Event
-from receiver.viewer.history import History
-from receiver.viewer.schema import parse_layers, state_json
-from tests.receiver.viewer.test_history import folded
+from receiver.viewer.pictures.state import History
+from receiver.viewer.schema import AboutView
+from receiver.viewer.views import parse_layers, state_json, timeline_view
+from tests.receiver.viewer.pictures.test_history import folded
 from tests.support.scenes import Scene
 
 TEXT, LINES, COLOURS, DETAIL = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE, Layer.DETAIL
 
 
 def told(*events: Event) -> dict[str, Any]:
-    state = json.loads(state_json(folded(*events), since=0, now=104.5, address=None))
+    state = json.loads(state_json(folded(*events), AboutView(now=104.5), since=0))
     picture: dict[str, Any] = state["pictures"][0]
     return picture
 
 
 def test_empty_state() -> None:
-    data = state_json(History(5), since=0, now=1.23456, address="ws://192.0.2.7:8765")
-    assert json.loads(data) == {"now": 1.235, "limit": 5, "address": "ws://192.0.2.7:8765", "pictures": []}
+    data = state_json(History(5), AboutView(now=1.235, address="ws://192.0.2.7:8765"), since=0)
+    assert json.loads(data) == {
+        "now": 1.235,
+        "address": "ws://192.0.2.7:8765",
+        "archive": False,
+        "speed": 1.0,
+        "note": None,
+        "limit": 5,
+        "pictures": [],
+    }
 
 
 def test_whole_picture() -> None:
@@ -37,7 +47,12 @@ def test_whole_picture() -> None:
     assert (text["name"], text["first_at"], text["image"]) == ("semantic", 0.0, None)
     assert lines["image"].startswith("/api/pictures/p1/structure.png?v=")
     assert colours["image"].startswith("/api/pictures/p1/texture.png?v=")
-    assert picture["frame"]["url"].startswith("/api/pictures/p1/frame.jpg?level=semantic,structure,texture&v=")
+    assert re.fullmatch(r"/api/pictures/p1/images/[0-9a-f]{16}\.webp", picture["frame"]["url"])
+    assert [(one["layer"], one["size"], one["at"], one["received"]) for one in picture["arrivals"]] == [
+        ("semantic", 60, 0.0, 75),
+        ("structure", 300, 1.0, 390),
+        ("texture", 80, 1.3, 480),
+    ]
     assert [(level["adds"], level["size"]) for level in picture["levels"]] == [
         (["semantic"], 60),
         (["structure"], 360),
@@ -83,7 +98,7 @@ def test_levels_follow_the_order_of_arrival() -> None:
 
 
 def test_messages_are_one_line() -> None:
-    data = state_json(folded(*Scene(prompt="two\nlines\r\n\n").whole()), since=0, now=0.0, address=None)
+    data = state_json(folded(*Scene(prompt="two\nlines\r\n\n").whole()), AboutView(now=0.0), since=0)
     assert b"\n" not in data
     assert b"\r" not in data
 
@@ -109,3 +124,18 @@ def test_parse_layers(names: str, layers: set[Layer] | None) -> None:
 def test_parse_layers_takes_any_text(names: str) -> None:
     layers = parse_layers(names)
     assert layers is None or layers <= set(Layer)
+
+
+def test_timeline_holds_every_frame_that_was_shown() -> None:
+    scene = Scene()
+    events: list[Event] = [scene.opened(), scene.layer(TEXT, 0.0, 75)]
+    events += [scene.frame(TEXT, step=n, after=n / 4) for n in (1, 2, 3)]
+    (picture,) = folded(*events, scene.layer(LINES, 1.0, 390), scene.completed(after=1.5)).pictures
+    timeline = timeline_view(picture)
+    assert (timeline.duration, timeline.received, timeline.original, timeline.rivals) == (1.5, 480, None, [])
+    assert [(frame.step, frame.at, frame.received) for frame in timeline.frames] == [
+        (1, 0.25, 75),
+        (2, 0.5, 75),
+        (3, 0.75, 75),
+    ]
+    assert len({frame.url for frame in timeline.frames}) == 3

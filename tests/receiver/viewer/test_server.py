@@ -6,17 +6,19 @@ import json
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from codec.layers import Layer
 from layercast_common.errors import ListenError
 from layercast_common.http import sse
 from receiver.viewer import Viewer, ViewerOptions, app, server
 from receiver.viewer.options import STATIC
+from tests.support.pictures import draw_picture
 from tests.support.scenes import Scene
 
 TEXT, LINES, COLOURS = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE
@@ -47,12 +49,18 @@ async def watching(client: httpx.AsyncClient) -> AsyncIterator[AsyncIterator[tup
         yield messages(response)
 
 
-async def until_complete(messages: AsyncIterator[tuple[str, dict[str, Any]]], name: str) -> dict[str, Any]:
+async def until(
+    messages: AsyncIterator[tuple[str, dict[str, Any]]], wanted: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
     async for _, data in messages:
         for picture in data["pictures"]:
-            if picture["id"] == name and picture["status"] == "complete":
+            if wanted(picture):
                 return dict(picture)
-    raise AssertionError("the channel closed before the picture was complete")
+    raise AssertionError("the channel closed before the picture was as wanted")
+
+
+async def until_complete(messages: AsyncIterator[tuple[str, dict[str, Any]]], name: str) -> dict[str, Any]:
+    return await until(messages, lambda picture: picture["id"] == name and picture["status"] == "complete")
 
 
 def show(viewer: Viewer, scene: Scene) -> None:
@@ -101,8 +109,9 @@ async def test_pictures_and_their_images() -> None:
         listed = (await client.get("/api/pictures")).json()["pictures"]
         assert listed == [picture]
         for path, kind, magic in [
-            (picture["frame"]["url"], "image/jpeg", b"\xff\xd8"),
-            (picture["levels"][0]["frame"]["url"], "image/jpeg", b"\xff\xd8"),
+            (picture["frame"]["url"], "image/webp", b"RIFF"),
+            (picture["levels"][0]["frame"]["url"], "image/webp", b"RIFF"),
+            (f"{picture['frame']['url']}?small", "image/webp", b"RIFF"),
             (picture["layers"][1]["image"], "image/png", b"\x89PNG"),
             (picture["layers"][2]["image"], "image/png", b"\x89PNG"),
         ]:
@@ -110,7 +119,7 @@ async def test_pictures_and_their_images() -> None:
             assert (response.status_code, response.headers["content-type"]) == (200, kind)
             assert response.content.startswith(magic)
             assert "immutable" in response.headers["cache-control"]
-        newest = await client.get("/api/pictures/p1/frame.jpg")
+        newest = await client.get("/api/pictures/p1/frame.webp")
         assert newest.headers["cache-control"] == "no-store"
         assert newest.content == (await client.get(picture["frame"]["url"])).content
         assert newest.content != (await client.get(picture["levels"][0]["frame"]["url"])).content
@@ -129,20 +138,39 @@ async def test_detail_is_a_jpeg() -> None:
         assert response.content.startswith(b"\xff\xd8")
 
 
+async def test_how_a_picture_arrived_and_what_others_would_show() -> None:
+    scene = Scene(canvas=(96, 64))
+    async with served() as (viewer, client):
+        viewer.show_original("p1", Image.fromarray(draw_picture(96, 64)))
+        async with watching(client) as messages:
+            show(viewer, scene)
+            picture = await until(messages, lambda picture: picture["rivals"] == 9)
+        assert picture["has_original"]
+        arrival = (await client.get("/api/pictures/p1/arrival")).json()
+        assert [frame["received"] for frame in arrival["frames"]] == [75, 390, 480]
+        assert [stage["name"] for stage in arrival["rivals"]] == ["JPEG", "WebP", "AVIF"] * 3
+        for url in (arrival["original"], *(stage["url"] for stage in arrival["rivals"] if stage["url"])):
+            response = await client.get(url)
+            assert (response.status_code, response.content[:4]) == (200, b"RIFF")
+
+
 async def test_what_is_not_there() -> None:
     paths = [
-        "/api/pictures/other/frame.jpg",
-        "/api/pictures/p1/frame.jpg?level=detail",
-        "/api/pictures/p1/frame.jpg?level=%00",
+        "/api/pictures/other/frame.webp",
+        "/api/pictures/p1/frame.webp?level=detail",
+        "/api/pictures/p1/frame.webp?level=%00",
         "/api/pictures/p1/structure.png",
         "/api/pictures/p1/detail.jpg",
         "/api/pictures/p1/detail.png",
         "/api/pictures/p1/secret.png",
-        "/api/pictures/..%2F..%2Fetc%2Fpasswd/frame.jpg",
-        "/api/pictures/%2e%2e/frame.jpg",
-        "/api/pictures/<script>/frame.jpg",
-        "/api/pictures/p1%0d%0aset-cookie:x/frame.jpg",
-        f"/api/pictures/{'p' * 2000}/frame.jpg",
+        "/api/pictures/p1/images/0123456789abcdef.webp",
+        "/api/pictures/p1/images/..%2Fx.webp",
+        "/api/pictures/other/arrival",
+        "/api/pictures/..%2F..%2Fetc%2Fpasswd/frame.webp",
+        "/api/pictures/%2e%2e/frame.webp",
+        "/api/pictures/<script>/frame.webp",
+        "/api/pictures/p1%0d%0aset-cookie:x/frame.webp",
+        f"/api/pictures/{'p' * 2000}/frame.webp",
         "/static/../app.py",
         "/static/..%2f..%2fapp.py",
         "/static/%2e%2e/app.py",
@@ -233,7 +261,8 @@ async def test_silence_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "HEARTBEAT_SECONDS", 0.01)
     async with served() as (_, client), watching(client) as messages:
         await anext(messages)
-        assert await anext(messages) == ("changes", {"now": 104.5, "limit": 32, "address": None, "pictures": []})
+        name, heartbeat = await anext(messages)
+        assert (name, heartbeat["now"], heartbeat["limit"], heartbeat["pictures"]) == ("changes", 104.5, 32, [])
 
 
 async def test_foreign_pages_may_not_watch() -> None:

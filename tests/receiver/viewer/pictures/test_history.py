@@ -6,8 +6,9 @@ import pytest
 
 from codec.layers import Layer
 from receiver.events import Event, SectionSize
-from receiver.viewer.history import History, PictureState, Status, fold
-from receiver.viewer.thumbnails import encode_image
+from receiver.viewer.pictures.history import fold
+from receiver.viewer.pictures.state import MAX_FRAMES, History, PictureState, Status
+from receiver.viewer.pictures.thumbnails import encode_image
 from tests.support.scenes import Scene
 
 TEXT, LINES, COLOURS, DETAIL = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE, Layer.DETAIL
@@ -49,6 +50,19 @@ def test_only_newest_frame_of_each_level_is_kept() -> None:
     newest = again.pictures[0].frame()
     assert newest is not None
     assert newest.layers == {TEXT}
+
+
+def test_every_frame_that_was_shown_is_kept_until_there_are_too_many() -> None:
+    scene = Scene()
+    frames = [scene.frame(TEXT, step=step, steps=500, after=step / 100, shade=step % 250) for step in range(1, 200)]
+    picture = picture_after(scene.opened(), scene.frame(TEXT, LINES, after=0.0), *frames)
+    assert len(picture.shown) <= MAX_FRAMES
+    assert [set(frame.layers) for frame in picture.frames] == [{TEXT, LINES}, {TEXT}]
+    assert picture.frames[-1].step == 199
+    times = [frame.at for frame in picture.shown]
+    assert times == sorted(times)
+    few = picture_after(scene.opened(), *frames[:MAX_FRAMES])
+    assert [frame.step for frame in few.shown] == list(range(1, MAX_FRAMES + 1))
 
 
 def test_levels_are_sets_of_layers() -> None:

@@ -10,7 +10,14 @@ from PIL import Image
 from codec.layers import SKELETON_POINTS, Layer, Priors, Skeleton
 from codec.wavelet.plane import Plane
 from codec.wavelet.transform import forward, to_channels
-from receiver.viewer.thumbnails import LAYER_SIDE, EncodedImage, encode_image
+from receiver.viewer.pictures.thumbnails import (
+    LAYER_SIDE,
+    PREVIEW_SIDE,
+    THUMBNAIL_SIDE,
+    EncodedImage,
+    encode_image,
+    thumbnail,
+)
 from tests.support.pictures import draw_picture
 from tests.support.scenes import Scene
 
@@ -57,15 +64,24 @@ def test_detail_of_a_large_picture_is_reduced() -> None:
     assert opened(encode_image(event)).size == (LAYER_SIDE, LAYER_SIDE // 4)
 
 
-def test_frames_are_jpegs_named_by_their_bytes() -> None:
+def test_frames_are_webps_named_by_their_bytes() -> None:
     scene = Scene()
     first, same, other = (encode_image(scene.frame(shade=shade)) for shade in (10, 10, 200))
     assert first is not None
     assert same is not None
     assert other is not None
-    assert (opened(first).format, opened(first).size) == ("JPEG", scene.canvas)
+    assert (opened(first).format, opened(first).size) == ("WEBP", scene.canvas)
     assert first == same
     assert first.tag != other.tag
+
+
+def test_frames_that_are_replaced_soon_are_small() -> None:
+    scene = Scene(canvas=(800, 400))
+    preview, final = (encode_image(scene.frame(step=step)) for step in (1, 4))
+    assert (opened(preview).size, opened(final).size) == ((PREVIEW_SIDE, PREVIEW_SIDE // 2), (800, 400))
+    assert final is not None
+    assert opened(thumbnail(final)).size == (THUMBNAIL_SIDE, THUMBNAIL_SIDE // 2)
+    assert thumbnail(final) is thumbnail(final)
 
 
 @pytest.mark.parametrize("index", [0, 1, 7])

@@ -1,0 +1,56 @@
+"""The demo's page: there at once, with the recorded arrival of a sample while the model loads."""
+
+import asyncio
+import webbrowser
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from layercast.commands.options.values import host_and_port
+from layercast.console import say
+from layercast.samples import recorded_path
+from receiver.viewer import Viewer, ViewerOptions
+from receiver.viewer.pictures.recording import recording_from_bytes
+
+if TYPE_CHECKING:
+    from layercast.commands.services.demo_config import DemoConfig
+    from protocol.link_profiles import LinkProfile
+
+_LOADING = "Loading the model. Meanwhile, this is the recorded arrival of a sample picture."
+
+
+async def show(config: "DemoConfig", viewer_address: str, *, open_browser: bool) -> None:
+    """Serve the page, and send the pictures one after the other, until cancelled.
+
+    Args:
+        config: the configuration.
+        viewer_address: HOST:PORT of the page.
+        open_browser: open the page in a browser.
+
+    Raises:
+        ListenError: the viewer's address is in use.
+        CodecError: the picture cannot be read.
+        RenderError: the model cannot be loaded.
+        UsageError: the viewer's address is not valid.
+    """
+    host, port = host_and_port(viewer_address)
+    ready = False
+    viewer = Viewer(ViewerOptions(note=lambda: None if ready else _LOADING))
+
+    def on_ready() -> None:
+        nonlocal ready
+        ready = True
+        viewer.refresh()
+
+    async with viewer.serve(host, port) as page:
+        viewer.show_recording(recording_from_bytes(recorded_path().read_bytes(), name="sample"))
+        say(f"page at {page}; link: {_describe_link(config.link)}; Ctrl-C stops", quiet=config.quiet)
+        if open_browser:
+            await asyncio.to_thread(webbrowser.open, page)
+        # Coders, network and renderer take seconds to import: in a thread, so that the page answers meanwhile.
+        demo = await asyncio.to_thread(import_module, "layercast.commands.services.demo")
+        await demo.send_all(config, viewer, on_ready)
+
+
+def _describe_link(link: "LinkProfile") -> str:
+    rate = f"{link.rate:,.0f} bit/s" if link.rate else "unlimited"
+    return f"{link.name}, {rate}, {link.delay:g} s delay"
