@@ -11,22 +11,9 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from layercast import __version__
-from layercast.commands import (
-    decode,
-    demo,
-    edit,
-    encode,
-    evaluate,
-    info,
-    models,
-    outbox,
-    receive,
-    replay,
-    send,
-    simulate,
-    watch,
-)
+from layercast.commands import decode, demo, edit, encode, info, models, outbox, receive, replay, send, watch
 from layercast.commands.bench import command as bench
+from layercast.commands.measuring import evaluate, simulate
 from layercast.commands.options.defaults import defaults_of, read_defaults
 from layercast.commands.options.parser import add_logging
 from layercast.console import flush_streams, prepare_streams

@@ -167,3 +167,10 @@ def notify(callback: Callable[[_Event], object] | None, event: _Event, *, what: 
         callback(event)
     except Exception:
         _log.exception("%s: the application's callback failed", what)
+
+
+async def repeat(action: Callable[[], None], seconds: float) -> None:
+    """Call a function at regular intervals, for the first time after one interval, until cancelled."""
+    while True:
+        await asyncio.sleep(seconds)
+        action()

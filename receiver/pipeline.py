@@ -20,9 +20,9 @@ from layercast_common.tasks import call_in_loop
 from protocol.connection.events import OfferReceived, PictureAborted, PictureDone, ReceiverEvent, SectionReceived
 from receiver.archive import ArchiveWriter, label_of
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed
-from receiver.incoming_picture import IncomingPicture
+from receiver.pictures.incoming_picture import IncomingPicture
+from receiver.pictures.unread_pictures import UnreadPictures
 from receiver.rendering.frames import Frame
-from receiver.unread_pictures import UnreadPictures
 
 if TYPE_CHECKING:
     from receiver.rendering.engine.renderer import Renderer
@@ -242,9 +242,8 @@ class Pipeline:
             self._abandoned[key] = picture
 
     def _fail(self, key: PictureKey, reason: str) -> None:
-        picture = self._open.pop(key)
         self._ended.set()
-        self._emit(PictureFailed(picture=picture.name, reason=reason, at=_now()))
+        self._emit(PictureFailed(picture=self._open.pop(key).name, reason=reason, at=_now()))
 
 
 def _now() -> float:

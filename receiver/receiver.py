@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Self, Union
 
 from layercast_common.errors import LayercastError
 from layercast_common.steady_clock import steady_now
-from layercast_common.tasks import BackgroundTasks, notify, run_abandonable
+from layercast_common.tasks import BackgroundTasks, notify, repeat, run_abandonable
 from protocol.connection.events import OfferReceived, PictureDone, ReceiverEvent, SectionReceived
 from receiver.archive import ArchiveWriter, label_of
 from receiver.condition import ReceiverCondition
-from receiver.drawn_pictures import DrawnPictures, SentPicture
 from receiver.events import Event, FrameRendered
 from receiver.metrics import ReceiverMetrics, ReceiverStats
 from receiver.options import ArchiveOptions, RenderOptions, Security
+from receiver.pictures.drawn_pictures import DrawnPictures, SentPicture
 from receiver.pipeline import Pipeline
 from receiver.rendering.frames import Frame
 from receiver.replay import offer_of, sections_of
@@ -121,7 +121,7 @@ class Receiver:
             self._ready.set()
             await stack.enter_async_context(self._tasks)
             self._tasks.start(self._archive.maintain(), name="archive maintenance")
-            self._tasks.start(self._abandon_idle(), name="idle check")
+            self._tasks.start(repeat(self._pipeline.abandon_idle, IDLE_CHECK_SECONDS), name="idle check")
             if self._pipeline.renderer:
                 self._redrawing = self._tasks.start(self._redraw(), name="redrawing")
             self._stack = stack.pop_all()
@@ -198,7 +198,7 @@ class Receiver:
 
     async def _close_renderer(self) -> None:
         if self._pipeline.renderer:
-            # Who stops the program does not wait for a step of a large model, which nothing can interrupt.
+            # A stop does not wait for a step of a large model, which nothing can interrupt.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_SECONDS if self._stopped else None):
                     await run_abandonable(self._pipeline.renderer.close, name="closing")
@@ -220,8 +220,7 @@ class Receiver:
         async for archived, stream in self._archive.undrawn():
             number += 1
             offer = offer_of(stream, number)
-            picture = self._pipeline.open(offer, archived.label)
-            if picture is None:
+            if (picture := self._pipeline.open(offer, archived.label)) is None:
                 continue
             for event in sections_of(stream, number):
                 await self._pipeline.accept_event(event)
@@ -233,14 +232,8 @@ class Receiver:
                 rendering = asyncio.shield(asyncio.wrap_future(picture.rendering))
                 await asyncio.gather(rendering, return_exceptions=True)
 
-    async def _abandon_idle(self) -> None:
-        while True:
-            await asyncio.sleep(IDLE_CHECK_SECONDS)
-            self._pipeline.abandon_idle()
-
     def _stats(self) -> ReceiverStats:
-        now = steady_now()
-        ages = [(now - picture.arrived).total_seconds() for picture in self._pipeline]
+        ages = [(steady_now() - picture.arrived).total_seconds() for picture in self._pipeline]
         return ReceiverStats(
             sessions=len(self._server.sessions),
             open_pictures=len(ages),

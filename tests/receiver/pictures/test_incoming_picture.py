@@ -8,7 +8,7 @@ from codec.container.bitstream import Coder, Header
 from codec.layers import Layer, Semantic
 from layercast_common.errors import BitstreamError
 from protocol.connection.events import SectionReceived
-from receiver.incoming_picture import IncomingPicture
+from receiver.pictures.incoming_picture import IncomingPicture
 from receiver.rendering.frames import Frame
 
 NOW = datetime(2026, 3, 1, 12, 30, 5, tzinfo=UTC)

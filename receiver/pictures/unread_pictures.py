@@ -8,7 +8,7 @@ from layercast_common.errors import BitstreamError
 from layercast_common.steady_clock import steady_now
 from protocol.connection.events import OfferReceived, PictureAborted, PictureDone, ReceiverEvent, SectionReceived
 from receiver.archive import ArchiveWriter
-from receiver.incoming_picture import section_of
+from receiver.pictures.incoming_picture import section_of
 
 
 @dataclass(eq=False, slots=True)

@@ -9,8 +9,8 @@ from PIL import Image
 from codec.layers import Layer
 from layercast_common.errors import RenderError
 from layercast_common.tasks import BackgroundTasks
-from receiver.drawn_pictures import MAX_WAITING, REMEMBERED, DrawnPictures
 from receiver.events import FrameRendered, PictureCompleted, PictureFailed
+from receiver.pictures.drawn_pictures import MAX_WAITING, REMEMBERED, DrawnPictures
 from receiver.rendering.frames import Frame
 
 

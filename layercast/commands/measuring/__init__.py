@@ -1,0 +1,1 @@
+"""Commands that measure on a folder of pictures."""
