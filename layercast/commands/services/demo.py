@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from receiver.rendering.models.model import Model
-    from receiver.rendering.settings.settings import Tuning
+    from receiver.rendering.settings.tuning import Tuning
 
 #: How long a finished picture is shown before the next one is sent, in seconds.
 PAUSE_SECONDS = 6.0
