@@ -75,10 +75,14 @@ class EdgeMap:
     def __hash__(self) -> int:
         return hash((self.canvas, self.grid.shape, self.grid.tobytes()))
 
-    def to_image(self, size: Size | None = None) -> NDArray[np.uint8]:
+    def to_image(self, size: Size | None = None, thickness: int | None = None) -> NDArray[np.uint8]:
         """Draw the lines: (H, W) uint8, 0 or 255, at `size` (width, height) or at the canvas size.
 
         Lines join the centres of neighbouring cells, so a coarse grid gives thin continuous lines instead of blocks.
+
+        Args:
+            size: (width, height) in pixels; None for the canvas size.
+            thickness: of the lines, in pixels; None for one pixel per 256 of the long side.
         """
         width, height = size or self.canvas
         drawn = np.zeros((height, width), np.uint8)
@@ -90,7 +94,7 @@ class EdgeMap:
             list(np.floor(lines * scale).astype(np.int32)),
             isClosed=False,
             color=255,
-            thickness=max(1, round(max(width, height) / 256)),
+            thickness=thickness or max(1, round(max(width, height) / 256)),
         )
         return drawn
 

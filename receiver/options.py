@@ -11,7 +11,7 @@ from protocol.wire.limits import Limits
 from protocol.wire.seals import SharedKey
 from receiver.archive.retention import KEEP_BYTES, RetentionPolicy
 from receiver.permissions import Permissions
-from receiver.rendering.settings.settings import Tuning
+from receiver.rendering.settings.tuning import Tuning
 
 if TYPE_CHECKING:
     from receiver.rendering.models.model import Model

@@ -5,11 +5,12 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from layercast.commands.options.parser import Subparsers, add_command, add_json, add_logging
-from layercast.commands.options.rendering import add_performance
+from layercast.commands.options.rendering import add_parts, add_performance, parts_of
 from layercast.console import progress, report, say, show_table
 from layercast_common.errors import RenderError
 
 if TYPE_CHECKING:
+    from receiver.rendering.model_files.downloads import FetchPlan
     from receiver.rendering.selftest import PerformanceCheck
 
 
@@ -24,15 +25,33 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     for name, run_action, about, example in _ACTIONS:
         action = add_command(actions, name, about, f"layercast models {example}")
-        if name != "list":
-            action.add_argument("name", metavar="NAME", help="a registered name, a hub id or a local folder")
+        action.add_argument(
+            "name",
+            metavar="NAME",
+            nargs="?" if name == "list" else None,
+            help="a registered name, a hub id, a local folder or a checkpoint",
+        )
+        if name == "fetch":
+            _add_fetching(action)
         if name == "check":
             action.add_argument("--device", default="auto", help="device to check on (default: %(default)s)")
             add_performance(action)
+        if name != "list":
+            add_parts(action)
         add_json(action)
         add_logging(action, inner=True)
         action.set_defaults(run_action=run_action)
     return parser
+
+
+def _add_fetching(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="show files and sizes, download nothing")
+    parser.add_argument(
+        "--precision",
+        choices=("half", "full"),
+        default="half",
+        help="half-precision weights where they exist, or full ones, twice as large (default: %(default)s)",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -41,27 +60,58 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
-    from receiver.rendering import list_models
+    from receiver.rendering.model_files.listing import describe_model, list_models
 
-    models = list_models()
+    models = [describe_model(options.name)] if options.name else list_models()
     if options.json:
         report({"models": [{k: _plain(v) for k, v in dataclasses.asdict(model).items()} for model in models]})
         return
-    rows = [(m.name, f"{m.native} px", "installed" if m.folder else "not installed", m.about) for m in models]
-    show_table(("name", "size", "files", "description"), rows)
+    rows = [
+        (m.name, f"{m.native} px" if m.native else "", str(m.steps or ""), "yes" if m.folder else "no", m.about)
+        for m in models
+    ]
+    show_table(("name", "size", "steps", "installed", "description"), rows)
+    for model in models:
+        if model.recognised:
+            say(f"{model.name}: {model.recognised}", quiet=options.quiet)
     say("download one: layercast models fetch NAME", quiet=options.quiet)
 
 
 def _fetch(options: argparse.Namespace) -> None:
-    from receiver.rendering import fetch_model
+    from receiver.rendering.model_files.fetching import fetch_planned, plan_fetch
 
-    fetched = fetch_model(options.name)
-    if options.json:
-        report({"model": options.name, "folder": str(fetched.folder), "revisions": fetched.revisions})
+    plan = plan_fetch(options.name, parts_of(options), half=options.precision == "half")
+    if not options.json:
+        _show_plan(plan, quiet=options.quiet)
+    if options.dry_run:
+        if options.json:
+            report(_plan_facts(plan))
         return
-    for hub_id, revision in fetched.revisions.items():
-        say(f"  {hub_id}@{revision[:12]}", quiet=options.quiet)
+    fetched = fetch_planned(plan)
+    if options.json:
+        report(_plan_facts(plan) | {"folder": str(fetched.folder), "revisions": fetched.revisions})
+        return
     say(f"{options.name} is at {fetched.folder}", quiet=options.quiet)
+
+
+def _plan_facts(plan: "FetchPlan") -> dict[str, object]:
+    return {
+        "model": plan.name,
+        "bytes": plan.size,
+        "missing_bytes": plan.missing,
+        "downloads": [dataclasses.asdict(download) for download in plan.downloads],
+    }
+
+
+def _show_plan(plan: "FetchPlan", *, quiet: bool) -> None:
+    for download in plan.downloads:
+        left_out = f", {_gigabytes(download.skipped)} of other files left out" if download.skipped else ""
+        say(f"  {download.hub_id}@{download.revision[:12]}: {_gigabytes(download.size)}{left_out}", quiet=quiet)
+    say(f"{plan.name}: {_gigabytes(plan.size)}, {_gigabytes(plan.missing)} to download", quiet=quiet)
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.2f} GB" if size >= 10_000_000 else f"{size / 1e6:.1f} MB"
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -75,7 +125,7 @@ def _check(options: argparse.Namespace) -> None:
 
     name = str(options.name)
     started = time.monotonic()
-    model = load_model(name, options.device, performance="plain")
+    model = load_model(name, options.device, performance="plain", tuning=parts_of(options))
     loaded = time.monotonic() - started
     ways = (
         available_performances(model.device.type)
@@ -96,6 +146,7 @@ def _check(options: argparse.Namespace) -> None:
                 "model": name,
                 "revision": model.revision,
                 "fingerprint": model.fingerprint,
+                "recognised": model.recognised,
                 "device": str(model.device),
                 "load_s": loaded,
                 "fastest": best,
@@ -103,6 +154,8 @@ def _check(options: argparse.Namespace) -> None:
             }
         )
     else:
+        if model.recognised:
+            say(f"{name}: {model.recognised}", quiet=options.quiet)
         _show_checked(checked)
         for way in checked:
             if way.problem:
@@ -118,7 +171,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _show_checked(checked: "list[PerformanceCheck]") -> None:
     show_table(
-        ("performance", "dtype", "ms per step", "difference", "allowed", "batch difference", "repeats", ""),
+        ("performance", "dtype", "ms per step", "difference", "allowed", "batch mean / 99.9 %", "repeats", ""),
         [
             (
                 way.performance,
@@ -126,7 +179,7 @@ def _show_checked(checked: "list[PerformanceCheck]") -> None:
                 f"{1000 * way.step_s:.1f}",
                 f"{way.difference:.3f}",
                 f"{way.tolerance:g}",
-                f"{way.batch_difference:.0f}",
+                f"{way.batch_mean:.3f} / {way.batch_difference:.0f}",
                 "yes" if way.repeats else "no",
                 "agrees" if way.agrees else "differs",
             )
@@ -142,7 +195,7 @@ def _plain(value: object) -> object:
 
 #: Name, function, help and example of each action.
 _ACTIONS = (
-    ("list", _list, "List the registered models, and which of them are on this machine", "list"),
+    ("list", _list, "List the registered models, or what NAME is recognised as", "list"),
     (
         "fetch",
         _fetch,

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from receiver.rendering.model_files.listing import ModelInfo, list_models
     from receiver.rendering.models.model import Model
     from receiver.rendering.settings.performance import Performance
-    from receiver.rendering.settings.settings import Condition, RenderSettings, Tuning
+    from receiver.rendering.settings.settings import Condition, RenderSettings
+    from receiver.rendering.settings.tuning import Tuning
 
 # By default torch's CPU threads spin while they wait for each other. On two cores shared with other processes that made
 # a run of the embedded model take 23 s instead of 1.2 s. OpenMP reads the variable once, when torch is imported. This
@@ -62,7 +63,7 @@ _HOMES = {
     "ModelInfo": "model_files.listing",
     "Performance": "settings.performance",
     "RenderSettings": "settings.settings",
-    "Tuning": "settings.settings",
+    "Tuning": "settings.tuning",
     "fetch_model": "model_files.fetching",
     "list_models": "model_files.listing",
     "load_model": "loader",

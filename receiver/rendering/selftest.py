@@ -3,11 +3,17 @@
 Noise comes from an integer generator on the CPU, so all devices start from the same noise. Floating-point sums differ
 in their last digits. The permitted differences, in levels of 255:
 
+                                           mean    in a batch with others: mean, 99.9th percentile
     again, same device and way             none
-    in a batch with others                 mean 0.05, at most 2
-    float32 on another device or runtime   mean 0.5
-    float16                                mean 4
-    bfloat16                               mean 10
+    float32 on another device or runtime   0.5     0.05, 2
+    float16                                4       1, 16
+    bfloat16                               10      2.5, 40
+
+A batch of another size may run other kernels, which add in another order. What that changes is rounding, at most as
+much as the number format itself changes the picture: so a quarter of the format's mean is permitted, and four times the
+mean at all but one value in a thousand. The largest difference of all says nothing: guidance multiplies rounding, and
+among 786,432 values of a picture of 512 pixels one is always far out. A picture mixed up with its neighbours in the
+batch differs by tens of levels on average.
 
 The reference is plain float32 on the CPU, after as many steps as the model takes, at most `CHECK_STEPS`.
 """
@@ -35,8 +41,11 @@ CHECK_STEPS = 4
 #: Largest mean difference that counts as agreement, in levels of 255, by number format.
 TOLERANCES = {"float32": 0.5, "float16": 4.0, "bfloat16": 10.0}
 
-#: Largest mean and single difference between a picture alone and in a batch.
-BATCH_MEAN, BATCH_MOST = 0.05, 2
+#: Largest mean and 99.9th percentile of the difference between a picture alone and in a batch, by number format.
+BATCH_TOLERANCES = {"float32": (0.05, 2.0), "float16": (1.0, 16.0), "bfloat16": (2.5, 40.0)}
+
+#: The percentile of differences that is compared.
+PERCENTILE = 99.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +60,8 @@ class PerformanceCheck:
         difference: mean difference of the picture from the reference, in levels of 255.
         tolerance: largest permitted `difference`.
         repeats: whether rendering the picture twice gives identical pixels.
-        batch_difference: largest difference between the picture alone and in a batch, in levels of 255.
+        batch_mean: mean difference between the picture alone and in a batch, in levels of 255.
+        batch_difference: 99.9th percentile of that difference.
         problem: the error that stopped the trial; empty if there was none.
     """
 
@@ -62,13 +72,15 @@ class PerformanceCheck:
     difference: float = 0.0
     tolerance: float = 0.0
     repeats: bool = False
+    batch_mean: float = 0.0
     batch_difference: float = 0.0
     problem: str = ""
 
     @property
     def agrees(self) -> bool:
         """Whether pictures rendered this way match the reference."""
-        near = self.difference <= self.tolerance and self.batch_difference <= max(BATCH_MOST, self.tolerance)
+        mean, most = BATCH_TOLERANCES[self.dtype or "float32"]
+        near = self.difference <= self.tolerance and self.batch_mean <= mean and self.batch_difference <= most
         return not self.problem and self.repeats and near
 
 
@@ -122,7 +134,10 @@ def _reference(model: "Model") -> "Model":
         return model
     from receiver.rendering.loader import load_model
 
-    return load_model(model.name, "cpu", dtype="float32", performance=Performance.PLAIN, settings=model.settings)
+    plain = Performance.PLAIN
+    return load_model(
+        model.name, "cpu", dtype="float32", performance=plain, settings=model.settings, tuning=model.tuning
+    )
 
 
 def _check(model: "Model", reference: NDArray[np.int16]) -> PerformanceCheck:
@@ -131,6 +146,7 @@ def _check(model: "Model", reference: NDArray[np.int16]) -> PerformanceCheck:
     started = time.perf_counter()
     again = _draw(model)
     elapsed = time.perf_counter() - started
+    apart = np.abs(_draw(model, others=2) - first)
     return PerformanceCheck(
         performance=model.performance,
         dtype=dtype,
@@ -139,7 +155,8 @@ def _check(model: "Model", reference: NDArray[np.int16]) -> PerformanceCheck:
         difference=float(np.abs(first - reference).mean()),
         tolerance=TOLERANCES[dtype],
         repeats=bool(np.array_equal(first, again)),
-        batch_difference=float(np.abs(_draw(model, others=2) - first).max()),
+        batch_mean=float(apart.mean()),
+        batch_difference=float(np.percentile(apart, PERCENTILE)),
     )
 
 

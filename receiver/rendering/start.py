@@ -12,7 +12,7 @@ from layercast_common.errors import UsageError
 from receiver.rendering.engine.engine import Engine
 from receiver.rendering.engine.renderer import Renderer
 from receiver.rendering.extras import require_render_extra
-from receiver.rendering.settings.settings import Tuning
+from receiver.rendering.settings.tuning import Tuning
 
 if TYPE_CHECKING:
     from receiver.rendering.models.model import Model

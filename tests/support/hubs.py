@@ -72,8 +72,15 @@ def fill_cache(cache: Path, folders: dict[str, Path]) -> None:
 
 
 @contextmanager
-def serve(folders: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
-    """Serve repositories on loopback like the hub; yields the address and the list of requested files."""
+def serve(
+    folders: dict[str, Path], errors: dict[str, tuple[int, str]] | None = None
+) -> Iterator[tuple[str, list[str]]]:
+    """Serve repositories on loopback like the hub; yields the address and the list of requested files.
+
+    Args:
+        folders: the repositories, by hub id.
+        errors: status and the hub's error code for every request to a repository, by hub id.
+    """
     requested: list[str] = []
 
     class Hub(BaseHTTPRequestHandler):
@@ -85,6 +92,11 @@ def serve(folders: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
 
         def _answer(self, *, body: bool) -> None:
             path = unquote(self.path.split("?")[0]).strip("/")
+            parts = path.removeprefix("api/models/").split("/")
+            if failure := (errors or {}).get("/".join(parts[:2])):
+                status, code = failure
+                self._send(status, b"", {"X-Error-Code": code} if code else {})
+                return
             if path.startswith("api/models/"):
                 self._describe("/".join(path.split("/")[2:4]), tree="/tree/" in path)
                 return
@@ -108,7 +120,8 @@ def serve(folders: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
                 listing = [{"type": "file", "path": name, "size": size, "oid": "0" * 40} for name, size in names]
                 self._send(200, json.dumps(listing).encode(), {})
                 return
-            about = {"id": hub_id, "sha": COMMIT, "siblings": [{"rfilename": name} for name, _ in names]}
+            siblings = [{"rfilename": name, "size": size} for name, size in names]
+            about = {"id": hub_id, "sha": COMMIT, "siblings": siblings}
             self._send(200, json.dumps(about | {"private": False, "tags": []}).encode(), {})
 
         def _send(self, status: int, content: bytes, headers: dict[str, str], length: int | None = None) -> None:

@@ -64,7 +64,7 @@ def build_parts(kind: Kind) -> dict[str, Any]:
     tokenizer = _build_tokenizer()
     if kind == "sdxl":
         return {
-            "unet": _spread(_build_xl_unet()),
+            "unet": spread(_build_xl_unet()),
             "vae": _build_kl_vae(),
             "text_encoder": _build_text_encoder(tokenizer),
             "tokenizer": tokenizer,
@@ -73,7 +73,7 @@ def build_parts(kind: Kind) -> dict[str, Any]:
             "scheduler": _build_scheduler(mini=False),
         }
     return {
-        "unet": _spread(_build_unet(mini=mini)),
+        "unet": spread(_build_unet(mini=mini)),
         "vae": _build_tiny_vae() if mini else _build_kl_vae(),
         "text_encoder": _build_text_encoder(tokenizer),
         "tokenizer": tokenizer,
@@ -98,27 +98,37 @@ def _library(part: Any) -> str:
 def build_adapters(kind: Kind) -> dict[str, Any]:
     """Return the tiny model's adapters, by name."""
     if kind == "controlnet":
-        return {"color": _spread(_build_adapter("light_adapter", 3, (8, 16, 16)))}
+        return {"color": spread(_build_adapter("light_adapter", 3, (8, 16, 16)))}
     if kind == "sdxl":
         return {
-            "canny": _spread(_build_adapter("full_adapter_xl", 3, (8, 16, 16))),
-            "openpose": _spread(_build_adapter("full_adapter_xl", 3, (8, 16, 16))),
+            "canny": spread(_build_adapter("full_adapter_xl", 3, (8, 16, 16))),
+            "openpose": spread(_build_adapter("full_adapter_xl", 3, (8, 16, 16))),
         }
     if kind == "mini":
         return {
-            "structure": _spread(_build_adapter("full_adapter", 1, (8, 16, 16))),
-            "color": _spread(_build_adapter("light_adapter", 3, (8, 16))),
+            "structure": spread(_build_adapter("full_adapter", 1, (8, 16, 16))),
+            "color": spread(_build_adapter("light_adapter", 3, (8, 16))),
         }
     return {
-        "canny": _spread(_build_adapter("full_adapter", 1, (8, 16, 16, 16))),
-        "color": _spread(_build_adapter("light_adapter", 3, (8, 16, 16))),
-        "openpose": _spread(_build_adapter("full_adapter", 3, (8, 16, 16, 16))),
+        "canny": spread(_build_adapter("full_adapter", 1, (8, 16, 16, 16))),
+        "color": spread(_build_adapter("light_adapter", 3, (8, 16, 16))),
+        "openpose": spread(_build_adapter("full_adapter", 3, (8, 16, 16, 16))),
     }
 
 
-def _build_unet(*, mini: bool) -> Any:
+def build_time_cond_unet() -> Any:
+    """Return a tiny UNet that takes an embedding of the guidance scale, as latent consistency models have."""
+    torch.manual_seed(0)
+    unet = spread(_build_unet(mini=False, time_cond_proj_dim=8)).eval().requires_grad_(False)
+    # This layer starts at zero, so that the embedding would have no effect.
+    torch.nn.init.normal_(unet.time_embedding.cond_proj.weight, std=0.5)
+    return unet
+
+
+def _build_unet(*, mini: bool, **more: Any) -> Any:
     levels = 3 if mini else 4
     return UNet2DConditionModel(
+        **more,
         sample_size=8,
         block_out_channels=(8, 16, 16, 16)[:levels],
         layers_per_block=1,
@@ -210,7 +220,7 @@ def _build_text_encoder(tokenizer: Any, *, projecting: bool = False) -> Any:
         vocab_size=len(tokenizer),
         hidden_size=_TEXT_WIDTH,
         intermediate_size=32,
-        num_hidden_layers=1,
+        num_hidden_layers=3,
         num_attention_heads=2,
         max_position_embeddings=TOKENS,
         bos_token_id=tokenizer.bos_token_id,
@@ -220,7 +230,7 @@ def _build_text_encoder(tokenizer: Any, *, projecting: bool = False) -> Any:
     return CLIPTextModelWithProjection(config) if projecting else CLIPTextModel(config)
 
 
-def _spread(module: Any) -> Any:
+def spread(module: Any) -> Any:
     """Double the random weights: with the initial ones, conditions hardly change a picture."""
     with torch.no_grad():
         for parameter in module.parameters():

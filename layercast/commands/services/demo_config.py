@@ -8,7 +8,7 @@ from layercast.samples import sample_paths
 from protocol.link_profiles import LinkProfile
 
 if TYPE_CHECKING:
-    from receiver.rendering.settings.settings import Tuning
+    from receiver.rendering.settings.tuning import Tuning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,8 @@ def with_performance(model: Model, performance: str) -> Model:
         wanted = Performance(performance)
     except ValueError as error:
         raise UsageError(f"no performance {performance!r}; use one of {', '.join(Performance)}") from error
+    if model.is_transformer and wanted not in (Performance.AUTO, Performance.PLAIN, Performance.LOW_MEMORY):
+        raise UsageError(f"diffusion transformers do not run on {wanted}; use --performance plain or low-memory")
     if model.controlnets and wanted in (Performance.GRAPHS, Performance.OPENVINO):
         raise UsageError(f"ControlNets do not run on {wanted}; use --performance plain or compiled")
     if wanted is Performance.AUTO:
@@ -45,7 +47,7 @@ def with_performance(model: Model, performance: str) -> Model:
 
 
 def _fastest_known(model: Model) -> Performance:
-    if model.controlnets:
+    if model.controlnets or model.is_transformer:
         return Performance.PLAIN
     match model.device.type:
         case "cuda":

@@ -22,7 +22,7 @@ from receiver.rendering.engine.counters import EngineCounters
 from receiver.rendering.engine.renderer import Renderer
 from receiver.rendering.frames import Frame
 from receiver.rendering.model_files.fingerprint import describe_mismatch, split_revision
-from receiver.rendering.settings.settings import Tuning
+from receiver.rendering.settings.tuning import Tuning
 
 
 class ClusterEngine(Renderer):

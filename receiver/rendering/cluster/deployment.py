@@ -13,7 +13,7 @@ from codec.layers import Priors
 from layercast_common.errors import MissingExtraError, RenderError
 from receiver.rendering.cluster.options import ClusterOptions
 from receiver.rendering.frames import Frame
-from receiver.rendering.settings.settings import Tuning
+from receiver.rendering.settings.tuning import Tuning
 
 _log = logging.getLogger(__name__)
 

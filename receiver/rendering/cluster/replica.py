@@ -10,7 +10,7 @@ from ray import serve
 from codec.layers import Priors
 from receiver.rendering.engine.engine import Engine
 from receiver.rendering.frames import Frame
-from receiver.rendering.settings.settings import Tuning
+from receiver.rendering.settings.tuning import Tuning
 
 
 class EngineReplica:

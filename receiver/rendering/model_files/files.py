@@ -2,29 +2,49 @@
 
 A model is a folder in the hub's layout, local or in the hub's cache:
 
-    model_index.json  unet/  vae/  text_encoder/  tokenizer/  scheduler/
+    model_index.json  unet/ or transformer/  vae/  text_encoder/  tokenizer/  scheduler/
     text_encoder_2/  tokenizer_2/  t2iadapter_*/  controlnet_*/  preview_vae/  restoration/  memory/      optional
 
-A registered model may take parts from several hub repositories.
+A registered model may take parts from several hub repositories. A checkpoint, one file with all weights, takes its
+configs and tokenizers from the repository of the model that it was made from.
 """
 
-import json
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from layercast_common.errors import MissingModelError, ModelFilesError
+from receiver.rendering.model_files.adapters import (
+    AdapterFiles,
+    LoraFiles,
+    cached_source,
+    find_lora,
+    find_vae,
+    first_adapter,
+    line_width,
+    own_adapters,
+    own_folders,
+)
+from receiver.rendering.model_files.checkpoints import CheckpointFacts, read_checkpoint
 from receiver.rendering.model_files.fingerprint import revision_of
-from receiver.rendering.model_files.hub import TRUSTED_PICKLES, cached_folder, converted_folder, has_pickle, has_weights
-from receiver.rendering.model_files.registry import SD15_ADAPTERS, find_entry
+from receiver.rendering.model_files.hub import cached_folder, has_weights
+from receiver.rendering.model_files.naming import find_entry
+from receiver.rendering.model_files.recognition import family_of, recognise, zeroes_empty_prompts
+from receiver.rendering.model_files.registry import REGISTRY, RegistryEntry
 from receiver.rendering.settings.settings import Condition, RenderSettings
+from receiver.rendering.settings.tuning import Tuning
 
 _log = logging.getLogger(__name__)
 
-#: Parts that every model has: subfolder -> its config. The first three also have weights.
+P = TypeVar("P")
+
+#: The part that denoises, of which a model has one.
+DENOISERS = ("unet", "transformer")
+
+#: Parts that every model has: subfolder -> its config.
 PARTS: Mapping[str, str] = {
-    "unet": "config.json",
     "vae": "config.json",
     "text_encoder": "config.json",
     "tokenizer": "tokenizer_config.json",
@@ -43,27 +63,7 @@ RESTORATION_FOLDER = "restoration"
 #: Subfolder of the retrieval index, see `receiver.rendering.retrieval`.
 RETRIEVAL_FOLDER = "memory"
 
-_WITH_WEIGHTS = ("unet", "vae", "text_encoder", "text_encoder_2")
-
-#: The names in `t2iadapter_NAME` and `controlnet_NAME` that belong to each condition, best first.
-ADAPTER_NAMES: Mapping[Condition, tuple[str, ...]] = {
-    Condition.EDGES: ("structure", "canny", "edges", "sketch"),
-    Condition.COLORS: ("color", "colors", "texture"),
-    Condition.SKELETON: ("openpose", "skeleton", "pose"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class AdapterFiles:
-    """The files of one adapter.
-
-    Attributes:
-        folder: the folder of its config and weights.
-        convert_to: the folder to save the weights to as safetensors, if they are a trusted pickle; else None.
-    """
-
-    folder: Path
-    convert_to: Path | None = None
+_WITH_WEIGHTS = (*DENOISERS, "vae", "text_encoder", "text_encoder_2")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,67 +72,120 @@ class ModelFiles:
 
     Attributes:
         name: the name that the model was requested by.
-        parts: folder of each part of `PARTS`, and of those of `MORE_PARTS` that exist.
+        folder: the model's own folder; of a checkpoint, that of its configs.
+        parts: folder of the part that denoises, of each part of `PARTS`, and of those of `MORE_PARTS` that exist.
         adapters: the adapters that exist.
-        controlnets: folders of the ControlNets that exist.
+        controlnets: folders or files of the ControlNets that exist.
         preview_vae: folder of a faster autoencoder, or None.
         retrieval: folder of the retrieval index, or None.
         restoration: folder of the restoration network, or None.
-        lora: folder of a LoRA to fuse, or None.
-        settings: the render settings; None to infer them.
+        loras: LoRAs to fuse.
+        settings: the render settings, registered or inferred.
+        reason: why they were inferred; empty for registered names.
+        checkpoint: the file that has all weights, or None.
+        facts: what that file's index says, or None.
+        line_width: thickness of lines for the model's edge adapter or ControlNet, in pixels; None for the usual one.
+        zero_empty_prompt: whether an empty negative prompt becomes zeros, in models with two text encoders.
     """
 
     name: str
+    folder: Path
     parts: Mapping[str, Path]
     adapters: Mapping[Condition, AdapterFiles]
     controlnets: Mapping[Condition, Path]
     preview_vae: Path | None
     retrieval: Path | None
     restoration: Path | None
-    lora: Path | None
-    settings: RenderSettings | None
+    loras: tuple[LoraFiles, ...]
+    settings: RenderSettings
+    reason: str = ""
+    checkpoint: Path | None = None
+    facts: CheckpointFacts | None = None
+    line_width: int | None = None
+    zero_empty_prompt: bool = True
+
+    @property
+    def denoiser(self) -> Path:
+        """The folder of the part that denoises."""
+        return next(self.parts[part] for part in DENOISERS if part in self.parts)
 
 
-def find_files(name: str | Path) -> ModelFiles:
+def find_files(name: str | Path, tuning: Tuning | None = None) -> ModelFiles:
     """Find every part of a model on this machine; never uses the network.
 
     Args:
-        name: a registered name, a local folder in the hub's layout, or a hub id.
+        name: a registered name, a local folder in the hub's layout, a checkpoint, or a hub id.
+        tuning: adds LoRAs, or replaces the autoencoder.
 
     Raises:
-        UnknownModelError: the name is none of these.
+        UnknownModelError: the name, or the source of an added part, is none of these.
         MissingModelError: the registered model or hub id has not been fetched.
-        ModelFilesError: a part is missing in the local folder.
+        ModelFilesError: a part is missing or unreadable in the local folder.
         MissingExtraError: the hub's client library is not installed.
     """
-    entry = find_entry(name)
-    base = entry.base if isinstance(entry.base, Path) else _base_folder(name, entry.base, entry.revision)
-    missing = _missing_parts(base)
-    if missing and isinstance(entry.base, Path):
+    entry, facts = with_tuning(find_entry(name), tuning), None
+    if isinstance(entry.base, Path) and entry.base.is_file():
+        facts = read_checkpoint(entry.base)
+        base = _base_folder(name, str(REGISTRY[facts.family].base), None)
+    else:
+        base = entry.base if isinstance(entry.base, Path) else _base_folder(name, entry.base, entry.revision)
+    missing = missing_parts(base, weights=facts is None)
+    if missing and isinstance(entry.base, Path) and facts is None:
         raise ModelFilesError(f"the model folder {base} lacks {', '.join(missing)}")
     if missing:
         raise _not_fetched(name)
-    parts = {part: base / part for part in (*PARTS, *MORE_PARTS) if part in PARTS or (base / part).is_dir()}
+    parts = {part: base / part for part in (denoiser_of(base), *PARTS)}
+    parts |= {part: base / part for part in MORE_PARTS if (base / part).is_dir()}
+    recognised = None if entry.settings else recognise(str(name), parts)
     if entry.vae:
-        parts["vae"] = _fetched_folder(name, entry.vae)
-    adapters = _own_adapters(base) or _borrowed_adapters(base)
-    for condition, hub_ids in entry.adapters.items():
-        found = _first_adapter(hub_ids)
-        if found is None:
-            raise _not_fetched(name)
-        adapters[condition] = found
+        vae = find_vae(entry.vae)
+        # Under its hub id a registered model also works without the parts that layercast adds to it.
+        parts["vae"] = vae or parts["vae"] if entry.reason and not (tuning and tuning.vae) else _found(name, vae)
+    family = family_of(base) if not entry.adapters and not entry.controlnets else None
+    adapters, controlnets = _find_conditions(name, entry, base, family)
     return ModelFiles(
         name=str(name),
+        folder=base,
         parts=parts,
         adapters=adapters,
-        controlnets=_own_controlnets(base)
-        | {condition: _fetched_folder(name, hub_id) for condition, hub_id in entry.controlnets.items()},
-        preview_vae=cached_folder(entry.preview_vae) if entry.preview_vae else _own_preview_vae(base),
+        controlnets=controlnets,
+        preview_vae=_find_preview_vae(entry if entry.preview_vae or family is None else family, base),
         retrieval=_existing_folder(base / RETRIEVAL_FOLDER),
         restoration=_existing_folder(base / RESTORATION_FOLDER),
-        lora=_fetched_folder(name, entry.lora) if entry.lora else None,
-        settings=entry.settings,
+        loras=tuple(_found(name, find_lora(lora)) for lora in entry.loras),
+        settings=recognised.settings if recognised else _settings_of(entry),
+        reason=f"{entry.reason}: {recognised.reason}" if recognised else entry.reason,
+        checkpoint=entry.base if facts and isinstance(entry.base, Path) else None,
+        facts=facts,
+        line_width=_line_width(adapters, entry, controlnets),
+        zero_empty_prompt=zeroes_empty_prompts(base),
     )
+
+
+def with_tuning(entry: RegistryEntry, tuning: Tuning | None) -> RegistryEntry:
+    """Return an entry with a user's LoRAs and autoencoder."""
+    if tuning is None:
+        return entry
+    return replace(entry, loras=(*entry.loras, *tuning.loras), vae=tuning.vae or entry.vae)
+
+
+def denoiser_of(base: Path) -> str:
+    """Return the name of the part that denoises in a model's folder; "unet" if there is none."""
+    return next((part for part in DENOISERS if (base / part).is_dir()), "unet")
+
+
+def missing_parts(base: Path, *, weights: bool = True) -> list[str]:
+    """Return the configs, and the weights unless they come from a checkpoint, that a model's folder lacks."""
+    parts = {denoiser_of(base): "config.json", **PARTS}
+    parts |= {part: config for part, config in MORE_PARTS.items() if (base / part).is_dir()}
+    lacking = [f"{part}/{config}" for part, config in parts.items() if not (base / part / config).is_file()]
+    with_weights = [part for part in _WITH_WEIGHTS if part in parts and weights]
+    return lacking + [f"{part}/*.safetensors" for part in with_weights if not has_weights(base / part)]
+
+
+def _settings_of(entry: RegistryEntry) -> RenderSettings:
+    assert entry.settings is not None
+    return entry.settings
 
 
 def _base_folder(name: str | Path, hub_id: str, revision: str | None) -> Path:
@@ -148,80 +201,46 @@ def _base_folder(name: str | Path, hub_id: str, revision: str | None) -> Path:
     return folder
 
 
-def _missing_parts(base: Path) -> list[str]:
-    parts = {**PARTS, **{part: config for part, config in MORE_PARTS.items() if (base / part).is_dir()}}
-    configs = [f"{part}/{config}" for part, config in parts.items() if not (base / part / config).is_file()]
-    weights = [f"{part}/*.safetensors" for part in _WITH_WEIGHTS if part in parts and not has_weights(base / part)]
-    return configs + weights
+def _find_conditions(
+    name: str | Path, entry: RegistryEntry, base: Path, family: RegistryEntry | None
+) -> tuple[dict[Condition, AdapterFiles], dict[Condition, Path]]:
+    """Return the adapters and ControlNets: the model's own, those of its entry, or those of a model that is alike."""
+    adapters = own_adapters(base)
+    optional = (family or entry).adapters if family or entry.reason else {}
+    for condition, hub_ids in (optional or entry.adapters).items():
+        if found := first_adapter(hub_ids):
+            adapters[condition] = found
+        elif not optional:
+            raise _not_fetched(name)
+    controlnets = own_folders(base, "controlnet")
+    for condition, source in entry.controlnets.items():
+        controlnets[condition] = _found(name, cached_source(source))
+    return adapters, controlnets
 
 
-def _own_adapters(base: Path) -> dict[Condition, AdapterFiles]:
-    return {condition: AdapterFiles(folder) for condition, folder in _own_folders(base, "t2iadapter").items()}
+def _line_width(
+    adapters: Mapping[Condition, AdapterFiles], entry: RegistryEntry, controlnets: Mapping[Condition, Path]
+) -> int | None:
+    if adapter := adapters.get(Condition.EDGES):
+        return adapter.line_width
+    registered = entry.controlnets.get(Condition.EDGES)
+    found = controlnets.get(Condition.EDGES)
+    return line_width(registered or found.name) if found else None
 
 
-def _own_controlnets(base: Path) -> dict[Condition, Path]:
-    return _own_folders(base, "controlnet")
-
-
-def _own_folders(base: Path, kind: str) -> dict[Condition, Path]:
-    """Return the folder KIND_NAME of each condition that has one, by the best of its names."""
-    found = {}
-    for condition, names in ADAPTER_NAMES.items():
-        folders = [base / f"{kind}_{name}" for name in names]
-        present = [folder for folder in folders if (folder / "config.json").is_file()]
-        if present:
-            found[condition] = present[0]
-    return found
+def _find_preview_vae(entry: RegistryEntry, base: Path) -> Path | None:
+    own, shared = base / PREVIEW_VAE, cached_folder(entry.preview_vae) if entry.preview_vae else None
+    return next((folder for folder in (shared, own) if folder and has_weights(folder)), None)
 
 
 def _existing_folder(folder: Path) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def _own_preview_vae(base: Path) -> Path | None:
-    folder = base / PREVIEW_VAE
-    return folder if has_weights(folder) else None
-
-
-def borrows_adapters(base: Path) -> bool:
-    """Return whether a model without adapters of its own can use those of Stable Diffusion 1.5: its UNet is alike."""
-    try:
-        unet = json.loads((base / "unet" / "config.json").read_bytes())
-        widths = (unet["block_out_channels"], unet["cross_attention_dim"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return False
-    return widths == ([320, 640, 1280, 1280], 768) and not _own_adapters(base) and not _own_controlnets(base)
-
-
-def _borrowed_adapters(base: Path) -> dict[Condition, AdapterFiles]:
-    if not borrows_adapters(base):
-        return {}
-    found = {condition: _first_adapter(hub_ids) for condition, hub_ids in SD15_ADAPTERS.items()}
-    return {condition: files for condition, files in found.items() if files}
-
-
-def _first_adapter(hub_ids: Iterable[str]) -> AdapterFiles | None:
-    return next((files for hub_id in hub_ids if (files := _hub_adapter(hub_id))), None)
-
-
-def _hub_adapter(hub_id: str) -> AdapterFiles | None:
-    converted = converted_folder(hub_id)
-    if has_weights(converted):
-        return AdapterFiles(converted)
-    folder = cached_folder(hub_id)
-    if folder is None:
-        return None
-    if has_weights(folder):
-        return AdapterFiles(folder)
-    trusted = hub_id in TRUSTED_PICKLES and has_pickle(folder)
-    return AdapterFiles(folder, converted) if trusted else None
-
-
-def _fetched_folder(name: str | Path, hub_id: str) -> Path:
-    folder = cached_folder(hub_id)
-    if folder is None:
+def _found(name: str | Path, place: P | None) -> P:
+    if place is None:
         raise _not_fetched(name)
-    return folder
+    return place
 
 
 def _not_fetched(name: str | Path) -> MissingModelError:

@@ -1,28 +1,26 @@
 """The registry: models that are known by name. Loads no torch."""
 
-import contextlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from layercast_common.errors import UnknownModelError
-from receiver.rendering.model_files.fingerprint import split_revision
+from receiver.rendering.settings.additions import Lora
 from receiver.rendering.settings.policies import load_limits
 from receiver.rendering.settings.settings import (
     Condition,
     RenderSettings,
+    Solver,
     consistency_settings,
     diffusion_settings,
+    few_step_settings,
     flow_settings,
+    transformer_settings,
     turbo_settings,
     xl_settings,
 )
 
 #: Folder of the embedded model.
 MINI_FOLDER = Path(__file__).parents[1] / "weights" / "mini"
-
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,27 +30,34 @@ class RegistryEntry:
     Attributes:
         about: a description in one line.
         settings: the render settings; None to infer them from the configs.
-        base: hub id or folder of the model.
+        base: hub id or folder of the model, or a checkpoint: one file with all parts.
+        reason: why a model is taken for what it is, in one line; empty for registered names.
+        licence: the licences of the weights, base first; empty if unknown.
+        aliases: other hub ids of the same weights.
         adapters: hub ids of the adapters for each condition, best first; only the first is fetched.
-        controlnets: hub ids of the ControlNets for each condition.
+        controlnets: hub ids of the ControlNets for each condition; a file's path in the repository may follow.
         revision: the requested revision of the base on the hub; None for the cached one.
-        vae: hub id of an autoencoder that replaces the base's.
+        vae: hub id, folder or file of an autoencoder that replaces the base's.
         preview_vae: hub id of a faster autoencoder, for previews only.
-        lora: hub id of a LoRA to fuse into the UNet.
+        loras: LoRAs to add to the weights.
     """
 
     about: str
     settings: RenderSettings | None
     base: str | Path
+    reason: str = ""
+    licence: str = ""
+    aliases: tuple[str, ...] = ()
     adapters: Mapping[Condition, tuple[str, ...]] = field(default_factory=dict)
     controlnets: Mapping[Condition, str] = field(default_factory=dict)
     revision: str | None = None
     vae: str | None = None
     preview_vae: str | None = None
-    lora: str | None = None
+    loras: tuple[Lora, ...] = ()
 
 
-_SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
 
 #: T2I-Adapters for Stable Diffusion 1.5 and the models derived from it.
 SD15_ADAPTERS: Mapping[Condition, tuple[str, ...]] = {
@@ -61,81 +66,128 @@ SD15_ADAPTERS: Mapping[Condition, tuple[str, ...]] = {
     Condition.SKELETON: ("TencentARC/t2iadapter_openpose_sd14v1",),
 }
 
+#: T2I-Adapters for Stable Diffusion XL and the models derived from it.
+SDXL_ADAPTERS: Mapping[Condition, tuple[str, ...]] = {
+    Condition.EDGES: ("TencentARC/t2i-adapter-canny-sdxl-1.0",),
+    Condition.SKELETON: ("TencentARC/t2i-adapter-openpose-sdxl-1.0",),
+}
+
+#: Adapters by the widths of a UNet's levels and the width of its text embeddings.
+ADAPTERS_BY_WIDTHS: Mapping[tuple[tuple[int, ...], int], Mapping[Condition, tuple[str, ...]]] = {
+    ((320, 640, 1280, 1280), 768): SD15_ADAPTERS,
+    ((320, 640, 1280), 2048): SDXL_ADAPTERS,
+}
+
+#: Thickness of lines in pixels for adapters and ControlNets by a word in their names, as in their training pictures:
+#: Canny's detector gives lines of one pixel. For others, such as sketches, lines are as thick as for `mini`.
+LINE_WIDTHS: Mapping[str, int] = {"canny": 1}
+
+_SD15_MODEL = RegistryEntry(
+    about="Stable Diffusion 1.5 with T2I-Adapters, 20 steps",
+    settings=diffusion_settings(512),
+    base=SD15,
+    licence="CreativeML OpenRAIL-M; adapters Apache-2.0",
+    aliases=("runwayml/stable-diffusion-v1-5", "sd-legacy/stable-diffusion-v1-5"),
+    adapters=SD15_ADAPTERS,
+    preview_vae="madebyollin/taesd",
+)
+
+_SDXL_MODEL = RegistryEntry(
+    about="Stable Diffusion XL with T2I-Adapters for edges and poses, 20 steps",
+    settings=xl_settings(1024),
+    base=SDXL,
+    licence="CreativeML OpenRAIL++-M; adapters Apache-2.0",
+    adapters=SDXL_ADAPTERS,
+    vae="madebyollin/sdxl-vae-fp16-fix",
+    preview_vae="madebyollin/taesdxl",
+)
+
+
+def _distilled(model: RegistryEntry, maker: str, lora: Lora, steps: int, solver: Solver, licence: str) -> RegistryEntry:
+    """Return a model with a LoRA that was trained for one number of steps."""
+    assert model.settings is not None
+    name = "Stable Diffusion 1.5" if model is _SD15_MODEL else "Stable Diffusion XL"
+    return replace(
+        model,
+        about=f"{name} with {maker}, {steps} step{'s' if steps > 1 else ''}",
+        settings=few_step_settings(model.settings, steps, solver),
+        licence=f"{model.licence}; LoRA {licence}",
+        aliases=(),
+        loras=(lora,),
+    )
+
+
+def _hyper(model: RegistryEntry, kind: str, steps: int) -> RegistryEntry:
+    file = f"Hyper-{kind}-{steps}step{'s' if steps > 1 else ''}-lora.safetensors"
+    return _distilled(
+        model, "Hyper-SD", Lora("ByteDance/Hyper-SD", file), steps, "ddim", "of ByteDance/Hyper-SD (LICENSE.md)"
+    )
+
+
+def _lightning(steps: int) -> RegistryEntry:
+    lora = Lora("ByteDance/SDXL-Lightning", f"sdxl_lightning_{steps}step_lora.safetensors")
+    return _distilled(_SDXL_MODEL, "SDXL-Lightning", lora, steps, "trailing", "CreativeML OpenRAIL++-M")
+
+
 REGISTRY: Mapping[str, RegistryEntry] = {
     "mini": RegistryEntry(
         about="embedded: small, runs on two CPU cores, ships with layercast",
         settings=replace(flow_settings(256), arrivals=load_limits("mini")),
         base=MINI_FOLDER,
+        licence="that of layercast",
     ),
-    "sd15": RegistryEntry(
-        about="Stable Diffusion 1.5 with T2I-Adapters, 20 steps",
-        settings=diffusion_settings(512),
-        base=_SD15,
-        adapters=SD15_ADAPTERS,
-        preview_vae="madebyollin/taesd",
-    ),
-    "sd15-lcm": RegistryEntry(
+    "sd15": _SD15_MODEL,
+    "sd15-lcm": replace(
+        _SD15_MODEL,
         about="Stable Diffusion 1.5 with LCM-LoRA, T2I-Adapters and TAESD, 4 steps",
         settings=consistency_settings(512),
-        base=_SD15,
-        adapters=SD15_ADAPTERS,
+        aliases=(),
         vae="madebyollin/taesd",
-        lora="latent-consistency/lcm-lora-sdv1-5",
+        preview_vae=None,
+        loras=(Lora("latent-consistency/lcm-lora-sdv1-5"),),
+        licence="CreativeML OpenRAIL-M; adapters Apache-2.0; LoRA CreativeML OpenRAIL++-M",
     ),
-    "sd15-controlnet": RegistryEntry(
+    "sd15-controlnet": replace(
+        _SD15_MODEL,
         about="Stable Diffusion 1.5 with ControlNets for edges and poses, 20 steps",
-        settings=diffusion_settings(512),
-        base=_SD15,
+        aliases=(),
+        licence="CreativeML OpenRAIL-M; ControlNets OpenRAIL; adapter Apache-2.0",
         adapters={Condition.COLORS: SD15_ADAPTERS[Condition.COLORS]},
         controlnets={
             Condition.EDGES: "lllyasviel/control_v11p_sd15_canny",
             Condition.SKELETON: "lllyasviel/control_v11p_sd15_openpose",
         },
-        preview_vae="madebyollin/taesd",
+    ),
+    **{f"sd15-hyper{steps}": _hyper(_SD15_MODEL, "SD15", steps) for steps in (1, 2, 4, 8)},
+    "sd15-pcm": _distilled(
+        _SD15_MODEL,
+        "PCM",
+        Lora("wangfuyun/PCM_Weights", "sd15/pcm_sd15_smallcfg_4step_converted.safetensors"),
+        4,
+        "ddim",
+        "Apache-2.0",
     ),
     "sd-turbo": RegistryEntry(
         about="Stable Diffusion 2.1 distilled to at most 4 steps; prompt and colours only",
         settings=turbo_settings(512),
         base="stabilityai/sd-turbo",
+        licence="Stability AI Community License",
         preview_vae="madebyollin/taesd",
     ),
-    "sdxl": RegistryEntry(
-        about="Stable Diffusion XL with T2I-Adapters for edges and poses, 20 steps",
-        settings=xl_settings(1024),
-        base="stabilityai/stable-diffusion-xl-base-1.0",
-        adapters={
-            Condition.EDGES: ("TencentARC/t2i-adapter-canny-sdxl-1.0",),
-            Condition.SKELETON: ("TencentARC/t2i-adapter-openpose-sdxl-1.0",),
+    "sdxl": _SDXL_MODEL,
+    "sdxl-lcm": _distilled(
+        _SDXL_MODEL, "LCM-LoRA", Lora("latent-consistency/lcm-lora-sdxl"), 4, "lcm", "CreativeML OpenRAIL++-M"
+    ),
+    **{f"sdxl-hyper{steps}": _hyper(_SDXL_MODEL, "SDXL", steps) for steps in (1, 2, 4, 8)},
+    **{f"sdxl-lightning{steps}": _lightning(steps) for steps in (2, 4, 8)},
+    "z-image": RegistryEntry(
+        about="Z-Image-Turbo, a diffusion transformer, with a union ControlNet for edges and poses, 8 steps",
+        settings=transformer_settings(1024),
+        base="Tongyi-MAI/Z-Image-Turbo",
+        licence="Apache-2.0; ControlNet Apache-2.0",
+        controlnets={
+            Condition.EDGES: "alibaba-pai/Z-Image-Turbo-Fun-Controlnet-Union/"
+            "Z-Image-Turbo-Fun-Controlnet-Union.safetensors"
         },
-        vae="madebyollin/sdxl-vae-fp16-fix",
-        preview_vae="madebyollin/taesdxl",
     ),
 }
-
-
-def find_entry(name: str | Path) -> RegistryEntry:
-    """Return the entry of a registered name, or a new entry for a local folder or a hub id.
-
-    Args:
-        name: a registered name, a folder, or a hub id; "@" and a revision may follow names and hub ids.
-
-    Raises:
-        UnknownModelError: the name is none of these.
-    """
-    if isinstance(name, str) and name in REGISTRY:
-        return REGISTRY[name]
-    folder = Path(name)
-    # A user may have no home folder.
-    with contextlib.suppress(RuntimeError):
-        folder = folder.expanduser()
-    if name and folder.is_dir():
-        return RegistryEntry(about="local folder", settings=None, base=folder)
-    plain, revision = split_revision(str(name))
-    if plain in REGISTRY:
-        return replace(REGISTRY[plain], revision=revision)
-    if isinstance(name, str) and _HUB_ID.fullmatch(plain):
-        return RegistryEntry(about="hub model", settings=None, base=plain, revision=revision)
-    known = ", ".join(REGISTRY)
-    raise UnknownModelError(
-        f"no model is called {str(name)!r}; use one of {known}, a local folder, or a hub id OWNER/NAME"
-    )

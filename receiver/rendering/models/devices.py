@@ -33,13 +33,13 @@ def choose_device(device: str) -> torch.device:
     return place
 
 
-def choose_dtype(dtype: str, device: torch.device, unet: Path) -> torch.dtype:
+def choose_dtype(dtype: str, device: torch.device, weights: Path) -> torch.dtype:
     """Return the number format for a model.
 
     Args:
         dtype: "auto", "float32", "bfloat16" or "float16"; see `load_model`.
         device: the device that the model runs on.
-        unet: folder of its UNet.
+        weights: folder of its UNet or transformer, or its checkpoint.
 
     Raises:
         UsageError: no number format of that name.
@@ -49,8 +49,10 @@ def choose_dtype(dtype: str, device: torch.device, unet: Path) -> torch.dtype:
             raise UsageError(f"no number format {dtype!r}; use auto, {', '.join(_DTYPES)}")
         return _DTYPES[dtype]
     if device.type != "cpu":
-        return torch.float16
-    large = sum(path.stat().st_size for path in unet.glob("*.safetensors")) > LARGE_UNET
+        # Diffusion transformers of several billion parameters leave float16's range.
+        return torch.bfloat16 if weights.name == "transformer" else torch.float16
+    files = [weights] if weights.is_file() else weights.glob("*.safetensors")
+    large = sum(path.stat().st_size for path in files) > LARGE_UNET
     return torch.bfloat16 if large and has_bfloat16() else torch.float32
 
 

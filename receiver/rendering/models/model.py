@@ -7,10 +7,13 @@ from typing import Any
 
 import torch
 
+from receiver.rendering.models.embedded_guidance import embeds_guidance
+from receiver.rendering.models.transformer import TransformerConfig
 from receiver.rendering.restoration.restorer import Restorer
 from receiver.rendering.retrieval import RetrievalIndex
 from receiver.rendering.settings.performance import Performance
 from receiver.rendering.settings.settings import Condition, RenderSettings
+from receiver.rendering.settings.tuning import Tuning
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -34,6 +37,10 @@ class Model:
         fill_features: whether pictures without features get zeros, for runtimes that need one fixed set of inputs.
         fingerprint: a digest of its weights.
         revision: its revision on the hub; None if it is not from the hub.
+        tuning: a user's changes that it was loaded with; None if there are none.
+        recognised: why its settings were inferred; empty for a registered name.
+        line_width: thickness of lines for its edge adapter or ControlNet, in pixels; None for the usual one.
+        zero_empty_prompt: whether an empty negative prompt becomes zeros, in models with two text encoders.
     """
 
     name: str
@@ -56,6 +63,20 @@ class Model:
     fill_features: bool = False
     fingerprint: str = ""
     revision: str | None = None
+    tuning: Tuning | None = None
+    recognised: str = ""
+    line_width: int | None = None
+    zero_empty_prompt: bool = True
+
+    @property
+    def guides(self) -> bool:
+        """Whether each step has a second pass for guidance, which some UNets take as an input instead."""
+        return self.settings.guidance > 1 and not embeds_guidance(self.unet)
+
+    @property
+    def is_transformer(self) -> bool:
+        """Whether the denoiser is a diffusion transformer in place of a UNet."""
+        return isinstance(getattr(self.unet, "config", None), TransformerConfig)
 
     @property
     def pixels_per_latent(self) -> int:

@@ -10,14 +10,13 @@ from typing import Any
 import diffusers
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, T2IAdapter
-from diffusers.loaders import StableDiffusionLoraLoaderMixin
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
-from layercast_common.errors import MissingExtraError, ModelFilesError
+from layercast_common.errors import ModelFilesError
 from layercast_common.files import make_folder
-from receiver.rendering.model_files.files import AdapterFiles
-from receiver.rendering.model_files.hub import has_weights
+from receiver.rendering.model_files.adapters import AdapterFiles
+from receiver.rendering.model_files.hub import choose_weights, has_weights
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +40,7 @@ def load_module(kind: Any, folder: Path, part: str, device: torch.device, dtype:
 
     Args:
         kind: the part's class in diffusers or transformers.
-        folder: its config and safetensors; half-precision files are used if there are no others.
+        folder: its config and safetensors. Files in half precision are used for float16, and if there are no others.
         part: its name, for errors.
         device: the device to load to.
         dtype: the number format to load in.
@@ -49,9 +48,14 @@ def load_module(kind: Any, folder: Path, part: str, device: torch.device, dtype:
     Raises:
         ModelFilesError: the files cannot be loaded.
     """
-    plain = any(path.name.count(".") == 1 for path in folder.glob("*.safetensors"))
-    options = {"dtype": dtype, "use_safetensors": True, "variant": None if plain else "fp16"}
-    module = load_guarded(part, folder, kind.from_pretrained, **options)
+    chosen = choose_weights([path.name for path in folder.glob("*.safetensors")], half=dtype is torch.float16)
+    variant = "fp16" if any(".fp16" in name for name in chosen) else None
+    options = {"dtype": dtype, "use_safetensors": True, "variant": variant}
+    return ready(load_guarded(part, folder, kind.from_pretrained, **options), device)
+
+
+def ready(module: Any, device: torch.device) -> Any:
+    """Move a module to a device and prepare it for inference."""
     return module.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
@@ -65,8 +69,13 @@ def load_guarded(part: str, folder: Path, load: Callable[..., Any], **options: A
         return load(str(folder), local_files_only=True, **options)
     # The libraries document no error types for broken files: they raise anything from KeyError to RuntimeError.
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelFilesError(f"the model's {part} in {folder} cannot be loaded: {reason}") from error
+        raise unloadable(part, folder, error) from error
+
+
+def unloadable(part: str, place: Path, error: Exception) -> ModelFilesError:
+    """Return the error for a part that a library cannot load."""
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return ModelFilesError(f"the model's {part} in {place} cannot be loaded: {reason}")
 
 
 def autoencoder_class(folder: Path) -> Any:
@@ -75,7 +84,7 @@ def autoencoder_class(folder: Path) -> Any:
     Raises:
         ModelFilesError: its config cannot be read.
     """
-    return AutoencoderTiny if _class_name("vae", folder, "config.json") == "AutoencoderTiny" else AutoencoderKL
+    return AutoencoderTiny if read_class("vae", folder, "config.json") == "AutoencoderTiny" else AutoencoderKL
 
 
 def load_scheduler(folder: Path) -> Any:
@@ -84,14 +93,19 @@ def load_scheduler(folder: Path) -> Any:
     Raises:
         ModelFilesError: its config cannot be read, or names a class that diffusers does not have.
     """
-    name = _class_name("scheduler", folder, "scheduler_config.json")
+    name = read_class("scheduler", folder, "scheduler_config.json")
     kind = getattr(diffusers, name, None)
     if kind is None:
         raise ModelFilesError(f"the model's scheduler in {folder} needs a class that diffusers lacks: {name!r}")
     return load_guarded("scheduler", folder, kind.from_pretrained)
 
 
-def _class_name(part: str, folder: Path, config: str) -> str:
+def read_class(part: str, folder: Path, config: str) -> str:
+    """Return the name of the class that a part's config names.
+
+    Raises:
+        ModelFilesError: the config cannot be read.
+    """
     try:
         return str(json.loads((folder / config).read_bytes())["_class_name"])
     except (OSError, ValueError, LookupError, TypeError) as error:
@@ -113,20 +127,3 @@ def convert_to_safetensors(adapter: AdapterFiles) -> Path:
         make_folder(adapter.convert_to)
         module.save_pretrained(adapter.convert_to)
     return adapter.convert_to
-
-
-def fuse_lora(unet: Any, folder: Path) -> None:
-    """Add the weights of a LoRA to a UNet, in place.
-
-    Raises:
-        MissingExtraError: peft is not installed.
-        ModelFilesError: the LoRA cannot be loaded.
-    """
-    try:
-        import peft  # noqa: F401 - diffusers needs it, but its own error is less clear
-    except ImportError as error:
-        raise MissingExtraError("a model with a LoRA", "render") from error
-    weights, alphas = load_guarded("LoRA", folder, StableDiffusionLoraLoaderMixin.lora_state_dict)
-    StableDiffusionLoraLoaderMixin.load_lora_into_unet(weights, alphas, unet)
-    unet.fuse_lora()
-    unet.unload_lora()

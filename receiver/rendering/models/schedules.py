@@ -1,60 +1,27 @@
-"""Schedulers: the choice for a model, the noise level of each step, and the clean estimate of a sample."""
+"""Schedulers: the noise level of each step, the clean estimate of a sample, and one step."""
 
 from typing import Any
 
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, LCMScheduler, UniPCMultistepScheduler
+from diffusers import FlowMatchEulerDiscreteScheduler, LCMScheduler
 from torch import Tensor
 
 from layercast_common.errors import UsageError
-from receiver.rendering.settings.settings import (
-    RenderSettings,
-    Solver,
-    consistency_settings,
-    diffusion_settings,
-    flow_settings,
-)
-
-#: Schedulers that call the UNet once per step and can begin at any step. Models with another one get DPM++ 2M.
-_FIT = (DPMSolverMultistepScheduler, UniPCMultistepScheduler, DDIMScheduler, LCMScheduler)
-
-
-def choose_scheduler(own: Any, solver: Solver) -> Any:
-    """Make the scheduler that drives a model.
-
-    Args:
-        own: the scheduler in the model's folder.
-        solver: the kind to make.
-    """
-    if solver == "lcm":
-        return LCMScheduler.from_config(own.config)
-    if solver == "dpm++":
-        return DPMSolverMultistepScheduler.from_config(own.config, use_karras_sigmas=True)
-    if solver == "trailing":
-        # The same steps as Euler's from the noisiest one down, by a scheduler that can begin at any step.
-        return DDIMScheduler.from_config(own.config, timestep_spacing="trailing", set_alpha_to_one=True)
-    if isinstance(own, _FIT):
-        return own
-    if type(own).__name__.startswith("FlowMatch"):
-        flow = {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "flow_shift": own.config.shift}
-        return DPMSolverMultistepScheduler(num_train_timesteps=own.config.num_train_timesteps, **flow)
-    return DPMSolverMultistepScheduler.from_config(own.config)
-
-
-def infer_settings(unet: Any, scheduler: Any, pixels_per_latent: int) -> RenderSettings:
-    """Infer the settings of an unregistered model from the configs of its UNet and scheduler."""
-    sample = unet.config.sample_size
-    native = (sample if isinstance(sample, int) else max(sample)) * pixels_per_latent
-    if is_flow(scheduler) or type(scheduler).__name__.startswith("FlowMatch"):
-        return flow_settings(native)
-    if isinstance(scheduler, LCMScheduler):
-        return consistency_settings(native)
-    return diffusion_settings(native)
 
 
 def is_flow(scheduler: Any) -> bool:
     """Return whether samples lie on straight lines between picture and noise (flow matching, arXiv 2210.02747)."""
-    return bool(getattr(scheduler.config, "use_flow_sigmas", False))
+    return bool(getattr(scheduler.config, "use_flow_sigmas", False)) or is_flow_euler(scheduler)
+
+
+def is_flow_euler(scheduler: Any) -> bool:
+    """Return whether a scheduler is Euler's for flow matching, which has no setting for what the model predicts."""
+    return isinstance(scheduler, FlowMatchEulerDiscreteScheduler)
+
+
+def prediction_type(scheduler: Any) -> str:
+    """Return what the model predicts: "epsilon", "v_prediction", "flow_prediction" or "sample"."""
+    return "flow_prediction" if is_flow_euler(scheduler) else str(scheduler.config.prediction_type)
 
 
 def fresh_copy(scheduler: Any, steps: int, begin: int = 0) -> Any:
@@ -63,15 +30,26 @@ def fresh_copy(scheduler: Any, steps: int, begin: int = 0) -> Any:
     Raises:
         UsageError: the scheduler cannot do that number of steps.
     """
+    if steps < 1:
+        raise UsageError(f"a run has at least one step, not {steps}")
     copy = type(scheduler).from_config(scheduler.config)
     try:
-        copy.set_timesteps(steps)
+        if is_flow_euler(copy):
+            # As in the pipelines of flow-matching transformers, whose own number of training steps has no part in it.
+            copy.set_timesteps(sigmas=torch.linspace(1.0, 1 / steps, steps).tolist())
+        else:
+            copy.set_timesteps(steps)
     except ValueError as error:
         raise UsageError(f"this model cannot be run in {steps} steps: {str(error).splitlines()[0]}") from error
     # DDIM has no step counter: it goes by the timestep.
     if hasattr(copy, "set_begin_index"):
         copy.set_begin_index(begin)
     return copy
+
+
+def starting_scale(scheduler: Any) -> float:
+    """Return the factor of the noise that a run starts from."""
+    return 1.0 if is_flow_euler(scheduler) else float(scheduler.init_noise_sigma)
 
 
 def noise_level(scheduler: Any, index: int) -> tuple[float, float]:
@@ -90,7 +68,7 @@ def noise_level(scheduler: Any, index: int) -> tuple[float, float]:
 def clean_estimate(scheduler: Any, index: int, sample: Tensor, prediction: Tensor) -> Tensor:
     """Return the clean sample that the UNet's prediction before step `index` implies (x0, arXiv 2010.02502)."""
     picture, noise = noise_level(scheduler, index)
-    match scheduler.config.prediction_type:
+    match prediction_type(scheduler):
         case "epsilon":
             return (sample - noise * prediction) / picture
         case "v_prediction":
@@ -104,7 +82,7 @@ def clean_estimate(scheduler: Any, index: int, sample: Tensor, prediction: Tenso
 def prediction_for(scheduler: Any, index: int, sample: Tensor, clean: Tensor) -> Tensor:
     """Return the prediction before step `index` that implies a clean sample: the inverse of `clean_estimate`."""
     picture, noise = noise_level(scheduler, index)
-    match scheduler.config.prediction_type:
+    match prediction_type(scheduler):
         case "epsilon":
             return (sample - picture * clean) / noise
         case "v_prediction":

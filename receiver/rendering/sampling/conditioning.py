@@ -25,6 +25,7 @@ from receiver.rendering.models.model import Model
 from receiver.rendering.sampling.guidance import color_latents
 from receiver.rendering.sampling.poses import draw_pose
 from receiver.rendering.sampling.prompts import EncodedPrompt, PromptEncoder
+from receiver.rendering.sampling.transformer import control_latents
 from receiver.rendering.settings.settings import Condition
 
 #: Conditions whose features are cached; about 5 MB each for Stable Diffusion 1.5 at 512x512.
@@ -41,7 +42,7 @@ class Conditioning:
         negative: the encoded negative prompt, of the same length; None if the model runs without guidance.
         features: the adapters' summed features, one (1, C, h, w) tensor per level; None if there are none.
         colors: the low band that the sample is pulled to, (1, C, rows, columns); None if it is not pulled.
-        controls: the image for each ControlNet, (1, 3, H, W) in 0 to 1.
+        controls: the image for each ControlNet, (1, 3, H, W) in 0 to 1; for a transformer's, its latents.
         time_ids: original size, crop and size, (1, 6), for models that take them; else None.
     """
 
@@ -76,6 +77,7 @@ class Conditioner:
         self._encode_colors = lru_cache(FEATURE_CACHE)(partial(color_latents, model))
         self._run_adapter = lru_cache(FEATURE_CACHE)(self._run_adapter_uncached)
         self._draw = lru_cache(FEATURE_CACHE)(self._draw_uncached)
+        self._encode_control = lru_cache(FEATURE_CACHE)(self._encode_control_uncached)
         self._zero_features = lru_cache(FEATURE_CACHE)(self._make_zero_features)
 
     @property
@@ -94,7 +96,7 @@ class Conditioner:
         drawings = self._choose_priors(priors)
         text, negative = self._prompts.encode_pair(
             priors.semantic.prompt if priors.semantic else "",
-            settings.negative_prompt if settings.guidance > 1 else None,
+            settings.negative_prompt if self._model.guides else None,
         )
         return Conditioning(
             layers=priors.layers,
@@ -102,9 +104,20 @@ class Conditioner:
             negative=negative,
             features=self._sum_features(drawings, size),
             colors=self._encode_colors(priors.texture, size) if priors.texture and self._pulls_colors else None,
-            controls={c: self._draw(c, prior, size, 3) for c, prior in drawings if c in self._model.controlnets},
+            controls=self._controls(drawings, size),
             time_ids=self._time_ids(size) if text.pooled is not None else None,
         )
+
+    def _controls(self, drawings: list[tuple[Condition, Hashable]], size: Size) -> Mapping[Condition, Tensor]:
+        drawn = {c: self._draw(c, prior, size, 3) for c, prior in drawings if c in self._model.controlnets}
+        if not drawn or not self._model.is_transformer:
+            return drawn
+        # A union ControlNet takes one picture, whatever is drawn in it.
+        shown = tuple((c, prior) for c, prior in drawings if c in drawn)
+        return {Condition.EDGES: self._encode_control(shown, size)}
+
+    def _encode_control_uncached(self, drawings: tuple[tuple[Condition, Hashable], ...], size: Size) -> Tensor:
+        return control_latents(self._model, [self._draw(c, prior, size, 3) for c, prior in drawings])
 
     def _sum_features(self, drawings: list[tuple[Condition, Hashable]], size: Size) -> tuple[Tensor, ...] | None:
         adapters = self._model.adapters
@@ -140,7 +153,7 @@ class Conditioner:
         return tuple(feature * weight for feature in adapter(image))
 
     def _draw_uncached(self, _: Condition, prior: Hashable, size: Size, channels: int) -> Tensor:
-        picture = _fit_channels(_draw(prior, size), channels)
+        picture = _fit_channels(_draw(prior, size, self._model.line_width), channels)
         return torch.from_numpy(picture).to(self._model.device, self._model.dtype).permute(2, 0, 1)[None] / 255
 
     def _make_zero_features(self, size: Size) -> tuple[Tensor, ...]:
@@ -157,9 +170,12 @@ class Conditioner:
         return torch.tensor([ids], device=self._model.device, dtype=self._model.dtype)
 
 
-def _draw(prior: object, size: Size) -> NDArray[np.uint8]:
+def _draw(prior: object, size: Size, thickness: int | None) -> NDArray[np.uint8]:
     if isinstance(prior, tuple):
-        return np.asarray(np.maximum.reduce([lines.to_image(size) for lines in prior]), np.uint8)
+        drawn_lines = [
+            lines.to_image(size, thickness) if isinstance(lines, EdgeMap) else lines.to_image(size) for lines in prior
+        ]
+        return np.asarray(np.maximum.reduce(drawn_lines), np.uint8)
     if isinstance(prior, Skeleton):
         return draw_pose(prior, size)
     drawn: NDArray[np.uint8] = prior.to_image(size)  # type: ignore[attr-defined]

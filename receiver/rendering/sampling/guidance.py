@@ -1,4 +1,6 @@
-"""Colour guidance without an adapter: each step's clean estimate is pulled to the received colours.
+"""Guidance by a prompt, and colour guidance without an adapter.
+
+For the latter, each step's clean estimate is pulled to the received colours.
 
 The averages over cells of a picture's latents are close to the latents of the averaged picture. So the latents of the
 colour map are the target for the low band of the estimate, as in ILVR (arXiv 2108.02938). The rest is left unchanged.
@@ -40,3 +42,20 @@ def pull_low_band(clean: Tensor, wanted: Tensor, strength: float) -> Tensor:
     missing = wanted - F.adaptive_avg_pool2d(clean, (rows, columns))
     spread = F.interpolate(missing, (clean.shape[-2], clean.shape[-1]), mode="bilinear", align_corners=False)
     return clean + strength * spread
+
+
+def guide(negative: Tensor, positive: Tensor, scale: float, rescale: float) -> Tensor:
+    """Return the guided prediction (classifier-free guidance, arXiv 2207.12598).
+
+    Args:
+        negative: the prediction for the negative prompt, (1, C, h, w) float32.
+        positive: the prediction for the prompt, of the same shape.
+        scale: of the guidance.
+        rescale: how far the result gets the spread of `positive`, 0 to 1 (arXiv 2305.08891, section 3.4).
+    """
+    guided = negative + scale * (positive - negative)
+    if not rescale:
+        return guided
+    axes = tuple(range(1, guided.ndim))
+    spread = positive.std(dim=axes, keepdim=True) / guided.std(dim=axes, keepdim=True)
+    return rescale * (guided * spread) + (1 - rescale) * guided

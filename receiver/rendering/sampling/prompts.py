@@ -1,11 +1,10 @@
 """Prompts -> text embeddings for the UNet, with weights and of any length.
 
-Weights are written "(red:1.3)", as in web UIs, or "(red)1.3" and "red++", as in compel. A prompt that is longer than
-the text encoder's input becomes several chunks of embeddings, one after the other.
+Weights are read by `prompt_weights`. A prompt that is longer than the text encoder's input becomes several chunks of
+embeddings, one after the other. A language model, as diffusion transformers have, reads prompts literally.
 """
 
 import logging
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -15,6 +14,8 @@ import torch
 from torch import Tensor
 
 from receiver.rendering.models.model import Model
+from receiver.rendering.models.text_encoders import ShortenedEncoder
+from receiver.rendering.sampling.prompt_weights import to_compel, without_weights
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +25,8 @@ TEXT_CACHE = 64
 #: Most chunks of embeddings of a prompt; the rest is cut off.
 MAX_CHUNKS = 8
 
-_WEIGHTED = re.compile(r"\(([^():]+):\s*(\d*\.?\d+)\)")
+#: Most tokens that a diffusion transformer's text encoder reads, as in diffusers' pipeline.
+MAX_TOKENS = 512
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -47,7 +49,9 @@ class PromptEncoder:
         self._model = model
         self._pairs = [(model.tokenizer, model.text_encoder)]
         if model.text_encoder_2 is not None:
-            self._pairs.append((model.tokenizer_2, model.text_encoder_2))
+            # With one encoder, the loader has removed the layers that are left out.
+            pairs = ((model.tokenizer, model.text_encoder), (model.tokenizer_2, model.text_encoder_2))
+            self._pairs = [(tokenizer, ShortenedEncoder(part, model.settings.clip_skip)) for tokenizer, part in pairs]
         weighted = model.settings.weighted_prompts and find_spec("compel") is not None
         self._weighted_encoders = [self._make_weighted_encoder(*pair) for pair in self._pairs] if weighted else []
         self.encode = lru_cache(TEXT_CACHE)(self._encode_uncached)
@@ -58,8 +62,8 @@ class PromptEncoder:
         if negative is None:
             return positive, None
         encoded = self.encode(negative)
-        if not negative and positive.pooled is not None:
-            # Stable Diffusion XL was trained with zeros for an empty prompt.
+        if not negative and positive.pooled is not None and self._model.zero_empty_prompt:
+            # Stable Diffusion XL was trained with zeros for an empty prompt; models made from it need not be.
             encoded = EncodedPrompt(torch.zeros_like(encoded.tokens), torch.zeros_like(positive.pooled))
         longest = max(positive.tokens.shape[1], encoded.tokens.shape[1])
         return self._pad(positive, longest), self._pad(encoded, longest)
@@ -74,10 +78,13 @@ class PromptEncoder:
 
     @torch.inference_mode()
     def _encode_uncached(self, prompt: str) -> EncodedPrompt:
-        tokens = self._encode_weighted(_WEIGHTED.sub(r"(\1)\2", prompt)) if self._weighted_encoders else None
+        if self._model.is_transformer:
+            return EncodedPrompt(self._encode_chat(prompt).to(self._model.dtype))
+        tokens = self._encode_weighted(to_compel(prompt)) if self._weighted_encoders else None
         if tokens is None:
             tokens = torch.cat([self._encode_plain(prompt, *pair)[0] for pair in self._pairs], dim=-1)
-        pooled = self._encode_plain(_WEIGHTED.sub(r"\1", prompt), *self._pairs[1])[1] if len(self._pairs) > 1 else None
+        words = without_weights(prompt) if self._weighted_encoders else prompt
+        pooled = self._encode_plain(words, *self._pairs[1])[1] if len(self._pairs) > 1 else None
         return EncodedPrompt(tokens.to(self._model.dtype), pooled)
 
     def _encode_weighted(self, prompt: str) -> Tensor | None:
@@ -104,6 +111,18 @@ class PromptEncoder:
         if not pooling:
             return torch.as_tensor(output[0]), None
         return torch.as_tensor(output.hidden_states[-2]), torch.as_tensor(output[0])
+
+    def _encode_chat(self, prompt: str) -> Tensor:
+        """Encode a prompt as a question to a language model; the embeddings are as many as its tokens."""
+        tokenizer = self._model.tokenizer
+        message = [{"role": "user", "content": prompt}]
+        asked = tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True, enable_thinking=True)
+        inputs = tokenizer(
+            [asked], padding="max_length", max_length=MAX_TOKENS, truncation=True, return_tensors="pt"
+        ).to(self._model.device)
+        mask = inputs.attention_mask.bool()
+        output = self._model.text_encoder(input_ids=inputs.input_ids, attention_mask=mask, output_hidden_states=True)
+        return torch.as_tensor(output.hidden_states[-2])[mask][None]
 
     def _make_weighted_encoder(self, tokenizer: Any, encoder: Any) -> Any:
         from compel import Compel, ReturnedEmbeddingsType

@@ -20,12 +20,14 @@ from receiver.rendering.models.schedules import (
     is_stochastic,
     mix_noise,
     prediction_for,
+    starting_scale,
     take_step,
 )
 from receiver.rendering.sampling.conditioning import Conditioner, Conditioning
 from receiver.rendering.sampling.controlnet import control_residuals
-from receiver.rendering.sampling.guidance import pull_low_band
+from receiver.rendering.sampling.guidance import guide, pull_low_band
 from receiver.rendering.sampling.noise import draw_noise
+from receiver.rendering.sampling.transformer import control_inputs
 from receiver.rendering.settings.settings import Condition
 
 
@@ -79,7 +81,7 @@ class DenoisingRun:
         self._scheduler = fresh_copy(self._model.scheduler, self.steps)
         # Schedulers may change the number of steps, for example if timesteps would coincide.
         self.steps = len(self._scheduler.timesteps)
-        self._sample = self._noise() * float(self._scheduler.init_noise_sigma)
+        self._sample = self._noise() * starting_scale(self._scheduler)
         self.done = 0
         self.clean = None
 
@@ -103,6 +105,14 @@ class DenoisingRun:
     def sample(self) -> Tensor:
         """The sample before the next step, (1, C, h, w) float32; the clean latents once the run is finished."""
         return self._sample
+
+    @property
+    def features(self) -> tuple[Tensor, ...] | None:
+        """The adapters' features for the next step; none after the share of steps at which adapters act."""
+        features = self.conditions.features
+        if features is None or self.done < int(self.steps * self._model.settings.adapter_conditioning_factor):
+            return features
+        return tuple(torch.zeros_like(level) for level in features) if self._model.fill_features else None
 
     @property
     def timestep(self) -> Tensor:
@@ -152,7 +162,9 @@ class UnetInputs:
             named["down_intrablock_additional_residuals"] = list(self.features)
         if self.added:
             named["added_cond_kwargs"] = self.added
-        if model.controlnets:
+        if model.is_transformer:
+            named |= control_inputs(model.settings.weights, self.controls)
+        elif model.controlnets:
             inputs = {"sample": self.samples, "timestep": self.times, "encoder_hidden_states": self.text}
             weights = model.settings.weights
             named |= control_residuals(model.controlnets, weights, self.controls, inputs, self.added)
@@ -174,7 +186,7 @@ def unet_inputs(model: Model, runs: Sequence[DenoisingRun]) -> UnetInputs:
         samples=torch.cat([run.sample for run in owners]).to(model.dtype).contiguous(memory_format=torch.channels_last),
         times=torch.stack([run.timestep for run in owners]).to(model.device),
         text=torch.cat([encoded.tokens for encoded in texts]),
-        features=_stack_features([run.conditions.features for run in owners]),
+        features=_stack_features([run.features for run in owners]),
         added={"text_embeds": torch.cat(pooled), "time_ids": torch.cat(ids)} if pooled else {},
         controls=tuple(run.conditions.controls for run in owners),
     )
@@ -200,12 +212,13 @@ def predict(model: Model, runs: Sequence[DenoisingRun]) -> list[Tensor]:
     Returns:
         For each run the prediction, (1, C, h, w) float32, with guidance applied.
     """
-    guidance = model.settings.guidance
+    settings = model.settings
     rows = iter(torch.split(unet_inputs(model, runs).forward(model).float(), 1))
     predictions = []
     for run in runs:
         first = next(rows)
-        predictions.append(first if run.conditions.negative is None else first + guidance * (next(rows) - first))
+        guided = run.conditions.negative is not None
+        predictions.append(guide(first, next(rows), settings.guidance, settings.guidance_rescale) if guided else first)
     return predictions
 
 

@@ -5,16 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from layercast_common.errors import UsageError
 from receiver.rendering.settings.arrival_limits import USUAL_LIMITS, LimitsBySteps
 
 #: The scheduler that drives a model: "own" is the one in its folder, the others are made from that one's config.
-Solver = Literal["own", "dpm++", "lcm", "trailing"]
-
-
-#: Largest useful values; beyond them pictures fall apart.
-MAX_GUIDANCE = 30.0
-MAX_WEIGHT = 2.0
+Solver = Literal["own", "dpm++", "lcm", "trailing", "ddim"]
 
 
 class Condition(enum.Enum):
@@ -50,6 +44,10 @@ class RenderSettings:
         restores_planes: whether pictures with a wavelet plane are restored instead of denoised even if the model has no
             restoration network; for models whose own pictures are less true than the plane's inverse transform.
         arrivals: how late a layer may join a running job.
+        clip_skip: layers of the text encoders that are left out at their ends; with two encoders, further ones.
+        guidance_rescale: how far the guided prediction gets the spread of the unguided one, 0 to 1
+            (arXiv 2305.08891, section 3.4); for models that were trained to zero terminal SNR.
+        adapter_conditioning_factor: share of the steps, from the first, at which the adapters act.
     """
 
     native: int
@@ -65,6 +63,9 @@ class RenderSettings:
     line_fit: bool = False
     restores_planes: bool = False
     arrivals: LimitsBySteps = field(default_factory=lambda: USUAL_LIMITS)
+    clip_skip: int = 0
+    guidance_rescale: float = 0.0
+    adapter_conditioning_factor: float = 1.0
 
 
 def flow_settings(native: int) -> RenderSettings:
@@ -108,36 +109,23 @@ def turbo_settings(native: int) -> RenderSettings:
 
 def xl_settings(native: int) -> RenderSettings:
     """Return settings for a Stable Diffusion XL model with its usual adapters."""
-    return replace(diffusion_settings(native), guidance=5.0, previews=(2, 5, 10, 15))
+    return replace(diffusion_settings(native), guidance=5.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tuning:
-    """A user's changes to a model's settings; None, or a condition without a weight, keeps the model's own value.
+def transformer_settings(native: int) -> RenderSettings:
+    """Return settings for a distilled flow-matching transformer with a ControlNet, such as Z-Image-Turbo."""
+    return RenderSettings(
+        native=native, steps=8, previews=(1, 2, 4), weights=dict.fromkeys(Condition, 0.75), color_pull=0.5
+    )
 
-    Attributes:
-        guidance: scale of classifier-free guidance, 0 to `MAX_GUIDANCE`; 1 turns it off.
-        negative_prompt: the prompt that guidance steers away from.
-        weights: factors of single conditions, 0 to `MAX_WEIGHT`.
+
+def few_step_settings(full: RenderSettings, steps: int, solver: Solver) -> RenderSettings:
+    """Return settings for a model that was distilled to few steps: no guidance pass.
+
+    Args:
+        full: the settings of the model that was distilled.
+        steps: denoising steps that it was distilled to.
+        solver: the scheduler that it was distilled for.
     """
-
-    guidance: float | None = None
-    negative_prompt: str | None = None
-    weights: Mapping[Condition, float] = field(default_factory=dict)
-
-    def apply(self, settings: RenderSettings) -> RenderSettings:
-        """Return the settings with these changes.
-
-        Raises:
-            UsageError: a number outside its range.
-        """
-        if self.guidance is not None and not 0 <= self.guidance <= MAX_GUIDANCE:
-            raise UsageError(f"guidance is a number from 0 to {MAX_GUIDANCE:g}, not {self.guidance:g}")
-        if not all(0 <= weight <= MAX_WEIGHT for weight in self.weights.values()):
-            raise UsageError(f"a condition's weight is a number from 0 to {MAX_WEIGHT:g}")
-        return replace(
-            settings,
-            guidance=settings.guidance if self.guidance is None else self.guidance,
-            negative_prompt=settings.negative_prompt if self.negative_prompt is None else self.negative_prompt,
-            weights={**settings.weights, **self.weights},
-        )
+    previews = tuple(step for step in (1, 2, 4) if step < steps and step <= max(1, steps // 2))
+    return replace(full, steps=steps, previews=previews, guidance=1.0, solver=solver)

@@ -27,12 +27,25 @@ def test_a_working_model_passes_the_check(run: Run, tiny_model: Path, place: Pat
     assert f"{tiny_model} works: loaded in" in run("models", "check", tiny_model, "--performance", "plain").err
 
 
+def test_a_model_is_listed_with_the_reason_of_its_settings(run: Run, tiny_model: Path, place: Path) -> None:
+    (model,) = json.loads(run("models", "list", tiny_model, "--json").out)["models"]
+    assert (model["present"], model["steps"]) == (True, 4)
+    assert "flow matching" in model["recognised"]
+    assert "flow matching" in run("models", "list", tiny_model).err
+    (known,) = json.loads(run("models", "list", "stabilityai/sd-turbo", "--json").out)["models"]
+    assert (known["steps"], known["present"]) == (4, False)
+    assert "sd-turbo" in known["recognised"]
+
+
 @pytest.mark.parametrize(
     ("line", "code", "message"),
     [
         (("check", "sd15"), 1, "layercast models fetch sd15"),
         (("check", "sd16"), 1, "no model is called 'sd16'"),
         (("fetch", "sd16"), 1, "no model is called 'sd16'"),
+        (("list", "civ/dream.ckpt"), 1, "can run code"),
+        (("fetch", "mini", "--lora", "x.safetensors:9"), 2, "style.safetensors:0.8"),
+        (("fetch", "mini", "--lora", "x.safetensors"), 1, "no LoRA at x.safetensors"),
     ],
 )
 def test_a_model_that_cannot_be_had_fails(

@@ -18,7 +18,9 @@ from receiver.rendering.model_files.files import RESTORATION_FOLDER, find_files
 from receiver.rendering.model_files.listing import list_models
 from receiver.rendering.models.model import Model
 from receiver.rendering.restoration.restorer import Restorer, save_restoration
-from receiver.rendering.settings.settings import Condition, Tuning, diffusion_settings, flow_settings
+from receiver.rendering.settings.additions import Lora
+from receiver.rendering.settings.settings import Condition, diffusion_settings, flow_settings
+from receiver.rendering.settings.tuning import Tuning
 from tests.support.hubs import ADAPTERS, BASE, LORA, LORA_MODULE, TAESD, as_pickle, fill_cache
 from tests.support.models import build_parts, build_restoration
 
@@ -267,7 +269,20 @@ def test_tuning_changes_a_models_settings(mini_folder: Path, priors: Priors) -> 
     assert Tuning().apply(model.settings) == model.settings
 
 
-@pytest.mark.parametrize("wishes", [Tuning(guidance=-1), Tuning(guidance=1e9), Tuning(weights={Condition.EDGES: 3.0})])
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        Tuning(guidance=-1),
+        Tuning(guidance=1e9),
+        Tuning(guidance=float("nan")),
+        Tuning(weights={Condition.EDGES: 3.0}),
+        Tuning(clip_skip=-1),
+        Tuning(clip_skip=12),
+        Tuning(guidance_rescale=1.5),
+        Tuning(adapter_conditioning_factor=2.0),
+        Tuning(loras=(Lora("x"),) * 17),
+    ],
+)
 def test_tuning_out_of_range_is_refused(wishes: Tuning) -> None:
     with pytest.raises(UsageError):
         wishes.apply(flow_settings(64))

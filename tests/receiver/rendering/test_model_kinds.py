@@ -18,7 +18,8 @@ from torch import Tensor
 from codec.layers import Layer, Priors, Skeleton
 from receiver.rendering.engine.direct import render
 from receiver.rendering.models.model import Model
-from receiver.rendering.models.schedules import choose_scheduler, clean_estimate
+from receiver.rendering.models.scheduler_choice import choose_scheduler
+from receiver.rendering.models.schedules import clean_estimate
 from receiver.rendering.sampling.conditioning import Conditioner
 from receiver.rendering.sampling.noise import draw_noise
 from receiver.rendering.sampling.sampler import DenoisingRun, advance, predict

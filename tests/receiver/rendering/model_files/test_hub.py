@@ -23,6 +23,15 @@ SD15 = [
 ]
 
 
+SHARDED = [
+    "text_encoder/model-00001-of-00001.fp32.safetensors",
+    "text_encoder/config.json",
+    "text_encoder/model-00001-of-00002.safetensors",
+    "text_encoder/model-00002-of-00002.safetensors",
+    "text_encoder/model.safetensors.index.json",
+]
+
+
 @pytest.mark.parametrize(
     ("names", "parts", "pickle", "expected"),
     [
@@ -31,9 +40,29 @@ SD15 = [
         (SD15, ["tokenizer"], False, ["tokenizer/merges.txt", "tokenizer/vocab.json"]),
         (["config.json", "diffusion_pytorch_model.bin"], [""], False, ["config.json"]),
         (["config.json", "diffusion_pytorch_model.bin"], [""], True, ["config.json", "diffusion_pytorch_model.bin"]),
-        (["config.json", "a.bin", "a.safetensors"], [""], True, ["a.safetensors", "config.json"]),
+        (
+            [
+                "config.json",
+                "diffusion_pytorch_model.bin",
+                "diffusion_pytorch_model.safetensors",
+                "taesd_decoder.safetensors",
+            ],
+            [""],
+            True,
+            ["config.json", "diffusion_pytorch_model.safetensors"],
+        ),
+        (SD15, [""], False, ["model_index.json"]),
+        (SHARDED, ["text_encoder"], False, SHARDED[1:]),
         (SD15, ["t2iadapter_canny"], True, []),
     ],
 )
 def test_choice_of_files_to_fetch(names: list[str], parts: list[str], *, pickle: bool, expected: list[str]) -> None:
     assert choose_files(names, parts, pickle=pickle) == expected
+
+
+def test_the_variant_that_will_be_loaded_is_fetched() -> None:
+    fetched = choose_files(SD15, ["unet", "vae"], half=False)
+    assert "unet/diffusion_pytorch_model.safetensors" in fetched
+    assert "unet/diffusion_pytorch_model.fp16.safetensors" not in fetched
+    configs = choose_files(SD15, ["unet", "tokenizer"], weights=False)
+    assert configs == ["tokenizer/merges.txt", "tokenizer/vocab.json", "unet/config.json"]

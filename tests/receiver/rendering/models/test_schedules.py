@@ -13,8 +13,8 @@ from diffusers import (
 )
 
 from layercast_common.errors import UsageError
+from receiver.rendering.models.scheduler_choice import choose_scheduler
 from receiver.rendering.models.schedules import (
-    choose_scheduler,
     clean_estimate,
     fresh_copy,
     mix_noise,
