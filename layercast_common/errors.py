@@ -220,6 +220,14 @@ class EngineBusyError(RenderError):
         self.capacity = capacity
 
 
+class DeviceMemoryError(RenderError):
+    """The device's memory is too small for one picture, even decoded in tiles."""
+
+
+class NotFiniteError(RenderError):
+    """A model computed infinite or undefined numbers in place of a picture."""
+
+
 class MissingExtraError(LayercastError):
     """An optional dependency is missing.
 

@@ -152,7 +152,7 @@ def _bare_parts(model: "Model", subject: Subject, steps: int) -> float:
     """Measure the parts of a first frame, one after the other."""
     import torch
 
-    from receiver.rendering.output.previews import decode_latents
+    from receiver.rendering.output.decoding import decode_pixels
     from receiver.rendering.sampling.conditioning import Conditioner
     from receiver.rendering.sampling.sampler import DenoisingRun, unet_inputs
 
@@ -164,7 +164,7 @@ def _bare_parts(model: "Model", subject: Subject, steps: int) -> float:
         inputs = unet_inputs(model, [run])
         for _ in range(min((step for step in model.settings.previews if step < steps), default=steps)):
             inputs.forward(model)
-    decode_latents(model, run.sample, priors.canvas, final=False)
+    decode_pixels(model, run.sample, final=False)
     wait_for(model.device)
     return time.perf_counter() - started
 

@@ -149,7 +149,7 @@ def _steps(model: "Model") -> int:
 
 def _draw(model: "Model", others: int = 0) -> NDArray[np.int16]:
     """Render the test picture, (H, W, 3), together with `others` more in the same passes."""
-    from receiver.rendering.engine.denoising_job import DenoisingJob
+    from receiver.rendering.engine.jobs.denoising_job import DenoisingJob
     from receiver.rendering.sampling.conditioning import Conditioner
     from receiver.rendering.sampling.sampler import advance
 
@@ -162,9 +162,9 @@ def _draw(model: "Model", others: int = 0) -> NDArray[np.int16]:
     ]
     while not jobs[0].run.finished:
         advance(bare, [job.run for job in jobs])
-    frame = jobs[0].draw_frame()
-    assert frame is not None
-    return np.asarray(frame.image, np.int16)
+    draft = jobs[0].draft_frame()
+    assert draft is not None
+    return np.asarray(draft.draw(bare).image, np.int16)
 
 
 def _step_seconds(model: "Model") -> float:

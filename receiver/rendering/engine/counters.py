@@ -18,7 +18,8 @@ class EngineCounters:
         refused: pictures refused because the engine was full.
         preparing_s: seconds spent on encoding text and conditions.
         stepping_s: seconds spent on steps, including the work around the UNet.
-        decoding_s: seconds spent on decoding latents to frames.
+        decoding_s: seconds spent on decoding latents to pixels.
+        finishing_s: seconds spent on fitting and resizing frames after that; beside the other work on an accelerator.
     """
 
     steps: int = 0
@@ -32,6 +33,7 @@ class EngineCounters:
     preparing_s: float = 0.0
     stepping_s: float = 0.0
     decoding_s: float = 0.0
+    finishing_s: float = 0.0
 
     def plus(self, **more: float) -> "EngineCounters":
         """Return a copy with `more` added to the counters of these names."""

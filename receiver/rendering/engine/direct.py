@@ -10,7 +10,7 @@ from receiver.rendering.extras import require_render_extra
 from receiver.rendering.frames import Frame
 
 if TYPE_CHECKING:
-    from receiver.rendering.engine.job import RenderJob
+    from receiver.rendering.engine.jobs.job import RenderJob
     from receiver.rendering.models.model import Model
 
 
@@ -43,7 +43,7 @@ def render(
         UsageError: the number of steps is out of range, or there is no such device.
     """
     require_render_extra()
-    from receiver.rendering.engine.job import start_job
+    from receiver.rendering.engine.jobs.job import start_job
     from receiver.rendering.loader import load_model
     from receiver.rendering.sampling.conditioning import Conditioner
 
@@ -59,7 +59,8 @@ def _frames(model: "Model", job: "RenderJob") -> Iterator[Frame]:
     while not final:
         if job.run is not None:
             advance(model, [job.run])
-        frame = job.draw_frame()
-        if frame is not None:
+        draft = job.draft_frame()
+        if draft is not None:
+            frame = draft.draw(model)
             final = frame.final
             yield frame

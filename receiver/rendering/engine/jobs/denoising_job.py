@@ -7,9 +7,11 @@ from typing import Final
 from codec.layers import EdgeMap, Priors
 from receiver.rendering.engine.render_method import RenderMethod
 from receiver.rendering.engine.update_policy import Action, changed_layers, decide
-from receiver.rendering.frames import Frame
 from receiver.rendering.models.model import Model
-from receiver.rendering.output.previews import decode_latents, halve, preview_due
+from receiver.rendering.output.decoding import halve
+from receiver.rendering.output.drafts import FrameDraft
+from receiver.rendering.output.finishing import FrameRecipe
+from receiver.rendering.output.previews import preview_due
 from receiver.rendering.sampling.conditioning import Conditioner, Conditioning
 from receiver.rendering.sampling.sampler import DenoisingRun
 from receiver.rendering.settings.arrival_limits import limits_for
@@ -61,7 +63,7 @@ class DenoisingJob:
         self._layers_changed = False
         self.run = DenoisingRun(
             model,
-            self._prepare(),
+            self._prepare(priors, self._completed),
             size=conditioner.size(priors.canvas),
             seed=seed,
             steps=steps,
@@ -78,8 +80,9 @@ class DenoisingJob:
         changed = changed_layers(self.priors, priors) | (changed_layers(self._completed, completed) & completed.layers)
         limits = limits_for(self.run.steps, self._model.settings.arrivals)
         decision = decide(self.run.done, self.run.steps, changed, limits)
+        # First what may fail for lack of memory, so that the call can be repeated.
+        self.run.conditions = self._prepare(priors, completed)
         self.priors, self._completed = priors, completed
-        self.run.conditions = self._prepare()
         self._layers_changed = self._layers_changed or bool(changed)
         match decision.action:
             case Action.REWIND:
@@ -101,8 +104,8 @@ class DenoisingJob:
         done = self.run.done
         return min((step for step in self._model.settings.previews if step > done), default=self.run.steps) - done
 
-    def draw_frame(self, *, small: bool = False) -> Frame | None:
-        """Decode the frame that is due after the last step; None if none is due.
+    def draft_frame(self, *, small: bool = False) -> FrameDraft | None:
+        """Return the frame that is due after the last step; None if none is due.
 
         Args:
             small: whether to decode a preview from a quarter of the latents, because other pictures wait.
@@ -117,21 +120,24 @@ class DenoisingJob:
         colors = self._completed.texture if settings.color_fit else None
         if small and not final:
             latents = halve(latents)
-        image = decode_latents(self._model, latents, self.priors.canvas, final=final, lines=lines, colors=colors)
         self.shown, self._layers_changed = True, False
-        return Frame(
-            image=image,
+        recipe = FrameRecipe(
+            canvas=self.priors.canvas,
             layers=run.conditions.layers,
             step=run.done,
             steps=run.steps,
             final=final,
-            seconds=self._clock() - self._started,
+            started=self._started,
+            clock=self._clock,
+            lines=lines,
+            colors=colors,
         )
+        return FrameDraft(recipe=recipe, latents=latents)
 
     def _retrieve(self, priors: Priors) -> Priors:
         """Return the layers to condition on: those received, or for a prompt alone those of a similar picture."""
         index = self._model.retrieval
         return priors if index is None else index.complete(priors, self._seed)
 
-    def _prepare(self) -> Conditioning:
-        return replace(self._conditioner.prepare(self._completed), layers=self.priors.layers)
+    def _prepare(self, priors: Priors, completed: Priors) -> Conditioning:
+        return replace(self._conditioner.prepare(completed), layers=priors.layers)

@@ -5,11 +5,11 @@ from typing import Protocol
 
 from codec.layers import Priors
 from layercast_common.errors import UsageError
-from receiver.rendering.engine.denoising_job import DenoisingJob
+from receiver.rendering.engine.jobs.denoising_job import DenoisingJob
+from receiver.rendering.engine.jobs.restoration_job import RestorationJob
 from receiver.rendering.engine.render_method import RenderMethod, render_method
-from receiver.rendering.engine.restoration_job import RestorationJob
-from receiver.rendering.frames import Frame
 from receiver.rendering.models.model import Model
+from receiver.rendering.output.drafts import FrameDraft
 from receiver.rendering.sampling.conditioning import Conditioner
 from receiver.rendering.sampling.sampler import DenoisingRun
 
@@ -42,8 +42,8 @@ class RenderJob(Protocol):
     def update(self, priors: Priors) -> int:
         """Replace the layers, with some of the same `method`; return the number of denoising steps that are kept."""
 
-    def draw_frame(self, *, small: bool = False) -> Frame | None:
-        """Return the frame that is due now; None if none is due.
+    def draft_frame(self, *, small: bool = False) -> FrameDraft | None:
+        """Return the frame that is due now, not decoded yet; None if none is due.
 
         Args:
             small: whether a preview may be rendered at a smaller size, because other pictures wait.
