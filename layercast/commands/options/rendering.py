@@ -29,7 +29,14 @@ def add_rendering(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="CONDITION=X",
-        help="strength of edges, colors or skeleton, 0 to 2, as in edges=0.7; may be repeated",
+        help="strength of edges, colors, skeleton or tile, 0 to 2, as in edges=0.7; may be repeated",
+    )
+    group.add_argument(
+        "--start-strength",
+        type=float,
+        metavar="X",
+        help="share of the steps that are done where a level begins from the picture of the level before, or from received"
+        " bit planes; 1 begins every level from noise (default: by the layers that arrived)",
     )
 
 
@@ -59,4 +66,9 @@ def tuning_of(options: argparse.Namespace) -> "Tuning":
         except ValueError as error:
             known = ", ".join(condition.value for condition in Condition)
             raise UsageError(f"a weight is CONDITION=NUMBER with one of {known}, not {text!r}") from error
-    return Tuning(guidance=options.guidance, negative_prompt=options.negative_prompt, weights=weights)
+    return Tuning(
+        guidance=options.guidance,
+        negative_prompt=options.negative_prompt,
+        weights=weights,
+        start_strength=options.start_strength,
+    )

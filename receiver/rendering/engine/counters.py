@@ -11,6 +11,7 @@ class EngineCounters:
         steps: denoising steps, summed over pictures.
         passes: UNet passes; fewer than `steps` where pictures shared one.
         saved: steps kept when new layers arrived, because the run joined or rewound instead of restarting.
+        skipped: steps left out because a run began from an earlier picture instead of noise.
         thrown_away: steps whose result was discarded: restarted, rewound, replaced, cancelled or failed.
         frames: frames produced, final ones included.
         finished: pictures fully denoised.
@@ -25,6 +26,7 @@ class EngineCounters:
     steps: int = 0
     passes: int = 0
     saved: int = 0
+    skipped: int = 0
     thrown_away: int = 0
     frames: int = 0
     finished: int = 0

@@ -51,8 +51,13 @@ class _ActivePicture:
 
     @property
     def done(self) -> int:
-        """Denoising steps done."""
-        return self.job.run.done if self.job.run else 0
+        """Denoising steps done, without those that an earlier picture saved."""
+        return self.job.run.done - self.job.run.begin if self.job.run else 0
+
+    @property
+    def skipped(self) -> int:
+        """Steps that an earlier picture saves, of a run that has done none yet."""
+        return self.job.run.begin if self.job.run and not self.done else 0
 
 
 class Worker:
@@ -70,8 +75,10 @@ class Worker:
             clock: returns seconds, for the times in frames.
             threaded: whether another thread finishes and delivers frames.
         """
+        from receiver.rendering.engine.jobs.finished import FinishedPictures
         from receiver.rendering.sampling.conditioning import Conditioner
 
+        self._finished = FinishedPictures()
         self._counting = threading.Lock()
         self._counters = EngineCounters()
         self._model = model
@@ -120,6 +127,7 @@ class Worker:
         self._draining = pending.draining
         for key in pending.cancelled:
             self._delivery.cancel(key)
+            self._finished.keep(key, None)
         for active in list(self._active.values()):
             if active.request.key in pending.cancelled or active.request.result.done():
                 self._drop(active)
@@ -148,14 +156,21 @@ class Worker:
         if active:
             self._drop(active)
         job = start_job(
-            self._model, self._conditioner, request.priors, seed=request.seed, steps=request.steps, clock=self._clock
+            self._model,
+            self._conditioner,
+            request.priors,
+            seed=request.seed,
+            steps=request.steps,
+            clock=self._clock,
+            earlier=self._finished.get(request.key),
         )
-        self._active[request.key] = _ActivePicture(request, job, admitted=self._pass_number)
+        active = self._active[request.key] = _ActivePicture(request, job, admitted=self._pass_number)
+        self._count(skipped=active.skipped)
 
     def _update(self, active: _ActivePicture, priors: Priors) -> None:
         done = active.done
         kept = active.job.update(priors)
-        self._count(saved=kept, thrown_away=done - kept)
+        self._count(saved=kept, thrown_away=done - kept, skipped=active.skipped)
 
     def _step(self, denoising: list[tuple[_ActivePicture, "DenoisingRun"]]) -> None:
         """Do one step of each run in one UNet pass; if it fails, in smaller parts."""
@@ -208,6 +223,7 @@ class Worker:
                 due.append((active.request, draft))
                 if draft.recipe.final:
                     del self._active[active.request.key]
+                    self._finished.keep(active.request.key, active.job.finished_picture())
         self._decoder.draw(due)
 
     def _is_active(self, active: _ActivePicture) -> bool:

@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from codec.layers import ColorMap, EdgeMap, Layer, Size
+from codec.wavelet.plane import Plane
 from receiver.rendering.frames import Frame
 from receiver.rendering.output.color_fit import fit_colors
 from receiver.rendering.output.line_fit import fit_lines
+from receiver.rendering.output.plane_fit import fit_plane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,7 @@ class FrameRecipe:
         clock: returns seconds.
         lines: the edge map to fit the picture to; None for none.
         colors: the colour map to fit the picture to; None for none.
+        plane: the coefficients to fit the picture to, instead of colours; None for none.
     """
 
     canvas: Size
@@ -38,11 +41,15 @@ class FrameRecipe:
     clock: Callable[[], float]
     lines: EdgeMap | None = None
     colors: ColorMap | None = None
+    plane: Plane | None = None
 
     def finish(self, pixels: NDArray[np.uint8]) -> Frame:
         """Resize pixels, (H, W, 3) uint8 RGB, to the canvas, fit them to what was sent, and make a frame of them."""
+        picture = fit_picture(pixels, self.canvas, lines=self.lines, colors=self.colors)
+        if self.plane is not None:
+            picture = fit_plane(picture, self.plane)
         return Frame(
-            image=Image.fromarray(fit_picture(pixels, self.canvas, lines=self.lines, colors=self.colors)),
+            image=Image.fromarray(picture),
             layers=self.layers,
             step=self.step,
             steps=self.steps,

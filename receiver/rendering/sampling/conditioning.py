@@ -25,10 +25,14 @@ from receiver.rendering.models.model import Model
 from receiver.rendering.sampling.guidance import color_latents
 from receiver.rendering.sampling.poses import draw_pose
 from receiver.rendering.sampling.prompts import EncodedPrompt, PromptEncoder
+from receiver.rendering.sampling.starts import plane_band, plane_latents
 from receiver.rendering.settings.settings import Condition
 
 #: Conditions whose features are cached; about 5 MB each for Stable Diffusion 1.5 at 512x512.
 FEATURE_CACHE = 32
+
+#: Planes whose pictures are cached. An entry keeps its plane alive: 5 MB at 512x512.
+PLANE_CACHE = 2
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -41,6 +45,8 @@ class Conditioning:
         negative: the encoded negative prompt, of the same length; None if the model runs without guidance.
         features: the adapters' summed features, one (1, C, h, w) tensor per level; None if there are none.
         colors: the low band that the sample is pulled to, (1, C, rows, columns); None if it is not pulled.
+        pull: how far it is pulled at each step, 0 to 1.
+        plane: the latents of the received bit planes' picture, (1, C, h, w); None if they are no starting picture.
         controls: the image for each ControlNet, (1, 3, H, W) in 0 to 1.
         time_ids: original size, crop and size, (1, 6), for models that take them; else None.
     """
@@ -52,6 +58,8 @@ class Conditioning:
     colors: Tensor | None = None
     controls: Mapping[Condition, Tensor] = field(default_factory=dict)
     time_ids: Tensor | None = None
+    pull: float = 0.0
+    plane: Tensor | None = None
 
 
 def render_size(canvas: Size, native: int, multiple: int) -> Size:
@@ -76,6 +84,7 @@ class Conditioner:
         self._encode_colors = lru_cache(FEATURE_CACHE)(partial(color_latents, model))
         self._run_adapter = lru_cache(FEATURE_CACHE)(self._run_adapter_uncached)
         self._draw = lru_cache(FEATURE_CACHE)(self._draw_uncached)
+        self._encode_plane = lru_cache(PLANE_CACHE)(partial(plane_latents, model))
         self._zero_features = lru_cache(FEATURE_CACHE)(self._make_zero_features)
 
     @property
@@ -96,15 +105,29 @@ class Conditioner:
             priors.semantic.prompt if priors.semantic else "",
             settings.negative_prompt if settings.guidance > 1 else None,
         )
+        colors, pull, plane = self._low_band(priors, size)
         return Conditioning(
             layers=priors.layers,
             text=text,
             negative=negative,
             features=self._sum_features(drawings, size),
-            colors=self._encode_colors(priors.texture, size) if priors.texture and self._pulls_colors else None,
+            colors=colors,
             controls={c: self._draw(c, prior, size, 3) for c, prior in drawings if c in self._model.controlnets},
             time_ids=self._time_ids(size) if text.pooled is not None else None,
+            pull=pull,
+            plane=plane,
         )
+
+    def _low_band(self, priors: Priors, size: Size) -> tuple[Tensor | None, float, Tensor | None]:
+        """Return the low band to pull to, how far, and the latents of the plane."""
+        settings = self._model.settings
+        if priors.plane is not None and (strength := settings.starts.for_plane(priors.plane)) < 1:
+            latents = self._encode_plane(priors.plane, size)
+            # The less of the picture is drawn anew, the more of it is known.
+            return plane_band(priors.plane, latents, self._model.pixels_per_latent), 1 - strength, latents
+        if priors.texture and self._pulls_colors:
+            return self._encode_colors(priors.texture, size), settings.color_pull, None
+        return None, 0.0, None
 
     def _sum_features(self, drawings: list[tuple[Condition, Hashable]], size: Size) -> tuple[Tensor, ...] | None:
         adapters = self._model.adapters
@@ -131,6 +154,7 @@ class Conditioner:
             Condition.EDGES: lines or None,
             Condition.COLORS: priors.texture,
             Condition.SKELETON: pose,
+            Condition.TILE: priors.plane,
         }
         return [(condition, prior) for condition, prior in wanted.items() if prior and condition in known]
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from layercast_common.errors import UsageError
 from receiver.rendering.settings.arrival_limits import USUAL_LIMITS, LimitsBySteps
+from receiver.rendering.settings.start_plan import FROM_NOISE, USUAL_STARTS, StartPlan
 
 #: The scheduler that drives a model: "own" is the one in its folder, the others are made from that one's config.
 Solver = Literal["own", "dpm++", "lcm", "trailing"]
@@ -23,6 +24,7 @@ class Condition(enum.Enum):
     EDGES = "edges"
     COLORS = "colors"
     SKELETON = "skeleton"
+    TILE = "tile"
 
 
 def _weights() -> Mapping[Condition, float]:
@@ -44,12 +46,14 @@ class RenderSettings:
         weighted_prompts: whether prompts may be long and contain weights; otherwise they are literal and truncated.
         color_pull: how far each step's clean estimate is pulled to the received colours, 0 to 1, in a model without a
             colour adapter. With an adapter the pull does harm: it took `mini` from an edge F1 of 0.48 to 0.31.
-        color_fit: whether the cells of frames get exactly the received average colours.
+        color_fit: whether the cells of frames get exactly the received average colours, or, where bit planes have come,
+            frames get exactly the known part of the coefficients.
         line_fit: whether frames are changed to vary along the received lines and hardly elsewhere; for models too
             small to follow lines closely, or to render at canvas size.
         restores_planes: whether pictures with a wavelet plane are restored instead of denoised even if the model has no
             restoration network; for models whose own pictures are less true than the plane's inverse transform.
         arrivals: how late a layer may join a running job.
+        starts: which runs begin from an earlier picture instead of noise, and how much of it is drawn again.
     """
 
     native: int
@@ -65,6 +69,7 @@ class RenderSettings:
     line_fit: bool = False
     restores_planes: bool = False
     arrivals: LimitsBySteps = field(default_factory=lambda: USUAL_LIMITS)
+    starts: StartPlan = FROM_NOISE
 
 
 def flow_settings(native: int) -> RenderSettings:
@@ -84,8 +89,9 @@ def diffusion_settings(native: int) -> RenderSettings:
         previews=(2, 5, 10, 15),
         guidance=7.5,
         weighted_prompts=True,
-        weights={Condition.EDGES: 0.9, Condition.COLORS: 0.8, Condition.SKELETON: 0.9},
+        weights={Condition.EDGES: 0.9, Condition.COLORS: 0.8, Condition.SKELETON: 0.9, Condition.TILE: 0.8},
         solver="dpm++",
+        starts=USUAL_STARTS,
     )
 
 
@@ -98,12 +104,15 @@ def consistency_settings(native: int) -> RenderSettings:
         weighted_prompts=True,
         weights={Condition.EDGES: 0.9, Condition.COLORS: 0.8, Condition.SKELETON: 0.9},
         solver="lcm",
+        starts=USUAL_STARTS,
     )
 
 
 def turbo_settings(native: int) -> RenderSettings:
     """Return settings for a model distilled to few steps with an adversary (arXiv 2311.17042): no guidance pass."""
-    return RenderSettings(native=native, steps=4, previews=(1, 2), solver="trailing", weighted_prompts=True)
+    return RenderSettings(
+        native=native, steps=4, previews=(1, 2), solver="trailing", weighted_prompts=True, starts=USUAL_STARTS
+    )
 
 
 def xl_settings(native: int) -> RenderSettings:
@@ -119,11 +128,14 @@ class Tuning:
         guidance: scale of classifier-free guidance, 0 to `MAX_GUIDANCE`; 1 turns it off.
         negative_prompt: the prompt that guidance steers away from.
         weights: factors of single conditions, 0 to `MAX_WEIGHT`.
+        start_strength: share of the steps that are done if a picture is there to begin from, above 0 and at most 1; 1
+            always begins from noise.
     """
 
     guidance: float | None = None
     negative_prompt: str | None = None
     weights: Mapping[Condition, float] = field(default_factory=dict)
+    start_strength: float | None = None
 
     def apply(self, settings: RenderSettings) -> RenderSettings:
         """Return the settings with these changes.
@@ -140,4 +152,5 @@ class Tuning:
             guidance=settings.guidance if self.guidance is None else self.guidance,
             negative_prompt=settings.negative_prompt if self.negative_prompt is None else self.negative_prompt,
             weights={**settings.weights, **self.weights},
+            starts=settings.starts if self.start_strength is None else StartPlan.constant(self.start_strength),
         )

@@ -56,6 +56,9 @@ class RestorationJob:
         """Steps until the first frame; 0 once the job has produced it."""
         return 0 if self.shown else 1
 
+    def finished_picture(self) -> None:
+        """Return None: a restoration starts from its plane alone."""
+
     def draft_frame(self, *, small: bool = False) -> FrameDraft:
         """Restore the picture.
 

@@ -1,0 +1,18 @@
+"""Fit a rendered picture to a plane: all its wavelet coefficients move into the cells that are known.
+
+The result says what was sent and nothing that contradicts it: encoded again down to the same bit planes, it gives the same
+bits as far as rounding to whole levels allows. What the plane leaves open stays as rendered.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.wavelet.plane import Plane
+from codec.wavelet.transform import forward, inverse, to_channels, to_picture
+
+
+def fit_plane(picture: NDArray[np.uint8], plane: Plane) -> NDArray[np.uint8]:
+    """Make a picture, (H, W, 3) uint8 RGB of the plane's canvas size, consistent with a plane."""
+    coefficients = forward(to_channels(picture))
+    plane.confine(coefficients)
+    return to_picture(inverse(coefficients))
