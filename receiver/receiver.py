@@ -169,7 +169,12 @@ class Receiver:
         encode(blank, "warm up").decode()
         encode(blank, "warm up", EncodeOptions(order=Order.FIDELITY)).decode()
         renderer = start_renderer(
-            model, options.device, performance=options.performance, replicas=options.replicas, tuning=options.tuning
+            model,
+            options.device,
+            performance=options.performance,
+            replicas=options.replicas,
+            gpus_per_replica=options.gpus_per_replica,
+            tuning=options.tuning,
         )
         canvas = (WARM_UP_SIDE, WARM_UP_SIDE)
         try:

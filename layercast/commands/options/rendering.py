@@ -35,8 +35,8 @@ def add_rendering(parser: argparse.ArgumentParser) -> None:
         "--start-strength",
         type=float,
         metavar="X",
-        help="share of the steps that are done where a level begins from the picture of the level before, or from received"
-        " bit planes; 1 begins every level from noise (default: by the layers that arrived)",
+        help="share of the steps that are done where a level begins from the picture of the level before, or from"
+        " received bit planes; 1 begins every level from noise (default: by the layers that arrived)",
     )
 
 

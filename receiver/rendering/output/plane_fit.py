@@ -1,7 +1,7 @@
 """Fit a rendered picture to a plane: all its wavelet coefficients move into the cells that are known.
 
-The result says what was sent and nothing that contradicts it: encoded again down to the same bit planes, it gives the same
-bits as far as rounding to whole levels allows. What the plane leaves open stays as rendered.
+The result says what was sent and nothing that contradicts it: encoded again down to the same bit planes, it gives the
+same bits as far as rounding to whole levels allows. What the plane leaves open stays as rendered.
 """
 
 import numpy as np

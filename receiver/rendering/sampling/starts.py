@@ -28,7 +28,7 @@ class StartingPoint:
     strength: float
 
     def first_step(self, steps: int) -> int:
-        """Return the first step (from 0) of a run of `steps` steps, as diffusers' img2img pipelines; one is always done."""
+        """Return the first step (from 0) of a run of `steps` steps, as in diffusers' img2img; one is always done."""
         return steps - max(1, min(steps, int(steps * self.strength + 1e-6)))
 
 

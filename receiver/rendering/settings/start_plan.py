@@ -1,8 +1,8 @@
 """Where a run begins: from noise, or from a picture that is there already, mixed with some noise.
 
-A picture is there already when the level before is finished, or when bit planes have come. A strength says how much of the
-run is done again, as in SDEdit (arXiv 2108.01073) and diffusers' img2img pipelines: 1 begins from noise, 0.3 redoes the
-last three tenths of the steps.
+A picture is there already when the level before is finished, or when bit planes have come. A strength says how much of
+the run is done again, as in SDEdit (arXiv 2108.01073) and diffusers' img2img pipelines: 1 begins from noise, 0.3 redoes
+the last three tenths of the steps.
 """
 
 from collections.abc import Collection, Mapping
@@ -28,8 +28,8 @@ class StartPlan:
     Attributes:
         layers: after the level before was finished, by the layer that arrived; a layer that is not named begins from
             noise. If several arrived, the largest counts.
-        planes: pairs of a last bit plane and the strength for pictures that are known down to it, in rising order; between
-            them the strength is interpolated. Empty if planes are no starting picture.
+        planes: pairs of a last bit plane and the strength for pictures that are known down to it, in rising order;
+            between them the strength is interpolated. Empty if planes are no starting picture.
 
     Raises:
         UsageError: a strength is not above 0 and at most 1.

@@ -1,6 +1,7 @@
 """Runs that begin from an earlier picture: parity with img2img, planes, levels."""
 
 import math
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -63,7 +64,6 @@ def test_a_start_equals_the_stock_img2img_pipeline(sd15: Model, priors: Priors, 
     )
     assert run.done == run.begin == steps - int(steps * strength + 1e-6)
     noise = run._noise()
-    original = pipeline.prepare_latents
 
     def prepare(image: torch.Tensor, timestep: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
         return torch.as_tensor(pipeline.scheduler.add_noise(image, noise, timestep))
@@ -77,7 +77,6 @@ def test_a_start_equals_the_stock_img2img_pipeline(sd15: Model, priors: Priors, 
         guidance_scale=1.0,
         output_type="latent",
     ).images
-    del original
     while not run.finished:
         advance(model, [run])
     if strength < 1:
@@ -188,7 +187,7 @@ def test_a_plane_that_arrives_restarts_the_run_from_its_picture(quick: Model, pl
 
         engine.submit("a", planes.only([Layer.SEMANTIC]), 1, refine)
         while not later:
-            pass
+            threading.Event().wait(0.005)
         final = later[0].result(PATIENCE)
         assert (engine.counters.thrown_away, engine.counters.skipped) == (1, 4)
     alone = list(render(planes, 1, model=model))[-1]
