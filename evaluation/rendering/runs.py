@@ -12,6 +12,7 @@ from codec.layers import Priors
 if TYPE_CHECKING:
     from receiver.rendering.engine.jobs.denoising_job import DenoisingJob
     from receiver.rendering.models.model import Model
+    from receiver.rendering.sampling.starts import EarlierPicture
 
 
 class RunDriver:
@@ -32,11 +33,19 @@ class RunDriver:
         self.passes = 0
         self._conditioner = Conditioner(self.model)
 
-    def begin(self, priors: Priors, seed: int) -> "DenoisingJob":
-        """Start a job, without doing a step."""
+    def begin(self, priors: Priors, seed: int, *, earlier: "EarlierPicture | None" = None) -> "DenoisingJob":
+        """Start a job, without doing a step; `earlier` is the finished picture of the level before, if any."""
         from receiver.rendering.engine.jobs.denoising_job import DenoisingJob
 
-        return DenoisingJob(self.model, self._conditioner, priors, seed=seed, steps=self.steps, clock=time.monotonic)
+        return DenoisingJob(
+            self.model,
+            self._conditioner,
+            priors,
+            seed=seed,
+            steps=self.steps,
+            clock=time.monotonic,
+            earlier=earlier,
+        )
 
     def advance(self, job: "DenoisingJob", done: int) -> None:
         """Advance a job until `done` steps of its run are done."""

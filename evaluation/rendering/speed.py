@@ -64,7 +64,7 @@ def measure_speed(model: "Model", subject: Subject, steps: int, rounds: int) -> 
     driver = RunDriver(model, steps)
     # A stock pipeline does not fit colours and edges, so ours does not either.
     unfitted = replace(model, settings=replace(model.settings, color_fit=False, line_fit=False))
-    stock = _stock_pipeline(_run_plainly(model), subject, steps)
+    stock = stock_pipeline(_run_plainly(model), subject, steps)
     ways: dict[str, Callable[[], float]] = {
         "bare": lambda: _bare_forward(driver, subject),
         "engine": lambda: _engine_step(driver.model, subject, steps),
@@ -185,7 +185,7 @@ def _run_plainly(model: "Model") -> "Model":
     )
 
 
-def _stock_pipeline(model: "Model", subject: Subject, steps: int) -> Callable[[], "Image.Image"]:
+def stock_pipeline(model: "Model", subject: Subject, steps: int) -> Callable[[], "Image.Image"]:
     import torch
     from diffusers import MultiAdapter, StableDiffusionAdapterPipeline
     from PIL import Image

@@ -2,7 +2,10 @@
 
 import argparse
 import dataclasses
-from typing import TYPE_CHECKING
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from layercast.commands.options.parser import Subparsers, add_command, add_json
 from layercast.commands.options.rendering import add_performance
@@ -25,6 +28,13 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         "action", choices=("list", "fetch", "check"), help="fetch downloads NAME, check renders with it"
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="a registered name, a hub id or a local folder")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="check: also measure batches, CUDA graphs, speed, a full memory, and diffusers' own pipeline, and write"
+        " them to this JSON file; without NAME, on a full-size Stable Diffusion 1.5 with random weights",
+    )
     parser.add_argument("--device", default="auto", help="device to check on (default: %(default)s)")
     add_performance(parser)
     add_json(parser)
@@ -68,13 +78,14 @@ def _fetch(options: argparse.Namespace) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     """Load the model, render with it in every way that this machine supports, and record the fastest correct one."""
-    import time
-
     from receiver.rendering import load_model
     from receiver.rendering.backends.benchmark_records import record_performance
     from receiver.rendering.selftest import available_performances, check_performances, fastest
     from receiver.rendering.settings.performance import Performance
 
+    if options.report:
+        _report(options)
+        return
     name = _named(options)
     started = time.monotonic()
     model = load_model(name, options.device, performance="plain")
@@ -116,6 +127,38 @@ def _check(options: argparse.Namespace) -> None:
             )
     if not any(way.agrees for way in checked):
         raise RenderError(f"{name} renders wrong or unstable pictures on {model.device}; try --device cpu")
+
+
+def _report(options: argparse.Namespace) -> None:
+    """Measure a model on a device; the file is written anew after each part, so that Ctrl-C loses only the rest."""
+    import tempfile
+
+    from evaluation.rendering.device_report import measure_device
+    from evaluation.rendering.random_model import build
+    from layercast_common.files import make_folder, save_whole
+    from receiver.rendering import load_model
+
+    make_folder(options.report.absolute().parent)
+    found: dict[str, Any] = {"model": options.name or "random weights", "parts": {}}
+    with tempfile.TemporaryDirectory() as scratch, progress(quiet=options.quiet) as bars:
+        task = bars.add_task("checking", total=None, note="loading the model")
+        name = options.name
+        if name is None:
+            name = Path(scratch) / "random-sd15"
+            build(name, on_part=lambda part: bars.update(task, note=f"making {part}"))
+        started = time.monotonic()
+        model = load_model(name, options.device, performance="plain")
+        found["load_s"] = round(time.monotonic() - started, 2)
+        for part, figures in measure_device(model):
+            found["parts"][part] = figures
+            save_whole(json.dumps(found, indent=1) + "\n", options.report)
+            bars.update(task, note=part)
+    if options.json:
+        report(found)
+        return
+    for part, figures in found["parts"].items():
+        say(f"{part}: {json.dumps(figures)}", quiet=options.quiet)
+    say(f"written to {options.report}", quiet=options.quiet)
 
 
 def _show_checked(checked: "list[PerformanceCheck]") -> None:

@@ -98,7 +98,7 @@ def check_performances(plain: "Model", performances: Sequence[Performance]) -> I
     """
     from receiver.rendering.backends.choice import with_performance
 
-    reference = _draw(_reference(plain))
+    reference = draw_test_picture(_reference(plain))
     for performance in performances:
         try:
             yield _check(with_performance(plain, performance), reference)
@@ -127,9 +127,9 @@ def _reference(model: "Model") -> "Model":
 
 def _check(model: "Model", reference: NDArray[np.int16]) -> PerformanceCheck:
     dtype = str(model.dtype).removeprefix("torch.")
-    first = _draw(model)
+    first = draw_test_picture(model)
     started = time.perf_counter()
-    again = _draw(model)
+    again = draw_test_picture(model)
     elapsed = time.perf_counter() - started
     return PerformanceCheck(
         performance=model.performance,
@@ -139,7 +139,7 @@ def _check(model: "Model", reference: NDArray[np.int16]) -> PerformanceCheck:
         difference=float(np.abs(first - reference).mean()),
         tolerance=TOLERANCES[dtype],
         repeats=bool(np.array_equal(first, again)),
-        batch_difference=float(np.abs(_draw(model, others=2) - first).max()),
+        batch_difference=float(np.abs(draw_test_picture(model, others=2) - first).max()),
     )
 
 
@@ -147,7 +147,7 @@ def _steps(model: "Model") -> int:
     return min(CHECK_STEPS, model.settings.steps)
 
 
-def _draw(model: "Model", others: int = 0) -> NDArray[np.int16]:
+def draw_test_picture(model: "Model", others: int = 0) -> NDArray[np.int16]:
     """Render the test picture, (H, W, 3), together with `others` more in the same passes."""
     from receiver.rendering.engine.jobs.denoising_job import DenoisingJob
     from receiver.rendering.sampling.conditioning import Conditioner

@@ -10,9 +10,21 @@ from numpy.typing import NDArray
 from codec.wavelet.plane import Plane
 from codec.wavelet.transform import forward, inverse, to_channels, to_picture
 
+#: Most rounds of alternating projections. Clipping to 0..255 moves coefficients out of their cells again: pictures need
+#: one round where nothing clips.
+MAX_ROUNDS = 3
+
+#: Largest move of a coefficient that rounding to whole levels explains.
+_ROUNDING = 4.0
+
 
 def fit_plane(picture: NDArray[np.uint8], plane: Plane) -> NDArray[np.uint8]:
     """Make a picture, (H, W, 3) uint8 RGB of the plane's canvas size, consistent with a plane."""
-    coefficients = forward(to_channels(picture))
-    plane.confine(coefficients)
-    return to_picture(inverse(coefficients))
+    for _ in range(MAX_ROUNDS):
+        coefficients = forward(to_channels(picture))
+        before = coefficients.copy()
+        plane.confine(coefficients)
+        if np.abs(coefficients - before).max() <= _ROUNDING:
+            break
+        picture = to_picture(inverse(coefficients))
+    return picture

@@ -10,7 +10,7 @@ Each is computed once per prior, not per step (T2I-Adapter, arXiv 2302.08453, se
 every step.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import zip_longest
@@ -21,11 +21,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from codec.layers import EdgeMap, Layer, Priors, Size, Skeleton
+from codec.structure.derived import derive_lines
+from codec.wavelet.plane import Plane
 from receiver.rendering.models.model import Model
 from receiver.rendering.sampling.guidance import color_latents
 from receiver.rendering.sampling.poses import draw_pose
 from receiver.rendering.sampling.prompts import EncodedPrompt, PromptEncoder
-from receiver.rendering.sampling.starts import plane_band, plane_latents
+from receiver.rendering.sampling.starts import plane_band, plane_latents, plane_picture
 from receiver.rendering.settings.settings import Condition
 
 #: Conditions whose features are cached; about 5 MB each for Stable Diffusion 1.5 at 512x512.
@@ -85,6 +87,8 @@ class Conditioner:
         self._run_adapter = lru_cache(FEATURE_CACHE)(self._run_adapter_uncached)
         self._draw = lru_cache(FEATURE_CACHE)(self._draw_uncached)
         self._encode_plane = lru_cache(PLANE_CACHE)(partial(plane_latents, model))
+        self._draw_plane: Callable[[Hashable, Size], Tensor] = lru_cache(PLANE_CACHE)(self._draw_plane_uncached)
+        self._derive_lines = lru_cache(PLANE_CACHE)(derive_lines)
         self._zero_features = lru_cache(FEATURE_CACHE)(self._make_zero_features)
 
     @property
@@ -112,11 +116,17 @@ class Conditioner:
             negative=negative,
             features=self._sum_features(drawings, size),
             colors=colors,
-            controls={c: self._draw(c, prior, size, 3) for c, prior in drawings if c in self._model.controlnets},
+            controls={c: self._control(c, prior, size) for c, prior in drawings if c in self._model.controlnets},
             time_ids=self._time_ids(size) if text.pooled is not None else None,
             pull=pull,
             plane=plane,
         )
+
+    def _control(self, condition: Condition, prior: Hashable, size: Size) -> Tensor:
+        return self._draw_plane(prior, size) if condition is Condition.TILE else self._draw(condition, prior, size, 3)
+
+    def _draw_plane_uncached(self, plane: Plane, size: Size) -> Tensor:
+        return self._to_tensor(plane_picture(self._model, plane, size))
 
     def _low_band(self, priors: Priors, size: Size) -> tuple[Tensor | None, float, Tensor | None]:
         """Return the low band to pull to, how far, and the latents of the plane."""
@@ -141,9 +151,12 @@ class Conditioner:
     def _choose_priors(self, priors: Priors) -> list[tuple[Condition, Hashable]]:
         """Assign priors to conditions; a pose counts as edges if the model has no pose condition."""
         structure, skeleton = priors.structure, priors.skeleton
+        known = {*self._model.adapters, *self._model.controlnets}
+        if priors.plane is not None and Condition.EDGES in known and not isinstance(structure, Skeleton):
+            # Once detail has come, the picture shows finer lines than were sent.
+            structure = self._derive_lines(priors.plane) or structure
         if isinstance(structure, Skeleton):
             structure, skeleton = None, structure
-        known = {*self._model.adapters, *self._model.controlnets}
         lines: tuple[EdgeMap | Skeleton, ...] = (structure,) if structure else ()
         pose = None
         if skeleton and Condition.SKELETON in known:
@@ -165,6 +178,9 @@ class Conditioner:
 
     def _draw_uncached(self, _: Condition, prior: Hashable, size: Size, channels: int) -> Tensor:
         picture = _fit_channels(_draw(prior, size), channels)
+        return self._to_tensor(picture)
+
+    def _to_tensor(self, picture: NDArray[np.uint8]) -> Tensor:
         return torch.from_numpy(picture).to(self._model.device, self._model.dtype).permute(2, 0, 1)[None] / 255
 
     def _make_zero_features(self, size: Size) -> tuple[Tensor, ...]:

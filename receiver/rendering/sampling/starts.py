@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -56,13 +57,17 @@ def plane_latents(model: Model, plane: Plane, size: Size) -> Tensor:
         plane: the known coefficients.
         size: (width, height) to render at, in pixels.
     """
-    picture = plane.to_image() if model.restoration is None else model.restoration.restore(plane)
-    if (picture.shape[1], picture.shape[0]) != size:
-        shrinks = picture.shape[1] > size[0]
-        picture = np.asarray(
-            cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC), np.uint8
-        )
+    picture = plane_picture(model, plane, size)
     return encode_image(model, torch.from_numpy(picture).permute(2, 0, 1)[None] / 127.5 - 1)
+
+
+def plane_picture(model: Model, plane: Plane, size: Size) -> NDArray[np.uint8]:
+    """Return the picture that a plane says, at `size` (width, height): (H, W, 3) uint8 RGB; see `plane_latents`."""
+    picture = plane.to_image() if model.restoration is None else model.restoration.restore(plane)
+    if (picture.shape[1], picture.shape[0]) == size:
+        return picture
+    interpolation = cv2.INTER_AREA if picture.shape[1] > size[0] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, size, interpolation=interpolation), np.uint8)
 
 
 def plane_band(plane: Plane, latents: Tensor, pixels_per_latent: int) -> Tensor:

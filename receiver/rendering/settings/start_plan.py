@@ -28,8 +28,8 @@ class StartPlan:
     Attributes:
         layers: after the level before was finished, by the layer that arrived; a layer that is not named begins from
             noise. If several arrived, the largest counts.
-        planes: pairs of a last bit plane and the strength for pictures that are known down to it, in rising order;
-            between them the strength is interpolated. Empty if planes are no starting picture.
+        planes: pairs of a last bit plane, see `coarse_plane`, and the strength for pictures that are known down to it,
+            in rising order; between them the strength is interpolated. Empty if planes are no starting picture.
 
     Raises:
         UsageError: a strength is not above 0 and at most 1.
@@ -78,9 +78,15 @@ FROM_NOISE = StartPlan()
 
 
 def coarse_plane(plane: "Plane") -> float:
-    """Return the mean last bit plane of luma without the three finest levels, which are sent last."""
+    """Return the mean last bit plane of luma without the three finest levels, which are sent last.
+
+    It is counted as for a canvas of 512x512: on other canvases the same picture has other planes.
+    """
+    from codec.wavelet.transform import texture_plane
+
     _, height, width = plane.last_plane.shape
-    return float(plane.last_plane[0, : -(-height // 8), : -(-width // 8)].mean())
+    mean = float(plane.last_plane[0, : -(-height // 8), : -(-width // 8)].mean())
+    return mean + texture_plane(512, 512) - texture_plane(width, height)
 
 
 def plane_cells(plane: "Plane") -> int:

@@ -10,8 +10,9 @@ import torch
 from diffusers import StableDiffusionImg2ImgPipeline
 
 from codec.layers import EdgeMap, Layer, Priors
+from codec.structure.derived import derive_lines
 from codec.wavelet.plane import Plane
-from codec.wavelet.transform import forward, inverse, to_channels
+from codec.wavelet.transform import forward, inverse, texture_plane, to_channels
 from layercast_common.errors import UsageError
 from receiver.rendering.engine.direct import LevelRenderer, render
 from receiver.rendering.engine.engine import Engine
@@ -19,7 +20,7 @@ from receiver.rendering.models.model import Model
 from receiver.rendering.sampling.conditioning import Conditioner
 from receiver.rendering.sampling.sampler import DenoisingRun, advance
 from receiver.rendering.sampling.starts import StartingPoint, plane_band, plane_latents
-from receiver.rendering.settings.settings import Tuning
+from receiver.rendering.settings.settings import Condition, Tuning
 from receiver.rendering.settings.start_plan import FROM_NOISE, USUAL_STARTS, StartPlan, plane_cells
 from tests.support.pictures import draw_picture
 
@@ -93,7 +94,8 @@ def test_at_least_one_step_is_done(strength: float, steps: int, first: int) -> N
 
 @pytest.mark.parametrize(("plane", "strength", "cells"), [(9, 0.6, 64), (8, 0.45, 64), (7, 0.3, 32), (6, 0.2, 16)])
 def test_the_finer_the_planes_the_less_is_drawn_anew(plane: int, strength: float, cells: int) -> None:
-    known = known_down_to(plane)
+    # On 64x64 pixels planes are three lower than on 512x512.
+    known = known_down_to(plane - 3)
     assert math.isclose(USUAL_STARTS.for_plane(known), strength, abs_tol=1e-6)
     assert plane_cells(known) == cells
     assert FROM_NOISE.for_plane(known) == 1
@@ -126,7 +128,7 @@ def test_a_plane_is_the_start_of_a_denoising_model(quick: Model, planes: Priors,
     assert Conditioner(off).prepare(planes).plane is None
 
 
-@pytest.mark.parametrize("known", [9, 7, 6])
+@pytest.mark.parametrize("known", [6, 4, 3])
 def test_the_result_contradicts_no_coefficient_that_has_come(quick: Model, planes: Priors, known: int) -> None:
     """Even though the tiny model draws noise: the low band of the result is that of the plane."""
     plane = known_down_to(known)
@@ -135,12 +137,12 @@ def test_the_result_contradicts_no_coefficient_that_has_come(quick: Model, plane
     step = float(1 << known)
     low = (slice(None), slice(0, 16), slice(0, 16))
     # A known coefficient is within its cell, up to rounding and clipping to whole levels.
-    assert np.abs(found - middle)[low].max() <= step + 8
+    assert np.abs(found - middle)[low].max() <= step + 12
     means = [
         inverse(np.where(np.isin(np.arange(64), range(8))[:, None] & np.isin(np.arange(64), range(8)), c, 0))
         for c in (found, middle)
     ]
-    assert np.abs(means[0] - means[1])[0].mean() <= step / 16 + 1
+    assert np.abs(means[0] - means[1])[0].mean() <= step / 8 + 1
 
 
 def test_a_level_begins_from_the_latents_of_the_level_before(quick: Model, priors: Priors) -> None:
@@ -194,9 +196,28 @@ def test_a_plane_that_arrives_restarts_the_run_from_its_picture(quick: Model, pl
     assert np.array_equal(np.asarray(final.image), np.asarray(alone.image))
 
 
-def test_edges_still_count_beside_a_plane(quick: Model, planes: Priors) -> None:
+def test_lines_come_from_the_plane_once_it_has_detail(quick: Model, planes: Priors, plane: Plane) -> None:
     grid = np.zeros((16, 16), bool)
     grid[5] = True
-    lined = Conditioner(quick).prepare(replace(planes, structure=EdgeMap(grid, planes.canvas)))
-    assert lined.features is not None
-    assert lined.plane is not None
+    sent = replace(planes, structure=EdgeMap(grid, planes.canvas), texture=None)
+    conditioner = Conditioner(quick)
+    found = conditioner.prepare(sent).features
+    derived = conditioner.prepare(replace(sent, plane=None, structure=derive_lines(plane))).features
+    assert found is not None
+    assert derived is not None
+    assert all(torch.equal(a, b) for a, b in zip(found, derived, strict=True))
+    coarse = conditioner.prepare(replace(sent, plane=plane.down_to(texture_plane(*plane.canvas)))).features
+    own = conditioner.prepare(replace(sent, plane=None)).features
+    assert coarse is not None
+    assert own is not None
+    assert all(torch.equal(a, b) for a, b in zip(coarse, own, strict=True))
+
+
+def test_a_tile_controlnet_gets_the_picture_of_the_plane(controlled: Model, planes: Priors, plane: Plane) -> None:
+    tiled = replace(controlled, controlnets={Condition.TILE: controlled.controlnets[Condition.EDGES]})
+    (shown,) = Conditioner(tiled).prepare(planes).controls.values()
+    picture = torch.from_numpy(plane.to_image()).permute(2, 0, 1)[None] / 255
+    assert torch.equal(shown, picture)
+    words = Conditioner(tiled).prepare(planes.only([Layer.SEMANTIC]))
+    assert not words.controls
+    assert list(render(planes, 1, model=tiled, steps=2))[-1].final
