@@ -2,6 +2,7 @@
 
 import math
 import threading
+from concurrent.futures import Future
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from codec.wavelet.transform import forward, inverse, texture_plane, to_channels
 from layercast_common.errors import UsageError
 from receiver.rendering.engine.direct import LevelRenderer, render
 from receiver.rendering.engine.engine import Engine
+from receiver.rendering.frames import Frame
 from receiver.rendering.models.model import Model
 from receiver.rendering.sampling.conditioning import Conditioner
 from receiver.rendering.sampling.sampler import DenoisingRun, advance
@@ -180,7 +182,7 @@ def test_with_strength_1_no_level_begins_from_another(quick: Model, priors: Prio
 
 def test_a_plane_that_arrives_restarts_the_run_from_its_picture(quick: Model, planes: Priors) -> None:
     model = replace(quick, settings=replace(quick.settings, previews=(1,)))
-    later = []
+    later: list[Future[Frame]] = []
     with Engine(model) as engine:
 
         def refine(_: object) -> None:
