@@ -152,12 +152,12 @@ def test_a_failing_restoration_fails_its_picture_alone(
     restoring: Model, planes: Priors, priors: Priors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
-        raise RuntimeError("out of memory")
+        raise RuntimeError("the network is broken")
 
     monkeypatch.setattr(Restorer, "restore", fail)
     with Engine(restoring) as engine:
         bad, good = engine.submit("a", planes, 1, ignore), engine.submit("b", priors, 1, ignore)
-        with pytest.raises(RuntimeError, match="out of memory"):
+        with pytest.raises(RuntimeError, match="is broken"):
             bad.result(PATIENCE)
         assert good.result(PATIENCE).final
         assert engine.counters.failed == 1
