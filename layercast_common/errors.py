@@ -25,7 +25,9 @@ LayercastError
 │   ├── UnknownModelError      no model of that name, hub id or folder exists
 │   ├── MissingModelError      the model is known, but its files are not on this machine
 │   ├── ModelFilesError        a model folder lacks a part, or a part is damaged
-│   └── EngineBusyError        the engine has reached its limit of pictures
+│   ├── EngineBusyError        the engine has reached its limit of pictures
+│   ├── DeviceMemoryError      the device's memory is too small for one picture
+│   └── NotFiniteError         a model computed infinite or undefined numbers in place of a picture
 └── MissingExtraError          an optional dependency is missing; names the extra to install
 """
 
@@ -39,6 +41,7 @@ __all__ = [
     "BudgetError",
     "CodecError",
     "ConnectError",
+    "DeviceMemoryError",
     "DisconnectedError",
     "EngineBusyError",
     "LayercastError",
@@ -47,6 +50,7 @@ __all__ = [
     "MissingExtraError",
     "MissingModelError",
     "ModelFilesError",
+    "NotFiniteError",
     "OutboxError",
     "OutboxFullError",
     "PacketError",
@@ -218,6 +222,14 @@ class EngineBusyError(RenderError):
     def __init__(self, capacity: int) -> None:
         super().__init__(f"the rendering engine is busy with {capacity} pictures, its limit; try again later")
         self.capacity = capacity
+
+
+class DeviceMemoryError(RenderError):
+    """The device's memory is too small for one picture, even decoded in tiles."""
+
+
+class NotFiniteError(RenderError):
+    """A model computed infinite or undefined numbers in place of a picture."""
 
 
 class MissingExtraError(LayercastError):

@@ -26,23 +26,27 @@ class RenderOptions:
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         performance: the speed profile, see `receiver.rendering.Performance`.
         replicas: number of engines on a Ray cluster; 0 renders in this process.
+        gpus_per_replica: GPUs reserved for each replica, fractions included; None shares out those of the cluster.
         tuning: settings that override the model's own.
         steps: denoising steps, at least 1; the model's own number if None.
 
     Raises:
-        UsageError: `steps` or `replicas` is out of range.
+        UsageError: `steps`, `replicas` or `gpus_per_replica` is out of range.
     """
 
     model: Union[str, Path, "Model", None] = "mini"
     device: str = "auto"
     performance: str = "auto"
     replicas: int = 0
+    gpus_per_replica: float | None = None
     tuning: Tuning | None = None
     steps: int | None = None
 
     def __post_init__(self) -> None:
         if self.steps is not None and self.steps < 1:
             raise UsageError(f"rendering takes at least 1 step, not {self.steps}")
+        if self.gpus_per_replica is not None and self.gpus_per_replica < 0:
+            raise UsageError(f"a replica has 0 or more GPUs, not {self.gpus_per_replica:g}")
         if self.replicas < 0:
             raise UsageError(f"the number of replicas is 0 or more, not {self.replicas}")
 

@@ -191,7 +191,12 @@ class Receiver:
 
         options = self._render
         renderer = start_renderer(
-            model, options.device, performance=options.performance, replicas=options.replicas, tuning=options.tuning
+            model,
+            options.device,
+            performance=options.performance,
+            replicas=options.replicas,
+            gpus_per_replica=options.gpus_per_replica,
+            tuning=options.tuning,
         )
         warm_up(renderer, options.steps)
         return renderer

@@ -6,7 +6,7 @@ recommended limits save the most steps while the agreement is sufficient at ever
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from codec.layers import Layer
 from evaluation.quality.quality import compare
 from evaluation.rendering.runs import RunDriver
+from evaluation.rendering.start_strengths import StrengthPoint, measure_strengths, recommend_strengths
 from evaluation.rendering.subjects import Subject
 from receiver.rendering.settings.arrival_limits import ArrivalLimits
 
@@ -68,12 +69,14 @@ class PolicyPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyFigures:
-    """All points, and the limits recommended from them."""
+    """All points, and the limits recommended from them; the same for the strengths at which levels may begin."""
 
     steps: int
     pictures: int
     points: tuple[PolicyPoint, ...]
     limits: Mapping[str, ArrivalLimits]
+    strengths: tuple[StrengthPoint, ...] = ()
+    starts: Mapping[str, float] = field(default_factory=dict)
 
 
 def measure_policy(
@@ -116,11 +119,14 @@ def measure_policy(
                         )
                     )
     points = [_point(layer, moment / steps, target / steps, row) for (layer, moment, target), row in rows.items()]
+    strengths = measure_strengths(model, subjects, steps, track)
     return PolicyFigures(
         steps=steps,
         pictures=len(subjects),
         points=tuple(points),
         limits={layer.name.lower(): recommend([p for p in points if p.layer == layer.name.lower()]) for layer in KINDS},
+        strengths=strengths,
+        starts=recommend_strengths(strengths),
     )
 
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from codec.layers import Priors
 
 if TYPE_CHECKING:
-    from receiver.rendering.engine.denoising_job import DenoisingJob
+    from receiver.rendering.engine.jobs.denoising_job import DenoisingJob
     from receiver.rendering.models.model import Model
+    from receiver.rendering.sampling.starts import EarlierPicture
 
 
 class RunDriver:
@@ -32,11 +33,19 @@ class RunDriver:
         self.passes = 0
         self._conditioner = Conditioner(self.model)
 
-    def begin(self, priors: Priors, seed: int) -> "DenoisingJob":
-        """Start a job, without doing a step."""
-        from receiver.rendering.engine.denoising_job import DenoisingJob
+    def begin(self, priors: Priors, seed: int, *, earlier: "EarlierPicture | None" = None) -> "DenoisingJob":
+        """Start a job, without doing a step; `earlier` is the finished picture of the level before, if any."""
+        from receiver.rendering.engine.jobs.denoising_job import DenoisingJob
 
-        return DenoisingJob(self.model, self._conditioner, priors, seed=seed, steps=self.steps, clock=time.monotonic)
+        return DenoisingJob(
+            self.model,
+            self._conditioner,
+            priors,
+            seed=seed,
+            steps=self.steps,
+            clock=time.monotonic,
+            earlier=earlier,
+        )
 
     def advance(self, job: "DenoisingJob", done: int) -> None:
         """Advance a job until `done` steps of its run are done."""
@@ -49,9 +58,9 @@ class RunDriver:
     def finish(self, job: "DenoisingJob") -> NDArray[np.uint8]:
         """Advance a job to its end; return the picture, (H, W, 3) uint8 RGB."""
         self.advance(job, job.run.steps)
-        frame = job.draw_frame()
-        assert frame is not None
-        return np.asarray(frame.image, np.uint8)
+        draft = job.draft_frame()
+        assert draft is not None
+        return np.asarray(draft.draw(self.model).image, np.uint8)
 
     def draw(self, priors: Priors, seed: int) -> NDArray[np.uint8]:
         """Render a picture in a whole run; return (H, W, 3) uint8 RGB."""

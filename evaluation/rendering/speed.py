@@ -64,7 +64,7 @@ def measure_speed(model: "Model", subject: Subject, steps: int, rounds: int) -> 
     driver = RunDriver(model, steps)
     # A stock pipeline does not fit colours and edges, so ours does not either.
     unfitted = replace(model, settings=replace(model.settings, color_fit=False, line_fit=False))
-    stock = _stock_pipeline(_run_plainly(model), subject, steps)
+    stock = stock_pipeline(_run_plainly(model), subject, steps)
     ways: dict[str, Callable[[], float]] = {
         "bare": lambda: _bare_forward(driver, subject),
         "engine": lambda: _engine_step(driver.model, subject, steps),
@@ -152,7 +152,7 @@ def _bare_parts(model: "Model", subject: Subject, steps: int) -> float:
     """Measure the parts of a first frame, one after the other."""
     import torch
 
-    from receiver.rendering.output.previews import decode_latents
+    from receiver.rendering.output.decoding import decode_pixels
     from receiver.rendering.sampling.conditioning import Conditioner
     from receiver.rendering.sampling.sampler import DenoisingRun, unet_inputs
 
@@ -164,7 +164,7 @@ def _bare_parts(model: "Model", subject: Subject, steps: int) -> float:
         inputs = unet_inputs(model, [run])
         for _ in range(min((step for step in model.settings.previews if step < steps), default=steps)):
             inputs.forward(model)
-    decode_latents(model, run.sample, priors.canvas, final=False)
+    decode_pixels(model, run.sample, final=False)
     wait_for(model.device)
     return time.perf_counter() - started
 
@@ -185,7 +185,7 @@ def _run_plainly(model: "Model") -> "Model":
     )
 
 
-def _stock_pipeline(model: "Model", subject: Subject, steps: int) -> Callable[[], "Image.Image"]:
+def stock_pipeline(model: "Model", subject: Subject, steps: int) -> Callable[[], "Image.Image"]:
     import torch
     from diffusers import MultiAdapter, StableDiffusionAdapterPipeline
     from PIL import Image

@@ -42,7 +42,8 @@ def run(options: argparse.Namespace) -> int | None:
     from layercast.levels import levels_of, parse_levels
     from layercast.reports import layer_name, load_stream
     from layercast_common.files import make_folder, save_whole
-    from receiver.rendering import load_model, render
+    from receiver.rendering import load_model
+    from receiver.rendering.engine.direct import LevelRenderer
     from receiver.rendering.model_files.fingerprint import describe_mismatch
 
     levels = parse_levels(options.levels)
@@ -63,10 +64,11 @@ def run(options: argparse.Namespace) -> int | None:
     with progress(quiet=options.quiet) as bars:
         for path, stream in streams:
             priors = stream.decode()
+            renderer = LevelRenderer(model, stream.header.seed, steps=options.steps)
             written: dict[str, str] = {}
             for level, known in levels_of(priors, levels):
                 task = bars.add_task(f"{path.stem} {layer_name(level)}", total=None, note="")
-                for frame in render(known, stream.header.seed, model=model, steps=options.steps):
+                for frame in renderer.render(known):
                     bars.update(task, completed=frame.step, total=frame.steps, note=f"step {frame.step}/{frame.steps}")
                 target = options.output / f"{path.stem}.{layer_name(level)}.png"
                 save_whole(frame.image, target)

@@ -2,12 +2,15 @@
 
 import argparse
 import dataclasses
-from typing import TYPE_CHECKING
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from layercast.commands.options.parser import Subparsers, add_command, add_json, add_logging
 from layercast.commands.options.rendering import add_parts, add_performance, parts_of
 from layercast.console import progress, report, say, show_table
-from layercast_common.errors import RenderError
+from layercast_common.errors import RenderError, UsageError
 
 if TYPE_CHECKING:
     from receiver.rendering.model_files.downloads import FetchPlan
@@ -28,14 +31,13 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         action.add_argument(
             "name",
             metavar="NAME",
-            nargs="?" if name == "list" else None,
+            nargs=None if name == "fetch" else "?",
             help="a registered name, a hub id, a local folder or a checkpoint",
         )
         if name == "fetch":
             _add_fetching(action)
         if name == "check":
-            action.add_argument("--device", default="auto", help="device to check on (default: %(default)s)")
-            add_performance(action)
+            _add_checking(action)
         if name != "list":
             add_parts(action)
         add_json(action)
@@ -52,6 +54,18 @@ def _add_fetching(parser: argparse.ArgumentParser) -> None:
         default="half",
         help="half-precision weights where they exist, or full ones, twice as large (default: %(default)s)",
     )
+
+
+def _add_checking(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="also measure batches, CUDA graphs, speed, a full memory, and diffusers' own pipeline, and write them to "
+        "this JSON file; without NAME, on a full-size Stable Diffusion 1.5 with random weights",
+    )
+    parser.add_argument("--device", default="auto", help="device to check on (default: %(default)s)")
+    add_performance(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -116,13 +130,16 @@ def _gigabytes(size: int) -> str:
 
 def _check(options: argparse.Namespace) -> None:
     """Load the model, render with it in every way that this machine supports, and record the fastest correct one."""
-    import time
-
     from receiver.rendering import load_model
     from receiver.rendering.backends.benchmark_records import record_performance
     from receiver.rendering.selftest import available_performances, check_performances, fastest
     from receiver.rendering.settings.performance import Performance
 
+    if options.report:
+        _report(options)
+        return
+    if options.name is None:
+        raise UsageError("name a model to check; only with --report may NAME be left out")
     name = str(options.name)
     started = time.monotonic()
     model = load_model(name, options.device, performance="plain", tuning=parts_of(options))
@@ -167,6 +184,38 @@ def _check(options: argparse.Namespace) -> None:
             )
     if not any(way.agrees for way in checked):
         raise RenderError(f"{name} renders wrong or unstable pictures on {model.device}; try --device cpu")
+
+
+def _report(options: argparse.Namespace) -> None:
+    """Measure a model on a device; the file is written anew after each part, so that Ctrl-C loses only the rest."""
+    import tempfile
+
+    from evaluation.rendering.device_report import measure_device
+    from evaluation.rendering.random_model import build
+    from layercast_common.files import make_folder, save_whole
+    from receiver.rendering import load_model
+
+    make_folder(options.report.absolute().parent)
+    found: dict[str, Any] = {"model": options.name or "random weights", "parts": {}}
+    with tempfile.TemporaryDirectory() as scratch, progress(quiet=options.quiet) as bars:
+        task = bars.add_task("checking", total=None, note="loading the model")
+        name = options.name
+        if name is None:
+            name = Path(scratch) / "random-sd15"
+            build(name, on_part=lambda part: bars.update(task, note=f"making {part}"))
+        started = time.monotonic()
+        model = load_model(name, options.device, performance="plain")
+        found["load_s"] = round(time.monotonic() - started, 2)
+        for part, figures in measure_device(model):
+            found["parts"][part] = figures
+            save_whole(json.dumps(found, indent=1) + "\n", options.report)
+            bars.update(task, note=part)
+    if options.json:
+        report(found)
+        return
+    for part, figures in found["parts"].items():
+        say(f"{part}: {json.dumps(figures)}", quiet=options.quiet)
+    say(f"written to {options.report}", quiet=options.quiet)
 
 
 def _show_checked(checked: "list[PerformanceCheck]") -> None:

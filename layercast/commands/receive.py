@@ -79,6 +79,12 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         metavar="N",
         help="render on N engines of a Ray cluster: that of RAY_ADDRESS, or one on this machine (default: without Ray)",
     )
+    parser.add_argument(
+        "--gpus-per-replica",
+        type=float,
+        metavar="X",
+        help="GPUs reserved for each replica, such as 1 or 0.5 (default: the cluster's GPUs, shared out evenly)",
+    )
     parser.epilog = f"{ADDRESSES}\n\n{parser.epilog}"
     return parser
 
@@ -154,6 +160,7 @@ async def _serve(options: argparse.Namespace, draining: "DrainRequest") -> None:
                     device=options.device,
                     performance=options.performance,
                     replicas=options.replicas,
+                    gpus_per_replica=options.gpus_per_replica,
                     tuning=tuning_of(options),
                     steps=options.steps,
                 ),

@@ -110,7 +110,7 @@ def check_performances(plain: "Model", performances: Sequence[Performance]) -> I
     """
     from receiver.rendering.backends.choice import with_performance
 
-    reference = _draw(_reference(plain))
+    reference = draw_test_picture(_reference(plain))
     for performance in performances:
         try:
             yield _check(with_performance(plain, performance), reference)
@@ -142,11 +142,11 @@ def _reference(model: "Model") -> "Model":
 
 def _check(model: "Model", reference: NDArray[np.int16]) -> PerformanceCheck:
     dtype = str(model.dtype).removeprefix("torch.")
-    first = _draw(model)
+    first = draw_test_picture(model)
     started = time.perf_counter()
-    again = _draw(model)
+    again = draw_test_picture(model)
     elapsed = time.perf_counter() - started
-    apart = np.abs(_draw(model, others=2) - first)
+    apart = np.abs(draw_test_picture(model, others=2) - first)
     return PerformanceCheck(
         performance=model.performance,
         dtype=dtype,
@@ -164,9 +164,9 @@ def _steps(model: "Model") -> int:
     return min(CHECK_STEPS, model.settings.steps)
 
 
-def _draw(model: "Model", others: int = 0) -> NDArray[np.int16]:
+def draw_test_picture(model: "Model", others: int = 0) -> NDArray[np.int16]:
     """Render the test picture, (H, W, 3), together with `others` more in the same passes."""
-    from receiver.rendering.engine.denoising_job import DenoisingJob
+    from receiver.rendering.engine.jobs.denoising_job import DenoisingJob
     from receiver.rendering.sampling.conditioning import Conditioner
     from receiver.rendering.sampling.sampler import advance
 
@@ -179,9 +179,9 @@ def _draw(model: "Model", others: int = 0) -> NDArray[np.int16]:
     ]
     while not jobs[0].run.finished:
         advance(bare, [job.run for job in jobs])
-    frame = jobs[0].draw_frame()
-    assert frame is not None
-    return np.asarray(frame.image, np.int16)
+    draft = jobs[0].draft_frame()
+    assert draft is not None
+    return np.asarray(draft.draw(bare).image, np.int16)
 
 
 def _step_seconds(model: "Model") -> float:

@@ -27,6 +27,7 @@ def start_renderer(
     *,
     performance: str = "auto",
     replicas: int = 0,
+    gpus_per_replica: float | None = None,
     tuning: Tuning | None = None,
 ) -> Renderer:
     """Load a model and start a renderer for it.
@@ -36,6 +37,7 @@ def start_renderer(
         device: see `load_model`.
         performance: how the model runs, see `Performance`.
         replicas: engines on a Ray cluster; 0 for one engine in this process.
+        gpus_per_replica: GPUs reserved for each replica, fractions included; None shares out those of the cluster.
         tuning: changes to the model's own settings.
 
     Raises:
@@ -49,7 +51,7 @@ def start_renderer(
 
         if not isinstance(model, str | Path):
             raise UsageError("replicas load the model themselves; pass its name instead of a loaded model")
-        options = ClusterOptions(replicas=replicas)
+        options = ClusterOptions(replicas=replicas, gpus=gpus_per_replica)
         return ClusterEngine(model, device=device, performance=performance, tuning=tuning, options=options)
     if not isinstance(model, str | Path):
         return Engine(model)

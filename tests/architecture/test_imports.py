@@ -38,7 +38,7 @@ HEAVY = ("torch", "diffusers", "transformers", "ray")
 #: Folders and modules of `receiver/rendering` that may import it at their top; all others load without it.
 HEAVY_PLACES = (
     *("models", "restoration", "sampling", "output", "backends", "loader", "cluster.replica"),
-    *("engine.job", "engine.denoising_job", "engine.restoration_job"),
+    "engine.jobs",
 )
 
 

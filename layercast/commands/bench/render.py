@@ -49,7 +49,8 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         "--policy",
         type=Path,
         metavar="FILE",
-        help="instead, measure how late each layer may arrive, and write the resulting limits to this JSON file",
+        help="instead, measure how late each layer may arrive, and at which strength a level may begin from the one"
+        " before; write the resulting limits to this JSON file",
     )
     add_json(parser)
     return parser
@@ -144,11 +145,16 @@ def _write_policy(options: argparse.Namespace, measured: "Sequence[PolicyFigures
             # A table applies from half way between the previous number of steps and its own.
             "least_steps": 1 if not number else (measured[number - 1].steps + figures.steps) // 2,
             "limits": {name: asdict(limits) for name, limits in figures.limits.items()},
+            "starts": dict(figures.starts),
             "steps": figures.steps,
             "pictures": figures.pictures,
             "points": [
                 {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(point).items()}
                 for point in figures.points
+            ],
+            "strengths": [
+                {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(point).items()}
+                for point in figures.strengths
             ],
         }
         for number, figures in enumerate(measured)
@@ -181,4 +187,19 @@ def _write_policy(options: argparse.Namespace, measured: "Sequence[PolicyFigures
             [(n, f"{m.join:.2f}", f"{m.rewind:.2f}", f"{m.rewind_to:.2f}") for n, m in figures.limits.items()],
         )
         show_line("")
+        show_table(
+            ("level begins from the one before", "strength", "forwards", "quality", "agreement", "calmness"),
+            [
+                (
+                    point.layer,
+                    f"{point.strength:.2f}" + (" *" if figures.starts.get(point.layer) == point.strength else ""),
+                    f"{point.forwards:.1f}",
+                    f"{point.quality:.3f}",
+                    f"{point.agreement:.3f}",
+                    f"{point.calmness:.3f}",
+                )
+                for point in figures.strengths
+            ],
+        )
+        show_line("* recommended\n")
     say(f"written to {options.policy}", quiet=options.quiet)

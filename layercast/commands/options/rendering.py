@@ -30,7 +30,14 @@ def add_rendering(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="CONDITION=X",
-        help="strength of edges, colors or skeleton, 0 to 2, as in edges=0.7; may be repeated",
+        help="strength of edges, colors, skeleton or tile, 0 to 2, as in edges=0.7; may be repeated",
+    )
+    group.add_argument(
+        "--start-strength",
+        type=float,
+        metavar="X",
+        help="share of the steps that are done where a level begins from the picture of the level before, or from"
+        " received bit planes; 1 begins every level from noise (default: by the layers that arrived)",
     )
     group.add_argument(
         "--guidance-rescale",
@@ -97,6 +104,7 @@ def tuning_of(options: argparse.Namespace) -> "Tuning":
         clip_skip=options.clip_skip,
         guidance_rescale=options.guidance_rescale,
         adapter_conditioning_factor=options.adapter_conditioning_factor,
+        start_strength=options.start_strength,
     )
 
 

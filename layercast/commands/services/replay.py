@@ -28,7 +28,7 @@ from receiver.viewer.shown import open_entry
 
 if TYPE_CHECKING:
     from receiver.rendering.models.model import Model
-    from receiver.rendering.settings.settings import Tuning
+    from receiver.rendering.settings.tuning import Tuning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,7 +83,7 @@ def _graphs(model: Model) -> Model:
 
     if model.device.type != "cuda":
         raise UsageError("CUDA graphs need a CUDA device; use --performance plain")
-    return replace(model, unet=GraphedUnet(model.unet), fill_features=True)
+    return replace(model, unet=GraphedUnet(model.unet, model.device), fill_features=True)
 
 
 def _openvino(model: Model) -> Model:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from codec.layers import Priors
-from layercast_common.errors import MissingExtraError, RenderError
+from layercast_common.errors import MissingExtraError, RenderError, UsageError
 from receiver.rendering.cluster.options import ClusterOptions
 from receiver.rendering.frames import Frame
 from receiver.rendering.settings.tuning import Tuning
@@ -66,6 +66,7 @@ class ReplicaDeployment:
         Raises:
             MissingExtraError: Ray is not installed.
             RenderError: the replicas cannot be started.
+            UsageError: the cluster has fewer GPUs than they need.
         """
         try:
             import ray
@@ -77,12 +78,23 @@ class ReplicaDeployment:
         self._started_ray = not ray.is_initialized()
         if self._started_ray:
             ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        try:
+            gpus = options.choose_gpus(float(ray.cluster_resources().get("GPU", 0.0)), device)
+        except UsageError:
+            self.stop()
+            raise
+        if not gpus and device != "cpu":
+            _log.warning(
+                "the replicas render on CPUs: the cluster has no GPU for them; --device cpu says so on purpose"
+            )
+        else:
+            _log.info("each replica has %g GPUs", gpus)
         deployment = serve.deployment(
             EngineReplica,
             name="engine",
             num_replicas=options.replicas,
             max_ongoing_requests=PER_REPLICA,
-            ray_actor_options={"num_cpus": options.cpus, "num_gpus": options.gpus},
+            ray_actor_options={"num_cpus": options.cpus, "num_gpus": gpus},
         )
         try:
             app = deployment.bind(str(model), device, performance, tuning)

@@ -10,6 +10,10 @@ from typing import Protocol, TypeVar
 #: Every so many passes the job that waited longest goes first, so that no job starves.
 OLDEST_EVERY = 8
 
+#: Passes with a smaller batch after the device's memory was full, before a larger one is tried again; each failure
+#: doubles them, up to the second number.
+GROW_AFTER, GROW_AFTER_MOST = 64, 4096
+
 
 class BatchCandidate(Protocol):
     """A job that waits for a place in a batch.
@@ -72,3 +76,39 @@ def choose_batch(candidates: Iterable[C], limit: int, pass_number: int = 0) -> l
 
 def _waiting_since(job: BatchCandidate) -> int:
     return max(job.admitted, job.last_pass)
+
+
+class BatchLimit:
+    """The number of pictures in a batch: halved when the device's memory is full, and doubled again later.
+
+    Attributes:
+        size: the largest batch at present.
+    """
+
+    def __init__(self, most: int, least: int = 1) -> None:
+        """Start with the largest batch.
+
+        Args:
+            most: pictures in the largest batch, at least 1.
+            least: pictures in the smallest batch; 0 if there is a way to work on less than one picture.
+        """
+        self.size = most
+        self._most = most
+        self._least = least
+        self._wait = GROW_AFTER
+        self._passes = 0
+
+    def shrink(self, tried: int) -> None:
+        """Record that a batch of `tried` pictures did not fit into the memory."""
+        self.size = max(self._least, min(self.size, tried) // 2)
+        self._passes = 0
+
+    def record_pass(self) -> None:
+        """Record a pass that fitted; after enough of them the next batch may be larger."""
+        if self.size == self._most:
+            return
+        self._passes += 1
+        if self._passes >= self._wait:
+            self.size = min(self._most, max(1, 2 * self.size))
+            self._wait = min(GROW_AFTER_MOST, 2 * self._wait)
+            self._passes = 0

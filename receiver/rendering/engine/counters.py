@@ -11,6 +11,7 @@ class EngineCounters:
         steps: denoising steps, summed over pictures.
         passes: UNet passes; fewer than `steps` where pictures shared one.
         saved: steps kept when new layers arrived, because the run joined or rewound instead of restarting.
+        skipped: steps left out because a run began from an earlier picture instead of noise.
         thrown_away: steps whose result was discarded: restarted, rewound, replaced, cancelled or failed.
         frames: frames produced, final ones included.
         finished: pictures fully denoised.
@@ -18,12 +19,14 @@ class EngineCounters:
         refused: pictures refused because the engine was full.
         preparing_s: seconds spent on encoding text and conditions.
         stepping_s: seconds spent on steps, including the work around the UNet.
-        decoding_s: seconds spent on decoding latents to frames.
+        decoding_s: seconds spent on decoding latents to pixels.
+        finishing_s: seconds spent on fitting and resizing frames after that; beside the other work on an accelerator.
     """
 
     steps: int = 0
     passes: int = 0
     saved: int = 0
+    skipped: int = 0
     thrown_away: int = 0
     frames: int = 0
     finished: int = 0
@@ -32,6 +35,7 @@ class EngineCounters:
     preparing_s: float = 0.0
     stepping_s: float = 0.0
     decoding_s: float = 0.0
+    finishing_s: float = 0.0
 
     def plus(self, **more: float) -> "EngineCounters":
         """Return a copy with `more` added to the counters of these names."""

@@ -10,8 +10,9 @@ from receiver.rendering.extras import require_render_extra
 from receiver.rendering.frames import Frame
 
 if TYPE_CHECKING:
-    from receiver.rendering.engine.job import RenderJob
+    from receiver.rendering.engine.jobs.job import RenderJob
     from receiver.rendering.models.model import Model
+    from receiver.rendering.sampling.starts import EarlierPicture
 
 
 def render(
@@ -43,23 +44,60 @@ def render(
         UsageError: the number of steps is out of range, or there is no such device.
     """
     require_render_extra()
-    from receiver.rendering.engine.job import start_job
     from receiver.rendering.loader import load_model
-    from receiver.rendering.sampling.conditioning import Conditioner
 
     loaded = load_model(model, device) if isinstance(model, str | Path) else model
-    job = start_job(loaded, Conditioner(loaded), priors, seed=seed, steps=steps, clock=time.monotonic)
-    return _frames(loaded, job)
+    return LevelRenderer(loaded, seed, steps=steps).render(priors)
 
 
-def _frames(model: "Model", job: "RenderJob") -> Iterator[Frame]:
-    from receiver.rendering.sampling.sampler import advance
+class LevelRenderer:
+    """Renders one picture level by level; a level may begin from the one before, as the model's `StartPlan` says."""
 
-    final = False
-    while not final:
-        if job.run is not None:
-            advance(model, [job.run])
-        frame = job.draw_frame()
-        if frame is not None:
-            final = frame.final
-            yield frame
+    def __init__(self, model: "Model", seed: int = 0, *, steps: int | None = None) -> None:
+        """Begin a picture.
+
+        Args:
+            model: a loaded model.
+            seed: of the starting noise, 0 to 2**64 - 1.
+            steps: denoising steps of a run from noise, 1 to 1000; None for the model's own number.
+        """
+        from receiver.rendering.sampling.conditioning import Conditioner
+
+        self._model = model
+        self._seed = seed
+        self._steps = steps
+        self._conditioner = Conditioner(model)
+        self._earlier: EarlierPicture | None = None
+
+    def render(self, priors: Priors) -> Iterator[Frame]:
+        """Render the next level; its last frame is final.
+
+        Raises:
+            UsageError: the number of steps is out of range.
+        """
+        from receiver.rendering.engine.jobs.job import start_job
+
+        job = start_job(
+            self._model,
+            self._conditioner,
+            priors,
+            seed=self._seed,
+            steps=self._steps,
+            clock=time.monotonic,
+            earlier=self._earlier,
+        )
+        return self._frames(job)
+
+    def _frames(self, job: "RenderJob") -> Iterator[Frame]:
+        from receiver.rendering.sampling.sampler import advance
+
+        final = False
+        while not final:
+            if job.run is not None:
+                advance(self._model, [job.run])
+            draft = job.draft_frame()
+            if draft is not None:
+                final = draft.recipe.final
+                if final:
+                    self._earlier = job.finished_picture()
+                yield draft.draw(self._model)

@@ -2,7 +2,7 @@
 
     submit, cancel --> pending, one per key --+
                                               v
-                          admit --> choose a batch --> one UNet pass --> frames --> on_frame, result
+                          admit --> choose a batch --> one UNet pass --> pixels --> frames --> on_frame, result
                           ^                                               |
                           +-----------------------------------------------+
 
@@ -45,6 +45,7 @@ class Engine(Renderer):
         batch: int | None = None,
         capacity: int = CAPACITY,
         clock: Callable[[], float] = time.monotonic,
+        overlap: bool | None = None,
     ) -> None:
         """Start the thread.
 
@@ -53,6 +54,8 @@ class Engine(Renderer):
             batch: most pictures in one UNet pass, at least 1; None for 4 on a GPU and 1 on a CPU.
             capacity: most pictures that wait or are rendered at once, at least 1; more are refused.
             clock: returns seconds, for the times in frames.
+            overlap: whether a second thread fits and delivers frames while the first goes on with the next step; None
+                for yes on a GPU, and no on a CPU, where both would use the same cores.
 
         Raises:
             UsageError: `batch` or `capacity` is below 1.
@@ -63,8 +66,10 @@ class Engine(Renderer):
             raise UsageError(f"the capacity of an engine is at least one picture, not {capacity}")
         self._model = model
         self._queue = RequestQueue(capacity)
-        usual = CPU_BATCH if model.device.type == "cpu" else GPU_BATCH
-        self._worker = Worker(model, self._queue, batch or usual, clock)
+        on_cpu = model.device.type == "cpu"
+        usual = CPU_BATCH if on_cpu else GPU_BATCH
+        threaded = not on_cpu if overlap is None else overlap
+        self._worker = Worker(model, self._queue, batch or usual, clock, threaded=threaded)
         self._thread = threading.Thread(target=self._worker.run, name="layercast-engine", daemon=True)
         self._thread.start()
 
@@ -107,7 +112,7 @@ class Engine(Renderer):
             timeout: longest wait for the thread, in seconds; None waits without limit.
         """
         self._queue.close(drain=drain)
-        if threading.current_thread() is not self._thread:
+        if threading.current_thread() is not self._thread and not self._worker.delivers_here:
             self._thread.join(timeout)
 
     def __enter__(self) -> "Engine":

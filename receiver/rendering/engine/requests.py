@@ -1,6 +1,7 @@
 """Requests that the engine has not admitted yet: the only state that its callers and its thread share."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ class RequestQueue:
         self._capacity = capacity
         self._changed = threading.Condition()
         self._places: set[Hashable] = set()
+        self._held: Counter[Hashable] = Counter()
+        self._rendering: frozenset[Hashable] = frozenset()
         self._refused = 0
         self._requests: dict[Hashable, Request] = {}
         self._cancelled: set[Hashable] = set()
@@ -108,6 +111,22 @@ class RequestQueue:
             self._changed.notify_all()
         _cancel_result(waiting)
 
+    def hold(self, key: Hashable) -> None:
+        """Keep the place of a picture that is rendered but not delivered yet."""
+        with self._changed:
+            self._held[key] += 1
+            self._places.add(key)
+
+    def release(self, key: Hashable) -> None:
+        """Give up a place that `hold` kept."""
+        with self._changed:
+            self._held[key] -= 1
+            if self._held[key] <= 0:
+                del self._held[key]
+                if key not in self._requests and key not in self._rendering:
+                    self._places.discard(key)
+            self._changed.notify_all()
+
     def close(self, *, drain: bool) -> None:
         """Refuse new requests; without `drain`, cancel the waiting ones."""
         with self._changed:
@@ -124,11 +143,12 @@ class RequestQueue:
         """Empty the queue. If no picture is being rendered, wait until there is something to do.
 
         Args:
-            rendering: keys of the pictures being rendered. They and the waiting requests keep their places; all other
-                places become free.
+            rendering: keys of the pictures being rendered. They, the waiting requests and what `hold` keeps have their
+                places; all other places become free.
         """
         with self._changed:
-            self._places = {*rendering, *self._requests}
+            self._rendering = frozenset(rendering)
+            self._places = {*rendering, *self._requests, *self._held}
             self._changed.notify_all()
             while not (rendering or self._requests or self._cancelled or self._closed):
                 self._changed.wait()

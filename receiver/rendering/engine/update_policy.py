@@ -41,6 +41,7 @@ def changed_layers(before: Priors, after: Priors) -> frozenset[Layer]:
         Layer.SEMANTIC: before.semantic != after.semantic,
         Layer.STRUCTURE: before.structure != after.structure or before.skeleton != after.skeleton,
         Layer.TEXTURE: before.texture != after.texture,
+        Layer.DETAIL: before.plane != after.plane,
     }
     return frozenset(layer for layer, differs in changed.items() if differs)
 

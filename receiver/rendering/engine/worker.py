@@ -1,24 +1,27 @@
-"""The engine's thread: admits requests, chooses batches, runs their steps, and delivers frames."""
+"""The engine's thread: admits requests, chooses batches, runs their steps, and hands over frames."""
 
-import logging
+import threading
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from codec.layers import Priors
-from receiver.rendering.engine.batching import choose_batch
+from receiver.rendering.engine.attempts import attempt, make_room
+from receiver.rendering.engine.batching import BatchLimit, choose_batch
 from receiver.rendering.engine.counters import EngineCounters
+from receiver.rendering.engine.delivery import FrameDelivery
+from receiver.rendering.engine.frame_decoder import FrameDecoder
 from receiver.rendering.engine.render_method import render_method
 from receiver.rendering.engine.requests import Request, RequestQueue
 
 if TYPE_CHECKING:
-    from receiver.rendering.engine.job import RenderJob
+    from receiver.rendering.engine.jobs.job import RenderJob
     from receiver.rendering.models.model import Model
     from receiver.rendering.sampling.sampler import DenoisingRun
 
-_log = logging.getLogger(__name__)
+R = TypeVar("R")
 
 
 @dataclass(eq=False, slots=True)
@@ -48,28 +51,56 @@ class _ActivePicture:
 
     @property
     def done(self) -> int:
-        """Denoising steps done."""
-        return self.job.run.done if self.job.run else 0
+        """Denoising steps done, without those that an earlier picture saved."""
+        return self.job.run.done - self.job.run.begin if self.job.run else 0
+
+    @property
+    def skipped(self) -> int:
+        """Steps that an earlier picture saves, of a run that has done none yet."""
+        return self.job.run.begin if self.job.run and not self.done else 0
 
 
 class Worker:
-    """The loop of the engine's thread. Only one thread may run it.
+    """The loop of the engine's thread. Only one thread may run it."""
 
-    Attributes:
-        counters: the work done so far.
-    """
+    def __init__(
+        self, model: "Model", queue: RequestQueue, batch: int, clock: Callable[[], float], *, threaded: bool
+    ) -> None:
+        """Prepare the loop.
 
-    def __init__(self, model: "Model", queue: RequestQueue, batch: int, clock: Callable[[], float]) -> None:
+        Args:
+            model: the model to render with.
+            queue: where requests come from.
+            batch: most pictures in one pass.
+            clock: returns seconds, for the times in frames.
+            threaded: whether another thread finishes and delivers frames.
+        """
+        from receiver.rendering.engine.jobs.finished import FinishedPictures
         from receiver.rendering.sampling.conditioning import Conditioner
 
-        self.counters = EngineCounters()
+        self._finished = FinishedPictures()
+        self._counting = threading.Lock()
+        self._counters = EngineCounters()
         self._model = model
         self._conditioner = Conditioner(model)
         self._queue = queue
-        self._batch = batch
+        self._limit = BatchLimit(batch)
+        self._delivery = FrameDelivery(queue, self._count, threaded=threaded)
+        self._decoder = FrameDecoder(model, self._delivery, self._count, batch)
         self._clock = clock
         self._active: dict[Hashable, _ActivePicture] = {}
         self._pass_number = 0
+        self._draining = False
+
+    @property
+    def counters(self) -> EngineCounters:
+        """The work done so far."""
+        return self._counters
+
+    @property
+    def delivers_here(self) -> bool:
+        """Whether the caller runs in the thread that delivers frames."""
+        return self._delivery.in_own_thread
 
     def run(self) -> None:
         """Render until the queue is closed."""
@@ -77,23 +108,28 @@ class Worker:
             self._run_pass()
         for active in list(self._active.values()):
             self._drop(active)
+        self._delivery.close(drain=self._draining)
 
     def _run_pass(self) -> None:
         # A method of its own: its locals keep no picture alive while the thread waits for the next one.
         self._pass_number += 1
-        chosen = choose_batch(self._active.values(), self._batch, self._pass_number)
+        chosen = choose_batch(self._active.values(), self._limit.size, self._pass_number)
         denoising = [(active, active.job.run) for active in chosen if active.job.run]
         if denoising:
             self._step(denoising)
         for active in chosen:
             active.last_pass = self._pass_number
-            self._attempt(active, partial(self._deliver_frame, active))
+        self._draw([active for active in chosen if self._is_active(active)])
 
     def _admit_pending(self) -> bool:
         """Wait for work and admit the requests that came since the last pass; return False at the end."""
         pending = self._queue.collect(self._active.keys())
+        self._draining = pending.draining
+        for key in pending.cancelled:
+            self._delivery.cancel(key)
+            self._finished.keep(key, None)
         for active in list(self._active.values()):
-            if active.request.key in pending.cancelled or active.request.result.cancelled():
+            if active.request.key in pending.cancelled or active.request.result.done():
                 self._drop(active)
         for request in pending.requests:
             if not request.result.cancelled():
@@ -101,83 +137,97 @@ class Worker:
         return not pending.closed or (pending.draining and bool(self._active))
 
     def _admit(self, request: Request) -> None:
-        from receiver.rendering.engine.job import start_job
-
         started = time.perf_counter()
-        active = self._active.get(request.key)
-        try:
-            method = render_method(request.priors, self._model)
-            if active and active.job.method is method and request.continues(active.request):
-                active.request.result.cancel()
-                active.request = request
-                self._update(active, request.priors)
-                return
-            if active:
-                self._drop(active)
-            job = start_job(
-                self._model,
-                self._conditioner,
-                request.priors,
-                seed=request.seed,
-                steps=request.steps,
-                clock=self._clock,
-            )
-            self._active[request.key] = _ActivePicture(request, job, admitted=self._pass_number)
-        # An error of one picture must not end the thread that renders all the others.
-        except Exception as error:
+        _, error = self._attempt_twice(lambda: self._start_or_update(request))
+        if error is not None:
             self._fail(request, error)
-        finally:
-            self._count(preparing_s=time.perf_counter() - started)
+        self._count(preparing_s=time.perf_counter() - started)
+
+    def _start_or_update(self, request: Request) -> None:
+        from receiver.rendering.engine.jobs.job import start_job
+
+        active = self._active.get(request.key)
+        method = render_method(request.priors, self._model)
+        if active and active.job.method is method and request.continues(active.request):
+            active.request.result.cancel()
+            active.request = request
+            self._update(active, request.priors)
+            return
+        if active:
+            self._drop(active)
+        job = start_job(
+            self._model,
+            self._conditioner,
+            request.priors,
+            seed=request.seed,
+            steps=request.steps,
+            clock=self._clock,
+            earlier=self._finished.get(request.key),
+        )
+        active = self._active[request.key] = _ActivePicture(request, job, admitted=self._pass_number)
+        self._count(skipped=active.skipped)
 
     def _update(self, active: _ActivePicture, priors: Priors) -> None:
         done = active.done
         kept = active.job.update(priors)
-        self._count(saved=kept, thrown_away=done - kept)
+        self._count(saved=kept, thrown_away=done - kept, skipped=active.skipped)
 
     def _step(self, denoising: list[tuple[_ActivePicture, "DenoisingRun"]]) -> None:
-        """Do one step of each run in one UNet pass."""
+        """Do one step of each run in one UNet pass; if it fails, in smaller parts."""
         from receiver.rendering.sampling.sampler import predict
 
         started = time.perf_counter()
-        try:
-            predictions = predict(self._model, [run for _, run in denoising])
-        except Exception as error:
-            if len(denoising) == 1:
-                self._fail(denoising[0][0].request, error)
-                return
-            # One picture broke the pass, or the batch is too large for the device. Running each picture alone finds
-            # out.
-            for alone in denoising:
-                self._step([alone])
+        runs = [run for _, run in denoising]
+        # One run is tried twice if the memory is full; several are split at once.
+        predictions, error = (attempt if len(runs) > 1 else self._attempt_twice)(lambda: predict(self._model, runs))
+        if predictions is None:
+            self._step_apart(denoising, error)
             return
         for (active, run), prediction in zip(denoising, predictions, strict=True):
-            self._attempt(active, partial(run.apply, prediction))
+            _, error = attempt(partial(run.apply, prediction))
+            if error is not None:
+                self._fail(active.request, error)
+        self._limit.record_pass()
         self._count(passes=1, steps=len(denoising), stepping_s=time.perf_counter() - started)
 
-    def _attempt(self, active: _ActivePicture, act: Callable[[], None]) -> None:
-        """Run `act` unless the picture has already failed; an error in it fails this picture alone."""
-        if self._active.get(active.request.key) is not active:
-            return
-        try:
-            act()
-        except Exception as error:
-            self._fail(active.request, error)
+    def _step_apart(self, denoising: list[tuple[_ActivePicture, "DenoisingRun"]], error: Exception | None) -> None:
+        """Do a step that failed again in smaller parts: the memory is full, or one picture broke the pass.
 
-    def _deliver_frame(self, active: _ActivePicture) -> None:
-        if active.request.result.cancelled():
+        The failed pass holds no memory here: its error has no traceback, and its handler has been left.
+        """
+        if len(denoising) == 1:
+            assert error is not None
+            self._fail(denoising[0][0].request, error)
             return
-        started = time.perf_counter()
+        size = 1
+        if make_room(self._model, error):
+            self._limit.shrink(len(denoising))
+            size = min(self._limit.size, len(denoising) - 1)
+        for start in range(0, len(denoising), size):
+            self._step(denoising[start : start + size])
+
+    def _attempt_twice(self, act: Callable[[], R]) -> tuple[R | None, Exception | None]:
+        """Call `act`; if the memory is full, free what is unused and call it once more."""
+        result, error = attempt(act)
+        return attempt(act) if make_room(self._model, error) else (result, error)
+
+    def _draw(self, chosen: list[_ActivePicture]) -> None:
+        """Decode and hand over the frames that are due."""
         others_wait = sum(not other.shown for other in self._active.values()) > 1
-        frame = active.job.draw_frame(small=others_wait)
-        if frame is None:
-            return
-        self._count(frames=1, decoding_s=time.perf_counter() - started)
-        active.request.on_frame(frame)
-        if frame.final:
-            del self._active[active.request.key]
-            self._count(finished=1)
-            if active.request.result.set_running_or_notify_cancel():
-                active.request.result.set_result(frame)
+        due = []
+        for active in chosen:
+            draft, error = self._attempt_twice(partial(active.job.draft_frame, small=others_wait))
+            if error is not None:
+                self._fail(active.request, error)
+            elif draft is not None:
+                due.append((active.request, draft))
+                if draft.recipe.final:
+                    del self._active[active.request.key]
+                    self._finished.keep(active.request.key, active.job.finished_picture())
+        self._decoder.draw(due)
+
+    def _is_active(self, active: _ActivePicture) -> bool:
+        return self._active.get(active.request.key) is active and not active.request.result.done()
 
     def _drop(self, active: _ActivePicture) -> None:
         del self._active[active.request.key]
@@ -186,11 +236,10 @@ class Worker:
 
     def _fail(self, request: Request, error: Exception) -> None:
         active = self._active.pop(request.key, None)
-        self._count(failed=1, thrown_away=active.done if active else 0)
-        _log.warning("rendering %r failed: %s", request.key, error)
-        if request.result.set_running_or_notify_cancel():
-            request.result.set_exception(error)
+        self._count(thrown_away=active.done if active else 0)
+        self._delivery.fail(request, error)
 
     def _count(self, **more: float) -> None:
-        # Only this thread writes, and in one assignment: readers always see a consistent set.
-        self.counters = self.counters.plus(**more)
+        # Two threads count; the object is replaced as a whole, so readers always see a consistent set.
+        with self._counting:
+            self._counters = self._counters.plus(**more)

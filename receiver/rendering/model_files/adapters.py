@@ -22,6 +22,7 @@ ADAPTER_NAMES: Mapping[Condition, tuple[str, ...]] = {
     Condition.EDGES: ("structure", "canny", "edges", "sketch"),
     Condition.COLORS: ("color", "colors", "texture"),
     Condition.SKELETON: ("openpose", "skeleton", "pose"),
+    Condition.TILE: ("tile",),
 }
 
 #: The usual name of a LoRA's file.

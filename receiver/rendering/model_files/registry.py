@@ -167,6 +167,13 @@ REGISTRY: Mapping[str, RegistryEntry] = {
         "ddim",
         "Apache-2.0",
     ),
+    "sd15-tile": RegistryEntry(
+        about="Stable Diffusion 1.5 with the tile ControlNet, for pictures sent as bit planes, 20 steps",
+        settings=diffusion_settings(512),
+        base=SD15,
+        controlnets={Condition.TILE: "lllyasviel/control_v11f1e_sd15_tile"},
+        preview_vae="madebyollin/taesd",
+    ),
     "sd-turbo": RegistryEntry(
         about="Stable Diffusion 2.1 distilled to at most 4 steps; prompt and colours only",
         settings=turbo_settings(512),

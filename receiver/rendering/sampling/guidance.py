@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from codec.layers import ColorMap, Size
+from receiver.rendering.models.autoencoders import encode_image
 from receiver.rendering.models.model import Model
 
 
@@ -23,11 +24,8 @@ def color_latents(model: Model, colors: ColorMap, size: Size) -> Tensor:
         colors: the colour map.
         size: (width, height) of the picture to be rendered, in pixels.
     """
-    image = torch.from_numpy(colors.to_image(size)).to(model.device, model.dtype).permute(2, 0, 1)[None] / 127.5 - 1
-    encoded = model.vae.encode(image)
-    latents = encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latents
-    shift, scale = float(model.vae.config.shift_factor or 0.0), float(model.vae.config.scaling_factor)
-    return F.adaptive_avg_pool2d((latents.float() - shift) * scale, colors.colors.shape[:2])
+    image = torch.from_numpy(colors.to_image(size)).to(model.device).permute(2, 0, 1)[None] / 127.5 - 1
+    return F.adaptive_avg_pool2d(encode_image(model, image), colors.colors.shape[:2])
 
 
 def pull_low_band(clean: Tensor, wanted: Tensor, strength: float) -> Tensor:

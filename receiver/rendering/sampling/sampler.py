@@ -27,6 +27,7 @@ from receiver.rendering.sampling.conditioning import Conditioner, Conditioning
 from receiver.rendering.sampling.controlnet import control_residuals
 from receiver.rendering.sampling.guidance import guide, pull_low_band
 from receiver.rendering.sampling.noise import draw_noise
+from receiver.rendering.sampling.starts import StartingPoint
 from receiver.rendering.sampling.transformer import control_inputs
 from receiver.rendering.settings.settings import Condition
 
@@ -36,26 +37,40 @@ class DenoisingRun:
 
     Attributes:
         conditions: the UNet's conditions; may be replaced between steps.
-        steps: steps of the whole run.
-        done: steps done.
+        start: the picture that the run begins from; None for noise. May be replaced; counts from the next restart.
+        steps: steps of a run from noise.
+        begin: the step that this run began at; 0 for noise.
+        done: steps done, those before `begin` included.
         clean: the clean estimate after the last step, (1, C, h, w); None before the first step.
     """
 
-    def __init__(self, model: Model, conditions: Conditioning, *, size: Size, seed: int, steps: int) -> None:
-        """Start from noise.
+    def __init__(
+        self,
+        model: Model,
+        conditions: Conditioning,
+        *,
+        size: Size,
+        seed: int,
+        steps: int,
+        start: StartingPoint | None = None,
+    ) -> None:
+        """Start from noise, or from an earlier picture.
 
         Args:
             model: the model to run.
             conditions: the UNet's conditions.
             size: (width, height) to render at, in pixels; see `render_size`.
             seed: of the starting noise, 0 to 2**64 - 1.
-            steps: denoising steps.
+            steps: denoising steps of a run from noise.
+            start: the picture to begin from; None for noise.
 
         Raises:
             UsageError: the model's scheduler cannot do that number of steps.
         """
         self.conditions = conditions
+        self.start = start
         self.steps = steps
+        self.begin = 0
         self.done = 0
         self.clean: Tensor | None = None
         self._model = model
@@ -77,10 +92,15 @@ class DenoisingRun:
         return (*self._shape, self.conditions.text.tokens.shape[1])
 
     def restart(self) -> None:
-        """Go back to the starting noise."""
+        """Go back to the starting noise, or to the starting picture with its share of that noise."""
         self._scheduler = fresh_copy(self._model.scheduler, self.steps)
         # Schedulers may change the number of steps, for example if timesteps would coincide.
         self.steps = len(self._scheduler.timesteps)
+        self.begin = 0
+        if self.start is not None and (begin := self.start.first_step(self.steps)):
+            self.clean, self.begin = self.start.latents, begin
+            self.rewind(begin)
+            return
         self._sample = self._noise() * starting_scale(self._scheduler)
         self.done = 0
         self.clean = None
@@ -94,6 +114,7 @@ class DenoisingRun:
         self._scheduler = fresh_copy(self._model.scheduler, self.steps, begin=step)
         self._sample = mix_noise(self._scheduler, step, self.clean, self._noise())
         self.done = step
+        self.begin = min(self.begin, step)
 
     def fork(self) -> "DenoisingRun":
         """Return a copy of this run at the same step; the two continue independently."""
@@ -125,7 +146,7 @@ class DenoisingRun:
         added = self._noise(self.done + 1) if is_stochastic(self._scheduler) else None
         self.clean = clean_estimate(self._scheduler, self.done, self._sample, prediction)
         if self.conditions.colors is not None:
-            self.clean = pull_low_band(self.clean, self.conditions.colors, self._model.settings.color_pull)
+            self.clean = pull_low_band(self.clean, self.conditions.colors, self.conditions.pull)
             prediction = prediction_for(self._scheduler, self.done, self._sample, self.clean)
         self._sample = take_step(self._scheduler, self.done, self._sample, prediction, added)
         self.done += 1

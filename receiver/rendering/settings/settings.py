@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from receiver.rendering.settings.arrival_limits import USUAL_LIMITS, LimitsBySteps
+from receiver.rendering.settings.start_plan import FROM_NOISE, USUAL_STARTS, StartPlan
 
 #: The scheduler that drives a model: "own" is the one in its folder, the others are made from that one's config.
 Solver = Literal["own", "dpm++", "lcm", "trailing", "ddim"]
@@ -17,6 +18,7 @@ class Condition(enum.Enum):
     EDGES = "edges"
     COLORS = "colors"
     SKELETON = "skeleton"
+    TILE = "tile"
 
 
 def _weights() -> Mapping[Condition, float]:
@@ -38,7 +40,8 @@ class RenderSettings:
         weighted_prompts: whether prompts may be long and contain weights; otherwise they are literal and truncated.
         color_pull: how far each step's clean estimate is pulled to the received colours, 0 to 1, in a model without a
             colour adapter. With an adapter the pull does harm: it took `mini` from an edge F1 of 0.48 to 0.31.
-        color_fit: whether the cells of frames get exactly the received average colours.
+        color_fit: whether the cells of frames get exactly the received average colours, or, where bit planes have come,
+            frames get exactly the known part of the coefficients.
         line_fit: whether frames are changed to vary along the received lines and hardly elsewhere; for models too
             small to follow lines closely, or to render at canvas size.
         restores_planes: whether pictures with a wavelet plane are restored instead of denoised even if the model has no
@@ -48,6 +51,7 @@ class RenderSettings:
         guidance_rescale: how far the guided prediction gets the spread of the unguided one, 0 to 1
             (arXiv 2305.08891, section 3.4); for models that were trained to zero terminal SNR.
         adapter_conditioning_factor: share of the steps, from the first, at which the adapters act.
+        starts: which runs begin from an earlier picture instead of noise, and how much of it is drawn again.
     """
 
     native: int
@@ -66,6 +70,7 @@ class RenderSettings:
     clip_skip: int = 0
     guidance_rescale: float = 0.0
     adapter_conditioning_factor: float = 1.0
+    starts: StartPlan = FROM_NOISE
 
 
 def flow_settings(native: int) -> RenderSettings:
@@ -85,8 +90,9 @@ def diffusion_settings(native: int) -> RenderSettings:
         previews=(2, 5, 10, 15),
         guidance=7.5,
         weighted_prompts=True,
-        weights={Condition.EDGES: 0.9, Condition.COLORS: 0.8, Condition.SKELETON: 0.9},
+        weights={Condition.EDGES: 0.9, Condition.COLORS: 0.8, Condition.SKELETON: 0.9, Condition.TILE: 0.8},
         solver="dpm++",
+        starts=USUAL_STARTS,
     )
 
 
@@ -99,12 +105,15 @@ def consistency_settings(native: int) -> RenderSettings:
         weighted_prompts=True,
         weights={Condition.EDGES: 0.9, Condition.COLORS: 0.8, Condition.SKELETON: 0.9},
         solver="lcm",
+        starts=USUAL_STARTS,
     )
 
 
 def turbo_settings(native: int) -> RenderSettings:
     """Return settings for a model distilled to few steps with an adversary (arXiv 2311.17042): no guidance pass."""
-    return RenderSettings(native=native, steps=4, previews=(1, 2), solver="trailing", weighted_prompts=True)
+    return RenderSettings(
+        native=native, steps=4, previews=(1, 2), solver="trailing", weighted_prompts=True, starts=USUAL_STARTS
+    )
 
 
 def xl_settings(native: int) -> RenderSettings:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from layercast_common.errors import UsageError
 from receiver.rendering.settings.additions import Lora
 from receiver.rendering.settings.settings import Condition, RenderSettings
+from receiver.rendering.settings.start_plan import StartPlan
 
 #: Largest useful values; beyond them pictures fall apart.
 MAX_GUIDANCE = 30.0
@@ -29,6 +30,8 @@ class Tuning:
         clip_skip: layers of the text encoders to leave out, 0 to `MAX_CLIP_SKIP`.
         guidance_rescale: see `RenderSettings`, 0 to 1.
         adapter_conditioning_factor: see `RenderSettings`, 0 to 1.
+        start_strength: share of the steps that are done if a picture is there to begin from, above 0 and at most 1; 1
+            always begins from noise.
         loras: LoRAs to add to the weights, at most `MAX_LORAS`.
         vae: hub id, folder or file of an autoencoder that replaces the model's.
     """
@@ -39,6 +42,7 @@ class Tuning:
     clip_skip: int | None = None
     guidance_rescale: float | None = None
     adapter_conditioning_factor: float | None = None
+    start_strength: float | None = None
     loras: tuple[Lora, ...] = ()
     vae: str | None = None
 
@@ -58,6 +62,8 @@ class Tuning:
             raise UsageError(f"a model takes at most {MAX_LORAS} LoRAs, not {len(self.loras)}")
         numbers = ("guidance", "negative_prompt", "clip_skip", "guidance_rescale", "adapter_conditioning_factor")
         changed = {name: value for name in numbers if (value := getattr(self, name)) is not None}
+        if self.start_strength is not None:
+            changed["starts"] = StartPlan.constant(self.start_strength)
         return replace(settings, weights={**settings.weights, **self.weights}, **changed)
 
 

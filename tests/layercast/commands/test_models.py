@@ -52,3 +52,25 @@ def test_a_model_that_cannot_be_had_fails(
     fails: Fails, place: Path, line: tuple[str, ...], code: int, message: str
 ) -> None:
     assert message in fails(code, "models", *line)
+
+
+def test_a_report_measures_a_device_part_by_part(run: Run, tiny_model: Path, place: Path) -> None:
+    """The CPU's branch, on a tiny model: the same command as on the first day with a GPU."""
+    file = place / "reports" / "out.json"
+    outcome = run("models", "check", tiny_model, "--device", "cpu", "--report", file, "--json")
+    report = json.loads(file.read_text())
+    assert json.loads(outcome.out) == report
+    parts = report["parts"]
+    assert set(parts) == {
+        "device", "batches", "graphs", "speed, plain", "stock pipeline", "full memory"
+    }  # fmt: skip
+    assert not [figures for figures in parts.values() if "error" in figures]
+    assert parts["batches"]["again_the_same"]
+    assert parts["batches"]["in_a_batch_of_3"]["most"] <= 1
+    assert parts["graphs"]["skipped"]
+    assert parts["full memory"]["skipped"]
+    speed = parts["speed, plain"]
+    assert 0 < speed["first_frame_ms"] <= speed["whole_ms"]
+    assert speed["pictures_per_second"] > 0
+    assert speed["seconds"]["stepping"] > 0
+    assert parts["stock pipeline"]["whole_ms"] > 0

@@ -17,8 +17,8 @@ from codec.encoder.encode import encode
 from codec.encoder.options import EncodeOptions
 from codec.layers import ColorMap, EdgeMap, Layer, Priors, Semantic
 from layercast_common.errors import ModelFilesError
-from receiver.rendering.engine.denoising_job import DenoisingJob
 from receiver.rendering.engine.direct import render
+from receiver.rendering.engine.jobs.denoising_job import DenoisingJob
 from receiver.rendering.loader import load_model
 from receiver.rendering.model_files.files import RETRIEVAL_FOLDER
 from receiver.rendering.models.model import Model

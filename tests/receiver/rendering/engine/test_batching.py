@@ -3,7 +3,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from receiver.rendering.engine.batching import OLDEST_EVERY, choose_batch
+from receiver.rendering.engine.batching import GROW_AFTER, OLDEST_EVERY, BatchLimit, choose_batch
 
 
 @dataclass(frozen=True)
@@ -69,3 +69,31 @@ def test_refinements_continue_while_new_pictures_arrive() -> None:
         if served.startswith("new"):
             del jobs[served]
     assert min(jobs["a"].last_pass, jobs["b"].last_pass) > 5 * OLDEST_EVERY
+
+
+def test_a_batch_that_did_not_fit_stays_smaller_for_a_while_and_grows_again() -> None:
+    limit = BatchLimit(4)
+    limit.shrink(4)
+    assert limit.size == 2
+    limit.shrink(2)
+    limit.shrink(1)
+    assert limit.size == 1
+    for _ in range(GROW_AFTER):
+        assert limit.size == 1
+        limit.record_pass()
+    assert limit.size == 2
+    # The next attempt to grow comes later, so that a card that is always full fails ever more rarely.
+    limit.shrink(2)
+    for _ in range(2 * GROW_AFTER):
+        assert limit.size == 1
+        limit.record_pass()
+    assert limit.size == 2
+
+
+def test_less_than_one_picture_is_a_batch_of_its_own() -> None:
+    limit = BatchLimit(2, least=0)
+    limit.shrink(1)
+    assert limit.size == 0
+    for _ in range(GROW_AFTER):
+        limit.record_pass()
+    assert limit.size == 1

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from codec.layers import Layer, Priors
-from layercast_common.errors import EngineBusyError, RenderError, UsageError
+from layercast_common.errors import DeviceMemoryError, EngineBusyError, RenderError, UsageError
 from receiver.rendering.engine.direct import render
 from receiver.rendering.engine.engine import Engine
 from receiver.rendering.frames import Frame
@@ -231,7 +231,7 @@ def test_a_failing_device_does_not_end_the_thread(engine: Engine, mini: Model, p
 
     hook = mini.unet.register_forward_pre_hook(out_of_memory)
     try:
-        with pytest.raises(torch.OutOfMemoryError):
+        with pytest.raises(DeviceMemoryError, match="low-memory"):
             engine.submit("a", priors, 1, ignore).result(PATIENCE)
     finally:
         hook.remove()

@@ -1,9 +1,6 @@
-import numpy as np
 import pytest
-import torch
 
-from receiver.rendering.models.model import Model
-from receiver.rendering.output.previews import decode_latents, preview_due
+from receiver.rendering.output.previews import preview_due
 
 
 @pytest.mark.parametrize(
@@ -23,18 +20,3 @@ from receiver.rendering.output.previews import decode_latents, preview_due
 )
 def test_when_previews_are_due(done: int, steps: int, *, news: bool, expected: bool) -> None:
     assert preview_due(done, steps, (2, 4), layers_changed=news) is expected
-
-
-@pytest.mark.parametrize("canvas", [(64, 64), (200, 75)])
-def test_frames_have_canvas_size(mini: Model, canvas: tuple[int, int]) -> None:
-    picture = decode_latents(mini, torch.randn(1, 4, 8, 8), canvas, final=True)
-    assert picture.size == canvas
-    assert picture.mode == "RGB"
-
-
-def test_latents_are_scaled_as_the_autoencoder_says(sd15: Model) -> None:
-    latents = torch.randn(1, 4, 8, 8)
-    scaling = sd15.vae.config.scaling_factor
-    decoded = sd15.vae.decode(latents / scaling).sample[0].permute(1, 2, 0).numpy()
-    picture = np.asarray(decode_latents(sd15, latents, (64, 64), final=True), np.float32)
-    assert np.abs(picture - ((decoded / 2 + 0.5).clip(0, 1) * 255)).max() <= 0.51

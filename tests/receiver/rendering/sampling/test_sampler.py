@@ -11,7 +11,7 @@ from torch import Tensor
 
 from codec.layers import Layer, Priors
 from receiver.rendering.models.model import Model
-from receiver.rendering.output.previews import decode_latents
+from receiver.rendering.output.decoding import decode_pixels
 from receiver.rendering.sampling.conditioning import Conditioner, Conditioning
 from receiver.rendering.sampling.noise import draw_noise
 from receiver.rendering.sampling.sampler import DenoisingRun, advance, predict
@@ -78,7 +78,7 @@ def test_guided_run_equals_the_stock_adapter_pipeline(ddim: Model, priors: Prior
     expected, picture = stock_latents(ddim, priors, 5)
     run = start(ddim, priors)
     assert torch.allclose(finish(ddim, run), expected, atol=1e-4, rtol=1e-4)
-    ours = np.asarray(decode_latents(ddim, run.sample, SIZE, final=True), int)
+    ours = np.asarray(decode_pixels(ddim, run.sample, final=True)[0], int)
     assert np.abs(ours - np.asarray(picture, int)).max() <= 1
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from typing import Final
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
 
 from codec.layers import Priors
 from codec.wavelet.plane import Plane
 from receiver.rendering.engine.render_method import RenderMethod
-from receiver.rendering.frames import Frame
 from receiver.rendering.models.model import Model
+from receiver.rendering.output.drafts import FrameDraft
+from receiver.rendering.output.finishing import FrameRecipe
 
 
 class RestorationJob:
@@ -54,7 +56,10 @@ class RestorationJob:
         """Steps until the first frame; 0 once the job has produced it."""
         return 0 if self.shown else 1
 
-    def draw_frame(self, *, small: bool = False) -> Frame:
+    def finished_picture(self) -> None:
+        """Return None: a restoration starts from its plane alone."""
+
+    def draft_frame(self, *, small: bool = False) -> FrameDraft:
         """Restore the picture.
 
         Args:
@@ -65,15 +70,17 @@ class RestorationJob:
         assert plane is not None
         picture = self._restore(plane)
         self.shown = True
-        return Frame(
-            image=picture,
+        recipe = FrameRecipe(
+            canvas=self.priors.canvas,
             layers=self.priors.layers,
             step=1,
             steps=1,
             final=True,
-            seconds=self._clock() - self._started,
+            started=self._started,
+            clock=self._clock,
         )
+        return FrameDraft(recipe=recipe, pixels=picture)
 
-    def _restore(self, plane: Plane) -> Image.Image:
+    def _restore(self, plane: Plane) -> NDArray[np.uint8]:
         restorer = self._model.restoration
-        return Image.fromarray(plane.to_image() if restorer is None else restorer.restore(plane))
+        return plane.to_image() if restorer is None else restorer.restore(plane)

@@ -6,12 +6,15 @@ from typing import Final
 
 from codec.layers import EdgeMap, Priors
 from receiver.rendering.engine.render_method import RenderMethod
-from receiver.rendering.engine.update_policy import Action, changed_layers, decide
-from receiver.rendering.frames import Frame
+from receiver.rendering.engine.update_policy import Action, Decision, changed_layers, decide
 from receiver.rendering.models.model import Model
-from receiver.rendering.output.previews import decode_latents, halve, preview_due
+from receiver.rendering.output.decoding import halve
+from receiver.rendering.output.drafts import FrameDraft
+from receiver.rendering.output.finishing import FrameRecipe
+from receiver.rendering.output.previews import preview_due
 from receiver.rendering.sampling.conditioning import Conditioner, Conditioning
 from receiver.rendering.sampling.sampler import DenoisingRun
+from receiver.rendering.sampling.starts import EarlierPicture, StartingPoint
 from receiver.rendering.settings.arrival_limits import limits_for
 
 
@@ -36,6 +39,7 @@ class DenoisingJob:
         seed: int,
         steps: int,
         clock: Callable[[], float],
+        earlier: EarlierPicture | None = None,
     ) -> None:
         """Encode text and conditions, and set up the run.
 
@@ -46,6 +50,7 @@ class DenoisingJob:
             seed: of the starting noise.
             steps: denoising steps, at least 1.
             clock: returns seconds.
+            earlier: the finished picture of the level before, to begin from if the model's plan says so.
 
         Raises:
             UsageError: the model's scheduler cannot do that number of steps.
@@ -59,12 +64,15 @@ class DenoisingJob:
         self._clock = clock
         self._started = clock()
         self._layers_changed = False
+        conditions = self._prepare(priors, self._completed)
+        self._earlier = earlier if earlier and (earlier.seed, earlier.priors.canvas) == (seed, priors.canvas) else None
         self.run = DenoisingRun(
             model,
-            self._prepare(),
+            conditions,
             size=conditioner.size(priors.canvas),
             seed=seed,
             steps=steps,
+            start=self._choose_start(priors, conditions),
         )
 
     def update(self, priors: Priors) -> int:
@@ -77,16 +85,37 @@ class DenoisingJob:
         # Retrieved layers that vanish because received ones replace them are not a change of their own.
         changed = changed_layers(self.priors, priors) | (changed_layers(self._completed, completed) & completed.layers)
         limits = limits_for(self.run.steps, self._model.settings.arrivals)
+        done = self.run.done - self.run.begin
         decision = decide(self.run.done, self.run.steps, changed, limits)
+        if not done:
+            decision = Decision(Action.RESTART, 0)
+        # First what may fail for lack of memory, so that the call can be repeated.
+        self.run.conditions = self._prepare(priors, completed)
         self.priors, self._completed = priors, completed
-        self.run.conditions = self._prepare()
         self._layers_changed = self._layers_changed or bool(changed)
         match decision.action:
             case Action.REWIND:
                 self.run.rewind(decision.step)
             case Action.RESTART:
+                self.run.start = self._choose_start(priors, self.run.conditions)
                 self.run.restart()
-        return self.run.done
+        return max(0, min(done, self.run.done - self.run.begin))
+
+    def finished_picture(self) -> EarlierPicture | None:
+        """Return what later levels may begin from; None if the run is not finished or the model's plan has no use."""
+        if not self.run.finished or not self._model.settings.starts.layers:
+            return None
+        return EarlierPicture(self.run.sample, self.priors, self._seed)
+
+    def _choose_start(self, priors: Priors, conditions: Conditioning) -> StartingPoint | None:
+        """Return the picture to begin from: that of the received planes, else the level before; None for noise."""
+        plan = self._model.settings.starts
+        if priors.plane is not None and conditions.plane is not None:
+            return StartingPoint(conditions.plane, plan.for_plane(priors.plane))
+        if self._earlier is None:
+            return None
+        strength = plan.after(changed_layers(self._earlier.priors, priors))
+        return StartingPoint(self._earlier.latents, strength) if strength < 1 else None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -101,8 +130,8 @@ class DenoisingJob:
         done = self.run.done
         return min((step for step in self._model.settings.previews if step > done), default=self.run.steps) - done
 
-    def draw_frame(self, *, small: bool = False) -> Frame | None:
-        """Decode the frame that is due after the last step; None if none is due.
+    def draft_frame(self, *, small: bool = False) -> FrameDraft | None:
+        """Return the frame that is due after the last step; None if none is due.
 
         Args:
             small: whether to decode a preview from a quarter of the latents, because other pictures wait.
@@ -114,24 +143,29 @@ class DenoisingJob:
         latents = run.sample if final or run.clean is None else run.clean
         structure = self._completed.structure
         lines = structure if settings.line_fit and isinstance(structure, EdgeMap) else None
-        colors = self._completed.texture if settings.color_fit else None
+        plane = self._completed.plane if settings.color_fit and run.conditions.plane is not None else None
+        colors = self._completed.texture if settings.color_fit and plane is None else None
         if small and not final:
             latents = halve(latents)
-        image = decode_latents(self._model, latents, self.priors.canvas, final=final, lines=lines, colors=colors)
         self.shown, self._layers_changed = True, False
-        return Frame(
-            image=image,
+        recipe = FrameRecipe(
+            canvas=self.priors.canvas,
             layers=run.conditions.layers,
             step=run.done,
             steps=run.steps,
             final=final,
-            seconds=self._clock() - self._started,
+            started=self._started,
+            clock=self._clock,
+            lines=lines,
+            colors=colors,
+            plane=plane,
         )
+        return FrameDraft(recipe=recipe, latents=latents)
 
     def _retrieve(self, priors: Priors) -> Priors:
         """Return the layers to condition on: those received, or for a prompt alone those of a similar picture."""
         index = self._model.retrieval
         return priors if index is None else index.complete(priors, self._seed)
 
-    def _prepare(self) -> Conditioning:
-        return replace(self._conditioner.prepare(self._completed), layers=self.priors.layers)
+    def _prepare(self, priors: Priors, completed: Priors) -> Conditioning:
+        return replace(self._conditioner.prepare(completed), layers=priors.layers)

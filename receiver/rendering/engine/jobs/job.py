@@ -5,13 +5,14 @@ from typing import Protocol
 
 from codec.layers import Priors
 from layercast_common.errors import UsageError
-from receiver.rendering.engine.denoising_job import DenoisingJob
+from receiver.rendering.engine.jobs.denoising_job import DenoisingJob
+from receiver.rendering.engine.jobs.restoration_job import RestorationJob
 from receiver.rendering.engine.render_method import RenderMethod, render_method
-from receiver.rendering.engine.restoration_job import RestorationJob
-from receiver.rendering.frames import Frame
 from receiver.rendering.models.model import Model
+from receiver.rendering.output.drafts import FrameDraft
 from receiver.rendering.sampling.conditioning import Conditioner
 from receiver.rendering.sampling.sampler import DenoisingRun
+from receiver.rendering.sampling.starts import EarlierPicture
 
 #: Most denoising steps of a run; more improve nothing with any solver here.
 MAX_STEPS = 1000
@@ -42,8 +43,11 @@ class RenderJob(Protocol):
     def update(self, priors: Priors) -> int:
         """Replace the layers, with some of the same `method`; return the number of denoising steps that are kept."""
 
-    def draw_frame(self, *, small: bool = False) -> Frame | None:
-        """Return the frame that is due now; None if none is due.
+    def finished_picture(self) -> EarlierPicture | None:
+        """Return what later levels may begin from; None if nothing is finished or nothing may."""
+
+    def draft_frame(self, *, small: bool = False) -> FrameDraft | None:
+        """Return the frame that is due now, not decoded yet; None if none is due.
 
         Args:
             small: whether a preview may be rendered at a smaller size, because other pictures wait.
@@ -58,6 +62,7 @@ def start_job(
     seed: int,
     steps: int | None,
     clock: Callable[[], float],
+    earlier: EarlierPicture | None = None,
 ) -> RenderJob:
     """Start the job of a picture.
 
@@ -68,6 +73,7 @@ def start_job(
         seed: of the starting noise.
         steps: denoising steps, 1 to `MAX_STEPS`; None for the model's own number.
         clock: returns seconds.
+        earlier: the finished picture of the level before; None if there is none.
 
     Raises:
         UsageError: a number of steps outside its range, or one that the model's scheduler cannot do.
@@ -77,4 +83,4 @@ def start_job(
         raise UsageError(f"a picture takes 1 to {MAX_STEPS} steps, not {steps}")
     if render_method(priors, model) is RenderMethod.RESTORE:
         return RestorationJob(model, priors, clock=clock)
-    return DenoisingJob(model, conditioner, priors, seed=seed, steps=steps, clock=clock)
+    return DenoisingJob(model, conditioner, priors, seed=seed, steps=steps, clock=clock, earlier=earlier)
