@@ -111,7 +111,7 @@ def test_an_operating_system_error_is_never_a_usage_error() -> None:
     assert wrong == []
 
 
-def _opens_any_format(node: ast.AST) -> bool:
+def _opens_any_format(node: ast.Call) -> bool:
     match node:
         case ast.Call(func=ast.Attribute(value=ast.Name(id="Image"), attr="open"), keywords=keywords):
             return "formats" not in {keyword.arg for keyword in keywords}
@@ -123,7 +123,7 @@ def test_every_picture_is_opened_as_one_of_listed_formats() -> None:
         f"{module.path.relative_to(ROOT)}:{node.lineno}"
         for module in MODULES.values()
         for node in ast.walk(module.tree)
-        if _opens_any_format(node)
+        if isinstance(node, ast.Call) and _opens_any_format(node)
     ]
     assert wrong == []
 

@@ -5,6 +5,7 @@ import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -89,7 +90,7 @@ class TestProfiles:
     @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP", "JPEG", "AVIF"])
     @pytest.mark.parametrize("name", SPACES)
     def test_rgb(self, tmp_path: Path, name: str, kind: str) -> None:
-        options = {
+        options: dict[str, dict[str, Any]] = {
             "WEBP": {"lossless": True},
             "JPEG": {"quality": 100, "subsampling": 0},
             "AVIF": {"quality": 100, "subsampling": "4:4:4"},

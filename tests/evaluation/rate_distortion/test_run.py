@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -55,8 +56,8 @@ def point(contender: str, picture: str, budget: int, value: float, figure: str =
     return Point(contender=contender, picture=picture, budget=budget, size=(100, 80), figures={figure: measured})
 
 
-def options_of(images: Path, output: Path, **changes: object) -> RunOptions:
-    values = {
+def options_of(images: Path, output: Path, **changes: Any) -> RunOptions:
+    values: dict[str, Any] = {
         "pictures": find_pictures(images),
         "budgets": (400, 500),
         "figures": ("psnr", "ssim"),

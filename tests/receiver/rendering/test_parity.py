@@ -80,7 +80,7 @@ def test_stable_diffusion_with_its_own_scheduler(kind: str, sd15: Model, priors:
     compare(our_latents(model, priors.only(TEXT), steps), theirs, 0)
 
 
-SETTINGS = {
+SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "negative-prompt": ({"negative_prompt": "portrait"}, {"negative_prompt": "portrait"}),
     "guidance-rescale": ({"guidance_rescale": 0.7}, {"guidance_rescale": 0.7}),
     # Without guidance: diffusers' pipelines leave the negative prompt's encoder whole; we shorten it, as web UIs do.

@@ -307,7 +307,7 @@ def ui_node(number: int, kind: str, values: Any, *inputs: tuple[str, int], mode:
 
 
 SAMPLER = ui_node(3, "KSampler", [5, "randomize", 20, 8, "euler", "normal", 1], ("positive", 1), ("negative", 2))
-WORKFLOWS = {
+WORKFLOWS: dict[str, tuple[Any, Any, str]] = {
     "texts": ([SAMPLER, ui_node(6, "CLIPTextEncode", ["a fox"]), ui_node(7, "CLIPTextEncode", ["ugly"])], [], "a fox"),
     "a primitive and a reroute": (
         [

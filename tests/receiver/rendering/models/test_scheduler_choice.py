@@ -32,7 +32,7 @@ def run(scheduler: Any) -> torch.Tensor:
 def test_the_same_seed_gives_the_same_picture(kind: str) -> None:
     own = DPMSolverMultistepScheduler(**BETAS, algorithm_type=kind)
     for solver in ("own", "dpm++"):
-        chosen = choose_scheduler(own, solver)  # type: ignore[arg-type]
+        chosen = choose_scheduler(own, solver)
         assert chosen.config.algorithm_type == "dpmsolver++"
         assert torch.equal(run(chosen), run(chosen))
 
@@ -74,7 +74,7 @@ def test_latents_are_not_clipped(own: Any, solver: Any) -> None:
 def test_schedulers_that_are_not_supported_are_refused_by_name(own: Any, message: str) -> None:
     for solver in ("own", "dpm++", "trailing"):
         with pytest.raises(ModelFilesError, match=message):
-            choose_scheduler(own, solver)  # type: ignore[arg-type]
+            choose_scheduler(own, solver)
 
 
 def test_flow_matching_has_one_driver_per_kind_of_model() -> None:

@@ -23,8 +23,8 @@ from receiver.rendering.sampling.conditioning import Conditioner
 from receiver.rendering.sampling.sampler import DenoisingRun, advance
 from receiver.rendering.sampling.starts import StartingPoint, plane_band, plane_latents
 from receiver.rendering.settings.settings import Condition
-from receiver.rendering.settings.tuning import Tuning
 from receiver.rendering.settings.start_plan import FROM_NOISE, USUAL_STARTS, StartPlan, plane_cells
+from receiver.rendering.settings.tuning import Tuning
 from tests.support.pictures import draw_picture
 
 PATIENCE = 120
