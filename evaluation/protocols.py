@@ -8,6 +8,7 @@ from typing import Literal
 from PIL import Image
 
 from codec.layers import Size
+from codec.reading.formats import FORMATS
 from layercast_common.errors import PictureError, UsageError
 
 
@@ -49,7 +50,7 @@ class MeasuringProtocol:
             )
         for path in paths if self.sizes else ():
             try:
-                with Image.open(path) as image:
+                with Image.open(path, formats=FORMATS) as image:
                     size = image.size
             except OSError as error:
                 raise PictureError(f"{path}: {error}") from error

@@ -14,10 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Union
 
-from layercast_common.errors import LayercastError
 from layercast_common.steady_clock import steady_now
 from layercast_common.tasks import BackgroundTasks, notify, repeat, run_abandonable
-from protocol.connection.events import OfferReceived, PictureDone, ReceiverEvent, SectionReceived
+from protocol.connection.events import OfferReceived, ReceiverEvent, SectionReceived
 from receiver.archive import ArchiveWriter, label_of
 from receiver.condition import ReceiverCondition
 from receiver.events import Event, FrameRendered
@@ -26,7 +25,7 @@ from receiver.options import ArchiveOptions, RenderOptions, Security
 from receiver.pictures.drawn_pictures import DrawnPictures, SentPicture
 from receiver.pipeline import Pipeline
 from receiver.rendering.frames import Frame
-from receiver.replay import offer_of, sections_of
+from receiver.replay import redraw
 from receiver.server import Server
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ class Receiver:
             self._tasks.start(self._archive.maintain(), name="archive maintenance")
             self._tasks.start(repeat(self._pipeline.abandon_idle, IDLE_CHECK_SECONDS), name="idle check")
             if self._pipeline.renderer:
-                self._redrawing = self._tasks.start(self._redraw(), name="redrawing")
+                self._redrawing = self._tasks.start(redraw(self._pipeline, self._archive), name="redrawing")
             self._stack = stack.pop_all()
         return self
 
@@ -218,24 +217,6 @@ class Receiver:
         if isinstance(event, SectionReceived):
             self.metrics.count_section(event.layer, len(event.payload))
         await self._pipeline.accept_event(event)
-
-    async def _redraw(self) -> None:
-        """Render the archived streams that were not rendered before, one at a time: new pictures are more urgent."""
-        number = 0
-        async for archived, stream in self._archive.undrawn():
-            number += 1
-            offer = offer_of(stream, number)
-            if (picture := self._pipeline.open(offer, archived.label)) is None:
-                continue
-            for event in sections_of(stream, number):
-                await self._pipeline.accept_event(event)
-            done = PictureDone(session=offer.session, picture_id=number, received=len(stream.to_bytes()))
-            # The stream may have been evicted, and storing it again fails: the archive has logged it.
-            with contextlib.suppress(LayercastError):
-                await self._pipeline.accept_event(done)
-            if picture.rendering:
-                rendering = asyncio.shield(asyncio.wrap_future(picture.rendering))
-                await asyncio.gather(rendering, return_exceptions=True)
 
     def _stats(self) -> ReceiverStats:
         ages = [(steady_now() - picture.arrived).total_seconds() for picture in self._pipeline]

@@ -1,7 +1,13 @@
 """Replays a stored stream as the events of its arrival, to render it as if it arrived again."""
 
+import asyncio
+import contextlib
+
 from codec.container.bitstream import Bitstream
-from protocol.connection.events import OfferReceived, SectionInfo, SectionReceived
+from layercast_common.errors import LayercastError
+from protocol.connection.events import OfferReceived, PictureDone, SectionInfo, SectionReceived
+from receiver.archive import ArchiveWriter
+from receiver.pipeline import Pipeline
 
 #: Session name of stored streams. Sessions of senders have hexadecimal names.
 SESSION = "archive"
@@ -47,3 +53,22 @@ def sections_of(stream: Bitstream, number: int) -> list[SectionReceived]:
             )
         )
     return events
+
+
+async def redraw(pipeline: Pipeline, archive: ArchiveWriter) -> None:
+    """Render the archived streams that were not rendered before, one at a time: new pictures are more urgent."""
+    number = 0
+    async for archived, stream in archive.undrawn():
+        number += 1
+        offer = offer_of(stream, number)
+        if (picture := pipeline.open(offer, archived.label)) is None:
+            continue
+        for event in sections_of(stream, number):
+            await pipeline.accept_event(event)
+        done = PictureDone(session=offer.session, picture_id=number, received=len(stream.to_bytes()))
+        # The stream may have been evicted, and storing it again fails: the archive has logged it.
+        with contextlib.suppress(LayercastError):
+            await pipeline.accept_event(done)
+        if picture.rendering:
+            rendering = asyncio.shield(asyncio.wrap_future(picture.rendering))
+            await asyncio.gather(rendering, return_exceptions=True)

@@ -49,7 +49,7 @@ class RunDriver:
 
     def advance(self, job: "DenoisingJob", done: int) -> None:
         """Advance a job until `done` steps of its run are done."""
-        from receiver.rendering.sampling.sampler import advance
+        from receiver.rendering.sampling.passes import advance
 
         while job.run.done < done:
             advance(self.model, [job.run])

@@ -113,7 +113,7 @@ def _bare_forward(driver: RunDriver, subject: Subject) -> float:
     """Return the median time of as many forward passes as a run has steps."""
     import torch
 
-    from receiver.rendering.sampling.sampler import unet_inputs
+    from receiver.rendering.sampling.passes import unet_inputs
 
     model, job = driver.model, driver.begin(subject.priors, subject.seed)
     times = []
@@ -154,7 +154,8 @@ def _bare_parts(model: "Model", subject: Subject, steps: int) -> float:
 
     from receiver.rendering.output.decoding import decode_pixels
     from receiver.rendering.sampling.conditioning import Conditioner
-    from receiver.rendering.sampling.sampler import DenoisingRun, unet_inputs
+    from receiver.rendering.sampling.passes import unet_inputs
+    from receiver.rendering.sampling.sampler import DenoisingRun
 
     started = time.perf_counter()
     conditioner, priors = Conditioner(model), subject.priors

@@ -77,8 +77,8 @@ def measure_strengths(
                 reached = compare(drawn, subject.original)
                 row = (
                     job.run.steps - begun,
-                    reached.edge_f1 / max(best.edge_f1, 1e-9),
-                    best.color_difference / max(reached.color_difference, 1e-9),
+                    (reached.edge_f1 + 1e-9) / (best.edge_f1 + 1e-9),
+                    (best.color_difference + 1e-9) / (reached.color_difference + 1e-9),
                     compare(drawn, whole).ssim,
                     compare(drawn, before).ssim,
                 )

@@ -1,15 +1,13 @@
 """The events of a recorded arrival, to publish it again."""
 
-import io
 from collections.abc import Iterator
-
-from PIL import Image
 
 from codec.container.bitstream import Bitstream
 from codec.layers import Layer
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted
 from receiver.rendering.frames import Frame
 from receiver.viewer.pictures.state import PictureState
+from receiver.viewer.pictures.thumbnails import open_own
 
 
 def events_of(picture: PictureState) -> list[Event]:
@@ -37,7 +35,7 @@ def _layers(picture: PictureState) -> Iterator[LayerArrived]:
 
 def _frames(picture: PictureState) -> Iterator[FrameRendered]:
     for shown in picture.shown:
-        image = Image.open(io.BytesIO(shown.image.data)).convert("RGB").resize(picture.opened.canvas)
+        image = open_own(shown.image.data).convert("RGB").resize(picture.opened.canvas)
         frame = Frame(
             image=image,
             layers=shown.layers,

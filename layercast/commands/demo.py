@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
     """Run the demo, with or without the page."""
     import asyncio
 
-    from layercast.commands.services.demo_config import DemoConfig
+    from layercast.commands.services.demonstration.config import DemoConfig
     from layercast.signals import run_until_terminated
     from protocol.link_profiles import parse_link
 
@@ -67,11 +67,11 @@ def run(options: argparse.Namespace) -> None:
         quiet=options.quiet or options.json,
     )
     if not options.headless:
-        from layercast.commands.services.demo_page import show
+        from layercast.commands.services.demonstration.page import show
 
         asyncio.run(run_until_terminated(show(config, options.viewer, open_browser=options.open)))
         return
-    from layercast.commands.services.demo import run_headless
+    from layercast.commands.services.demonstration.run import run_headless
 
     outcome = asyncio.run(run_headless(config, options.out))
     if options.json:

@@ -2,10 +2,9 @@
 
 import argparse
 import dataclasses
-import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from layercast.commands.options.parser import Subparsers, add_command, add_json, add_logging
 from layercast.commands.options.rendering import add_parts, add_performance, parts_of
@@ -136,7 +135,9 @@ def _check(options: argparse.Namespace) -> None:
     from receiver.rendering.settings.performance import Performance
 
     if options.report:
-        _report(options)
+        from layercast.commands.services.device_report import write_device_report
+
+        write_device_report(options)
         return
     if options.name is None:
         raise UsageError("name a model to check; only with --report may NAME be left out")
@@ -184,38 +185,6 @@ def _check(options: argparse.Namespace) -> None:
             )
     if not any(way.agrees for way in checked):
         raise RenderError(f"{name} renders wrong or unstable pictures on {model.device}; try --device cpu")
-
-
-def _report(options: argparse.Namespace) -> None:
-    """Measure a model on a device; the file is written anew after each part, so that Ctrl-C loses only the rest."""
-    import tempfile
-
-    from evaluation.rendering.device_report import measure_device
-    from evaluation.rendering.random_model import build
-    from layercast_common.files import make_folder, save_whole
-    from receiver.rendering import load_model
-
-    make_folder(options.report.absolute().parent)
-    found: dict[str, Any] = {"model": options.name or "random weights", "parts": {}}
-    with tempfile.TemporaryDirectory() as scratch, progress(quiet=options.quiet) as bars:
-        task = bars.add_task("checking", total=None, note="loading the model")
-        name = options.name
-        if name is None:
-            name = Path(scratch) / "random-sd15"
-            build(name, on_part=lambda part: bars.update(task, note=f"making {part}"))
-        started = time.monotonic()
-        model = load_model(name, options.device, performance="plain")
-        found["load_s"] = round(time.monotonic() - started, 2)
-        for part, figures in measure_device(model):
-            found["parts"][part] = figures
-            save_whole(json.dumps(found, indent=1) + "\n", options.report)
-            bars.update(task, note=part)
-    if options.json:
-        report(found)
-        return
-    for part, figures in found["parts"].items():
-        say(f"{part}: {json.dumps(figures)}", quiet=options.quiet)
-    say(f"written to {options.report}", quiet=options.quiet)
 
 
 def _show_checked(checked: "list[PerformanceCheck]") -> None:

@@ -219,8 +219,7 @@ class Archive:
     def _remove_part(self, label: str) -> None:
         picture = self._index.parts.pop(label, None)
         if picture is not None:
-            path = self._path(picture, PART)
-            size = size_of(path)
+            size = size_of(path := self._path(picture, PART))
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
                 self._index.resize(picture, -size)

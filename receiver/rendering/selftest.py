@@ -168,7 +168,7 @@ def draw_test_picture(model: "Model", others: int = 0) -> NDArray[np.int16]:
     """Render the test picture, (H, W, 3), together with `others` more in the same passes."""
     from receiver.rendering.engine.jobs.denoising_job import DenoisingJob
     from receiver.rendering.sampling.conditioning import Conditioner
-    from receiver.rendering.sampling.sampler import advance
+    from receiver.rendering.sampling.passes import advance
 
     # Fitting the colours would hide differences.
     bare = replace(model, settings=replace(model.settings, previews=(), color_fit=False))
@@ -186,7 +186,8 @@ def draw_test_picture(model: "Model", others: int = 0) -> NDArray[np.int16]:
 
 def _step_seconds(model: "Model") -> float:
     from receiver.rendering.sampling.conditioning import Conditioner
-    from receiver.rendering.sampling.sampler import DenoisingRun, advance
+    from receiver.rendering.sampling.passes import advance
+    from receiver.rendering.sampling.sampler import DenoisingRun
 
     conditioner, priors = Conditioner(model), make_test_priors(model.settings.native)
     run = DenoisingRun(

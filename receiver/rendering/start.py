@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Union
 import numpy as np
 
 from codec.encoder.encode import encode
-from codec.encoder.options import EncodeOptions, Order
+from codec.encoder.options import EncodeOptions, TextureForm
 from codec.layers import Priors, Semantic
 from layercast_common.errors import UsageError
 from receiver.rendering.engine.engine import Engine
@@ -74,8 +74,8 @@ def warm_up(renderer: Renderer, steps: int | None = None) -> None:
     canvas = (WARM_UP_SIDE, WARM_UP_SIDE)
     blank = np.zeros((WARM_UP_SIDE, WARM_UP_SIDE, 3), np.uint8)
     try:
-        for order in (Order.PAPER, Order.FIDELITY):
-            encode(blank, "warm up", EncodeOptions(order=order)).decode()
+        for texture in TextureForm:
+            encode(blank, "warm up", EncodeOptions(texture=texture)).decode()
         renderer.submit("warm up", Priors(canvas, Semantic("warm up")), 0, lambda _: None, steps).result()
     except BaseException:
         renderer.close()

@@ -16,6 +16,7 @@ from receiver.viewer.export.animation import animate
 from receiver.viewer.export.html import arrival_page
 from receiver.viewer.pictures.recording import SUFFIX, recording_to_bytes
 from receiver.viewer.pictures.state import PictureState, Status
+from receiver.viewer.pictures.thumbnails import open_own
 from receiver.viewer.shown import Shown
 
 #: Exports that are made at a time: each takes seconds of a core.
@@ -92,7 +93,7 @@ def picture_png(picture: PictureState, image: Image.Image | None) -> bytes:
     if image is None:
         if frame is None:
             raise PictureError(f"picture {picture.id} was not drawn")
-        image = Image.open(io.BytesIO(frame.image.data)).convert("RGB")
+        image = open_own(frame.image.data).convert("RGB")
     opened = picture.opened
     prompt = picture.prompt or ""
     notes = PngImagePlugin.PngInfo()

@@ -51,7 +51,7 @@ class Shown:
             return image
         entry = self.library.entry(picture.id)
         path = None if entry is None else self.library.best_picture(entry)
-        return None if path is None else Image.open(path).convert("RGB")
+        return None if path is None else Image.open(path, formats=("WEBP", "JPEG", "PNG")).convert("RGB")
 
     async def requested(self, request: Request) -> PictureState:
         """Return the picture that a request's path names.
@@ -118,7 +118,7 @@ def _without_recording(library: Library, entry: LibraryEntry) -> PictureState:
     path = library.best_picture(entry)
     shown: tuple[FrameState, ...] = ()
     if path is not None:
-        with Image.open(io.BytesIO(path.read_bytes())) as image:
+        with Image.open(io.BytesIO(path.read_bytes()), formats=("WEBP", "JPEG", "PNG")) as image:
             known = frozenset(priors.layers)
             frame = FrameState(
                 layers=known, step=1, steps=1, final=True, seconds=0.0, at=0.0, received=entry.size, image=webp(image)

@@ -61,7 +61,8 @@ def render() -> str:
         text = f"### `{command.name}`\n\n{command.about}\n"
         if rows:
             text += f"\n{_table(rows)}"
-        links = [f"[{title}](#{title.lower()}-options)" for title, rows in command.groups if (title, rows) in shared]
+        titles = [title for title, rows in command.groups if (title, rows) in shared]
+        links = [f"[{title}](#{title.lower().replace(' ', '-')}-options)" for title in titles]
         if links:
             text += f"\nAlso: {', '.join(links)}.\n"
         parts.append(text)

@@ -82,7 +82,7 @@ def prompt_of(stream: Bitstream) -> str:
 def test_replacing_the_prompt_changes_nothing_else() -> None:
     edited = editing.replace_prompt(STREAM, "eine Füchsin 狐狸")
     assert prompt_of(edited) == "eine Füchsin 狐狸"
-    assert edited.header is STREAM.header
+    assert edited.header == STREAM.header
     assert all(new is old for new, old in zip(edited.sections[1:], STREAM.sections[1:], strict=True))
     assert Bitstream.from_bytes(edited.to_bytes()) == edited
 

@@ -47,7 +47,7 @@ class Signalling(StringIO):
 def test_every_command_has_help_with_an_example(run: Run, command: str) -> None:
     outcome = run(command, "--help")
     assert (outcome.code, outcome.err) == (0, "")
-    example = outcome.out.partition("example:\n")[2].strip()
+    example = re.split(r"^examples?:\n", outcome.out, maxsplit=1, flags=re.MULTILINE)[1].strip()
     assert example.startswith(f"layercast {command}")
     for line in re.findall(r"^ *layercast (.+)$", example.replace("\\\n", " "), re.MULTILINE):
         build_parser().parse_args(shlex.split(line))
@@ -74,7 +74,6 @@ def test_the_whole_command_line_has_help_and_a_version(run: Run) -> None:
         ("models",),
         ("models", "paint"),
         ("models", "fetch"),
-        ("models", "check"),
         ("--print-completion", "cmd"),
     ],
 )
@@ -192,10 +191,10 @@ def test_signals_end_a_demo_cleanly(
     monkeypatch.setattr(sys, "stderr", err)
     line = ["demo", "--image", str(house), "--prompt", "a house", "--viewer", "127.0.0.1:0", "--model", str(tiny_model)]
     assert main(line) == code
-    loading, watch, *rest = err.getvalue().splitlines()
-    assert loading == f"loading {tiny_model} ..."
+    watch, *rest = err.getvalue().splitlines()
     assert re.fullmatch(r"page at http://127.0.0.1:\d+/; link: iridium, 2,400 bit/s, 0.9 s delay; Ctrl-C stops", watch)
-    assert rest == last
+    # The page comes first. The signal may come before or while the model loads.
+    assert [line for line in rest if line != f"loading {tiny_model} ..."] == last
 
 
 @pytest.fixture
@@ -269,8 +268,8 @@ def test_pictures_travel_from_command_to_command(
     streams = sorted(Path("archive").glob("*.lcast"))
     assert [path.stat().st_size for path in streams] == [row["bytes"]] * 2
     assert Bitstream.load(streams[0]).decode() == layercast.encode(house, prompt="a house").decode()
-    assert [*Path("archive").glob("*.texture.png")]
-    assert not [*Path("archive").glob(".*")]
+    assert [*Path("archive").glob("*.detail.png")]
+    assert [path.name for path in Path("archive").glob(".*")] == [".lock"]
 
 
 class Unread(StringIO):

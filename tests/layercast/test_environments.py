@@ -38,6 +38,9 @@ CASES: list[tuple[str, int]] = [
     ("models list --json", 0),
     ("demo --headless", 2),
     ("bench", 2),
+    ("evaluate --images missing/ -o out/evaluation", 1),
+    ("simulate --images missing/ -o out/simulation", 1),
+    ("replay missing.lcast", 1),
 ]
 
 _PROGRAM = """

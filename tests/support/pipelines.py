@@ -17,7 +17,8 @@ from codec.layers import Priors
 from receiver.rendering.models.model import Model
 from receiver.rendering.sampling.conditioning import Conditioner
 from receiver.rendering.sampling.noise import draw_noise
-from receiver.rendering.sampling.sampler import DenoisingRun, advance
+from receiver.rendering.sampling.passes import advance
+from receiver.rendering.sampling.sampler import DenoisingRun
 
 SIZE = (64, 64)
 SEED = 1

@@ -70,7 +70,7 @@ def _decode_start(data: bytes) -> NDArray[np.uint8] | None:
     before = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
             return np.asarray(picture.convert("RGB"), np.uint8)
     except (OSError, SyntaxError):
         return None

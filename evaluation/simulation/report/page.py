@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from codec.canvas import choose_canvas
+from codec.reading.formats import FORMATS
 from evaluation.simulation.grid.runner import FinishedGrid
 from evaluation.simulation.pictures.store import Store
 from evaluation.simulation.report.curves import Curves
@@ -152,7 +153,7 @@ def _cells(figures: dict[str, Any]) -> list[str]:
 
 def _aspect(grid: FinishedGrid, index: int) -> str:
     try:
-        with Image.open(grid.scenario.images[index]) as picture:
+        with Image.open(grid.scenario.images[index], formats=FORMATS) as picture:
             width, height = choose_canvas(picture.size, None)
     except OSError as error:
         raise StorageError.of(error, grid.scenario.images[index]) from error

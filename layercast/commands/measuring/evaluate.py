@@ -142,8 +142,8 @@ def run(options: argparse.Namespace) -> None:
     from evaluation.rate_distortion.files import with_means
     from evaluation.rate_distortion.report.writing import check_options, write_reports
     from evaluation.rate_distortion.run import measure
-    from layercast.commands.services.evaluate import plan, reporting
-    from layercast.commands.services.evaluate_tables import show_results
+    from layercast.commands.measuring.evaluate_run import plan, reporting
+    from layercast.commands.measuring.evaluate_tables import show_results
 
     run_options, results = plan(options)
     report_options = reporting(options)
@@ -180,7 +180,7 @@ def _plain(value: object) -> dict[str, object]:
 def _compare(options: argparse.Namespace) -> None:
     from evaluation.rate_distortion.comparing import compare_results, worse
     from evaluation.rate_distortion.files import read_results
-    from layercast.commands.services.evaluate_tables import show_changes
+    from layercast.commands.measuring.evaluate_tables import show_changes
 
     if options.tolerance < 0:
         raise UsageError(f"a tolerance is 0 or more steps, not {options.tolerance:g}")

@@ -84,14 +84,14 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Simulate, and report."""
-    from layercast.commands.services.simulate import list_links, simulate
+    from layercast.commands.measuring.simulate_run import list_links, simulate
     from layercast_common.errors import UsageError
 
     if options.list_links:
         list_links(as_json=options.json)
         return
     if options.live:
-        from layercast.commands.services.simulate_live import run_live
+        from layercast.commands.measuring.simulate_live import run_live
 
         run_live(options)
         return

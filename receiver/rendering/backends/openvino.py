@@ -16,7 +16,7 @@ from layercast_common.errors import MissingExtraError
 from layercast_common.files import make_folder
 from receiver.rendering.backends.benchmark_records import runtime_folder
 from receiver.rendering.models.model import Model
-from receiver.rendering.sampling.sampler import example_inputs
+from receiver.rendering.sampling.passes import example_inputs
 
 _log = logging.getLogger(__name__)
 

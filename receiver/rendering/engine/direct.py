@@ -89,7 +89,7 @@ class LevelRenderer:
         return self._frames(job)
 
     def _frames(self, job: "RenderJob") -> Iterator[Frame]:
-        from receiver.rendering.sampling.sampler import advance
+        from receiver.rendering.sampling.passes import advance
 
         final = False
         while not final:

@@ -174,7 +174,7 @@ class Worker:
 
     def _step(self, denoising: list[tuple[_ActivePicture, "DenoisingRun"]]) -> None:
         """Do one step of each run in one UNet pass; if it fails, in smaller parts."""
-        from receiver.rendering.sampling.sampler import predict
+        from receiver.rendering.sampling.passes import predict
 
         started = time.perf_counter()
         runs = [run for _, run in denoising]

@@ -173,6 +173,7 @@ REGISTRY: Mapping[str, RegistryEntry] = {
         base=SD15,
         controlnets={Condition.TILE: "lllyasviel/control_v11f1e_sd15_tile"},
         preview_vae="madebyollin/taesd",
+        licence="CreativeML OpenRAIL-M; ControlNet OpenRAIL",
     ),
     "sd-turbo": RegistryEntry(
         about="Stable Diffusion 2.1 distilled to at most 4 steps; prompt and colours only",

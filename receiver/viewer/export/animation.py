@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 from codec.layers import Layer
 from layercast_common.errors import PictureError
 from receiver.viewer.pictures.state import PictureState
+from receiver.viewer.pictures.thumbnails import open_own
 
 #: Longest side of the picture, in pixels; WebP quality; how long the last frame stays, in milliseconds.
 SIDE, QUALITY, REST = 512, 70, 3000
@@ -64,7 +65,7 @@ def _draw(picture: PictureState, at: float) -> Image.Image:
     frame = next((one for one in reversed(picture.shown) if one.at <= at), None)
     arrived = [one for one in picture.arrivals if one.at <= at]
     if frame is not None:
-        sheet.paste(Image.open(io.BytesIO(frame.image.data)).convert("RGB").resize(size, Image.Resampling.LANCZOS))
+        sheet.paste(open_own(frame.image.data).convert("RGB").resize(size, Image.Resampling.LANCZOS))
     elif picture.prompt and any(one.layer is Layer.SEMANTIC for one in arrived):
         _draw_words(draw, picture.prompt, size)
     total = sum(one.size for one in picture.arrivals) or 1

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from receiver.viewer.pictures.state import Arrival, PictureState, RivalStage
-from receiver.viewer.pictures.thumbnails import EncodedImage, webp
+from receiver.viewer.pictures.thumbnails import EncodedImage, open_own, webp
 
 #: Quality of the JPEG that is sent as it is: Pillow's default, as for the size that senders report.
 JPEG_QUALITY = 75
@@ -53,7 +53,7 @@ def next_rivals(picture: PictureState) -> tuple[RivalStage, ...]:
     missing = next((arrival for arrival in picture.arrivals if arrival.at not in done), None)
     if picture.original is None or missing is None:
         return ()
-    original = Image.open(io.BytesIO(picture.original.data)).convert("RGB")
+    original = open_own(picture.original.data).convert("RGB")
     # Sections that arrived at the same moment share their stages: the last of them has the most bytes.
     newest = [arrival for arrival in picture.arrivals if arrival.at == missing.at][-1]
     return (_prefix_stage(picture, newest, original), *(_fitted_stage(newest, original, name) for name in _FITTED))
@@ -83,7 +83,7 @@ def decode_prefix(data: bytes, count: int) -> Image.Image | None:
     """Return what a JPEG decoder shows of the first `count` bytes of a file; None if it shows nothing."""
     # The end marker makes libjpeg show what it has; without it, Pillow waits for more bytes.
     try:
-        image = Image.open(io.BytesIO(data[:count] + _END_OF_IMAGE))
+        image = open_own(data[:count] + _END_OF_IMAGE)
         image.load()
     except (OSError, SyntaxError):
         return None
@@ -105,7 +105,7 @@ def fit(image: Image.Image, budget: int, name: Literal["WebP", "AVIF"]) -> Fitte
         data = _largest_within(image.resize(size, Image.Resampling.BOX), budget, name)
         if data is None:
             continue
-        drawn = Image.open(io.BytesIO(data)).convert("RGB").resize(image.size, Image.Resampling.BICUBIC)
+        drawn = open_own(data).convert("RGB").resize(image.size, Image.Resampling.BICUBIC)
         error = _squared_error(original, np.asarray(drawn, np.float32))
         if best is None or error < best[0]:
             best = error, Fitted(len(data), drawn)

@@ -81,10 +81,15 @@ def webp(image: Image.Image, quality: int = FINAL_QUALITY, *, side: int | None =
     return tagged(out.getvalue())
 
 
+def open_own(data: bytes) -> Image.Image:
+    """Open a picture that this program encoded, in memory."""
+    return Image.open(io.BytesIO(data), formats=("WEBP", "JPEG", "PNG", "AVIF"))
+
+
 @functools.lru_cache(maxsize=MAX_THUMBNAILS)
 def thumbnail(image: EncodedImage) -> EncodedImage:
     """Return a small copy of a frame, for rows of pictures; 1 to 2 kB. The newest copies are remembered."""
-    return webp(Image.open(io.BytesIO(image.data)), PREVIEW_QUALITY, side=THUMBNAIL_SIDE)
+    return webp(open_own(image.data), PREVIEW_QUALITY, side=THUMBNAIL_SIDE)
 
 
 def tagged(data: bytes) -> EncodedImage:

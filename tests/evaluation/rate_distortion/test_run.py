@@ -169,7 +169,7 @@ def test_pictures_are_spread_evenly() -> None:
 
 def test_a_figure_that_small_pictures_lack_is_left_out(images: Path, tmp_path: Path) -> None:
     pytest.importorskip("imagecodecs")
-    options = options_of(images, tmp_path / "out", figures=("psnr", "ms_ssim"), budgets=(900,))
+    options = options_of(images, tmp_path / "out", figures=("psnr", "ms_ssim"), budgets=(900,), canvas=(128, 128))
     assert [set(each.figures) for each in measure(options)] == [{"psnr"}] * 3
 
 

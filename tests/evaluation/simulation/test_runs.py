@@ -272,7 +272,7 @@ def test_the_page_works_in_a_browser_without_a_network(finished: FinishedGrid, t
             screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
             browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
             browser.get(page.as_uri())
-            assert browser.execute_script("return document.documentElement.scrollWidth") == width
+            assert browser.execute_script("return document.documentElement.scrollWidth") <= width
             # At the end of the time every system shows its picture, and the original stands beside them.
             shown = "return [...document.querySelectorAll('#tiles img')].filter((one) => one.naturalWidth > 0).length"
             browser.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 300))")
@@ -283,7 +283,8 @@ def test_the_page_works_in_a_browser_without_a_network(finished: FinishedGrid, t
         assert browser.get_log("browser") == []
         messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
         urls = {one["params"]["request"]["url"] for one in messages if one["method"] == "Network.requestWillBeSent"}
-        assert {url for url in urls if not url.startswith("data:")} == {page.as_uri()}
+        # The browser's own first page loads itself.
+        assert {url for url in urls if not url.startswith(("data:", "chrome:"))} == {page.as_uri()}
 
 
 def test_a_grid_goes_on_where_it_was(finished: FinishedGrid) -> None:

@@ -71,7 +71,7 @@ def test_a_stream_cut_short_is_drawn_with_partial(
 
 
 BAD_OPTIONS = [
-    (("--model", "sd16"), 1, "no model is called 'sd16'; use one of mini, sd15"),
+    (("--model", "sd16"), 1, "no model is called 'sd16' (did you mean sd15?); use one of mini, sd15"),
     (("--model", "sd15"), 1, "the model sd15 is not on this machine; fetch it with: layercast models fetch sd15"),
     (("--model", "someone/some-model"), 1, "layercast models fetch someone/some-model"),
     (("--model", "."), 1, "lacks unet/config.json"),
@@ -118,6 +118,9 @@ def test_two_files_of_one_name_fail(fails: Fails, stream_file: Path) -> None:
     assert "the same name" in fails(2, "decode", stream_file, stream_file, "-o", "out")
 
 
-def test_one_bad_file_stops_all_before_anything_is_written(fails: Fails, stream_file: Path, place: Path) -> None:
+def test_one_bad_file_costs_only_its_own_pictures(run: Run, stream_file: Path, place: Path, tiny_model: Path) -> None:
     (place / "bad.lcast").write_bytes(b"hello, world")
-    assert "bad.lcast" in fails(1, "decode", stream_file, "bad.lcast", "-o", "out")
+    outcome = run("decode", "bad.lcast", stream_file, "-o", "out", "--model", tiny_model, "--steps", 1)
+    assert outcome.code == 1
+    assert "bad.lcast" in outcome.err
+    assert (place / "out" / "house.texture.png").is_file()

@@ -59,7 +59,7 @@ def test_a_report_measures_a_device_part_by_part(run: Run, tiny_model: Path, pla
     file = place / "reports" / "out.json"
     outcome = run("models", "check", tiny_model, "--device", "cpu", "--report", file, "--json")
     report = json.loads(file.read_text())
-    assert json.loads(outcome.out) == report
+    assert json.loads(outcome.out) == {"schema": 1} | report
     parts = report["parts"]
     assert set(parts) == {
         "device", "batches", "graphs", "speed, plain", "stock pipeline", "full memory"

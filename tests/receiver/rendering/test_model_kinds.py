@@ -22,7 +22,8 @@ from receiver.rendering.models.scheduler_choice import choose_scheduler
 from receiver.rendering.models.schedules import clean_estimate
 from receiver.rendering.sampling.conditioning import Conditioner
 from receiver.rendering.sampling.noise import draw_noise
-from receiver.rendering.sampling.sampler import DenoisingRun, advance, predict
+from receiver.rendering.sampling.passes import advance, predict
+from receiver.rendering.sampling.sampler import DenoisingRun
 from receiver.rendering.settings.settings import Condition
 
 SIZE = (64, 64)

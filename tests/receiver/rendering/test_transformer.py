@@ -19,7 +19,8 @@ from receiver.rendering.loader import load_model
 from receiver.rendering.models.model import Model
 from receiver.rendering.models.transformer import load_union_controlnet
 from receiver.rendering.sampling.conditioning import Conditioner
-from receiver.rendering.sampling.sampler import DenoisingRun, predict
+from receiver.rendering.sampling.passes import predict
+from receiver.rendering.sampling.sampler import DenoisingRun
 from receiver.rendering.settings.settings import Condition
 from receiver.rendering.settings.tuning import Tuning
 from tests.support.pipelines import SIZE, draw_lines, our_latents, starting_noise

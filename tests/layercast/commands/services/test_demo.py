@@ -41,8 +41,9 @@ def test_for_people_it_names_the_files(run: Run, house: Path, tiny_model: Path) 
     line = ("demo", "--headless", "--out", "out", "--rate", "40000", "--steps", 1, "--model", tiny_model)
     outcome = run(*line, "--link", "lora-sf7", "--image", house, "--prompt", "a house")
     assert (outcome.code, outcome.out) == (0, "")
-    loading, written = outcome.err.splitlines()
+    loading, *doing, written = outcome.err.splitlines()
     assert loading == f"loading {tiny_model} ..."
+    assert (doing[0].split()[0], doing[-1].split()[0]) == ("sending", "rendering")
     assert written == (
         "written: out/house.semantic.png, out/house.structure.png, out/house.texture.png, out/house.detail.png, "
         "out/house.sheet.png"

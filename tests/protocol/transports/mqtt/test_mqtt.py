@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import importlib
 import logging
 import subprocess
 from collections.abc import Callable, Iterator
@@ -236,7 +237,7 @@ async def test_users_and_access_rules(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     monkeypatch.setattr(mqtt_links, "PRESENCE_SECONDS", 0.5)
-    monkeypatch.setattr("protocol.transports.mqtt.listener.PRESENCE_SECONDS", 0.5)
+    monkeypatch.setattr(importlib.import_module("protocol.transports.mqtt.listener"), "PRESENCE_SECONDS", 0.5)
     with mosquitto(tmp_path, access_rules(tmp_path), anonymous=False) as broker:
         at = f"127.0.0.1:{broker.port}"
         for url in (f"mqtt://{at}/S", f"mqtt://sender:wrong-secret@{at}/S"):

@@ -9,7 +9,8 @@ from receiver.rendering.engine.direct import render
 from receiver.rendering.models.model import Model
 from receiver.rendering.sampling.conditioning import Conditioner
 from receiver.rendering.sampling.guidance import color_latents, pull_low_band
-from receiver.rendering.sampling.sampler import DenoisingRun, advance
+from receiver.rendering.sampling.passes import advance
+from receiver.rendering.sampling.sampler import DenoisingRun
 from receiver.rendering.settings.settings import Condition
 
 SIZE = (64, 64)

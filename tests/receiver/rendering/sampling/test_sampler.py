@@ -14,7 +14,8 @@ from receiver.rendering.models.model import Model
 from receiver.rendering.output.decoding import decode_pixels
 from receiver.rendering.sampling.conditioning import Conditioner, Conditioning
 from receiver.rendering.sampling.noise import draw_noise
-from receiver.rendering.sampling.sampler import DenoisingRun, advance, predict
+from receiver.rendering.sampling.passes import advance, predict
+from receiver.rendering.sampling.sampler import DenoisingRun
 from receiver.rendering.settings.settings import Condition
 
 SIZE = (64, 64)

@@ -20,7 +20,8 @@ from receiver.rendering.engine.engine import Engine
 from receiver.rendering.frames import Frame
 from receiver.rendering.models.model import Model
 from receiver.rendering.sampling.conditioning import Conditioner
-from receiver.rendering.sampling.sampler import DenoisingRun, advance
+from receiver.rendering.sampling.passes import advance
+from receiver.rendering.sampling.sampler import DenoisingRun
 from receiver.rendering.sampling.starts import StartingPoint, plane_band, plane_latents
 from receiver.rendering.settings.settings import Condition
 from receiver.rendering.settings.start_plan import FROM_NOISE, USUAL_STARTS, StartPlan, plane_cells

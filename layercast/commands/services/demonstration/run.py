@@ -11,8 +11,8 @@ from codec.encoder.options import EncodeOptions
 from codec.encoder.picture import EncodeResult, encode_picture
 from codec.image_io import load_picture
 from codec.layers import Layer, Priors
-from layercast.commands.services.demo_config import DemoConfig
-from layercast.commands.services.demo_report import draw_demo_sheet, timing_row
+from layercast.commands.services.demonstration.config import DemoConfig
+from layercast.commands.services.demonstration.report import draw_demo_sheet, timing_row
 from layercast.commands.services.receive_events import event_line
 from layercast.console import progress, say
 from layercast.levels import levels_of

@@ -12,7 +12,7 @@ from receiver.viewer import Viewer, ViewerOptions
 from receiver.viewer.pictures.recording import recording_from_bytes
 
 if TYPE_CHECKING:
-    from layercast.commands.services.demo_config import DemoConfig
+    from layercast.commands.services.demonstration.config import DemoConfig
     from protocol.link_profiles import LinkProfile
 
 _LOADING = "Loading the model. Meanwhile, this is the recorded arrival of a sample picture."
@@ -47,7 +47,7 @@ async def show(config: "DemoConfig", viewer_address: str, *, open_browser: bool)
         if open_browser:
             await asyncio.to_thread(webbrowser.open, page)
         # Coders, network and renderer take seconds to import: in a thread, so that the page answers meanwhile.
-        demo = await asyncio.to_thread(import_module, "layercast.commands.services.demo")
+        demo = await asyncio.to_thread(import_module, "layercast.commands.services.demonstration.run")
         await demo.send_all(config, viewer, on_ready)
 
 

@@ -1,0 +1,1 @@
+"""The demo: sender, slow link, receiver and page in one process."""

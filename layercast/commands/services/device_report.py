@@ -1,0 +1,42 @@
+"""`layercast models check --report`: measures a model on a device, part by part, and writes the figures to a file."""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from layercast.commands.options.rendering import parts_of
+from layercast.console import progress, report, say
+
+
+def write_device_report(options: argparse.Namespace) -> None:
+    """Measure a model on a device; the file is written anew after each part, so that Ctrl-C loses only the rest."""
+    import tempfile
+
+    from evaluation.rendering.device_report import measure_device
+    from evaluation.rendering.random_model import build
+    from layercast_common.files import make_folder, save_whole
+    from receiver.rendering import load_model
+
+    make_folder(options.report.absolute().parent)
+    found: dict[str, Any] = {"model": options.name or "random weights", "parts": {}}
+    with tempfile.TemporaryDirectory() as scratch, progress(quiet=options.quiet) as bars:
+        task = bars.add_task("checking", total=None, note="loading the model")
+        name = options.name
+        if name is None:
+            name = Path(scratch) / "random-sd15"
+            build(name, on_part=lambda part: bars.update(task, note=f"making {part}"))
+        started = time.monotonic()
+        model = load_model(name, options.device, performance="plain", tuning=parts_of(options))
+        found["load_s"] = round(time.monotonic() - started, 2)
+        for part, figures in measure_device(model):
+            found["parts"][part] = figures
+            save_whole(json.dumps(found, indent=1) + "\n", options.report)
+            bars.update(task, note=part)
+    if options.json:
+        report(found)
+        return
+    for part, figures in found["parts"].items():
+        say(f"{part}: {json.dumps(figures)}", quiet=options.quiet)
+    say(f"written to {options.report}", quiet=options.quiet)
