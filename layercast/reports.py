@@ -1,5 +1,6 @@
 """Describes streams, with the same figures for people and for scripts."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,7 @@ def describe(stream: Bitstream, path: Path | None = None) -> dict[str, Any]:
         "seed": stream.header.seed,
         "model": stream.header.model,
         "prompt": priors.semantic.prompt if priors.semantic else None,
-        "guess": None
-        if stream.header.guess is None
-        else {"source": stream.header.guess.source, "confidence": stream.header.guess.confidence},
+        "guess": None if stream.header.guess is None else asdict(stream.header.guess),
         "structure": _structure(priors),
         "texture": None
         if priors.texture is None

@@ -155,7 +155,7 @@ def _delivery_row(item: "Item", stream: "Bitstream", delivery: "Delivery") -> di
     return {
         "file": str(item.path),
         "bytes": len(stream.to_bytes()),
-        "guess": None if stream.header.guess is None else stream.header.guess.describe(),
+        "guess": None if stream.header.guess is None else dataclasses.asdict(stream.header.guess),
         "sent": delivery.sent,
         "packets": delivery.packets,
         "complete": delivery.complete,
@@ -167,13 +167,15 @@ def _delivery_row(item: "Item", stream: "Bitstream", delivery: "Delivery") -> di
 
 
 def _print_row(row: dict[str, Any], *, quiet: bool) -> None:
+    from codec.container.guess import Guess
+
     # A layer has arrived with the last of its sections.
     last: dict[str, float] = {}
     for section in row["layers"]:
         if section["acknowledged"] is not None:
             last[section["layer"]] = max(section["acknowledged"], last.get(section["layer"], 0.0))
     times = ", ".join(f"{layer} {seconds:.2f} s" for layer, seconds in last.items())
-    guess = f" (prompt {row['guess']})" if row["guess"] else ""
+    guess = f" (prompt {Guess(**row['guess']).describe()})" if row["guess"] else ""
     say(
         f"{row['file']}{guess}: {row['bytes']} bytes as {row['packets']} packets of {row['sent']} bytes; "
         f"arrived: {times}",
