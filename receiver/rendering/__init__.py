@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 # package is imported before any of its modules imports torch, so here it is set in time for Python and command line.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# transformers advises at import to install packages that no model here needs.
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
 __all__ = [
     "Condition",
     "Engine",
