@@ -112,7 +112,7 @@ def check_complete(stream: Bitstream) -> None:
 
 def sections_like(stream: Bitstream, prior: EdgeMap | Skeleton) -> list[Section]:
     """Return the sections that encode a prior of this kind."""
-    return _sections_of(stream, Coder.EDGES if isinstance(prior, EdgeMap) else Coder.SKELETON)
+    return sections_of(stream, Coder.EDGES if isinstance(prior, EdgeMap) else Coder.SKELETON)
 
 
 def recode_structure(prior: EdgeMap | Skeleton, like: Bitstream) -> list[Section]:
@@ -136,7 +136,7 @@ def recode_colors(stream: Bitstream, colors: ColorMap) -> list[Section]:
     """Encode a colour map with the step size, and as many coarser grids, as the stream's own colours."""
     from codec.coders.colors.payload import STEP, decode_colors, encode_colors
 
-    own = _sections_of(stream, Coder.COLORS)
+    own = sections_of(stream, Coder.COLORS)
     # The first section decodes alone; those that refine it have the same step.
     step = decode_colors(own[0].payload, colors.canvas).step if own else STEP
     maps = [colors]
@@ -156,7 +156,8 @@ def _is_plane(section: Section) -> bool:
     return section.decodable and section.coder == Coder.PLANES
 
 
-def _sections_of(stream: Bitstream, coder: Coder) -> list[Section]:
+def sections_of(stream: Bitstream, coder: Coder) -> list[Section]:
+    """Return the decodable sections of a coder, in the stream's order."""
     return [section for section in stream.sections if section.coder == coder and section.decodable]
 
 

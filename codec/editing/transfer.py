@@ -12,7 +12,7 @@ from codec.analysis.colors import average_colors
 from codec.analysis.edges import edges_from_drawing
 from codec.canvas import crop_box, fit_to_canvas
 from codec.container.bitstream import Bitstream, Section
-from codec.editing.planes import MIN_BUDGET, draw_planes
+from codec.editing.planes import draw_planes
 from codec.editing.sections import check_complete, recode_colors, recode_structure, replace_layer
 from codec.encoder.budget import byte_budget
 from codec.encoder.encode import encode
@@ -20,6 +20,9 @@ from codec.encoder.options import EncodeOptions
 from codec.image_io import PictureSource, load_picture
 from codec.layers import ColorMap, EdgeMap, Layer, Priors, Size, Skeleton
 from layercast_common.errors import UsageError
+
+#: Smallest budget for a picture's lines, in bytes.
+MIN_BUDGET = 64
 
 #: A source of a layer: a stream or a picture; a path that ends in ".lcast" is a stream file.
 Donor = Bitstream | PictureSource

@@ -108,17 +108,12 @@ class EncodeOptions:
             raise UsageError(f"no order of layers is called {self.order!r}; there are {', '.join(Order)}")
         if self.texture is not None and self.texture not in tuple(TextureForm):
             raise UsageError(f"no form of texture is called {self.texture!r}; there are {', '.join(TextureForm)}")
-        if self.nested and TextureForm.PLANES in (self.texture, self._needed_form):
+        if self.nested and (self.texture == TextureForm.PLANES or self.order == Order.FIDELITY):
             raise UsageError("nested is for a grid of colours; bit planes refine themselves: give only one of them")
-        if self._needed_form == TextureForm.PLANES and self.texture == TextureForm.GRID:
+        if self.order == Order.FIDELITY and self.texture == TextureForm.GRID:
             raise UsageError("the order fidelity sends bit planes, not a grid of colours; choose another order")
         # The header has the limits of seed and model.
         Header(1, 1, self.seed, self.model)
-
-    @property
-    def _needed_form(self) -> TextureForm | None:
-        """The form of texture that the order needs; None if it allows both."""
-        return TextureForm.PLANES if self.order == Order.FIDELITY else None
 
 
 def texture_form(options: EncodeOptions, canvas: Size) -> TextureForm:

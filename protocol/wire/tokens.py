@@ -29,12 +29,3 @@ def check_token(token: str) -> None:
 def same_token(given: str, expected: str) -> bool:
     """Return whether two tokens are equal, in constant time."""
     return hmac.compare_digest(given.encode(), expected.encode())
-
-
-def admit_token(expected: str | None) -> Admit:
-    """Return an `Admit` that accepts senders with the expected token; with None it accepts every sender."""
-
-    def admit(hello: Hello) -> Code | None:
-        return None if expected is None or same_token(hello.token, expected) else Code.AUTHENTICATION
-
-    return admit

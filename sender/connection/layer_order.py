@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from codec.container.bitstream import Section
 
 #: Urgencies (0 first, 7 last, RFC 9218) of the layers semantic 0, structure 1, texture 2 and detail 3. `paper` is the
-#: order of arXiv 2412.12982; `cheapest` sends the layer with the fewest bytes first; `fidelity` is the
-#: order of streams that are encoded in it.
+#: order of arXiv 2412.12982; `cheapest` sends the smaller one of structure and texture first, see `prioritize`;
+#: `fidelity` is the order of streams that are encoded in it.
 ORDERS = {
     "paper": (0, 2, 3, 6),
     "cheapest": (0, 3, 2, 6),
@@ -54,6 +54,9 @@ def prioritize(sections: "Iterable[Section]", order: str) -> list[OutgoingSectio
     Raises:
         UsageError: no order has this name.
     """
+    sections = tuple(sections)
+    if order == "cheapest" and _size(sections, 1) < _size(sections, 2):
+        order = "paper"
     return [
         OutgoingSection(
             layer=section.layer,
@@ -64,3 +67,7 @@ def prioritize(sections: "Iterable[Section]", order: str) -> list[OutgoingSectio
         )
         for section in sections
     ]
+
+
+def _size(sections: "Iterable[Section]", layer: int) -> int:
+    return sum(len(section.payload) for section in sections if section.layer == layer)

@@ -558,6 +558,15 @@ def test_other_words_lines_or_colours_replace_planes_by_lines_and_colours() -> N
     assert np.abs(colors_of(words) - cells).mean() < 10
 
 
+def test_lines_that_a_person_drew_stay_when_words_change() -> None:
+    stream = encode(draw_picture(), PROMPT, EncodeOptions(budget=1500), structure=draw_edges(250))
+    assert stream.size_of(Layer.STRUCTURE) > 100
+    edited = editing.substitute_prompt(stream, "fox", "wolf")
+    assert edited.decode().plane is None
+    assert edited.decode().structure == stream.decode().structure
+    assert len(edited.to_bytes()) <= len(stream.to_bytes()) + 1
+
+
 def test_another_seed_keeps_planes() -> None:
     edited = editing.replace_seed(planes_stream(), 5)
     assert edited.sections == planes_stream().sections

@@ -21,7 +21,7 @@ from protocol.transports.base import Transport
 from protocol.wire.fields import SectionEntry
 from protocol.wire.limits import Limits
 from protocol.wire.packets import Data, Hello, Offer
-from protocol.wire.tokens import admit_token
+from tests.support.tokens import admit_token
 from tests.support.transport_fixtures import KINDS, Kind, missing
 
 #: Real time that something may take which should take next to none, in seconds.

@@ -22,7 +22,7 @@ from protocol.sending.pictures.fragmentation import OutgoingSection
 from protocol.transports.emulation.link_clock import LinkClock
 from protocol.wire.limits import Limits
 from protocol.wire.seals import Sealing
-from protocol.wire.tokens import admit_token
+from tests.support.tokens import admit_token
 
 Kind = TypeVar("Kind")
 

@@ -12,8 +12,8 @@ from protocol.receiving.connection import ReceiverConnection
 from protocol.receiving.options import ReceiverOptions
 from protocol.transports.memory import memory_pair
 from protocol.wire.limits import Limits
-from protocol.wire.tokens import admit_token
 from sender.connection.sender import Sender
+from tests.support.tokens import admit_token
 
 
 class Far:

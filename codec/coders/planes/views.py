@@ -28,9 +28,6 @@ from codec.coders.planes.geometry import (
 #: empty leaf, block or slot.
 ZERO, SIGN, MORE, LEAF_SET, BLOCK_SET, SLOT_SET, KINDS = range(7)
 
-#: Grid of the decision's cell, for each kind.
-_GRID_OF = (CELLS, CELLS, CELLS, LEAVES, BLOCKS, WHOLE)
-
 #: Classes of a known value. In decisions about signs, half of the classes belong to each sign.
 CLASSES = 6
 

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from evaluation.simulation.links.model import LinkDirection, SimulatedLink
+from evaluation.simulation.links.model import LinkDirection
 from evaluation.simulation.live.proxy import LiveLink
 from evaluation.simulation.scenario.link_tables import link_of
 from layercast_common.errors import LayercastError, UsageError
@@ -120,8 +120,3 @@ class LiveApi:
 def _values(direction: LinkDirection) -> dict[str, Any]:
     names = ("rate", "delay", "jitter", "duplicate", "corrupt", "limit", "duty_cycle")
     return {name: getattr(direction, name) for name in names} | {"loss": direction.loss.mean}
-
-
-def named_table(link: SimulatedLink) -> dict[str, Any]:
-    """Return the table of a named link."""
-    return {"profile": link.name}

@@ -160,7 +160,8 @@ def prepare(job: PictureJob, folder: Path) -> str:
     picture = PreparedPicture(name=job.image.stem, key=key, stream=stream, rivals={}, store=store, job=job)
     store.put_picture("original", Image.fromarray(picture.original))
     held: list[int] = []
-    order = sorted(range(len(stream.sections)), key=lambda index: prioritize(stream.sections, job.order)[index].urgency)
+    outgoing = prioritize(stream.sections, job.order)
+    order = sorted(range(len(outgoing)), key=lambda index: outgoing[index].urgency)
     last: list[dict[str, Any]] = []
     for index in order:
         held.append(index)

@@ -43,8 +43,8 @@ from protocol.wire.packets import (
     Want,
     Welcome,
 )
-from protocol.wire.tokens import admit_token
 from tests.support.connection_pair import Pair, section
+from tests.support.tokens import admit_token
 
 FAST = LINKS["fast"]
 HELLO = Hello(versions=1, stream=b"")

@@ -21,8 +21,8 @@ from protocol.wire.codes import Code
 from protocol.wire.fields import Done
 from protocol.wire.packets import Ack, Cancel, Err, Hello, Packet, Ping, Welcome
 from protocol.wire.seals import SharedKey
-from protocol.wire.tokens import admit_token
 from tests.support.adversary import CARRIERS, besieged_receiver, besieged_sender, data, hello, offer, sealed
+from tests.support.tokens import admit_token
 from tests.support.transport_fixtures import Kind
 
 IMPATIENT = Limits(hello_seconds=0.3)

@@ -16,6 +16,17 @@ def test_orders(order: str, layers: list[int]) -> None:
     assert len({urgency_of(order, layer) for layer in range(4)}) == 4
 
 
+@pytest.mark.parametrize(("lines", "colors", "layers"), [(50, 180, [0, 1, 2, 3]), (180, 50, [0, 2, 1, 3])])
+def test_the_cheapest_layer_goes_first(lines: int, colors: int, layers: list[int]) -> None:
+    sections = [
+        Section(Layer.SEMANTIC, Coder.TEXT, b"a"),
+        Section(Layer.STRUCTURE, Coder.EDGES, bytes(lines)),
+        Section(Layer.TEXTURE, Coder.PLANES, bytes(colors)),
+        Section(Layer.DETAIL, Coder.PLANES, b"b"),
+    ]
+    assert [s.layer for s in sorted(prioritize(sections, "cheapest"), key=lambda one: one.urgency)] == layers
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_unknown_layers_come_last(order: str) -> None:
     assert urgency_of(order, 200) == 7

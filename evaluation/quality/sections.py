@@ -1,6 +1,6 @@
 """Quality after every section of a stream: does each one improve the picture?
 
-python -m evaluation.codec.sections --images DIR [--model mini] [--budget 4000]
+python -m evaluation.quality.sections --images DIR [--model mini] [--budget 4000]
 
 Prints the mean PSNR after each section of colours and detail, and the largest loss that a section caused in a single
 picture. Exit code 1 if the mean does not rise with every section, or a picture loses more than 0.1 dB.
@@ -10,12 +10,10 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
@@ -24,6 +22,7 @@ from codec.container.bitstream import Bitstream, Coder
 from codec.encoder.options import EncodeOptions
 from codec.encoder.picture import encode_picture
 from codec.image_io import load_picture
+from evaluation.quality.reference import psnr
 
 if TYPE_CHECKING:
     from receiver.rendering.restoration.restorer import Restorer
@@ -46,7 +45,7 @@ class Summary(TypedDict):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m evaluation.codec.sections",
+        prog="python -m evaluation.quality.sections",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -59,8 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not paths:
         sys.stderr.write(f"error: no pictures (.png, .webp, .jpg) in {options.images}\n")
         return 1
+    restorer = None if options.model is None else _load_restorer(options.model)
     curves = [
-        measure(path, options.budget, options.model)
+        measure(path, options.budget, restorer)
         for path in track(paths, "measuring", console=Console(stderr=True), transient=True)
     ]
     report = summarise(curves)
@@ -74,7 +74,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if report["passed"] else 1
 
 
-def measure(path: Path, budget: int, model: str | None) -> list[float]:
+def _load_restorer(model: str) -> "Restorer | None":
+    from receiver.rendering import load_model
+
+    return load_model(model, "cpu", performance="plain").restoration
+
+
+def measure(path: Path, budget: int, restorer: "Restorer | None") -> list[float]:
     """Return the PSNR of a picture after each section of bit planes, in dB."""
     stream = encode_picture(path, EncodeOptions(budget=budget)).stream
     picture = fit_to_canvas(load_picture(path).image, stream.header.canvas)
@@ -83,8 +89,7 @@ def measure(path: Path, budget: int, model: str | None) -> list[float]:
     for end in ends:
         plane = Bitstream(stream.header, stream.sections[:end]).decode().plane
         if plane is not None:
-            drawn = plane.to_image() if model is None else _restorer(model).restore(plane)
-            figures.append(_psnr(drawn, picture))
+            figures.append(psnr(plane.to_image() if restorer is None else restorer.restore(plane), picture))
     return figures
 
 
@@ -106,20 +111,6 @@ def summarise(curves: Sequence[Sequence[float]]) -> Summary:
         "largest_loss": max(loss, 0.0),
         "passed": smallest > 0 and loss <= MAX_LOSS,
     }
-
-
-@cache
-def _restorer(model: str) -> "Restorer":
-    from receiver.rendering.model_files.files import RESTORATION_FOLDER
-    from receiver.rendering.model_files.registry import MINI_FOLDER
-    from receiver.rendering.restoration.restorer import Restorer
-
-    return Restorer.load((MINI_FOLDER if model == "mini" else Path(model)) / RESTORATION_FOLDER)
-
-
-def _psnr(drawn: NDArray[np.uint8], picture: NDArray[np.uint8]) -> float:
-    error = float(np.mean((drawn.astype(np.float64) - picture) ** 2))
-    return float(10 * np.log10(255**2 / max(error, 1e-9)))
 
 
 if __name__ == "__main__":

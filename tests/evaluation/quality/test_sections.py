@@ -1,4 +1,4 @@
-"""evaluation.codec.sections: quality after every section."""
+"""evaluation.quality.sections: quality after every section."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from evaluation.codec.sections import main, summarise
+from evaluation.quality.sections import main, summarise
 from tests.support.pictures import draw_picture
 
 
