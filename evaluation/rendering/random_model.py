@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from layercast_common.errors import LayercastError, UsageError
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 #: Words of CLIP's tokenizer.
@@ -27,19 +28,23 @@ VOCABULARY = 49408
 SPREAD = 0.02
 
 
-def build(folder: Path, *, seed: int = 0, on_part: Callable[[str], None]) -> None:
+def build(folder: Path, *, seed: int = 0, device: str = "cpu", on_part: Callable[[str], None]) -> None:
     """Write the whole model.
 
     Args:
         folder: created if it does not exist; must be empty.
         seed: of the weights.
+        device: the device that draws the weights, a torch device or "auto"; a GPU takes a second, a CPU a minute.
+            Weights of one seed differ between kinds of devices.
         on_part: called with the name of each part before it is made.
 
     Raises:
-        UsageError: the folder is not empty.
+        UsageError: the folder is not empty, or this machine has no such device.
         OSError: the folder cannot be written.
     """
     import torch
+
+    from receiver.rendering.models.devices import choose_device
 
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty; name another folder")
@@ -49,7 +54,7 @@ def build(folder: Path, *, seed: int = 0, on_part: Callable[[str], None]) -> Non
         on_part(name)
         part = make()
         if isinstance(part, torch.nn.Module):
-            part = _fill(part)
+            part = _fill(part, choose_device(device))
         part.save_pretrained(folder / name)
         if library:
             index[name] = [library, type(part).__name__]
@@ -88,13 +93,15 @@ def _parts() -> dict[str, tuple[str, Callable[[], Any]]]:
         ),
         "text_encoder": (
             "transformers",
-            lambda: CLIPTextModel(
-                CLIPTextConfig(
-                    vocab_size=VOCABULARY,
-                    hidden_size=768,
-                    intermediate_size=3072,
-                    num_hidden_layers=12,
-                    num_attention_heads=12,
+            _on_meta(
+                lambda: CLIPTextModel(
+                    CLIPTextConfig(
+                        vocab_size=VOCABULARY,
+                        hidden_size=768,
+                        intermediate_size=3072,
+                        num_hidden_layers=12,
+                        num_attention_heads=12,
+                    )
                 )
             ),
         ),
@@ -153,12 +160,10 @@ def _make_tokenizer() -> Any:
     return CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=77)
 
 
-def _fill(module: "nn.Module") -> "nn.Module":
+def _fill(module: "nn.Module", device: "torch.device") -> "nn.Module":
     import torch
 
-    if any(parameter.is_meta for parameter in module.parameters()):
-        module = module.to_empty(device="cpu")
-    module = module.to(torch.bfloat16)
+    module = module.to_empty(device=device).to(torch.bfloat16)
     with torch.no_grad():
         for parameter in module.parameters():
             # One-dimensional parameters are scales and shifts; they start as the identity.

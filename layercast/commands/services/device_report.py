@@ -14,7 +14,7 @@ def write_device_report(options: argparse.Namespace) -> None:
     """Measure a model on a device; the file is written anew after each part, so that Ctrl-C loses only the rest."""
     import tempfile
 
-    from evaluation.rendering.device_report import measure_device
+    from evaluation.rendering.device.report import measure_device
     from evaluation.rendering.random_model import build
     from layercast_common.files import make_folder, save_whole
     from receiver.rendering import load_model
@@ -22,11 +22,18 @@ def write_device_report(options: argparse.Namespace) -> None:
     make_folder(options.report.absolute().parent)
     found: dict[str, Any] = {"model": options.name or "random weights", "parts": {}}
     with tempfile.TemporaryDirectory() as scratch, progress(quiet=options.quiet) as bars:
+
+        def note(text: str) -> None:
+            # Each part is said when it is done: a run that is stopped has said what it found.
+            say(text, quiet=options.quiet or options.json)
+
         task = bars.add_task("checking", total=None, note="loading the model")
+        started = time.monotonic()
         name = options.name
         if name is None:
             name = Path(scratch) / "random-sd15"
-            build(name, on_part=lambda part: bars.update(task, note=f"making {part}"))
+            build(name, device=options.device, on_part=lambda part: bars.update(task, note=f"making {part}"))
+            note(f"made a model with random weights in {time.monotonic() - started:.1f} s")
         started = time.monotonic()
         model = load_model(name, options.device, performance="plain", tuning=parts_of(options))
         found["load_s"] = round(time.monotonic() - started, 2)
@@ -34,9 +41,8 @@ def write_device_report(options: argparse.Namespace) -> None:
             found["parts"][part] = figures
             save_whole(json.dumps(found, indent=1) + "\n", options.report)
             bars.update(task, note=part)
+            note(f"{part}: {json.dumps(figures)}")
     if options.json:
         report(found)
         return
-    for part, figures in found["parts"].items():
-        say(f"{part}: {json.dumps(figures)}", quiet=options.quiet)
     say(f"written to {options.report}", quiet=options.quiet)

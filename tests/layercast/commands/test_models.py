@@ -62,7 +62,8 @@ def test_a_report_measures_a_device_part_by_part(run: Run, tiny_model: Path, pla
     assert json.loads(outcome.out) == {"schema": 1} | report
     parts = report["parts"]
     assert set(parts) == {
-        "device", "batches", "graphs", "speed, plain", "stock pipeline", "full memory"
+        "device", "batches", "graphs", "passes, plain", "speed, plain", "speed, 4 steps", "stock pipeline",
+        "level starts", "full memory",
     }  # fmt: skip
     assert not [figures for figures in parts.values() if "error" in figures]
     assert parts["batches"]["again_the_same"]
@@ -73,4 +74,11 @@ def test_a_report_measures_a_device_part_by_part(run: Run, tiny_model: Path, pla
     assert 0 < speed["first_frame_ms"] <= speed["whole_ms"]
     assert speed["pictures_per_second"] > 0
     assert speed["seconds"]["stepping"] > 0
-    assert parts["stock pipeline"]["whole_ms"] > 0
+    stock = parts["stock pipeline"]
+    assert min(stock["stock_ms"], stock["plain_ms"], parts["passes, plain"]["2_ms"]) > 0
+    assert stock["plain_from_stock"]["mean"] < 1
+    for kind in ("colour grid", "bit planes"):
+        noise, level = (parts["level starts"][kind][way] for way in ("from noise", "from the level before"))
+        assert noise.keys() == level.keys()
+        assert level["all"]["passes"] < noise["all"]["passes"]
+    assert "detail" in parts["level starts"]["bit planes"]["from noise"]

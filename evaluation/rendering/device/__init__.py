@@ -1,0 +1,1 @@
+"""The report of `layercast models check --report`: what a model does on one device, part by part."""
