@@ -42,7 +42,6 @@ def run(options: argparse.Namespace) -> int | None:
     from layercast.levels import levels_of, parse_levels
     from layercast.reports import layer_name, load_stream
     from layercast_common.files import make_folder, save_whole
-    from receiver.rendering import load_model
     from receiver.rendering.engine.direct import LevelRenderer
     from receiver.rendering.model_files.fingerprint import describe_mismatch
 
@@ -57,6 +56,9 @@ def run(options: argparse.Namespace) -> int | None:
             streams.append((path, stream))
     if not streams:
         return batch.code
+    # After the streams are read: the import of torch takes seconds.
+    from receiver.rendering import load_model
+
     name = options.model or streams[0][1].header.model
     model = load_model(name, options.device, performance=options.performance, tuning=tuning_of(options))
     make_folder(options.output)

@@ -1,6 +1,7 @@
 """Every command in the environments that people run it in: an exit code, a line of text, and never a traceback.
 
-One process per environment runs all commands one after the other.
+One process per environment runs all commands one after the other. None of them gets as far as a model, so none may wait
+for the libraries of one.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from PIL import Image
@@ -63,7 +64,7 @@ for line in json.loads(sys.argv[1]):
     except BaseException as error:
         codes.append(repr(error))
 with open(sys.argv[2], "w") as file:
-    json.dump(codes, file)
+    json.dump([codes, sorted({"torch", "diffusers", "transformers"} & set(sys.modules))], file)
 if broken:
     os._exit(0)
 """
@@ -76,9 +77,18 @@ ENVIRONMENTS: dict[str, tuple[dict[str, str | None], tuple[int, ...]]] = {
 }
 
 
+class Outcome(NamedTuple):
+    """An environment, the commands' exit codes, the heavy libraries that they loaded, and what went to stderr."""
+
+    name: str
+    codes: list[Any]
+    heavy: list[str]
+    errors: str
+
+
 @pytest.fixture(scope="module", params=ENVIRONMENTS)
-def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[Any], str]:
-    """Run all commands in one environment; return its name, the exit codes, and what went to stderr."""
+def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """Run all commands in one environment."""
     name: str = request.param
     changes, closed = ENVIRONMENTS[name]
     folder = tmp_path_factory.mktemp(name)
@@ -106,21 +116,24 @@ def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             check=False,
             timeout=600,
         )
-    return name, json.loads(results.read_text()), errors.read_text(errors="replace")
+    codes, heavy = json.loads(results.read_text())
+    return Outcome(name, codes, heavy, errors.read_text(errors="replace"))
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[case.split(" -")[0] for case, _ in CASES])
-def test_every_command_ends_with_its_exit_code(outcome: tuple[str, list[Any], str], number: int) -> None:
-    name, codes, _ = outcome
+def test_every_command_ends_with_its_exit_code(outcome: Outcome, number: int) -> None:
     # A closed pipe is an error only of commands that had something to write.
-    allowed = {CASES[number][1]} | ({1} if name == "pipe" else set())
-    assert codes[number] in allowed
+    allowed = {CASES[number][1]} | ({1} if outcome.name == "pipe" else set())
+    assert outcome.codes[number] in allowed
 
 
-def test_no_traceback_and_no_complaint_at_exit(outcome: tuple[str, list[Any], str]) -> None:
-    _, _, errors = outcome
-    assert "Traceback" not in errors
-    assert "Exception ignored" not in errors
+def test_no_traceback_and_no_complaint_at_exit(outcome: Outcome) -> None:
+    assert "Traceback" not in outcome.errors
+    assert "Exception ignored" not in outcome.errors
+
+
+def test_what_needs_no_model_loads_no_library_of_one(outcome: Outcome) -> None:
+    assert outcome.heavy == []
 
 
 def test_every_command_is_tried() -> None:
