@@ -58,10 +58,10 @@ class Module:
 def read_modules(root: Path) -> dict[str, Module]:
     """Read every module of the product below a checkout's root, by name."""
     modules = {}
-    for path in sorted(root.rglob("*.py")):
+    # Not a walk over everything: a virtual environment has tens of thousands of files.
+    folders = [path for path in root.iterdir() if path.name not in _OTHER and not path.name.startswith(".")]
+    for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
         parts = path.relative_to(root).with_suffix("").parts
-        if parts[0] in _OTHER or parts[0].startswith("."):
-            continue
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         source = path.read_text(encoding="utf-8")
         modules[name] = Module(name, path, ast.parse(source), source.count("\n"))

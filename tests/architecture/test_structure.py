@@ -4,6 +4,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,11 @@ from tests.architecture.structure import (
     wide_functions,
 )
 
-MODULES = read_modules(ROOT)
-ARROWS = arrows(MODULES)
+
+@cache
+def modules() -> dict[str, Module]:
+    return read_modules(ROOT)
+
 
 #: Folders and modules of a package from the lowest up; each may import from those before it, and nothing behind it.
 ORDER = {
@@ -56,8 +60,8 @@ BANNED = re.compile(r"\b(nobody|whoever|whomever|tells?|told|telling|courier|she
 
 
 def test_no_module_and_no_folder_imports_in_a_circle() -> None:
-    assert circles(ARROWS) == []
-    assert circles(folder_arrows(MODULES)) == []
+    assert circles(arrows(modules())) == []
+    assert circles(folder_arrows(modules())) == []
 
 
 @pytest.mark.parametrize("package", ORDER)
@@ -71,24 +75,24 @@ def test_folders_import_downwards(package: str) -> None:
         below, above = rank(start), rank(end)
         return below is not None and above is not None and below < above
 
-    assert sorted(pair for pair in ARROWS if is_upward(*pair)) == []
+    assert sorted(pair for pair in arrows(modules()) if is_upward(*pair)) == []
 
 
 def test_folders_are_small() -> None:
-    sizes = Counter(module.folder for module in MODULES.values() if module.path.name != "__init__.py")
+    sizes = Counter(module.folder for module in modules().values() if module.path.name != "__init__.py")
     assert {folder: count for folder, count in sizes.items() if count > MAX_FOLDER} == {}
 
 
 def test_modules_are_short() -> None:
-    assert {name: module.lines for name, module in MODULES.items() if module.lines > MAX_LINES} == {}
+    assert {name: module.lines for name, module in modules().items() if module.lines > MAX_LINES} == {}
 
 
 def test_functions_take_few_parameters() -> None:
-    assert [name for module in MODULES.values() for name in wide_functions(module)] == []
+    assert [name for module in modules().values() for name in wide_functions(module)] == []
 
 
 def test_no_two_public_classes_share_a_name() -> None:
-    counts = Counter(name for module in MODULES.values() for name in public_classes(module))
+    counts = Counter(name for module in modules().values() for name in public_classes(module))
     assert [name for name, count in counts.items() if count > 1] == []
 
 
@@ -101,7 +105,7 @@ def _raised(handler: ast.ExceptHandler) -> Iterator[str]:
 def test_an_operating_system_error_is_never_a_usage_error() -> None:
     wrong = [
         f"{module.path.relative_to(ROOT)}:{node.lineno}"
-        for module in MODULES.values()
+        for module in modules().values()
         for node in ast.walk(module.tree)
         if isinstance(node, ast.ExceptHandler)
         and node.type is not None
@@ -121,7 +125,7 @@ def _opens_any_format(node: ast.Call) -> bool:
 def test_every_picture_is_opened_as_one_of_listed_formats() -> None:
     wrong = [
         f"{module.path.relative_to(ROOT)}:{node.lineno}"
-        for module in MODULES.values()
+        for module in modules().values()
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Call) and _opens_any_format(node)
     ]
@@ -142,7 +146,7 @@ def _texts(module: Module) -> Iterator[tuple[int, str]]:
 def test_texts_are_plain_english(package: str) -> None:
     found = [
         f"{module.path.relative_to(ROOT)}:{line}: {match[0]}"
-        for name, module in MODULES.items()
+        for name, module in modules().items()
         if name.split(".")[0].removesuffix("_common") == package
         for line, text in _texts(module)
         if (match := BANNED.search(text))

@@ -100,8 +100,8 @@ def test_out_of_memory_the_retry_holds_nothing_of_the_failed_pass(quick: Model, 
 
 
 def test_out_of_memory_the_errors_of_futures_hold_no_tensors(quick: Model, priors: Priors) -> None:
-    with full(quick.unet, lambda sample: False) as device, Engine(quick, batch=4) as engine:
-        futures = crowd(engine, priors, 4)
+    with full(quick.unet, lambda sample: False) as device, Engine(quick, batch=2) as engine:
+        futures = crowd(engine, priors, 2)
         errors = [future.exception(PATIENCE) for future in futures]
         gc.collect()
         assert all(isinstance(error, DeviceMemoryError) for error in errors)
