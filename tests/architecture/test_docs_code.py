@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 import layercast
+from evaluation.simulation.report import plots
 from layercast.cli import build_parser, main
 from layercast.commands.receive import DEFAULT_ADDRESS
 from layercast.samples import sample_paths
@@ -146,10 +147,16 @@ def test_the_quick_start_runs_in_python(folder: Path, capsys: pytest.CaptureFixt
     run_script(folder, rendering)
 
 
-def test_the_simulation_page_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_simulation_page_runs(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # matplotlib takes most of the time of a report. Other tests draw plots of several panels.
+    monkeypatch.setattr(plots, "MAX_PANELS", 1)
     pictures = folder / "pictures"
     pictures.mkdir()
-    shutil.copy(folder / "photo.jpg", pictures)
+    # A quarter of the picture is a quarter of the work: each rival takes dozens of encodings and comparisons.
+    with Image.open(folder / "photo.jpg") as picture:
+        picture.resize((256, 256)).save(pictures / "photo.jpg")
     (pictures / "photo.txt").write_text("a red fox in snow")
     for scenario in blocks(SIMULATION, "toml"):
         (folder / scenario.splitlines()[0].removeprefix("# ")).write_text(scenario)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from codec.container.bitstream import Bitstream
 from codec.encoder.options import EncodeOptions
@@ -15,6 +16,7 @@ from codec.encoder.picture import encode_picture
 from evaluation.simulation.grid.runner import FinishedGrid, local_mapper, run_grid
 from evaluation.simulation.links.model import LinkDirection, SimulatedLink
 from evaluation.simulation.links.profiles import named_link
+from evaluation.simulation.report import plots
 from evaluation.simulation.report.curves import curves_of
 from evaluation.simulation.report.facts import RunFacts
 from evaluation.simulation.report.intervals import Estimate
@@ -197,7 +199,8 @@ def scenario_in(folder: Path) -> Scenario:
     pictures = folder / "pictures"
     pictures.mkdir(exist_ok=True)
     for path in sample_paths()[:2]:
-        shutil.copy(path, pictures)
+        with Image.open(path) as picture:
+            picture.resize((256, 256)).save(pictures / path.name)
         (pictures / f"{path.stem}.txt").write_text("a picture")
     return parse_scenario(
         {
@@ -221,7 +224,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FinishedGrid]
 REPEATABLE = ("run.jsonl", "summary.csv", "quality-over-time.svg", "packets.png", "recognisable-over-rate.svg")
 
 
-def test_a_grid_reports_and_its_reports_repeat(finished: FinishedGrid, tmp_path: Path) -> None:
+def test_a_grid_reports_and_its_reports_repeat(
+    finished: FinishedGrid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # matplotlib takes most of the time of a report; two panels show as much as four.
+    monkeypatch.setattr(plots, "MAX_PANELS", 2)
     facts = RunFacts.of(finished, command="layercast simulate small.toml", wall_s=1.0)
     written = write_report(finished, facts, lambda *_: None)
     out = finished.folder.folder
