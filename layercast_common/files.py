@@ -1,6 +1,5 @@
 """Atomic file writing: readers see a file either as it was or complete. Reading: of regular files only."""
 
-import contextlib
 import errno
 import io
 import os
@@ -11,6 +10,7 @@ from typing import IO
 from PIL import Image
 
 from layercast_common.errors import StorageError
+from layercast_common.stopping.unfinished import unfinished
 
 
 def save_whole(content: Image.Image | str | bytes, path: Path, *, durable: bool = False) -> None:
@@ -24,20 +24,18 @@ def save_whole(content: Image.Image | str | bytes, path: Path, *, durable: bool 
     Raises:
         StorageError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    data = _to_bytes(content)
     try:
-        with temporary.open("wb") as file:
-            file.write(_to_bytes(content))
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.replace(path)
+        with unfinished(path.with_name(f".{path.name}.{os.getpid()}.part")) as temporary:
+            with temporary.open("wb") as file:
+                file.write(data)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            temporary.replace(path)
         if durable:
             _sync_folder(path.parent)
     except OSError as error:
-        # On a disk that has become read-only, removing the temporary file fails as well.
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise StorageError.of(error, path) from error
 
 

@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
     import asyncio
 
     from layercast.commands.services.demonstration.config import DemoConfig
-    from layercast.signals import run_until_terminated
+    from layercast.signals import run_async, run_until_terminated
     from protocol.link_profiles import parse_link
 
     if options.headless != (options.out is not None):
@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
         return
     from layercast.commands.services.demonstration.run import run_headless
 
-    outcome = asyncio.run(run_headless(config, options.out))
+    outcome = run_async(run_headless(config, options.out))
     if options.json:
         report(outcome)
     else:

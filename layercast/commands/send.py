@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int | None:
     """Send all pictures, then report. Return the exit code if a file could not be sent."""
     import asyncio
 
-    from layercast.signals import run_until_terminated
+    from layercast.signals import run_async, run_until_terminated
 
     options.to = receiver_of(options.to)
     if options.outbox is not None:
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int | None:
     if options.loop:
         asyncio.run(run_until_terminated(sending))
         return None
-    return asyncio.run(sending)
+    return run_async(sending)
 
 
 async def _send_all(options: argparse.Namespace) -> int | None:
