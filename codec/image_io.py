@@ -187,7 +187,7 @@ def _load(
         raise PictureError(f"{name} is empty: {image.width}x{image.height} pixels")
     if file is not None:
         scale_draft(image)
-    if not fits(image, full):
+    if not fits(image, full, 0 if file is None else _size_of(file)):
         raise _too_large(name)
     with decoding(image):
         flattener, metadata, note = _decode(image, ground, file)
@@ -198,6 +198,13 @@ def _load(
     flat.info = {}
     size = full[::-1] if metadata.orientation in _SIDEWAYS else full
     return LoadedPicture(flat, metadata, path, size, (*notes, *filter(None, [note])))
+
+
+def _size_of(file: IO[bytes]) -> int:
+    place = file.tell()
+    size = file.seek(0, io.SEEK_END)
+    file.seek(place)
+    return size
 
 
 def _decode(

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Coroutine
+from types import FrameType
 from typing import Any, TypeVar
 
-from layercast_common.stopping.handlers import Terminated, be_patient, note_stop
+from layercast_common.stopping.handlers import Terminated, be_patient, default_interrupts, end_if_importing, note_stop
 from layercast_common.stopping.timing import REPEAT
 from layercast_common.tasks import start_task
 
@@ -39,6 +40,12 @@ class DrainRequest(asyncio.Event):
         be_patient(self._limit if value else 0.0)
 
 
+def run_loop(work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` in an event loop; Ctrl-C cancels it."""
+    with default_interrupts():
+        asyncio.run(work)
+
+
 def run_async(work: Coroutine[Any, Any, _Result]) -> _Result:
     """Run `work` in an event loop. SIGTERM cancels it, as Ctrl-C does.
 
@@ -51,7 +58,7 @@ def run_async(work: Coroutine[Any, Any, _Result]) -> _Result:
     async def run() -> None:
         results.append(await work)
 
-    asyncio.run(run_until_terminated(run()))
+    run_loop(run_until_terminated(run()))
     if not results:
         raise Terminated
     return results[0]
@@ -96,12 +103,17 @@ async def run_until_drained(work: Callable[[DrainRequest], Coroutine[Any, Any, N
             draining.set()
             loop.call_later(limit, cancel)
 
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if not draining.worth_waiting:
+            end_if_importing(number, frame)
+        loop.call_soon_threadsafe(on_sigterm)
+
     loop = asyncio.get_running_loop()
     # Not add_signal_handler: it would take away the pipe through which the watchdog learns of signals.
     previous = None
     with contextlib.suppress(ValueError):
         # Other threads cannot set handlers.
-        previous = signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(on_sigterm))
+        previous = signal.signal(signal.SIGTERM, on_signal)
     try:
         await task
     except asyncio.CancelledError:

@@ -4,6 +4,8 @@ import contextlib
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
@@ -25,7 +27,7 @@ class Terminated(KeyboardInterrupt):
 
 
 def start() -> None:
-    """Let SIGTERM raise `Terminated` in the main thread, and start the watchdog; for the main thread of a program.
+    """Start the watchdog, and let SIGTERM raise `Terminated` in the main thread, which must be the caller's.
 
     Does nothing on Windows, or if a program that embeds this one handles SIGTERM itself. If the system allows no
     further process, signals still end the program, but not while a library keeps the main thread busy.
@@ -38,7 +40,9 @@ def start() -> None:
     _started = True
     with contextlib.suppress(OSError):
         _start_watchdog()
-    signal.signal(signal.SIGTERM, _raise_terminated)
+    signal.signal(signal.SIGTERM, _raise_stop)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _raise_stop)
 
 
 def be_patient(seconds: float) -> None:
@@ -73,9 +77,40 @@ def end(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _raise_terminated(_number: int, _frame: FrameType | None) -> NoReturn:
+def end_if_importing(number: int, frame: FrameType | None) -> None:
+    """End the program at once if a signal arrives within an import; only in a program that has called `start`.
+
+    An error in the middle of an import may crash the process: libraries in C++ let it pass where none is allowed. An
+    import has nothing to clean up.
+
+    Args:
+        number: the signal.
+        frame: where the main thread is.
+    """
+    while _started and frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            _write_stopped()
+            end(128 + number)
+        frame = frame.f_back
+
+
+@contextmanager
+def default_interrupts() -> Iterator[None]:
+    """Leave Ctrl-C to Python within the block: `asyncio.run` replaces only Python's own handler by one for tasks."""
+    if signal.getsignal(signal.SIGINT) is not _raise_stop:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, _raise_stop)
+
+
+def _raise_stop(number: int, frame: FrameType | None) -> NoReturn:
     note_stop()
-    raise Terminated
+    end_if_importing(number, frame)
+    raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
 
 def _start_watchdog() -> None:
@@ -118,6 +153,10 @@ def _obey(orders: int) -> None:
     """End the process when the watchdog says so."""
     order = os.read(orders, 1)
     if order:
-        with contextlib.suppress(OSError):
-            os.write(2, b"layercast: stopped\n")
+        _write_stopped()
         end(128 + order[0])
+
+
+def _write_stopped() -> None:
+    with contextlib.suppress(OSError):
+        os.write(2, b"layercast: stopped\n")

@@ -15,7 +15,8 @@ from PIL import Image, ImageCms, TiffImagePlugin
 
 from codec.color_difference import to_lab
 from codec.image_io import load_picture
-from codec.reading.memory import LARGE_PIXELS, MAX_PIXELS, WORKING_SIDE, decoding, fits, reduction
+from codec.reading import memory
+from codec.reading.memory import LARGE_PIXELS, MAX_DECODED_BYTES, MAX_PIXELS, WORKING_SIDE, decoding, fits, reduction
 from codec.reading.profiles import MAX_PROFILE
 from layercast_common.errors import PictureError
 from tests.support.pictures import draw_picture
@@ -293,6 +294,19 @@ class TestSizes:
         assert reduction((2 * WORKING_SIDE - 1, 1)) == 1
         assert reduction((1, 2 * WORKING_SIDE)) == 2
         assert not fits(Image.new("1", (MAX_PIXELS // 8 + 1, 8)), (1, 1))
+        assert not fits(Image.new("L", (8, 8)), (8, 8), MAX_DECODED_BYTES)
+
+    @pytest.mark.parametrize(("kind", "peak"), [("WEBP", 16), ("AVIF", 18), ("JPEG2000", 20)])
+    def test_decoders_that_take_much_memory_get_fewer_pixels(
+        self, tmp_path: Path, kind: str, peak: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Image.new("RGB", (100, 100)).save(tmp_path / "p", kind)
+        needed = peak * 100 * 100 + (tmp_path / "p").stat().st_size
+        monkeypatch.setattr(memory, "MAX_DECODED_BYTES", needed)
+        load_picture(tmp_path / "p")
+        monkeypatch.setattr(memory, "MAX_DECODED_BYTES", needed - 1)
+        with pytest.raises(PictureError, match="MiB"):
+            load_picture(tmp_path / "p")
 
     @pytest.mark.parametrize("name", ["p.eps", "p.ico", "p.psd", "p.fits", "p.wmf"])
     def test_other_formats_of_pillow_stay_closed(self, tmp_path: Path, name: str) -> None:
