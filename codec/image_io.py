@@ -17,7 +17,16 @@ from codec.layers import Size
 from codec.reading import depth
 from codec.reading.flatten import Flattener
 from codec.reading.formats import open_picture
-from codec.reading.memory import MAX_DECODED_BYTES, MAX_PIXELS, decoding, fits, reduce_in_strips, reduction, scale_draft
+from codec.reading.memory import (
+    LARGE_PIXELS,
+    MAX_DECODED_BYTES,
+    MAX_PIXELS,
+    decoding,
+    fits,
+    reduce_in_strips,
+    reduction,
+    scale_draft,
+)
 from codec.reading.png import without_side_chunks
 from codec.reading.profiles import find_transform
 from layercast_common.errors import PictureError
@@ -192,7 +201,9 @@ def _load(
     with decoding(image):
         flattener, metadata, note = _decode(image, ground, file)
         factor = reduction(image.size)
-        flat = flattener.whole() if factor == 1 else reduce_in_strips(image.size, factor, flattener.part)
+        # Removing transparency takes several copies: of a large picture, strip by strip.
+        small = factor == 1 and image.width * image.height <= LARGE_PIXELS
+        flat = flattener.whole() if small else reduce_in_strips(image.size, factor, flattener.part)
     if metadata.orientation in _UPRIGHT:
         flat = flat.transpose(_UPRIGHT[metadata.orientation])
     flat.info = {}

@@ -78,7 +78,7 @@ def reduce_in_strips(
 
     Args:
         size: (width, height) of the picture, in pixels.
-        factor: the integer, at least 2.
+        factor: the integer, at least 1.
         read: returns a box (left, top, right, bottom) of the picture as PIL RGB.
     """
     width, height = size

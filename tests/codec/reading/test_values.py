@@ -302,6 +302,16 @@ class TestSizes:
             assert met == [together, together]
             met.clear()
 
+    def test_a_large_picture_that_is_not_scaled_loses_its_transparency_in_strips(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 4), np.uint8)
+        whole = load_picture(Image.fromarray(pixels)).image
+        monkeypatch.setattr(image_io, "LARGE_PIXELS", 100)
+        monkeypatch.setattr(memory, "_STRIP", 300)
+        monkeypatch.delattr(image_io.Flattener, "whole")
+        assert np.array_equal(load_picture(Image.fromarray(pixels)).image, whole)
+
     def test_the_limits(self) -> None:
         assert reduction((2 * WORKING_SIDE - 1, 1)) == 1
         assert reduction((1, 2 * WORKING_SIDE)) == 2
