@@ -17,7 +17,16 @@ from codec.layers import Size
 from codec.reading import depth
 from codec.reading.flatten import Flattener
 from codec.reading.formats import open_picture
-from codec.reading.memory import MAX_DECODED_BYTES, MAX_PIXELS, decoding, fits, reduce_in_strips, reduction, scale_draft
+from codec.reading.memory import (
+    LARGE_PIXELS,
+    MAX_DECODED_BYTES,
+    MAX_PIXELS,
+    decoding,
+    fits,
+    reduce_in_strips,
+    reduction,
+    scale_draft,
+)
 from codec.reading.png import without_side_chunks
 from codec.reading.profiles import find_transform
 from layercast_common.errors import PictureError
@@ -187,17 +196,26 @@ def _load(
         raise PictureError(f"{name} is empty: {image.width}x{image.height} pixels")
     if file is not None:
         scale_draft(image)
-    if not fits(image, full):
+    if not fits(image, full, 0 if file is None else _size_of(file)):
         raise _too_large(name)
     with decoding(image):
         flattener, metadata, note = _decode(image, ground, file)
         factor = reduction(image.size)
-        flat = flattener.whole() if factor == 1 else reduce_in_strips(image.size, factor, flattener.part)
+        # Removing transparency takes several copies: of a large picture, strip by strip.
+        small = factor == 1 and image.width * image.height <= LARGE_PIXELS
+        flat = flattener.whole() if small else reduce_in_strips(image.size, factor, flattener.part)
     if metadata.orientation in _UPRIGHT:
         flat = flat.transpose(_UPRIGHT[metadata.orientation])
     flat.info = {}
     size = full[::-1] if metadata.orientation in _SIDEWAYS else full
     return LoadedPicture(flat, metadata, path, size, (*notes, *filter(None, [note])))
+
+
+def _size_of(file: IO[bytes]) -> int:
+    place = file.tell()
+    size = file.seek(0, io.SEEK_END)
+    file.seek(place)
+    return size
 
 
 def _decode(

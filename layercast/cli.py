@@ -19,9 +19,11 @@ from layercast.commands.options.parser import add_logging
 from layercast.console import flush_streams, prepare_streams
 from layercast.logs import printable, set_up_logs
 from layercast_common.errors import LayercastError, UsageError
+from layercast_common.stopping import handlers
+from layercast_common.stopping.handlers import INTERRUPTED, TERMINATED, Terminated
 
-#: Exit codes: success, an error, wrong usage, stopped by Ctrl-C.
-DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+#: Exit codes: success, an error, wrong usage. Those of a command that was stopped are in `stopping.handlers`.
+DONE, FAILED, WRONG_USAGE = 0, 1, 2
 
 _DESCRIPTION = """\
 Send pictures over links that can hardly carry text: first a prompt, then lines, then colours.
@@ -76,26 +78,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
     Args:
-        arguments: the command line; None for that of the process, which then ends at once if a thread is still busy
-            with work that nothing can interrupt.
+        arguments: the command line; None for that of the process, which then ends soon after SIGTERM or Ctrl-C,
+            whatever it is busy with, and at once if a thread is still busy with work that nothing can interrupt.
     """
-    code = _run(arguments)
     if arguments is None:
-        _end_with_busy_threads(code)
+        handlers.start()
+    try:
+        code = _run(arguments)
+    except KeyboardInterrupt as stop:
+        # It came before or after the command itself.
+        code = _report_stop(stop)
+    if arguments is None:
+        _end_at_once(code)
     return code
 
 
-def _end_with_busy_threads(code: int) -> None:
-    """End the process if there are abandoned threads: Python would crash or wait while a library runs in one."""
+def _end_at_once(code: int) -> None:
+    """End the process if a signal has stopped it, or if there are abandoned threads.
+
+    Python would wait, or crash, while libraries run in threads; and their clean-up may take seconds.
+    """
     from layercast_common.tasks import abandoned_threads
 
-    if not abandoned_threads():
+    if not handlers.is_stopped() and not abandoned_threads():
         return
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
-    os._exit(code)
+    handlers.end(code)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace | None:
@@ -147,14 +158,21 @@ def _run(arguments: Sequence[str] | None) -> int:
             logging.getLogger(__name__).exception("traceback")
         print(f"layercast: {printable(str(error))}", file=sys.stderr)  # noqa: T201
         return WRONG_USAGE if isinstance(error, UsageError) else FAILED
-    except KeyboardInterrupt:
-        print("layercast: stopped", file=sys.stderr)  # noqa: T201
-        return INTERRUPTED
+    except KeyboardInterrupt as stop:
+        return _report_stop(stop)
     except BrokenPipeError:
         # The reader of stdout has closed it; without this, Python reports the failing flush at exit.
         sys.stdout = None
         return FAILED
     return DONE if code is None else code
+
+
+def _report_stop(stop: KeyboardInterrupt) -> int:
+    """Say that a signal has stopped the command; return the exit code."""
+    handlers.note_stop()
+    with contextlib.suppress(BrokenPipeError):
+        print("layercast: stopped", file=sys.stderr)  # noqa: T201
+    return TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
 
 
 def _show_help(parser: argparse.ArgumentParser, shell: str | None) -> None:

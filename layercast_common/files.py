@@ -1,6 +1,5 @@
 """Atomic file writing: readers see a file either as it was or complete. Reading: of regular files only."""
 
-import contextlib
 import errno
 import io
 import os
@@ -11,10 +10,13 @@ from typing import IO
 from PIL import Image
 
 from layercast_common.errors import StorageError
+from layercast_common.stopping.unfinished import unfinished
 
 
 def save_whole(content: Image.Image | str | bytes, path: Path, *, durable: bool = False) -> None:
     """Write a file atomically: into a temporary file beside it, which then takes its name.
+
+    A device, a FIFO or a socket, such as /dev/null or /dev/stdout, is written as it is, and stays what it is.
 
     Args:
         content: a picture (written as PNG), a text (written as UTF-8), or bytes.
@@ -24,20 +26,21 @@ def save_whole(content: Image.Image | str | bytes, path: Path, *, durable: bool 
     Raises:
         StorageError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    data = _to_bytes(content)
     try:
-        with temporary.open("wb") as file:
-            file.write(_to_bytes(content))
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.replace(path)
+        if _is_special(path):
+            _write_special(data, path)
+            return
+        with unfinished(path.with_name(f".{path.name}.{os.getpid()}.part")) as temporary:
+            with temporary.open("wb") as file:
+                file.write(data)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            temporary.replace(path)
         if durable:
             _sync_folder(path.parent)
     except OSError as error:
-        # On a disk that has become read-only, removing the temporary file fails as well.
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise StorageError.of(error, path) from error
 
 
@@ -75,6 +78,23 @@ def make_folder(folder: Path) -> None:
         raise StorageError(f"{folder} is a file, not a folder", path=folder, errno=error.errno) from error
     except OSError as error:
         raise StorageError.of(error, folder, "cannot be created") from error
+
+
+def _is_special(path: Path) -> bool:
+    """Return whether a path exists and is neither a regular file nor a folder."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _write_special(data: bytes, path: Path) -> None:
+    """Write to a device or FIFO. A FIFO that no program reads is an error: opening it would wait for one."""
+    handle = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(handle, "wb") as file:
+        os.set_blocking(handle, True)
+        file.write(data)
 
 
 def _to_bytes(content: Image.Image | str | bytes) -> bytes:

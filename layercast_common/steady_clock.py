@@ -10,3 +10,8 @@ _STARTED_MONOTONIC = time.monotonic()
 def steady_now() -> datetime:
     """Return the time in UTC. A system clock that is set while the process runs changes nothing here."""
     return _STARTED + timedelta(seconds=time.monotonic() - _STARTED_MONOTONIC)
+
+
+def steady_seconds() -> float:
+    """Return `steady_now` in seconds since 1970."""
+    return steady_now().timestamp()

@@ -13,7 +13,6 @@ import fnmatch
 import hashlib
 import hmac
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,6 +23,7 @@ import msgspec
 from msgspec import Meta
 
 from layercast_common.errors import StorageError, UsageError
+from layercast_common.nested_text import parse_toml
 from layercast_common.token_attempts import TokenAttempts
 from protocol.wire.codes import Code
 from protocol.wire.limits import MAX_TOKEN
@@ -111,14 +111,14 @@ class Permissions:
                 text = file.read(MAX_FILE + 1)
             if len(text) > MAX_FILE:
                 raise UsageError(f"{path}: a permissions file has at most {MAX_FILE} bytes")
-            rows = msgspec.convert(tomllib.loads(text.decode()), _File).token
+            rows = msgspec.convert(parse_toml(text.decode()), _File).token
         except OSError as error:
             raise StorageError.of(error, path, "cannot be read") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-            # Report the position only: the line itself may contain a token.
-            raise UsageError(f"{path} is not valid TOML: {_position_of(error)}") from error
         except msgspec.ValidationError as error:
             raise UsageError(f"{path}: {error}") from error
+        except ValueError as error:
+            # Report the position only: the line itself may contain a token.
+            raise UsageError(f"{path} is not valid TOML: {_position_of(error)}") from error
         return cls(_grants(path, rows))
 
     def grant(self, token: str) -> Grant | None:

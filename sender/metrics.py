@@ -1,6 +1,5 @@
 """Prometheus metrics of a sender."""
 
-import time
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -8,6 +7,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from layercast_common.steady_clock import steady_seconds
 from sender.connection.delivery import Delivery
 from sender.outbox.relay import OutboxRelay
 from sender.outbox.updates import Update
@@ -76,7 +76,7 @@ class _RelayCollector(Collector):
             counts.add_metric([state.value], count)
         yield counts
         oldest = outbox.oldest()
-        age = 0.0 if oldest is None else max(0.0, time.time() - oldest)
+        age = 0.0 if oldest is None else max(0.0, steady_seconds() - oldest)
         yield GaugeMetricFamily("layercast_sender_oldest_picture_seconds", "Age of the oldest pending picture", age)
         yield GaugeMetricFamily(
             "layercast_sender_connected", "1 while connected to a receiver", float(sender is not None)

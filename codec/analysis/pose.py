@@ -1,12 +1,12 @@
 """JSON files of people's key points, from OpenPose and compatible programs -> skeleton."""
 
-import json
 import math
 from pathlib import Path
 
 from codec.layers import SKELETON_POINTS, Size, Skeleton
 from layercast_common.errors import PictureError
 from layercast_common.files import open_regular
+from layercast_common.nested_text import parse_json
 
 #: Largest key point file, in bytes (4 MiB).
 MAX_KEYPOINTS_SIZE = 4 << 20
@@ -58,10 +58,10 @@ def _read(path: Path) -> object:
             data = file.read(MAX_KEYPOINTS_SIZE + 1)
         if len(data) > MAX_KEYPOINTS_SIZE:
             raise PictureError(f"{path} is larger than {MAX_KEYPOINTS_SIZE >> 20} MiB, too large for key points")
-        document: object = json.loads(data)
+        document: object = parse_json(data)
     except OSError as error:
         raise PictureError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise PictureError(f"{path} is not JSON") from error
     return document
 

@@ -23,9 +23,10 @@ WORKING_SIDE = 3072
 #: Pictures with more pixels are decoded one at a time.
 LARGE_PIXELS = 16_000_000
 
-#: Peak of decoding in bytes for each pixel, by format: Pillow's own pixels, and the copies of its decoders. Upper
-#: estimates; `python -m evaluation.codec.memory` measures the peaks.
-_PEAKS = {"WEBP": 13, "AVIF": 12, "JPEG2000": 17, "HEIF": 16, "JXL": 16, "GIF": 6, "QOI": 8}
+#: Peak of decoding in bytes for each pixel, by format, without the file itself: Pillow's own pixels, and the copies of
+#: its decoders. Measured by `python -m evaluation.codec.memory`, with alpha and, where the format has them, with more
+#: than 8 bits; those of HEIF and JXL with alpha and more than 8 bits are estimates.
+_PEAKS = {"WEBP": 16, "AVIF": 18, "JPEG2000": 20, "HEIF": 16, "JXL": 18, "GIF": 4, "QOI": 5}
 
 #: Pixels of a strip.
 _STRIP = 1 << 21
@@ -50,18 +51,19 @@ def scale_draft(image: Image.Image) -> None:
         image.draft(image.mode, (max(1, image.width // factor), max(1, image.height // factor)))
 
 
-def fits(image: Image.Image, full: tuple[int, int]) -> bool:
+def fits(image: Image.Image, full: tuple[int, int], file_bytes: int = 0) -> bool:
     """Return whether a picture can be decoded within MAX_DECODED_BYTES, and has at most MAX_PIXELS.
 
     Args:
         image: opened, not loaded, and scaled by `scale_draft`.
         full: (width, height) before that.
+        file_bytes: size of its file; decoders of some formats hold all of it.
     """
     pixels = image.width * image.height
     if pixels > MAX_PIXELS:
         return False
     peak = pixels * max(_stored_bytes(image.mode), _PEAKS.get(image.format or "", 0))
-    return peak + _coefficient_bytes(image, full) <= MAX_DECODED_BYTES
+    return peak + file_bytes + _coefficient_bytes(image, full) <= MAX_DECODED_BYTES
 
 
 def reduction(size: tuple[int, int]) -> int:
@@ -76,7 +78,7 @@ def reduce_in_strips(
 
     Args:
         size: (width, height) of the picture, in pixels.
-        factor: the integer, at least 2.
+        factor: the integer, at least 1.
         read: returns a box (left, top, right, bottom) of the picture as PIL RGB.
     """
     width, height = size

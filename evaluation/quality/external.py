@@ -3,9 +3,7 @@
 import re
 import shlex
 import subprocess
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +12,7 @@ from PIL import Image
 
 from evaluation.quality.figures import FIGURES, LESS
 from layercast_common.errors import LayercastError, UsageError
+from layercast_common.stopping.unfinished import scratch_folder
 
 #: Longest time that a command may take for one picture, in seconds.
 LIMIT = 600.0
@@ -63,8 +62,8 @@ class CommandFigure:
         Raises:
             LayercastError: the command cannot be started, fails, takes too long, or gives no number.
         """
-        with tempfile.TemporaryDirectory(prefix="layercast-") as folder:
-            files = [Path(folder) / name for name in ("original.png", "picture.png", "number.txt")]
+        with scratch_folder() as folder:
+            files = [folder / name for name in ("original.png", "picture.png", "number.txt")]
             for pixels, file in zip((original, drawn), files, strict=False):
                 Image.fromarray(np.ascontiguousarray(pixels)).save(file, compress_level=1)
             arguments = [*self.command, *map(str, files)]

@@ -47,7 +47,7 @@ class PointCache:
 
 def _read(path: Path) -> dict[int, Point]:
     """Return the stored points; none from a file that is missing or that another version wrote."""
-    with contextlib.suppress(FileNotFoundError, msgspec.MsgspecError):
+    with contextlib.suppress(FileNotFoundError, msgspec.MsgspecError, RecursionError):
         try:
             points = msgspec.json.decode(path.read_bytes(), type=list[Point])
         except FileNotFoundError:

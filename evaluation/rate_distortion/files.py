@@ -87,7 +87,7 @@ def read_results(path: Path) -> Results:
         raise StorageError.of(error, file) from error
     try:
         results = msgspec.json.decode(data, type=Results)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise UsageError(f"{file} is not a {RESULTS} of layercast evaluate: {error}") from error
     if results.format != VERSION:
         raise UsageError(f"{file} has version {results.format}, not {VERSION}; measure it again")

@@ -1,13 +1,8 @@
 """A run: every picture, every contender, every budget, in several processes."""
 
-import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,13 +13,11 @@ from evaluation.rate_distortion.cache import PointCache
 from evaluation.rate_distortion.contenders import Contender
 from evaluation.rate_distortion.pictures import EvaluatedPicture
 from evaluation.rate_distortion.points import Point
+from evaluation.worker_processes import worker_pool
 from layercast_common.errors import LayercastError, UsageError
 
 #: Folder of the measured points, in the folder of the results.
 CACHE = "cache"
-
-#: Exit code of a process that Ctrl-C has stopped.
-_INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +99,7 @@ def measure(options: RunOptions, on_done: Callable[[FinishedPart], None] = lambd
             found[number] = done.points
             on_done(done)
     else:
-        with _processes(options.jobs) as pool:
+        with worker_pool(options.jobs) as pool:
             futures = {pool.submit(_measure_one, options, *task): number for number, task in enumerate(tasks)}
             for future in as_completed(futures):
                 try:
@@ -132,36 +125,3 @@ def _measure_one(options: RunOptions, contender: Contender, path: Path) -> Finis
         cache.add(point)
     points = [cache.get(budget) for budget in options.budgets]
     return FinishedPart(points=[point for point in points if point is not None], measured=len(missing))
-
-
-@contextmanager
-def _processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Start processes for the block; an error or Ctrl-C ends them at once."""
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _set_up_process, (jobs,))
-    try:
-        yield pool
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
-        raise
-    pool.shutdown()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(_INTERRUPTED)
-
-
-def _set_up_process(jobs: int) -> None:
-    """Share the processors out between the processes, and end silently at Ctrl-C."""
-    import cv2
-
-    signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
-    # A process of the pool does not notice that its parent was killed, and would stay for ever.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    cv2.setNumThreads(threads)
-    os.environ["OMP_NUM_THREADS"] = str(threads)

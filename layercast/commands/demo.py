@@ -45,10 +45,9 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Run the demo, with or without the page."""
-    import asyncio
 
     from layercast.commands.services.demonstration.config import DemoConfig
-    from layercast.signals import run_until_terminated
+    from layercast.signals import run_async, run_loop, run_until_terminated
     from protocol.link_profiles import parse_link
 
     if options.headless != (options.out is not None):
@@ -69,11 +68,11 @@ def run(options: argparse.Namespace) -> None:
     if not options.headless:
         from layercast.commands.services.demonstration.page import show
 
-        asyncio.run(run_until_terminated(show(config, options.viewer, open_browser=options.open)))
+        run_loop(run_until_terminated(show(config, options.viewer, open_browser=options.open)))
         return
     from layercast.commands.services.demonstration.run import run_headless
 
-    outcome = asyncio.run(run_headless(config, options.out))
+    outcome = run_async(run_headless(config, options.out))
     if options.json:
         report(outcome)
     else:

@@ -91,14 +91,13 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Receive until Ctrl-C, or until SIGTERM and the pictures in progress are rendered."""
-    import asyncio
 
-    from layercast.signals import DRAIN_SECONDS, DrainRequest, run_until_drained
+    from layercast.signals import DRAIN_SECONDS, DrainRequest, run_loop, run_until_drained
 
     async def work(draining: DrainRequest) -> None:
         await _serve(options, draining)
 
-    asyncio.run(run_until_drained(work, limit=DRAIN_SECONDS))
+    run_loop(run_until_drained(work, limit=DRAIN_SECONDS))
 
 
 async def _serve(options: argparse.Namespace, draining: "DrainRequest") -> None:

@@ -55,10 +55,9 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Show the arrivals until Ctrl-C, or write one."""
-    import asyncio
 
     from layercast.commands.services.replay import ReplayConfig, export, show
-    from layercast.signals import run_until_terminated
+    from layercast.signals import run_loop, run_until_terminated
     from protocol.link_profiles import parse_link
 
     if not 0 < options.speed <= 1000:
@@ -80,6 +79,6 @@ def run(options: argparse.Namespace) -> None:
         quiet=options.quiet or options.json,
     )
     if options.output is None:
-        asyncio.run(run_until_terminated(show(config, options.viewer, open_browser=options.open, json=options.json)))
+        run_loop(run_until_terminated(show(config, options.viewer, open_browser=options.open, json=options.json)))
     else:
         export(config, options.output, json=options.json)

@@ -56,9 +56,8 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int | None:
     """Send all pictures, then report. Return the exit code if a file could not be sent."""
-    import asyncio
 
-    from layercast.signals import run_until_terminated
+    from layercast.signals import run_async, run_loop, run_until_terminated
 
     options.to = receiver_of(options.to)
     if options.outbox is not None:
@@ -69,9 +68,9 @@ def run(options: argparse.Namespace) -> int | None:
         raise UsageError("name a picture, an .lcast file or a folder; only with --outbox may PATH be left out")
     sending = _send_all(options)
     if options.loop:
-        asyncio.run(run_until_terminated(sending))
+        run_loop(run_until_terminated(sending))
         return None
-    return asyncio.run(sending)
+    return run_async(sending)
 
 
 async def _send_all(options: argparse.Namespace) -> int | None:

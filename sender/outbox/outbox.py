@@ -10,7 +10,6 @@ the pictures that it already has.
 """
 
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from types import TracebackType
 from codec.container.bitstream import Bitstream
 from layercast_common.errors import OutboxError, OutboxFullError
 from layercast_common.process_lock import ProcessLock
+from layercast_common.steady_clock import steady_seconds
 from sender.connection.options import SenderIdentity
 from sender.outbox.database import open_database, translated_errors
 from sender.outbox.entries import FINISHED, PENDING, EntryState
@@ -65,7 +65,7 @@ class Outbox(OutboxReader):
         *,
         stream_id: bytes | None = None,
         limits: OutboxLimits | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = steady_seconds,
     ) -> None:
         path = Path(path)
         self._limits = limits or OutboxLimits()

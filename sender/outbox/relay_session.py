@@ -8,7 +8,6 @@ Outbox --queued--> begin --> Sender.send --> delivered, failed, expired
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -19,6 +18,7 @@ from layercast_common.errors import (
     LocalProtocolError,
     RemoteProtocolError,
 )
+from layercast_common.steady_clock import steady_seconds
 from layercast_common.tasks import cancel, start_task
 from protocol.wire.codes import FIRST_PICTURE_CODE, Code
 from protocol.wire.limits import Limits
@@ -189,7 +189,7 @@ class RelaySession:
         def on_progress(progress: Progress) -> None:
             self._updates.publish(entry, progress=progress)
 
-        lifetime = None if entry.expires_at is None else max(0.0, entry.expires_at - time.time())
+        lifetime = None if entry.expires_at is None else max(0.0, entry.expires_at - steady_seconds())
         return await self._sender.send(
             stream, picture_id=entry.picture_id, jpeg_size=entry.jpeg_size, lifetime=lifetime, on_progress=on_progress
         )

@@ -40,7 +40,7 @@ def test_every_error_has_a_row() -> None:
 
 def test_exit_codes() -> None:
     codes = re.findall(r"^\| ([0-9]+) \|", PAGE, re.MULTILINE)
-    assert [int(code) for code in codes] == [cli.DONE, cli.FAILED, cli.WRONG_USAGE, cli.INTERRUPTED]
+    assert [int(code) for code in codes] == [cli.DONE, cli.FAILED, cli.WRONG_USAGE, cli.INTERRUPTED, cli.TERMINATED]
 
 
 def example_of(name: str) -> LayercastError:

@@ -1,5 +1,6 @@
 """Atomic file writing, and reading of regular files alone."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -30,6 +31,36 @@ def test_what_is_written(tmp_path: Path) -> None:
     save_whole(PICTURE, tmp_path / "file")
     with Image.open(tmp_path / "file") as written:
         assert (written.format, written.getpixel((0, 0))) == ("PNG", (1, 2, 3))
+
+
+def test_devices_and_fifos_stay_what_they_are(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with pytest.raises(StorageError, match="fifo"):
+        save_whole("no program reads it", fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    save_whole("some text", fifo)
+    assert os.read(reader, 100) == b"some text"
+    os.close(reader)
+    # A link, so that a failure does not replace the device itself.
+    (tmp_path / "full").symlink_to("/dev/full")
+    with pytest.raises(StorageError, match="No space left"):
+        save_whole("some text", tmp_path / "full")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fifo", "full"]
+    assert fifo.is_fifo()
+    assert (tmp_path / "full").is_symlink()
+
+
+def test_a_disk_that_fills_up_at_the_last_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("old")
+
+    def replace(_: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(target))
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(StorageError, match="No space left"):
+        save_whole("new", tmp_path / "file")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]
 
 
 def test_a_folder_that_cannot_be(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Files of prompts: NAME.txt beside a picture, and folders and JSON files of prompts by picture name."""
 
-import json
 import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from codec.analysis.prompt.text_bounds import MAX_PROMPT_LENGTH, clean_text
 from codec.reading.encodings import decode_text
 from layercast_common.errors import PromptError
 from layercast_common.files import open_regular
+from layercast_common.nested_text import parse_json
 
 #: Largest JSON file of prompts, in bytes (16 MiB).
 MAX_PROMPTS_SIZE = 16 << 20
@@ -140,8 +140,8 @@ def _read_json(file: Path) -> object:
         raise PromptError(f"{file} is larger than {MAX_PROMPTS_SIZE >> 20} MiB")
     try:
         found = decode_text(data)
-        parsed: object = json.loads(found[0] if found else data)
-    except (ValueError, RecursionError) as error:
+        parsed: object = parse_json(found[0] if found else data)
+    except ValueError as error:
         raise PromptError(f"{file} is not JSON") from error
     return parsed
 

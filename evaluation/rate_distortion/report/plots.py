@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from evaluation.plot_files import save_plot
 from evaluation.quality.figures import figure_of
 from evaluation.rate_distortion.files import Results
 from evaluation.rate_distortion.summary import Mean
-from layercast_common.errors import MissingExtraError, StorageError
+from layercast_common.errors import MissingExtraError
 from layercast_common.files import make_folder
 
 #: Folder of the plots, in the folder of the results.
@@ -65,10 +66,4 @@ def _write(results: Results, name: str, means: Sequence[Mean], folder: Path) -> 
     axes.grid(visible=True, alpha=0.25)
     axes.legend(frameon=False)
     facts = f"{results.command}; layercast {results.version}; {results.machine}"
-    paths = [folder / f"{name}.svg", folder / f"{name}.png"]
-    try:
-        figure.savefig(paths[0], metadata={"Date": None, "Description": facts})
-        figure.savefig(paths[1], dpi=150, metadata={"Description": facts, "Software": None})
-    except OSError as error:
-        raise StorageError.of(error, folder) from error
-    return paths
+    return save_plot(figure, folder, name, facts)

@@ -1,10 +1,9 @@
 """Runs a scenario: prepares its pictures, runs the missing cells, in parallel processes or on a Ray cluster."""
 
-import multiprocessing
 import os
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.simulation.grid.folder import OutputFolder, jobs_of, result_key
-from evaluation.simulation.grid.workers import prepare_in_worker, run_in_worker, start_worker
+from evaluation.simulation.grid.workers import prepare_in_worker, run_in_worker
 from evaluation.simulation.pictures.prepared import PictureJob
 from evaluation.simulation.pictures.store import Store
 from evaluation.simulation.scenario.cells import Cell, cells_of
 from evaluation.simulation.scenario.model import Scenario
+from evaluation.worker_processes import worker_pool
 from layercast_common.errors import RenderError
 from layercast_common.files import make_folder
 
@@ -118,21 +118,17 @@ def local_mapper(processes: int) -> Iterator[Mapper]:
     if count == 1:
         yield _in_turn
         return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=start_worker)
+    with worker_pool(count) as pool:
 
-    def run(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
-        futures = [pool.submit(work, *given) for given in arguments]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise RenderError("a worker process was killed, perhaps for memory; start again to go on") from error
+        def run(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+            futures = [pool.submit(work, *given) for given in arguments]
+            try:
+                for future in as_completed(futures):
+                    yield future.result()
+            except BrokenProcessPool as error:
+                raise RenderError("a worker process was killed, perhaps for memory; start again to go on") from error
 
-    try:
         yield run
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _in_turn(work: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> Iterator[Any]:

@@ -1,7 +1,6 @@
 """What worker processes do: prepare a picture, run a cell. Arguments and results are pickled."""
 
 import pickle
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,6 @@ from evaluation.simulation.scenario.cells import Cell
 from evaluation.simulation.scenario.model import Scenario
 from evaluation.simulation.transmission.cell import run_cell
 from layercast_common.errors import CodecError, LayercastError, RenderError, UsageError
-
-
-def start_worker() -> None:
-    """Leave Ctrl-C to the parent process, and use one core."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import cv2
-
-    cv2.setNumThreads(1)
 
 
 def portable(error: LayercastError) -> LayercastError:

@@ -5,7 +5,6 @@ POST /link    {"rate": 2400, "loss": 0.05, "down": false, ...}: the keys of a li
 POST /cut     breaks all connections
 """
 
-import json
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +20,7 @@ from evaluation.simulation.live.proxy import LiveLink
 from evaluation.simulation.scenario.link_tables import link_of
 from layercast_common.errors import LayercastError, UsageError
 from layercast_common.http.guard import AccessGuard, AccessPolicy
+from layercast_common.nested_text import parse_json
 
 #: The most bytes of a request's body.
 MAX_BODY = 16 * 1024
@@ -79,8 +79,8 @@ class LiveApi:
             if len(body) > MAX_BODY:
                 return JSONResponse({"error": f"a change has at most {MAX_BODY} bytes"}, 413)
         try:
-            self.change(json.loads(body))
-        except (ValueError, RecursionError) as error:
+            self.change(parse_json(body))
+        except ValueError as error:
             text = str(error) if isinstance(error, UsageError) else "the body is no JSON object"
             return JSONResponse({"error": text}, 400)
         except LayercastError as error:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from layercast_common.errors import StorageError
 from layercast_common.files import make_folder, save_whole
+from layercast_common.nested_text import parse_json
 
 #: Long side and quality of the pictures in reports, in pixels.
 REPORT_SIDE, REPORT_QUALITY = 256, 60
@@ -29,7 +30,7 @@ class Store:
         """Return a stored JSON value; None if it is missing. A damaged file is as good as none."""
         if name not in self._known:
             try:
-                self._known[name] = json.loads((self.folder / f"{name}.json").read_bytes())
+                self._known[name] = parse_json((self.folder / f"{name}.json").read_bytes())
             except FileNotFoundError:
                 return None
             except OSError as error:
@@ -44,7 +45,7 @@ class Store:
         path = self.folder / f"{name}.json"
         make_folder(path.parent)
         save_whole(text, path)
-        self._known[name] = json.loads(text)
+        self._known[name] = parse_json(text)
         return self._known[name]
 
     def get_or_compute(self, name: str, compute: Callable[[], Any]) -> Any:

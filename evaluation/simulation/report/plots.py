@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from evaluation.plot_files import save_plot
 from evaluation.simulation.report.curves import Curves
 from evaluation.simulation.report.page import over_rate
-from layercast_common.errors import MissingExtraError, StorageError
+from layercast_common.errors import MissingExtraError
 
 #: The most panels of a plot; further conditions are in the page and the tables.
 MAX_PANELS = 6
@@ -91,13 +92,7 @@ def _write(
         figure.legend(handles, labels, loc="upper center", ncols=min(6, len(labels)), frameon=False)
     shown = facts if len(facts) < 70 * columns else f"{facts[: 70 * columns]}..."
     figure.text(0.5, 0.08 / height, shown, fontsize=5, color="gray", ha="center")
-    paths = [folder / f"{name}.svg", folder / f"{name}.png"]
-    try:
-        figure.savefig(paths[0], metadata={"Date": None, "Description": facts})
-        figure.savefig(paths[1], dpi=150, metadata={"Description": facts, "Software": None})
-    except OSError as error:
-        raise StorageError.of(error, folder) from error
-    return paths
+    return save_plot(figure, folder, name, facts)
 
 
 def _color(system: str, systems: Sequence[str]) -> str:

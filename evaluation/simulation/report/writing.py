@@ -14,6 +14,7 @@ from evaluation.simulation.report.plots import write_plots
 from evaluation.simulation.report.summary import conditions_of, event_lines, summary_csv
 from layercast_common.errors import MissingExtraError, StorageError
 from layercast_common.files import save_whole
+from layercast_common.stopping.unfinished import unfinished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +73,10 @@ def write_report(grid: FinishedGrid, facts: RunFacts, progress: Callable[[str, i
 
 
 def _write_lines(grid: FinishedGrid, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.part")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.writelines(event_lines(grid))
-        temporary.replace(path)
+        with unfinished(path.with_name(f".{path.name}.part")) as temporary:
+            with temporary.open("w", encoding="utf-8") as file:
+                file.writelines(event_lines(grid))
+            temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise StorageError.of(error, path) from error

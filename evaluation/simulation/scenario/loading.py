@@ -1,7 +1,6 @@
 """Reads scenarios from TOML files. Unknown keys are errors that list the known ones."""
 
 import dataclasses
-import tomllib
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from evaluation.simulation.links.profiles import named_link
 from evaluation.simulation.scenario.link_tables import link_of
 from evaluation.simulation.scenario.model import Grid, Measures, Rendering, Rivals, Scenario, Workload
 from layercast_common.errors import StorageError, UsageError
+from layercast_common.nested_text import parse_toml
 
 #: Suffixes of pictures in a folder.
 SUFFIXES = (".png", ".webp", ".jpg", ".jpeg")
@@ -58,8 +58,8 @@ def load_scenario(path: Path) -> Scenario:
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is no text file") from error
     try:
-        return parse_scenario(tomllib.loads(text), path.parent, name=path.stem)
-    except (tomllib.TOMLDecodeError, UsageError) as error:
+        return parse_scenario(parse_toml(text), path.parent, name=path.stem)
+    except (ValueError, UsageError) as error:
         raise UsageError(f"{path}: {error}") from error
 
 

@@ -10,7 +10,7 @@ from evaluation.simulation.live.api import LiveApi
 from evaluation.simulation.live.proxy import LiveLink, check_target
 from layercast.commands.options.values import host_and_port
 from layercast.console import report, say
-from layercast.signals import run_until_terminated
+from layercast.signals import run_loop, run_until_terminated
 from layercast_common.errors import UsageError
 from layercast_common.http.server import open_socket, quiet_server, serving, url_of
 
@@ -30,7 +30,7 @@ def run_live(options: argparse.Namespace) -> None:
     parts = urlsplit(options.to or "")
     if parts.scheme not in ("ws", "mqtt", "http", "tcp") or parts.hostname is None or parts.port is None:
         raise UsageError("a live link needs the receiver's address: --to ws://HOST:PORT (or mqtt, http, tcp)")
-    asyncio.run(run_until_terminated(_run(options, names[0], parts.scheme, (parts.hostname, parts.port))))
+    run_loop(run_until_terminated(_run(options, names[0], parts.scheme, (parts.hostname, parts.port))))
 
 
 async def _run(options: argparse.Namespace, name: str, scheme: str, target: tuple[str, int]) -> None:

@@ -4,11 +4,11 @@ An option on the command line comes first, then its variable, then the file, the
 """
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 from layercast_common.errors import StorageError, UsageError
+from layercast_common.nested_text import parse_toml
 
 #: The options that have a default outside the command line, by their names in the file, with their variables.
 VARIABLES = {"to": "LAYERCAST_TO", "link": "LAYERCAST_LINK", "model": "LAYERCAST_MODEL"}
@@ -74,8 +74,8 @@ def _read_file(path: Path) -> dict[str, str]:
     try:
         if len(text) > MAX_FILE:
             raise UsageError(f"{path} is larger than {MAX_FILE} bytes")
-        values = tomllib.loads(text.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        values = parse_toml(text.decode())
+    except ValueError as error:
         raise UsageError(f"{path} is not TOML: {error}") from error
     for name, value in values.items():
         if name not in VARIABLES or not isinstance(value, str):

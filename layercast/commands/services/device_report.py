@@ -3,7 +3,6 @@
 import argparse
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 from layercast.commands.options.rendering import parts_of
@@ -12,16 +11,15 @@ from layercast.console import progress, report, say
 
 def write_device_report(options: argparse.Namespace) -> None:
     """Measure a model on a device; the file is written anew after each part, so that Ctrl-C loses only the rest."""
-    import tempfile
-
     from evaluation.rendering.device.report import measure_device
     from evaluation.rendering.random_model import build
     from layercast_common.files import make_folder, save_whole
+    from layercast_common.stopping.unfinished import scratch_folder
     from receiver.rendering import load_model
 
     make_folder(options.report.absolute().parent)
     found: dict[str, Any] = {"model": options.name or "random weights", "parts": {}}
-    with tempfile.TemporaryDirectory() as scratch, progress(quiet=options.quiet) as bars:
+    with scratch_folder() as scratch, progress(quiet=options.quiet) as bars:
 
         def note(text: str) -> None:
             # Each part is said when it is done: a run that is stopped has said what it found.
@@ -31,7 +29,7 @@ def write_device_report(options: argparse.Namespace) -> None:
         started = time.monotonic()
         name = options.name
         if name is None:
-            name = Path(scratch) / "random-sd15"
+            name = scratch / "random-sd15"
             build(name, device=options.device, on_part=lambda part: bars.update(task, note=f"making {part}"))
             note(f"made a model with random weights in {time.monotonic() - started:.1f} s")
         started = time.monotonic()

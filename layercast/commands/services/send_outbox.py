@@ -13,7 +13,7 @@ from layercast.commands.services.outbox_rows import entry_row
 from layercast.commands.services.sender_factory import sender_factory
 from layercast.console import progress, report, say
 from layercast.reports import layer_name
-from layercast.signals import DRAIN_SECONDS, DrainRequest, run_until_drained
+from layercast.signals import DRAIN_SECONDS, DrainRequest, run_loop, run_until_drained
 from layercast_common.errors import OutboxError, UsageError
 from layercast_common.tasks import BackgroundTasks
 from sender.connection.options import SenderIdentity
@@ -50,7 +50,7 @@ def send_through_outbox(options: argparse.Namespace) -> int | None:
         before = {entry.picture_id for entry in outbox.pending()}
         batch = BatchFailures(len(items))
         accepted = _accept(items, encoding_of(options), outbox, batch, quiet=options.quiet)
-        asyncio.run(_deliver(options, outbox, connect))
+        run_loop(_deliver(options, outbox, connect))
         entries = [entry for entry in outbox.entries() if entry.picture_id in before | accepted]
         if options.json:
             report({"pictures": [entry_row(entry) for entry in entries], "failed": batch.failed})

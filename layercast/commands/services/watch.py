@@ -21,7 +21,7 @@ from layercast.commands.services.json_events import JsonEvents
 from layercast.commands.services.outbox_rows import entry_row
 from layercast.commands.services.sender_factory import sender_factory
 from layercast.console import say
-from layercast.signals import DRAIN_SECONDS, DrainRequest, run_until_drained
+from layercast.signals import DRAIN_SECONDS, DrainRequest, run_loop, run_until_drained
 from layercast_common.errors import UsageError
 from layercast_common.http.server import open_socket, quiet_server, serving, url_of
 from layercast_common.tasks import cancel, start_task
@@ -51,7 +51,7 @@ def watch(options: argparse.Namespace) -> None:
         with Outbox(options.outbox, stream_id=stream_id_of(options)) as outbox:
             await _watch(options, outbox, draining)
 
-    asyncio.run(run_until_drained(work, limit=DRAIN_SECONDS))
+    run_loop(run_until_drained(work, limit=DRAIN_SECONDS))
 
 
 async def _watch(options: argparse.Namespace, outbox: Outbox, draining: asyncio.Event) -> None:

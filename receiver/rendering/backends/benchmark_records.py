@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 from layercast_common.files import make_folder, save_whole
+from layercast_common.nested_text import parse_json
 from receiver.rendering.model_files.hub import cache_folder
 from receiver.rendering.settings.performance import Performance
 
@@ -14,7 +15,7 @@ _log = logging.getLogger(__name__)
 def recorded_performance(fingerprint: str) -> Performance:
     """Return the fastest way to run a model that agreed with plain torch on this machine; PLAIN without a record."""
     try:
-        record = json.loads(_file(fingerprint).read_text(encoding="utf-8"))
+        record = parse_json(_file(fingerprint).read_text(encoding="utf-8"))
         return Performance(record["fastest"])
     except FileNotFoundError:
         return Performance.PLAIN

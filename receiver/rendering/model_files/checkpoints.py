@@ -1,10 +1,10 @@
 """Checkpoints: one safetensors file with UNet, autoencoder and text encoders. Loads no torch."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from layercast_common.errors import ModelFilesError, StorageError
+from layercast_common.nested_text import parse_json
 
 #: Largest index of tensors that is read, in bytes.
 MAX_INDEX = 64 << 20
@@ -61,7 +61,7 @@ def _index(path: Path) -> dict[str, object]:
             length = int.from_bytes(file.read(8), "little")
             if not 2 <= length <= min(MAX_INDEX, path.stat().st_size):
                 raise ModelFilesError(f"{path} is no safetensors file, or it is cut short")
-            found = json.loads(file.read(length))
+            found = parse_json(file.read(length))
     except OSError as error:
         raise StorageError.of(error, path, "cannot be read") from error
     except ValueError as error:

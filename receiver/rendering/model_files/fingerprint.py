@@ -9,6 +9,7 @@ from pathlib import Path
 
 from layercast_common.errors import StorageError
 from layercast_common.files import make_folder, save_whole
+from layercast_common.nested_text import parse_json
 from receiver.rendering.model_files.hub import cache_folder
 
 _log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def _digest(path: Path) -> str:
     state = [str(target), facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino]
     record = cache_folder() / "digests" / f"{hashlib.sha256(str(target).encode()).hexdigest()[:32]}.json"
     try:
-        known = json.loads(record.read_bytes())
+        known = parse_json(record.read_bytes())
         if known["file"] == state:
             return str(known["sha256"])
     except (OSError, ValueError, LookupError, TypeError):

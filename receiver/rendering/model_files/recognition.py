@@ -1,6 +1,5 @@
 """Recognise an unregistered model by its configs and its name: which settings fit, and why. Loads no torch."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from layercast_common.errors import ModelFilesError
+from layercast_common.nested_text import parse_json
 from receiver.rendering.model_files.adapters import own_adapters, own_folders
 from receiver.rendering.model_files.registry import ADAPTERS_BY_WIDTHS, REGISTRY, SD15_ADAPTERS, RegistryEntry
 from receiver.rendering.settings.settings import (
@@ -61,7 +61,7 @@ def read_config(folder: Path, part: str, name: str = "config.json") -> dict[str,
         ModelFilesError: it is no JSON object.
     """
     try:
-        found = json.loads((folder / name).read_bytes())
+        found = parse_json((folder / name).read_bytes())
     except (OSError, ValueError) as error:
         raise ModelFilesError(f"the model's {part} in {folder} has no readable {name}") from error
     if not isinstance(found, dict):
@@ -120,7 +120,7 @@ def _by_configs(name: str, unet: dict[str, Any], scheduler: dict[str, Any], nati
 def family_of(base: Path) -> RegistryEntry | None:
     """Return the registered model whose adapters fit an unregistered model without any: its UNet is alike."""
     try:
-        unet = json.loads((base / "unet" / "config.json").read_bytes())
+        unet = parse_json((base / "unet" / "config.json").read_bytes())
         widths = (tuple(unet["block_out_channels"]), unet["cross_attention_dim"])
     except (OSError, ValueError, LookupError, TypeError):
         return None
@@ -133,7 +133,7 @@ def family_of(base: Path) -> RegistryEntry | None:
 def zeroes_empty_prompts(base: Path) -> bool:
     """Return whether a model with two text encoders replaces an empty negative prompt by zeros."""
     try:
-        index = json.loads((base / "model_index.json").read_bytes())
+        index = parse_json((base / "model_index.json").read_bytes())
         return bool(index.get("force_zeros_for_empty_prompt", True))
     except (OSError, ValueError, AttributeError):
         return True

@@ -1,6 +1,5 @@
 """Load single parts of a model with `from_pretrained`; errors name the broken part."""
 
-import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from transformers.utils import logging as transformers_logging
 
 from layercast_common.errors import ModelFilesError
 from layercast_common.files import make_folder
+from layercast_common.nested_text import parse_json
 from receiver.rendering.model_files.adapters import AdapterFiles
 from receiver.rendering.model_files.hub import choose_weights, has_weights
 
@@ -107,7 +107,7 @@ def read_class(part: str, folder: Path, config: str) -> str:
         ModelFilesError: the config cannot be read.
     """
     try:
-        return str(json.loads((folder / config).read_bytes())["_class_name"])
+        return str(parse_json((folder / config).read_bytes())["_class_name"])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ModelFilesError(f"the model's {part} in {folder} has no readable {config}") from error
 

@@ -1,6 +1,5 @@
 """Diffusion transformers (Z-Image, arXiv 2511.22699) in place of a UNet, with a union ControlNet."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from layercast_common.errors import ModelFilesError
+from layercast_common.nested_text import parse_json
 from receiver.rendering.models.parts import load_guarded, load_module, read_class, ready, unloadable
 
 #: Text encoders whose hidden states a transformer reads.
@@ -152,6 +152,6 @@ def _controlnet_config(weights: dict[str, Tensor], config: Any) -> dict[str, Any
 
 def _architectures(folder: Path) -> list[str]:
     try:
-        return [str(name) for name in json.loads((folder / "config.json").read_bytes())["architectures"]]
+        return [str(name) for name in parse_json((folder / "config.json").read_bytes())["architectures"]]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ModelFilesError(f"the model's text_encoder in {folder} has no readable config.json") from error

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from codec.wavelet.plane import Plane
 from codec.wavelet.transform import inverse, to_picture
 from layercast_common.errors import ModelFilesError
+from layercast_common.nested_text import parse_json
 from receiver.rendering.restoration.features import (
     LEVELS,
     LevelMaps,
@@ -59,7 +60,7 @@ class Restorer:
             ModelFilesError: a file is missing, damaged, or belongs to another network.
         """
         try:
-            config = json.loads((folder / _CONFIG).read_bytes())
+            config = parse_json((folder / _CONFIG).read_bytes())
             if config["_class_name"] != _CLASS_NAME:
                 raise ValueError(f"{_CONFIG} describes a {config['_class_name']}, not a {_CLASS_NAME}")
             network = RestorationNetwork(NetworkForm(tuple(tuple(sizes) for sizes in config["widths"])))

@@ -1,6 +1,5 @@
 """codec.reading: colour profiles, white levels and sizes of picture files; the tests make each file themselves."""
 
-import io
 import struct
 import threading
 from collections.abc import Callable
@@ -13,9 +12,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, TiffImagePlugin
 
+from codec import image_io
 from codec.color_difference import to_lab
 from codec.image_io import load_picture
-from codec.reading.memory import LARGE_PIXELS, MAX_PIXELS, WORKING_SIDE, decoding, fits, reduction
+from codec.reading import memory
+from codec.reading.memory import MAX_DECODED_BYTES, MAX_PIXELS, WORKING_SIDE, fits, reduction
 from codec.reading.profiles import MAX_PROFILE
 from layercast_common.errors import PictureError
 from tests.support.pictures import draw_picture
@@ -276,23 +277,58 @@ class TestSizes:
         image.getexif()[274] = 6
         assert load_picture(image).size == (20, 7_000)
 
-    def test_large_pictures_are_decoded_one_at_a_time(self) -> None:
-        side = int(LARGE_PIXELS**0.5) + 8
-        large = Image.new("1", (side, side))
-        file = io.BytesIO()
-        large.save(file, "PNG", compress_level=1)
-        thread = threading.Thread(target=load_picture, args=(file.getvalue(),))
-        with decoding(large):
-            thread.start()
-            load_picture(Image.new("L", (64, 64)))
-            thread.join(0.2)
-            assert thread.is_alive()
-        thread.join()
+    def test_large_pictures_are_decoded_one_at_a_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(memory, "LARGE_PIXELS", 100)
+        both = threading.Barrier(2)
+        met = list[bool]()
+        decode = image_io._decode
+
+        def decode_with_another(*arguments: Any) -> Any:
+            try:
+                both.wait(0.5)
+                met.append(True)
+            except threading.BrokenBarrierError:
+                met.append(False)
+            return decode(*arguments)
+
+        monkeypatch.setattr(image_io, "_decode", decode_with_another)
+        for side, together in ((11, False), (10, True)):
+            both.reset()
+            threads = [threading.Thread(target=load_picture, args=(Image.new("L", (side, side)),)) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert met == [together, together]
+            met.clear()
+
+    def test_a_large_picture_that_is_not_scaled_loses_its_transparency_in_strips(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 4), np.uint8)
+        whole = load_picture(Image.fromarray(pixels)).image
+        monkeypatch.setattr(image_io, "LARGE_PIXELS", 100)
+        monkeypatch.setattr(memory, "_STRIP", 300)
+        monkeypatch.delattr(image_io.Flattener, "whole")
+        assert np.array_equal(load_picture(Image.fromarray(pixels)).image, whole)
 
     def test_the_limits(self) -> None:
         assert reduction((2 * WORKING_SIDE - 1, 1)) == 1
         assert reduction((1, 2 * WORKING_SIDE)) == 2
         assert not fits(Image.new("1", (MAX_PIXELS // 8 + 1, 8)), (1, 1))
+        assert not fits(Image.new("L", (8, 8)), (8, 8), MAX_DECODED_BYTES)
+
+    @pytest.mark.parametrize(("kind", "peak"), [("WEBP", 16), ("AVIF", 18), ("JPEG2000", 20)])
+    def test_decoders_that_take_much_memory_get_fewer_pixels(
+        self, tmp_path: Path, kind: str, peak: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Image.new("RGB", (100, 100)).save(tmp_path / "p", kind)
+        needed = peak * 100 * 100 + (tmp_path / "p").stat().st_size
+        monkeypatch.setattr(memory, "MAX_DECODED_BYTES", needed)
+        load_picture(tmp_path / "p")
+        monkeypatch.setattr(memory, "MAX_DECODED_BYTES", needed - 1)
+        with pytest.raises(PictureError, match="MiB"):
+            load_picture(tmp_path / "p")
 
     @pytest.mark.parametrize("name", ["p.eps", "p.ico", "p.psd", "p.fits", "p.wmf"])
     def test_other_formats_of_pillow_stay_closed(self, tmp_path: Path, name: str) -> None:

@@ -19,6 +19,8 @@ from sender.outbox.entries import PENDING, EntryState, OutboxEntry
 from sender.outbox.outbox import Outbox, OutboxLimits
 from sender.outbox.reader import read_outbox
 
+ROOT = Path(__file__).parents[3]
+
 
 def stream(text: str = "a red cat") -> Bitstream:
     return Bitstream(Header(64, 64, 3, "mini"), (Section(Layer.SEMANTIC, Coder.TEXT, text.encode()),))
@@ -154,6 +156,26 @@ def test_finished_pictures_are_forgotten_in_time(path: Path, clock: Iterator[flo
         for image in (2, 4, 1):
             outbox.finish(image, EntryState.DELIVERED)
         assert states(outbox.entries()) == [(1, "delivered"), (3, "queued"), (4, "delivered")]
+
+
+def test_a_clock_that_is_set_while_pictures_wait_expires_none(tmp_path: Path) -> None:
+    code = """
+import sys, time
+real, shift = time.time, 0.0
+time.time = lambda: real() + shift
+
+from pathlib import Path
+from tests.sender.outbox.test_outbox import Outbox, stream
+
+with Outbox(Path(sys.argv[1])) as outbox:
+    outbox.accept(stream(), lifetime=3600.0)
+    for shift in (400 * 86400.0, -400 * 86400.0):
+        assert outbox.expire() == []
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "outbox"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_what_is_out_of_time_expires(path: Path) -> None:

@@ -128,6 +128,22 @@ async def test_a_huge_message_ends_the_connection(listener: Listener) -> None:
         assert caught.value.rcvd.code == 1009
 
 
+@pytest.mark.parametrize("content", [b"", b"x"], ids=["empty", "one byte"])
+async def test_a_message_of_fragments_without_end_ends_the_connection(listener: Listener, content: bytes) -> None:
+    async def fragments() -> AsyncIterator[bytes]:
+        for _ in range(4_200):
+            yield content
+        await asyncio.Event().wait()
+
+    async with connect(listener.url, subprotocols=["layercast.v1"], proxy=None) as connection:  # type: ignore[list-item]
+        sending = asyncio.create_task(connection.send(fragments()))
+        async with asyncio.timeout(120):
+            with pytest.raises(ConnectionClosed):
+                await connection.recv()
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what its sockets hold")
 async def test_what_the_far_side_does_not_take_is_known() -> None:
     gone = asyncio.Event()

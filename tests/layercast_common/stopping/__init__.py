@@ -1,0 +1,1 @@
+"""Tests of `layercast_common.stopping`."""
