@@ -2,11 +2,12 @@
 
 Colours are full-range BT.601 YCbCr as in JPEG (ITU-T T.871), with 128 subtracted from luma. Chroma is multiplied by
 `CHROMA_WEIGHT`, so that the same step spends fewer bits on it. Luma coefficients are multiplied by `LUMA_WEIGHTS`, so
-that structure of about 8 to 32 pixels, to which the eye is most sensitive, comes earlier. The wavelet is CDF 9/7 by
-lifting (I. Daubechies, W. Sweldens, "Factoring Wavelet Transforms into Lifting Steps", 1998) with symmetric extension.
-Its scaling makes it close to orthonormal: before weights, an error in a coefficient of any band causes an error of
-about the same size in the picture. All sizes are supported. The low band of an axis of n samples has ceil(n / 2)
-samples. An axis of one sample is not transformed.
+that structure of about 8 to 32 pixels, to which the eye is most sensitive, comes earlier; the coarsest chroma is
+multiplied by `COARSE_CHROMA_WEIGHT`, so that large areas get their colours early. The wavelet is CDF 9/7 by lifting (I.
+Daubechies, W. Sweldens, "Factoring Wavelet Transforms into Lifting Steps", 1998) with symmetric extension. Its scaling
+makes it close to orthonormal: before weights, an error in a coefficient of any band causes an error of about the same
+size in the picture. All sizes are supported. The low band of an axis of n samples has ceil(n / 2) samples. An axis of
+one sample is not transformed.
 
 Coefficients are stored in Mallat's layout: the low band at the top left, each finer level around it. Bit plane p has
 the step 2^p. A magnitude is q = floor(|c| / 2^p), so the cell of 0 is twice as wide as the other cells.
@@ -31,6 +32,11 @@ CHROMA_WEIGHT = 0.7
 #: Factors of luma coefficients by level, 1 for all others. Chosen on training pictures: at equal bytes they cost about
 #: 0.04 dB and improve SSIM, MS-SSIM and GMSD.
 LUMA_WEIGHTS = {2: 1.05, 3: 1.2, 4: 1.25, 5: 1.2}
+
+#: Factor of chroma coefficients of the low band, and of this level and coarser ones. Chosen on training pictures: at
+#: equal bytes it lowers the colour difference of cells of 64 pixels by 0.3 to 0.6 CIEDE2000, and MS-SSIM by .001 to
+#: .004.
+COARSE_CHROMA_WEIGHT, COARSE_CHROMA_LEVEL = 1.43, 7
 
 #: Assumed position of a coefficient in its cell, in steps from the end nearer to zero.
 PLACE = 0.45
@@ -119,7 +125,7 @@ def to_picture(channels: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def forward(channels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Transform each channel and weight luma: (C, H, W) float32 samples -> (C, H, W) float32 coefficients, a new array.
+    """Transform channels and apply weights: (C, H, W) float32 samples -> (C, H, W) float32 coefficients, a new array.
 
     The first channel is luma.
     """
@@ -127,7 +133,7 @@ def forward(channels: NDArray[np.float32]) -> NDArray[np.float32]:
     height, width = coefficients.shape[1:]
     for channel in coefficients:
         split(channel, count_levels(width, height))
-    coefficients[0] *= luma_weights(width, height)
+    coefficients *= band_weights(width, height)[: len(coefficients)]
     return coefficients
 
 
@@ -145,25 +151,27 @@ def inverse(coefficients: NDArray[np.float32], skip: int = 0) -> NDArray[np.floa
     height, width = coefficients.shape[1:]
     levels = count_levels(width, height)
     skip = min(skip, levels)
-    weights = luma_weights(width, height)
+    weights = band_weights(width, height)
     gain = 1.0
     for _ in range(skip):
         gain *= (2**0.5 if height > 1 else 1.0) * (2**0.5 if width > 1 else 1.0)
         height, width = (height + 1) // 2, (width + 1) // 2
     samples = np.array(coefficients[:, :height, :width], np.float32, order="C")
-    samples[0] /= weights[:height, :width]
+    samples /= weights[: len(samples), :height, :width]
     for channel in samples:
         merge(channel, levels - skip)
     return samples if skip == 0 else samples * np.float32(1 / gain)
 
 
 @lru_cache(maxsize=8)
-def luma_weights(width: int, height: int) -> NDArray[np.float32]:
-    """Return the factor of each luma coefficient of a picture: float32 (H, W), read-only."""
-    weights = np.ones((height, width), np.float32)
+def band_weights(width: int, height: int) -> NDArray[np.float32]:
+    """Return the factor of each coefficient of a picture: float32 (3, H, W), read-only."""
+    weights = np.ones((3, height, width), np.float32)
     for band in bands(width, height):
         if band.orientation:
-            weights[band.area] = LUMA_WEIGHTS.get(band.level, 1.0)
+            weights[0, *band.area] = LUMA_WEIGHTS.get(band.level, 1.0)
+        if band.orientation == 0 or band.level >= COARSE_CHROMA_LEVEL:
+            weights[1:, *band.area] = COARSE_CHROMA_WEIGHT
     weights.setflags(write=False)
     return weights
 

@@ -22,6 +22,7 @@ from codec.container.bitstream import Bitstream, Coder
 from codec.encoder.options import EncodeOptions
 from codec.encoder.picture import encode_picture
 from codec.image_io import load_picture
+from codec.layers import EdgeMap
 from evaluation.quality.reference import psnr
 
 if TYPE_CHECKING:
@@ -87,9 +88,11 @@ def measure(path: Path, budget: int, restorer: "Restorer | None") -> list[float]
     ends = [end for end, section in enumerate(stream.sections, 1) if section.coder == Coder.PLANES]
     figures = []
     for end in ends:
-        plane = Bitstream(stream.header, stream.sections[:end]).decode().plane
-        if plane is not None:
-            figures.append(psnr(plane.to_image() if restorer is None else restorer.restore(plane), picture))
+        priors = Bitstream(stream.header, stream.sections[:end]).decode()
+        if priors.plane is not None:
+            lines = priors.structure if isinstance(priors.structure, EdgeMap) else None
+            restored = priors.plane.to_image() if restorer is None else restorer.restore(priors.plane, lines)
+            figures.append(psnr(restored, picture))
     return figures
 
 

@@ -148,6 +148,7 @@ def test_the_tables_arrays_are_listed(name: str) -> None:
         "{} in the second split from the finest, {} in the third, {} in the fourth, {} in the fifth".format(
             *(transform.LUMA_WEIGHTS[level] for level in (2, 3, 4, 5))
         ),
+        f"chroma: {transform.COARSE_CHROMA_WEIGHT} in the low band, and in the split {transform.COARSE_CHROMA_LEVEL}",
         f"long side has {decoding.PLANE_COLORS} cells",
         f"| {sections.MAX_SECTIONS}; {sections.MAX_PAYLOAD} |",
         f"| work of all sections of a stream | {decoding.MAX_WORK} |",

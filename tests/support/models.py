@@ -17,7 +17,6 @@ from diffusers import (
 from tokenizers import ByteLevelBPETokenizer
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from receiver.rendering.restoration.features import LEVELS
 from receiver.rendering.restoration.network import NetworkForm, RestorationNetwork
 
 WORDS = ("a red house by the lake", "a portrait of an old man", "mountains at night, oil painting")
@@ -82,12 +81,16 @@ def build_parts(kind: Kind) -> dict[str, Any]:
 
 
 def build_restoration(*, seed: int = 0) -> RestorationNetwork:
-    """Return a tiny restoration network of random weights that fit into half precision."""
+    """Return a tiny restoration network of random weights that are the same after saving and loading."""
     torch.manual_seed(seed)
-    network = RestorationNetwork(NetworkForm(((8, 6),) * LEVELS))
+    network = RestorationNetwork(NetworkForm((8, 6, 6, 6), (1, 1, 1, 1), (1, 1, 1), 5))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.normal_(0, 0.3)
+            if parameter.ndim == 4:
+                # Kernels are saved as 8-bit multiples of a scale.
+                parameter.mul_(128).round_().clamp_(-127, 127)[:, 0, 0, 0] = 127
+                parameter.div_(128)
     return network.half().float()
 
 

@@ -1,219 +1,212 @@
-"""Training data of the restoration network: pictures of 512x512 pixels, known down to a prefix of a plane code."""
+"""Training data of the restoration network: pictures of 512x512 pixels with lines, coded at random rates."""
 
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
+from torch import Tensor
 
-from codec.wavelet.plane import Plane
-from codec.wavelet.transform import Band, bands, forward, to_channels, top_plane
-from receiver.rendering.restoration.features import (
-    LEVELS,
-    MAX_PLANE,
-    estimated_bands,
-    features,
-    level_maps,
-    mean_planes,
-)
+from codec.container.bitstream import Bitstream, Header
+from codec.encoder.rate_control import LineFitter
+from codec.layers import EdgeMap
+from codec.structure.contours import find_contours
+from receiver.rendering.restoration.restorer import draw_lines
 from training.data.scenes import draw_scene, plan_scenes, read_things
 from training.data.tiles import Source, is_held_out, load_tile, read_tiles
+from training.restoration.coding import dequantise, prefix_planes, quantise, to_channels, to_coefficients, to_samples
 
 _log = logging.getLogger(__name__)
 
 #: Side of the packed pictures in pixels.
 SIZE = 512
 
+#: Limits of the lines in bytes, each as often as the others.
+LINE_BYTES = (40, 48, 55, 62, 75, 90, 100, 100)
+
 #: Range of the last bit planes to train for, 2^4 to 2^10; range in which most streams end, about 130 to 6,000 bytes;
 #: share of samples from the latter range.
 PLANES, USUAL_PLANES, USUAL_SHARE = (4.0, 11.0), (5.2, 9.9), 0.85
 
-#: Share of streams that end with a whole plane.
-WHOLE_SHARE = 0.35
+#: Share of streams that end with a whole plane, and of streams without the finest level of luma.
+WHOLE_SHARE, NO_FINEST_SHARE = 0.35, 0.2
 
-#: Share of streams without the finest level: of luma, of chroma.
-NO_FINEST_LUMA, NO_FINEST_CHROMA = 0.2, 0.7
+#: Share of batches with lines; of batches that are downscaled, which makes pictures sharper, and the sides in pixels;
+#: of batches that are cropped, and the sizes; of batches that are turned by 90, 180 or 270 degrees.
+LINES_SHARE = 0.6
+SMALLER_SHARE, SIDES = 0.25, (320, 384, 448)
+CUT_SHARE, CUTS = 0.15, ((384, 512), (512, 384), (384, 384), (256, 256))
+TURNED_SHARE = 0.2
 
-#: Share of pictures that are downscaled, which makes them sharper, and the minimum side in pixels.
-SMALLER_SHARE, SMALLEST_SIZE = 0.25, 320
-
-#: Number of places drawn per level of a picture, from the finest.
-PLACES = (2000, 2500, 2000, 900, 256)
+#: Share of pictures with other contrast and saturation, and the ranges of factors; share of grey pictures.
+CHANGED_SHARE, CONTRASTS, SATURATIONS, GREY_SHARE = 0.5, (0.85, 1.15), (0.7, 1.2), 0.04
 
 #: Share of the training sheets that is used for validation, in percent.
 VALIDATION_PERCENT = 1
 
 
 def pack_pictures(source: Source, folder: Path, *, scenes: int, limit: int | None, seed: int) -> None:
-    """Write `train.npy` and `validation.npy` ((N, 512, 512, 3) uint8 RGB) into `folder`. Keep files that exist.
+    """Write `train.npy` and `validation.npy` ((N, 512, 512, 3) uint8 RGB), and the lines of each, into `folder`.
+
+    The lines are in `train-lines.npy` and `validation-lines.npy`, (N, 128, 16) uint8: maps of 128x128 bits, packed.
+    Files that exist are kept.
 
     Args:
         source: folders of the pictures.
         folder: folder to write into.
         scenes: number of composed pictures in the training file.
         limit: maximum number of tiles per file; None for no limit.
-        seed: random seed of the scenes.
+        seed: random seed of the scenes and of the lines.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tiles = [tile for tile in read_tiles(source.data) if not tile.held_out]
     for name, kept in (("train", False), ("validation", True)):
-        if (folder / f"{name}.npy").exists():
-            continue
-        chosen = [t for t in tiles if is_held_out(f"restoration/{t.sheet}", VALIDATION_PERCENT) is kept][:limit]
-        things = read_things(source.objects) if source.objects and not kept else []
-        plan = list(plan_scenes(things, scenes, len(chosen), seed)) if things else []
-        # Write under a temporary name first, so that an existing file is always complete.
-        unfinished = folder / f"{name}.part.npy"
-        pictures = open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=(len(chosen) + len(plan), SIZE, SIZE, 3))
-        for row, tile in enumerate(chosen):
-            pictures[row] = np.asarray(load_tile(source.data, tile), np.uint8)
-        for row, scene in enumerate(plan, len(chosen)):
-            assert source.objects is not None
-            behind = pictures[scene.backdrop] if scene.backdrop >= 0 else None
-            pictures[row] = draw_scene(source.objects, scene, behind, SIZE)
-        pictures.flush()
-        unfinished.replace(folder / f"{name}.npy")
-        _log.info("%s: %d pictures", name, len(pictures))
+        path, path_of_lines = folder / f"{name}.npy", folder / f"{name}-lines.npy"
+        if not path.exists():
+            chosen = [t for t in tiles if is_held_out(f"restoration/{t.sheet}", VALIDATION_PERCENT) is kept][:limit]
+            things = read_things(source.objects) if source.objects and not kept else []
+            plan = list(plan_scenes(things, scenes, len(chosen), seed)) if things else []
+            # Write under a temporary name first, so that an existing file is always complete.
+            unfinished = folder / f"{name}.part.npy"
+            shape = (len(chosen) + len(plan), SIZE, SIZE, 3)
+            pictures = open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape)
+            for row, tile in enumerate(chosen):
+                pictures[row] = np.asarray(load_tile(source.data, tile), np.uint8)
+            for row, scene in enumerate(plan, len(chosen)):
+                assert source.objects is not None
+                behind = pictures[scene.backdrop] if scene.backdrop >= 0 else None
+                pictures[row] = draw_scene(source.objects, scene, behind, SIZE)
+            pictures.flush()
+            unfinished.replace(path)
+            _log.info("%s: %d pictures", name, len(pictures))
+        if not path_of_lines.exists():
+            random = np.random.default_rng(seed)
+            maps = [pack_lines(picture, int(random.choice(LINE_BYTES))) for picture in np.load(path, mmap_mode="r")]
+            np.save(path_of_lines, np.stack(maps))
+            _log.info("%s: lines of %d pictures", name, len(maps))
 
 
-def prefix_planes(shape: tuple[int, int], plane: int, done: float, finest: tuple[bool, bool]) -> NDArray[np.int8]:
-    """Return the last bit plane of each coefficient for a stream that ends within a plane.
+def pack_lines(picture: NDArray[np.uint8], limit: int) -> NDArray[np.uint8]:
+    """Return the lines of a picture as a receiver gets them in `limit` bytes: (128, 16) uint8, packed bits."""
+    fitter = LineFitter(find_contours(np.ascontiguousarray(picture))[0], nested=False)
+    lines = Bitstream(Header(SIZE, SIZE), fitter.fit(limit)).decode().structure
+    drawn = draw_lines(lines) if isinstance(lines, EdgeMap) else np.zeros((SIZE // 4, SIZE // 4), np.float32)
+    return np.packbits(drawn > 0, axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class CodedBatch:
+    """Pictures of one size, each coded at a rate.
+
+    Attributes:
+        original, decoded: channels (N, 3, H, W) as `codec.wavelet.transform.inverse` returns them.
+        magnitudes, signs, last_plane: (N, 3, H, W), what is known of the coefficients.
+        lines: (N, 1, H / 4, W / 4), or None.
+    """
+
+    original: Tensor
+    decoded: Tensor
+    magnitudes: Tensor
+    signs: Tensor
+    last_plane: Tensor
+    lines: Tensor | None
+
+    @classmethod
+    def of(cls, original: Tensor, last_plane: Tensor, lines: Tensor | None) -> "CodedBatch":
+        """Code channels (N, 3, H, W) down to `last_plane`, (N, 3, H, W)."""
+        magnitudes, signs = quantise(to_coefficients(original), last_plane)
+        decoded = to_samples(dequantise(magnitudes, signs, last_plane))
+        return cls(original, decoded, magnitudes, signs, last_plane, lines)
+
+
+class Pictures:
+    """Packed pictures with their lines, on the device of the training.
 
     Args:
-        shape: (H, W) in pixels.
-        plane: the last plane, complete or in part.
-        done: share of this plane's bands that are received, from coarse to fine, each in the order Y, Cb, Cr. A
-            fractional band is received in part, by rows.
-        finest: whether the stream contains the finest level, of luma and of chroma.
-
-    Returns:
-        int8 (3, H, W).
-    """
-    height, width = shape
-    planes = np.full((3, height, width), plane + 1, np.int8)
-    parts: list[tuple[int, Band]] = [(channel, band) for band in bands(width, height) for channel in range(3)]
-    whole, rest = divmod(done * len(parts), 1)
-    for number, (channel, band) in enumerate(parts):
-        rows, columns = band.area
-        if number < whole:
-            planes[channel, rows, columns] = plane
-        elif number == whole:
-            planes[channel, rows.start : rows.start + int(rest * band.height), columns] = plane
-        if band.level == 1 and not finest[min(channel, 1)]:
-            planes[channel, rows, columns] = top_plane(width, height) + 1
-    return planes
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Sampled places of a level.
-
-    Attributes:
-        shown: float32 (N, FEATURES).
-        goals: float32 (N, 9), distances of the coefficients from their decoded values.
-        planes: mean last bit planes of the level, luma and chroma.
+        folder: folder that `pack_pictures` wrote.
+        name: "train" or "validation".
+        device: where batches are computed.
     """
 
-    shown: NDArray[np.float32]
-    goals: NDArray[np.float32]
-    planes: tuple[float, float]
+    def __init__(self, folder: Path, name: str, device: torch.device) -> None:
+        pictures = np.load(folder / f"{name}.npy", mmap_mode="r" if device.type == "cpu" else None)
+        lines = np.unpackbits(np.load(folder / f"{name}-lines.npy"), axis=2)
+        self.device = device
+        self._pictures = pictures if device.type == "cpu" else torch.from_numpy(pictures).to(device)
+        self._lines = torch.from_numpy(lines).to(device)
 
+    def __len__(self) -> int:
+        return len(self._lines)
 
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """A square crop of a picture, coded as a picture of its own.
-
-    Attributes:
-        shown: float32 (N, FEATURES), features of all places of each level, row by row.
-        planes: mean last bit planes of each level, luma and chroma.
-        decoded, original: float32 (3, S, S), decoded and original coefficients.
-    """
-
-    shown: list[NDArray[np.float32]]
-    planes: list[tuple[float, float]]
-    decoded: NDArray[np.float32]
-    original: NDArray[np.float32]
+    def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return pictures (N, 3, 512, 512), RGB from 0 to 255, and lines (N, 1, 128, 128), 0 or 1: float32."""
+        if isinstance(self._pictures, Tensor):
+            pictures = self._pictures[rows.to(self.device)]
+        else:
+            pictures = torch.from_numpy(self._pictures[rows.numpy()])
+        lines = self._lines[rows.to(self.device), None].float()
+        return pictures.permute(0, 3, 1, 2).float(), lines
 
 
 class Sampler:
-    """Sampler of places and crops of packed pictures, at random rates. Rotates, mirrors and downscales pictures."""
-
-    def __init__(self, pictures: NDArray[np.uint8], seed: int) -> None:
-        self.pictures = pictures
-        self.random = np.random.default_rng(seed)
-
-    def draw(self) -> list[Places]:
-        """Draw places of each level, from the finest, of one picture at one rate."""
-        random = self.random
-        original = forward(to_channels(self._picture()))
-        plane = self._prefix(original)
-        decoded = plane.to_coefficients()
-        planes = mean_planes(plane)
-        drawn = []
-        for level, maps in enumerate(level_maps(plane, decoded), 1):
-            rows, columns = (random.integers(0, side, PLACES[level - 1]) for side in maps.shape)
-            goals = np.zeros((9, len(rows)), np.float32)
-            for band in estimated_bands(plane.canvas):
-                if band.level == level:
-                    y, x = np.minimum(rows, band.height - 1), np.minimum(columns, band.width - 1)
-                    distances = (original - decoded)[:, *band.area]
-                    goals[3 * band.orientation - 3 : 3 * band.orientation] = distances[:, y, x]
-            known = float(planes[0, level - 1]), float(planes[1, level - 1])
-            drawn.append(Places(features(maps, rows, columns), goals.T, known))
-        return drawn
-
-    def cut(self, size: int) -> Cut:
-        """Draw a crop of `size` x `size` pixels, a multiple of 32, at one rate."""
-        picture = self._picture()
-        top, left = (int(start) for start in self.random.integers(0, len(picture) - size + 1, 2))
-        cut = np.ascontiguousarray(picture[top : top + size, left : left + size])
-        original = forward(to_channels(cut))
-        plane = self._prefix(original)
-        decoded = plane.to_coefficients()
-        shown = []
-        for maps in level_maps(plane, decoded):
-            rows, columns = (axis.ravel() for axis in np.mgrid[: maps.shape[0], : maps.shape[1]])
-            shown.append(features(maps, rows, columns))
-        planes = [(float(luma), float(chroma)) for luma, chroma in mean_planes(plane).T[: len(shown)]]
-        return Cut(shown, planes, decoded, original)
-
-    def _prefix(self, original: NDArray[np.float32]) -> Plane:
-        random = self.random
-        place = random.uniform(*(USUAL_PLANES if random.random() < USUAL_SHARE else PLANES))
-        done = 1.0 if random.random() < WHOLE_SHARE else random.random()
-        finest = (bool(random.random() >= NO_FINEST_LUMA), bool(random.random() >= NO_FINEST_CHROMA))
-        return Plane.of(original, prefix_planes(original.shape[1:], int(place), done, finest))
-
-    def _picture(self) -> NDArray[np.uint8]:
-        random = self.random
-        picture = self.pictures[random.integers(len(self.pictures))]
-        if random.random() < SMALLER_SHARE:
-            # A multiple of 32, so that every estimated level halves the sides exactly.
-            side = 32 * int(random.integers(SMALLEST_SIZE // 32, SIZE // 32))
-            picture = np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
-        picture = np.rot90(picture, int(random.integers(4)))
-        return np.ascontiguousarray(picture[:, ::-1] if random.random() < 0.5 else picture)
-
-
-def measure_spread(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Measure the typical distance of coefficients from their decoded values.
+    """Sampler of coded batches. Changes sizes, orientation, contrast and saturation.
 
     Args:
-        pictures: (N, 512, 512, 3) uint8 RGB.
-
-    Returns:
-        Root mean squares by level from the finest, luma and chroma, last bit plane: float32 (LEVELS, 2, MAX_PLANE + 1).
+        pictures: the packed pictures.
+        seed: random seed.
     """
-    spread = np.zeros((LEVELS, 2, MAX_PLANE + 1))
-    for picture in pictures:
-        original = forward(to_channels(picture))
-        for plane in range(MAX_PLANE + 1):
-            last_plane = np.full(original.shape, min(plane, top_plane(SIZE, SIZE) + 1), np.int8)
-            squares = (original - Plane.of(original, last_plane).to_coefficients()) ** 2
-            for band in estimated_bands((SIZE, SIZE)):
-                means = squares[:, *band.area].mean((1, 2))
-                spread[band.level - 1, :, plane] += (means[0] / 3, means[1:].mean() / 3)
-    return np.sqrt(spread / len(pictures)).astype(np.float32)
+
+    def __init__(self, pictures: Pictures, seed: int) -> None:
+        self.pictures = pictures
+        self._random = np.random.default_rng(seed)
+
+    def draw(self, size: int) -> CodedBatch:
+        """Draw a batch of `size` pictures."""
+        pictures, lines = self._resize(
+            *self.pictures.take(torch.from_numpy(self._random.integers(0, len(self.pictures), size)))
+        )
+        if self._random.random() < 0.5:
+            pictures, lines = pictures.flip(3), lines.flip(3)
+        if self._random.random() < TURNED_SHARE:
+            turns = int(self._random.integers(1, 4))
+            pictures, lines = pictures.rot90(turns, (2, 3)), lines.rot90(turns, (2, 3))
+        original = self._recolor(to_channels(pictures))
+        shape = int(original.shape[2]), int(original.shape[3])
+        shown = lines if self._random.random() < LINES_SHARE else None
+        return CodedBatch.of(original, self._prefixes(size, shape), shown)
+
+    def _resize(self, pictures: Tensor, lines: Tensor) -> tuple[Tensor, Tensor]:
+        random, chance = self._random, self._random.random()
+        if chance < SMALLER_SHARE:
+            side = int(random.choice(SIDES))
+            smaller = F.interpolate(pictures, (side, side), mode="bilinear", antialias=True, align_corners=False)
+            return smaller, F.adaptive_max_pool2d(lines, (side // 4, side // 4))
+        if chance < SMALLER_SHARE + CUT_SHARE:
+            rows, columns = CUTS[random.integers(len(CUTS))]
+            top, left = (4 * int(random.integers((SIZE - side) // 4 + 1)) for side in (rows, columns))
+            cut = pictures[:, :, top : top + rows, left : left + columns]
+            return cut, lines[:, :, top // 4 : (top + rows) // 4, left // 4 : (left + columns) // 4]
+        return pictures, lines
+
+    def _recolor(self, channels: Tensor) -> Tensor:
+        count = len(channels)
+        changed = self._random.random(count) < CHANGED_SHARE
+        contrast, saturation = (
+            np.where(changed, self._random.uniform(*bounds, count), 1.0) for bounds in (CONTRASTS, SATURATIONS)
+        )
+        saturation[self._random.random(count) < GREY_SHARE] = 0
+        factors = np.stack([contrast, saturation, saturation], 1).astype(np.float32)
+        return channels * torch.from_numpy(factors).to(channels.device)[:, :, None, None]
+
+    def _prefixes(self, count: int, shape: tuple[int, int]) -> Tensor:
+        random = self._random
+        usual = random.random(count) < USUAL_SHARE
+        planes = np.floor(np.where(usual, random.uniform(*USUAL_PLANES, count), random.uniform(*PLANES, count)))
+        done = np.where(random.random(count) < WHOLE_SHARE, 1.0, random.random(count))
+        finest = random.random(count) >= NO_FINEST_SHARE
+        drawn = (planes.astype(np.float32), done.astype(np.float32), finest)
+        return prefix_planes(shape, *(torch.from_numpy(each).to(self.pictures.device) for each in drawn))

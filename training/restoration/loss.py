@@ -1,57 +1,104 @@
-"""Perceptual measures of the gain of a restored picture over the decoded one."""
+"""Perceptual losses of restored pictures, differentiable, and the gains over decoded pictures."""
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-from codec.wavelet.transform import to_picture
+from training.restoration.coding import TO_RGB
+
+#: Weights of the loss terms. "mse" and "color" are natural logarithms of the remaining share of the decoded error.
+WEIGHTS = {"mse": 1.0, "color": 0.1, "ssim": 1.0, "ms_ssim": 3.0, "gmsd": 3.0}
+
+#: Added to squared errors, in squared levels of 0 to 255: smaller errors are hardly visible.
+LEAST_MSE = 8.0
+
+#: Side of the averages whose chroma is compared, in pixels.
+COLOR_SIDE = 32
 
 #: Exponents of the scales of MS-SSIM (Z. Wang, E. P. Simoncelli, A. C. Bovik, 2003).
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
-
-def compare(
-    restored: NDArray[np.float32], decoded: NDArray[np.float32], original: NDArray[np.float32]
-) -> dict[str, float]:
-    """Return the gains of restoration, channels (3, H, W) each: PSNR in dB of RGB, MS-SSIM and GMSD of luma."""
-    before, after, goal = (to_picture(channels).astype(np.float32) for channels in (decoded, restored, original))
-    luma = [channels[0] + np.float32(128) for channels in (decoded, restored, original)]
-    gain = 10 * np.log10((np.square(before - goal).mean() + 1e-3) / (np.square(after - goal).mean() + 1e-3))
-    return {
-        "psnr": float(gain),
-        "ms_ssim": ms_ssim(luma[1], luma[2]) - ms_ssim(luma[0], luma[2]),
-        "gmsd": gmsd(luma[1], luma[2]) - gmsd(luma[0], luma[2]),
-    }
+_WINDOW = 7
 
 
-def ms_ssim(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """Return the MS-SSIM of two luma channels, (H, W) from 0 to 255."""
-    product = 1.0
-    for scale, exponent in enumerate(SCALES):
-        mean_a, mean_b = _blurred(a), _blurred(b)
-        variance_a, variance_b = _blurred(a * a) - mean_a**2, _blurred(b * b) - mean_b**2
-        covariance = _blurred(a * b) - mean_a * mean_b
-        similarity = (2 * covariance + 58.5225) / (variance_a + variance_b + 58.5225)
-        if scale == len(SCALES) - 1:
-            similarity = similarity * (2 * mean_a * mean_b + 6.5025) / (mean_a**2 + mean_b**2 + 6.5025)
-        product *= max(float(similarity.mean()), 1e-6) ** exponent
-        a, b = (cv2.resize(of, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for of in (a, b))
-    return product
+def perceptual_loss(restored: Tensor, decoded: Tensor, original: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """Compute the loss of restored pictures.
 
+    Args:
+        restored, decoded, original: channels (N, 3, H, W) as `codec.wavelet.transform.inverse` returns them.
 
-def gmsd(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """Return the gradient magnitude similarity deviation (W. Xue et al., 2014) of two luma channels at half size.
-
-    Lower is better.
+    Returns:
+        The loss, and its terms by name.
     """
-    kernel = np.array([[1, 0, -1]] * 3, np.float32) / 3
-    magnitudes = []
-    for luma in (a, b):
-        small = cv2.resize(luma, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        magnitudes.append(np.hypot(cv2.filter2D(small, -1, kernel), cv2.filter2D(small, -1, kernel.T)))
-    of_a, of_b = magnitudes
-    return float(((2 * of_a * of_b + 170) / (of_a**2 + of_b**2 + 170)).std())
+    terms = {
+        "mse": _log_share(*(squared_error(of, original) for of in (restored, decoded))),
+        "color": _log_share(*(_color_error(of, original) for of in (restored, decoded))),
+        **{name: term.mean() for name, term in _figures(restored[:, :1], original[:, :1]).items()},
+    }
+    loss = torch.stack([weight * terms[name] for name, weight in WEIGHTS.items()]).sum()
+    return loss, {name: term.detach() for name, term in terms.items()}
 
 
-def _blurred(luma: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(cv2.GaussianBlur(luma, (11, 11), 1.5)[5:-5, 5:-5], np.float32)
+@torch.no_grad()
+def gains(restored: Tensor, decoded: Tensor, original: Tensor) -> dict[str, Tensor]:
+    """Return mean gains of restored over decoded channels: PSNR in dB of RGB, SSIM, MS-SSIM and GMSD of luma."""
+    before, after = (squared_error(of, original) for of in (decoded, restored))
+    figures = {"psnr": (10 * torch.log10((before + 1e-3) / (after + 1e-3))).mean()}
+    old, new = (_figures(of[:, :1], original[:, :1]) for of in (decoded, restored))
+    for name, sign in (("ssim", -1), ("ms_ssim", -1), ("gmsd", 1)):
+        figures[name] = sign * (new[name] - old[name]).mean()
+    return figures
+
+
+def squared_error(channels: Tensor, original: Tensor) -> Tensor:
+    """Return the mean squared error in RGB of each picture, (N,)."""
+    difference = torch.einsum("cd,ndhw->nchw", channels.new_tensor(TO_RGB), channels - original)
+    return difference.square().mean((1, 2, 3))
+
+
+def structure(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the SSIM of luma (N, 1, H, W), -128 to 127, in 7x7 windows: (N,) per picture, and its contrast term."""
+    means = F.avg_pool2d(torch.cat([a, b, a * a, b * b, a * b], 1), (1, _WINDOW), 1)
+    mean_a, mean_b, squares_a, squares_b, products = F.avg_pool2d(means, (_WINDOW, 1), 1).unbind(1)
+    contrast = (2 * (products - mean_a * mean_b) + 58.5225) / (
+        squares_a - mean_a * mean_a + squares_b - mean_b * mean_b + 58.5225
+    )
+    mean_a, mean_b = mean_a + 128, mean_b + 128
+    light = (2 * mean_a * mean_b + 6.5025) / (mean_a * mean_a + mean_b * mean_b + 6.5025)
+    return (light * contrast).mean((1, 2)), contrast.mean((1, 2))
+
+
+def gradient_deviation(a: Tensor, b: Tensor) -> Tensor:
+    """Return the GMSD of luma (N, 1, H, W) at half size (W. Xue et al., 2014): (N,) per picture, lower is better."""
+    row = a.new_tensor((1.0, 1.0, 1.0)) / 3
+    across = row[:, None] * a.new_tensor((1.0, 0.0, -1.0))
+    kernels = torch.stack([across, across.T])[:, None]
+
+    def magnitude(luma: Tensor) -> Tensor:
+        return F.conv2d(F.avg_pool2d(luma, 2), kernels).square().sum(1).add(1e-3).sqrt()
+
+    of_a, of_b = magnitude(a), magnitude(b)
+    similarity = (2 * of_a * of_b + 170) / (of_a.square() + of_b.square() + 170)
+    return (similarity.var((1, 2)) + 1e-6).sqrt()
+
+
+def _figures(luma: Tensor, goal: Tensor) -> dict[str, Tensor]:
+    """Return 1 - SSIM, 1 - MS-SSIM and GMSD of each picture, (N,)."""
+    figures = {"gmsd": gradient_deviation(luma, goal)}
+    product = torch.ones_like(figures["gmsd"])
+    for scale, exponent in enumerate(SCALES):
+        ssim, contrast = structure(luma, goal)
+        if scale == 0:
+            figures["ssim"] = 1 - ssim
+        product = product * (ssim if scale == len(SCALES) - 1 else contrast).clamp(min=1e-3) ** exponent
+        luma, goal = F.avg_pool2d(luma, 2), F.avg_pool2d(goal, 2)
+    figures["ms_ssim"] = 1 - product
+    return figures
+
+
+def _color_error(channels: Tensor, original: Tensor) -> Tensor:
+    return F.avg_pool2d(channels[:, 1:] - original[:, 1:], COLOR_SIDE).square().mean((1, 2, 3))
+
+
+def _log_share(after: Tensor, before: Tensor) -> Tensor:
+    return torch.log((after + LEAST_MSE) / (before + LEAST_MSE)).mean()

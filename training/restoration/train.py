@@ -1,6 +1,6 @@
 """Training command of the restoration network, which restores pictures from prefixes of a plane code.
 
-python -m training.restoration.train --data DATA --objects OBJECTS --minutes 60 --out build/restoration
+python -m training.restoration.train --data DATA --objects OBJECTS --minutes 7 --out build/restoration    # on a GPU
 """
 
 import argparse
@@ -9,174 +9,128 @@ import logging
 from collections import defaultdict
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
-from codec.wavelet.plane import Plane
-from codec.wavelet.transform import forward, inverse, to_channels
-from receiver.rendering.restoration.features import LEVELS
+from receiver.rendering.restoration.inputs import in_steps, network_inputs
 from receiver.rendering.restoration.network import NetworkForm, RestorationNetwork
-from receiver.rendering.restoration.restorer import Restorer, save_restoration
+from receiver.rendering.restoration.restorer import save_restoration
 from training.data.tiles import Source, add_source_options
-from training.restoration.data import Sampler, measure_spread, pack_pictures, prefix_planes
-from training.restoration.loss import compare
-from training.restoration.replay import ReplayBuffer
-from training.restoration.tuning import perceptual_loss, restore_cut
-from training.run import TrainingRun, cosine
+from training.restoration.coding import confine, prefix_planes, to_channels, to_coefficients, to_samples
+from training.restoration.data import CodedBatch, Pictures, Sampler, pack_pictures
+from training.restoration.loss import gains, perceptual_loss
+from training.run import TrainingRun, autocast, cosine
 
-#: Capacity of the replay buffer in places per level, and places per level and step.
-KEPT, BATCH = 600_000, 2048
+#: Validation: last planes, pictures per batch, and minutes between validations.
+VALIDATED_PLANES, VALIDATED_BATCH, VALIDATED_EVERY = (10, 9, 8, 7, 6, 5), 6, 1.5
 
-#: Pictures drawn before the first step, new pictures per refill, and steps between refills. Each place is used two or
-#: three times.
-FIRST_PICTURES, NEW_PICTURES, RENEWED = 80, 12, 20
+#: Peak learning rate, and weight decay.
+LEARNING_RATE, WEIGHT_DECAY = 6e-4, 1e-3
 
-#: Validation: last planes, number of pictures, and minutes between validations.
-VALIDATED_PLANES, VALIDATED_PICTURES, VALIDATED_EVERY = (10, 9, 8, 7, 6, 5), 9, 10
+#: Decay per step of the average of weights.
+AVERAGED = 0.999
 
-#: Number of pictures on which the typical distances are measured.
-SPREAD_PICTURES = 60
-
-#: Weight of a squared error of chroma, in typical distances. Below 1, because the distances of luma are larger.
-CHROMA_SHARE = 0.3
-
-LEARNING_RATE = 2e-3
-
-#: Decay per step of the average of weights: in training on places, and in fine-tuning.
-AVERAGED, AVERAGED_TUNING = 0.998, 0.98
-
-#: Share of the budget after which fine-tuning on whole crops begins, crops per step, and their side in pixels.
-TUNED_FROM, CUTS, CUT = 0.6, 4, 192
-
-#: Steps between log entries: in training on places, and in fine-tuning.
-LOGGED, LOGGED_TUNING = 200, 25
+#: Steps between log entries.
+LOGGED = 100
 
 
-def validate(network: RestorationNetwork, pictures: NDArray[np.uint8]) -> dict[str, float]:
-    """Measure the gains of restoration over the inverse transform, by last plane, on validation pictures."""
-    restorer = Restorer(copy.deepcopy(network))
-    figures = {}
-    for plane in VALIDATED_PLANES:
-        gains = []
-        for picture in pictures[:: max(1, len(pictures) // VALIDATED_PICTURES)]:
-            channels = to_channels(picture)
-            known = Plane.of(forward(channels), prefix_planes(channels.shape[1:], plane, 1.0, (True, False)))
-            before, after = known.to_coefficients(), restorer.restore_coefficients(known)
-            gains.append(compare(inverse(after), inverse(before), channels))
-        for name in gains[0]:
-            figures[f"{name}_{plane}"] = float(np.mean([gain[name] for gain in gains]))
-    return figures
+def restore_batch(network: RestorationNetwork, batch: CodedBatch) -> Tensor:
+    """Return the restored channels (N, 3, H, W) of a batch."""
+    inputs = network_inputs(batch.decoded, in_steps(batch.magnitudes, batch.signs), batch.last_plane, batch.lines)
+    with autocast(batch.decoded.device):
+        estimated = network(inputs)
+    coefficients = to_coefficients(batch.decoded + estimated.float())
+    return to_samples(confine(coefficients, batch.magnitudes, batch.signs, batch.last_plane))
+
+
+@torch.no_grad()
+def validate(network: RestorationNetwork, pictures: Pictures) -> dict[str, float]:
+    """Measure the gains of restoration over the inverse transform, by last plane, with lines, on validation pictures.
+
+    "plain" is the gain in PSNR without lines.
+    """
+    figures: dict[str, list[Tensor]] = defaultdict(list)
+    for start in range(0, len(pictures), VALIDATED_BATCH):
+        rgb, lines = pictures.take(torch.arange(start, min(start + VALIDATED_BATCH, len(pictures))))
+        original = to_channels(rgb)
+        ones = torch.ones(len(original), device=pictures.device)
+        for plane in VALIDATED_PLANES:
+            last = prefix_planes((rgb.shape[2], rgb.shape[3]), plane * ones, ones, ones > 0)
+            for shown in (lines, None):
+                batch = CodedBatch.of(original, last, shown)
+                found = gains(restore_batch(network, batch), batch.decoded, original)
+                if shown is None:
+                    found = {"plain": found["psnr"]}
+                for name, gain in found.items():
+                    figures[f"{name}_{plane}"].append(gain)
+    return {name: float(torch.stack(found).mean()) for name, found in figures.items()}
 
 
 class Trainer:
-    """Trainer of a network: first on places of all pictures, then on whole crops. Keeps an average of the weights."""
+    """Trainer of a network. Keeps an average of the weights.
 
-    def __init__(self, run: TrainingRun, pictures: NDArray[np.uint8], form: NetworkForm, seed: int) -> None:
+    Args:
+        run: budget, checkpoint and log.
+        pictures: training pictures.
+        form: layer sizes.
+        batch: pictures per step.
+        seed: random seed of weights and batches.
+    """
+
+    def __init__(self, run: TrainingRun, pictures: Pictures, form: NetworkForm, *, batch: int, seed: int) -> None:
         torch.manual_seed(seed)
-        self.run, self.network = run, RestorationNetwork(form)
+        self.run, self.batch = run, batch
+        self.network = RestorationNetwork(form).to(pictures.device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-3
+            self.network.parameters(), LEARNING_RATE, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY
         )
         state = run.resume()
-        if state is None:
-            spread = measure_spread(pictures[:: max(1, len(pictures) // SPREAD_PICTURES)])
-            for estimator, usual in zip(self.network.by_level, spread, strict=True):
-                estimator.spread.copy_(torch.from_numpy(usual))
-        else:
+        if state is not None:
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
-        smoke = run.steps is not None and run.steps < 10
-        self.sampler = Sampler(pictures, seed + 1000 * run.step)
-        self.buffer = ReplayBuffer(self.network, 5000 if smoke else KEPT, seed + run.step)
-        self.tuning = state is not None and bool(state["tuning"])
-        if not self.tuning:
-            self.buffer.add(self.sampler, 2 if smoke else FIRST_PICTURES)
-        if state is None:
-            self.buffer.standardise()
         self.average = copy.deepcopy(self.network)
         if state is not None:
             self.average.load_state_dict(state["average"])
-        self.channels = torch.tensor([1.0, CHROMA_SHARE, CHROMA_SHARE] * 3)
-        self.sums: dict[str, float] = defaultdict(float)
-        self.summed = 0
+        self.sampler = Sampler(pictures, seed + 1000 * run.step)
+        self.sums: dict[str, Tensor] = {}
 
     def save(self) -> None:
         """Write a checkpoint and the averaged network."""
-        states = {
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        self.run.save({**states, "tuning": self.tuning})
+        modules = {"network": self.network, "average": self.average, "optimizer": self.optimizer}
+        self.run.save({name: module.state_dict() for name, module in modules.items()})
         save_restoration(self.average, self.run.folder / "restoration")
 
     def step(self) -> None:
-        """Run one step of the current stage: training on places, or fine-tuning."""
-        if self.run.progress >= TUNED_FROM and not self.tuning:
-            self.tuning = True
-            self.network.load_state_dict(self.average.state_dict())
-            self.log()
+        """Run one step."""
         for group in self.optimizer.param_groups:
             group["lr"] = LEARNING_RATE * cosine(self.run.progress)
+        batch = self.sampler.draw(self.batch)
         self.optimizer.zero_grad(set_to_none=True)
-        for name, figure in (self._tune() if self.tuning else self._train_places()).items():
-            self.sums[name] += figure
-        self.summed += 1
+        loss, figures = perceptual_loss(restore_batch(self.network, batch), batch.decoded, batch.original)
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         # Average over few steps at first, so that the untrained network does not count.
-        share = min(AVERAGED_TUNING if self.tuning else AVERAGED, (1 + self.run.step) / (10 + self.run.step))
+        share = min(AVERAGED, (1 + self.run.step) / (10 + self.run.step))
         with torch.no_grad():
-            for kept, now in zip(self.average.parameters(), self.network.parameters(), strict=True):
-                kept.lerp_(now, 1 - share)
-
-    def log(self) -> None:
-        """Log the mean figures since the last log entry."""
-        if self.summed:
-            self.run.log(**{name: total / self.summed for name, total in self.sums.items()})
-        self.sums.clear()
-        self.summed = 0
-
-    def _train_places(self) -> dict[str, float]:
-        """Train on places; return the remaining share of the squared error at each level."""
-        if (self.run.step + 1) % RENEWED == 0:
-            self.buffer.add(self.sampler, NEW_PICTURES)
-        left = {}
-        for level, estimator in enumerate(self.network.by_level):
-            shown, goals, weights = self.buffer.batch(level, BATCH)
-            estimates = estimator(shown)
-            goals = goals[:, : estimates.shape[1]]
-            channels = self.channels[: estimates.shape[1]] if level else self.channels[:1]
-            loss = (((estimates - goals).square() * channels).mean(1) * weights).mean()
-            loss.backward()
-            left[f"left_{level + 1}"] = float(loss.detach() / ((goals.square() * channels).mean(1) * weights).mean())
-        return left
-
-    def _tune(self) -> dict[str, float]:
-        """Fine-tune on crops; return the figures of the loss."""
-        cuts = [self.sampler.cut(CUT) for _ in range(CUTS)]
-        restored = torch.stack([restore_cut(self.network, cut) for cut in cuts])
-        decoded, original = (
-            torch.from_numpy(np.stack([getattr(cut, name) for cut in cuts])) for name in ("decoded", "original")
-        )
-        loss, figures = perceptual_loss(restored, decoded, original)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return figures
+            kept, now = (list(of.parameters()) for of in (self.average, self.network))
+            torch._foreach_lerp_(kept, now, 1 - share)
+        for name, figure in figures.items():
+            self.sums[name] = self.sums.get(name, torch.zeros_like(figure)) + figure
+        if (self.run.step + 1) % LOGGED == 0:
+            self.run.log(**{name: float(total) / LOGGED for name, total in self.sums.items()})
+            self.sums.clear()
 
 
-def train(
-    run: TrainingRun, pictures: NDArray[np.uint8], validation: NDArray[np.uint8], form: NetworkForm, seed: int
-) -> RestorationNetwork:
+def train(trainer: Trainer, validation: Pictures) -> RestorationNetwork:
     """Train until the budget is spent; return the network with averaged weights."""
-    trainer = Trainer(run, pictures, form, seed)
+    run = trainer.run
     validated = run.elapsed_s
     for due in run.ticks():
         if due:
             trainer.save()
         trainer.step()
-        if trainer.summed == (LOGGED_TUNING if trainer.tuning else LOGGED):
-            trainer.log()
         if run.elapsed_s - validated > 60 * VALIDATED_EVERY:
             validated = run.elapsed_s
             run.log(**validate(trainer.average, validation))
@@ -193,23 +147,28 @@ def main(arguments: list[str] | None = None) -> None:
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--steps", type=int, help="training steps")
     budget.add_argument("--minutes", type=float, help="training time")
+    parser.add_argument("--batch", type=int, default=16, help="pictures per step (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="torch device")
     parser.add_argument("--threads", type=int, help="number of CPU threads (default: torch's)")
     parser.add_argument("--smoke", action="store_true", help="four steps on four pictures with a tiny network")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if options.threads:
         torch.set_num_threads(options.threads)
-    source = Source(options.data, options.objects)
-    scenes, limit = (2, 4) if options.smoke else (options.scenes, None)
-    pack_pictures(source, options.out, scenes=scenes, limit=limit, seed=options.seed)
-    pictures, validation = (np.load(options.out / f"{name}.npy", mmap_mode="r") for name in ("train", "validation"))
-    form = NetworkForm(((8, 8),) * LEVELS) if options.smoke else NetworkForm()
+    torch.set_float32_matmul_precision("high")
     steps, minutes = (4, None) if options.smoke else (options.steps, options.minutes)
     if steps is None and minutes is None:
         parser.error("no budget: give --steps or --minutes")
-    run = TrainingRun(options.out, "restoration", steps=steps, minutes=minutes, save_every_s=300)
-    run.log(**validate(train(run, pictures, validation, form, options.seed), validation))
+    source = Source(options.data, options.objects)
+    scenes, limit = (2, 4) if options.smoke else (options.scenes, None)
+    pack_pictures(source, options.out, scenes=scenes, limit=limit, seed=options.seed)
+    device = torch.device(options.device)
+    pictures, validation = (Pictures(options.out, name, device) for name in ("train", "validation"))
+    form = NetworkForm((8, 8, 8, 8), (1, 1, 1, 1), (1, 1, 1), 8) if options.smoke else NetworkForm()
+    run = TrainingRun(options.out, "restoration", steps=steps, minutes=minutes, save_every_s=60)
+    trainer = Trainer(run, pictures, form, batch=2 if options.smoke else options.batch, seed=options.seed)
+    run.log(**validate(train(trainer, validation), validation))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,20 @@
-"""The restoration network. It estimates the unknown part of coefficients from their surroundings."""
+"""The restoration network: a U-Net that estimates the part of a picture that its known bit planes do not contain."""
 
+import itertools
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from receiver.rendering.restoration.features import FEATURES, LEVELS, MAX_PLANE
+from receiver.rendering.restoration.inputs import CONDITIONS, DECODED, FIRST_LEVEL, PlaneInputs
 
-#: Coefficients of a place, by orientation, each Y, Cb, Cr. At the finest level only the three of luma are estimated.
-ESTIMATED = 9
+#: Channels that the network estimates at a quarter of the side: 4x4 samples of luma, and 2x2 of each chroma channel at
+#: half of the side.
+ESTIMATED = 16 + 8
+
+#: Factor of the network's outputs, in levels of 0 to 255: a typical error of a decoded picture.
+SCALE = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,64 +22,89 @@ class NetworkForm:
     """Layer sizes of the network.
 
     Attributes:
-        widths: widths of the inner layers of each level's estimator, from the finest level.
+        widths: channels at 1/4, 1/8, 1/16 and 1/32 of the picture's side.
+        down: residual blocks of each stage, from fine to coarse.
+        up: residual blocks of each stage but the last, from coarse to fine.
+        condition: width of the vector that tells each block which bit planes are known.
     """
 
-    widths: tuple[tuple[int, ...], ...] = ((128, 64), (256, 128), (288, 160), (288, 160), (256, 128))
+    widths: tuple[int, ...] = (56, 96, 128, 160)
+    down: tuple[int, ...] = (2, 2, 2, 2)
+    up: tuple[int, ...] = (2, 2, 2)
+    condition: int = 64
 
 
-class Estimator(nn.Module):
-    """Estimator of the coefficients of a level's places."""
+class Block(nn.Module):
+    """A residual block of two convolutions. The condition scales and shifts its inner channels.
 
-    #: Mean and standard deviation of the features, (FEATURES,) each.
-    mean: Tensor
-    deviation: Tensor
+    E. Perez et al., "FiLM: Visual Reasoning with a General Conditioning Layer", 2018.
+    """
 
-    #: Typical distances of coefficients from decoded values, (2, MAX_PLANE + 1): luma and chroma, by last bit plane.
-    spread: Tensor
-
-    def __init__(self, widths: tuple[int, ...], estimated: int) -> None:
+    def __init__(self, width: int, condition: int) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(FEATURES))
-        self.register_buffer("deviation", torch.ones(FEATURES))
-        self.register_buffer("spread", torch.ones(2, MAX_PLANE + 1))
-        sizes = (FEATURES, *widths)
-        self.inner = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, widths, strict=False))
-        self.last = nn.Linear(sizes[-1], estimated)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.modulation = nn.Linear(condition, 2 * width)
+        for layer in (self.second, self.modulation):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
-    def forward(self, shown: Tensor) -> Tensor:
-        """Estimate distances of coefficients from their decoded values, in spreads: (N, FEATURES) -> (N, 9 or 3)."""
-        x = (shown - self.mean) / self.deviation
-        for layer in self.inner:
-            x = F.silu(layer(x))
-        y: Tensor = self.last(x)
-        return y
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Return the features (N, C, H, W) after the block; `condition` is (N, condition)."""
+        scale, shift = self.modulation(condition)[:, :, None, None].chunk(2, 1)
+        y: Tensor = self.second(F.silu(self.first(x) * (1 + scale) + shift))
+        return x + y
 
-    def spreads(self, luma: float, chroma: float) -> Tensor:
-        """Return the typical distances if the level is known down to planes `luma` and `chroma`: (9 or 3,)."""
-        mixed = []
-        for row, place in enumerate((luma, chroma)):
-            place = min(max(place, 0.0), MAX_PLANE - 0.01)
-            below = int(place)
-            mixed.append(torch.lerp(self.spread[row, below], self.spread[row, below + 1], place - below))
-        pattern = [0, 1, 1] * 3 if self.last.out_features == ESTIMATED else [0] * 3
-        return torch.stack(mixed)[pattern]
+
+class Stage(nn.ModuleList):
+    """Residual blocks in sequence."""
+
+    def __init__(self, width: int, count: int, condition: int) -> None:
+        super().__init__(Block(width, condition) for _ in range(count))
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Return the features (N, C, H, W) after all blocks."""
+        for block in self:
+            x = block(x, condition)
+        return x
 
 
 class RestorationNetwork(nn.Module):
-    """One estimator per level, from the finest. An untrained network does not change the coefficients."""
+    """A U-Net without attention. An untrained network does not change the picture."""
 
     def __init__(self, form: NetworkForm) -> None:
         super().__init__()
         self.form = form
-        self.estimators = nn.ModuleList(
-            Estimator(widths, ESTIMATED if place else ESTIMATED // 3)
-            for place, widths in enumerate(form.widths[:LEVELS])
+        widths, condition = form.widths, form.condition
+        self.embed = nn.Sequential(
+            nn.Linear(CONDITIONS, condition), nn.SiLU(), nn.Linear(condition, condition), nn.SiLU()
         )
+        self.enter = nn.ModuleList(
+            nn.Conv2d(DECODED if place == 0 else FIRST_LEVEL, width, 3, padding=1) for place, width in enumerate(widths)
+        )
+        self.down = nn.ModuleList(Stage(*sizes, condition) for sizes in zip(widths, form.down, strict=True))
+        self.shrink = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in itertools.pairwise(widths))
+        self.grow = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, 2) for a, b in itertools.pairwise(widths))
+        self.up = nn.ModuleList(Stage(*sizes, condition) for sizes in zip(widths, reversed(form.up), strict=False))
+        self.leave = nn.Conv2d(widths[0], ESTIMATED, 3, padding=1)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
 
-    @property
-    def by_level(self) -> list[Estimator]:
-        """The estimators, from the finest level."""
-        return [estimator for estimator in self.estimators if isinstance(estimator, Estimator)]
+    def forward(self, inputs: PlaneInputs) -> Tensor:
+        """Estimate the differences between the original and the decoded channels: float (N, 3, H, W), as `inputs`."""
+        condition = self.embed(inputs.condition)
+        x, kept = self.enter[0](inputs.stages[0]), []
+        for place, stage in enumerate(self.down):
+            x = stage(x, condition)
+            if place < len(self.down) - 1:
+                kept.append(x)
+                x = self.shrink[place](x) + self.enter[place + 1](inputs.stages[place + 1])
+        for place in range(len(kept) - 1, -1, -1):
+            x = self.up[place](self.grow[place](x) + kept[place], condition)
+        estimated = self.leave(x).float() * SCALE
+        luma = F.pixel_shuffle(estimated[:, :16], 4)
+        chroma = F.interpolate(
+            F.pixel_shuffle(estimated[:, 16:], 2), scale_factor=2, mode="bilinear", align_corners=False
+        )
+        height, width = inputs.shape
+        return torch.cat([luma, chroma], 1)[:, :, :height, :width]

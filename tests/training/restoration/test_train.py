@@ -12,12 +12,15 @@ from PIL import Image
 pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
+import torch
+
 from codec.wavelet.plane import Plane
 from codec.wavelet.transform import forward, to_channels, top_plane
 from receiver.rendering.restoration.restorer import Restorer
 from training.data.tiles import HELD_OUT_PERCENT, is_held_out
 from training.restoration import train as restoration
-from training.restoration.data import VALIDATION_PERCENT, prefix_planes
+from training.restoration.coding import prefix_planes
+from training.restoration.data import VALIDATION_PERCENT
 
 
 def _sheet(seed: int) -> Image.Image:
@@ -49,14 +52,15 @@ def data(tmp_path: Path) -> Path:
 
 def test_restoration_is_trained_and_written(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    restoration.main(["--data", str(data), "--out", str(out), "--threads", "1", "--smoke"])
+    restoration.main(["--data", str(data), "--out", str(out), "--threads", "1", "--device", "cpu", "--smoke"])
     last = json.loads((out / "restoration.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     assert last["step"] == 4
     assert abs(last["psnr_7"]) < 0.1
     # A second run finds the budget spent and has nothing to do.
-    restoration.main(["--data", str(data), "--out", str(out), "--threads", "1", "--smoke"])
+    restoration.main(["--data", str(data), "--out", str(out), "--threads", "1", "--device", "cpu", "--smoke"])
     channels = to_channels(np.asarray(_sheet(2).resize((128, 96)), np.uint8))
-    planes = prefix_planes((96, 128), 6, 0.4, (False, False))
+    ended = prefix_planes((96, 128), torch.tensor([6.0]), torch.tensor([0.4]), torch.tensor([False]))
+    planes = ended[0].numpy().astype(np.int8)
     assert planes.max() == top_plane(128, 96) + 1
     restored = Restorer.load(out / "restoration").restore(Plane.of(forward(channels), planes))
     assert restored.shape == (96, 128, 3)

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.layers import Priors
+from codec.layers import EdgeMap, Priors
 from codec.wavelet.plane import Plane
 from receiver.rendering.engine.render_method import RenderMethod
 from receiver.rendering.models.model import Model
@@ -68,7 +68,8 @@ class RestorationJob:
         del small
         plane = self.priors.plane
         assert plane is not None
-        picture = self._restore(plane)
+        structure = self.priors.structure
+        picture = self._restore(plane, structure if isinstance(structure, EdgeMap) else None)
         self.shown = True
         recipe = FrameRecipe(
             canvas=self.priors.canvas,
@@ -81,6 +82,6 @@ class RestorationJob:
         )
         return FrameDraft(recipe=recipe, pixels=picture)
 
-    def _restore(self, plane: Plane) -> NDArray[np.uint8]:
+    def _restore(self, plane: Plane, lines: EdgeMap | None) -> NDArray[np.uint8]:
         restorer = self._model.restoration
-        return plane.to_image() if restorer is None else restorer.restore(plane)
+        return plane.to_image() if restorer is None else restorer.restore(plane, lines)
