@@ -3,19 +3,14 @@
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from codec.layers import Skeleton
 from evaluation.rendering.runs import RunDriver
+from evaluation.rendering.stock import as_stock, stock_pipeline
 from evaluation.rendering.subjects import Subject
-from layercast_common.errors import RenderError
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from receiver.rendering.frames import Frame
     from receiver.rendering.models.model import Model
 
@@ -62,15 +57,13 @@ def measure_speed(model: "Model", subject: Subject, steps: int, rounds: int) -> 
         RenderError: the model has no adapter for any layer of the picture.
     """
     driver = RunDriver(model, steps)
-    # A stock pipeline does not fit colours and edges, so ours does not either.
-    unfitted = replace(model, settings=replace(model.settings, color_fit=False, line_fit=False))
     stock = stock_pipeline(_run_plainly(model), subject, steps)
     ways: dict[str, Callable[[], float]] = {
         "bare": lambda: _bare_forward(driver, subject),
         "engine": lambda: _engine_step(driver.model, subject, steps),
         "first": lambda: _first_frame(model, subject, steps),
         "parts": lambda: _bare_parts(model, subject, steps),
-        "whole": lambda: _timed(lambda: RunDriver(unfitted, steps).draw(subject.priors, subject.seed)),
+        "whole": lambda: _timed(lambda: RunDriver(as_stock(model), steps).draw(subject.priors, subject.seed)),
         "stock": lambda: _timed(stock),
     }
     times: dict[str, list[float]] = {name: [] for name in ways}
@@ -184,61 +177,3 @@ def _run_plainly(model: "Model") -> "Model":
     return load_model(
         model.name, str(model.device), dtype=dtype, performance=Performance.PLAIN, settings=model.settings
     )
-
-
-def stock_pipeline(model: "Model", subject: Subject, steps: int) -> Callable[[], "Image.Image"]:
-    import torch
-    from diffusers import MultiAdapter, StableDiffusionAdapterPipeline
-    from PIL import Image
-
-    from receiver.rendering.sampling.conditioning import Conditioner
-    from receiver.rendering.sampling.noise import draw_noise
-    from receiver.rendering.settings.settings import Condition
-
-    priors = subject.priors
-    size = Conditioner(model).size(priors.canvas)
-    drawn = {Condition.EDGES: priors.structure, Condition.COLORS: priors.texture}
-    used = [c for c, prior in drawn.items() if prior and c in model.adapters and not isinstance(prior, Skeleton)]
-    if not used:
-        raise RenderError(f"{model.name} has no adapter for any layer of {subject.name}")
-    images = []
-    for condition in used:
-        picture = drawn[condition].to_image(size)  # type: ignore[union-attr]
-        channels = int(model.adapters[condition].config.in_channels)
-        images.append(Image.fromarray(picture).convert("L" if channels == 1 else "RGB"))
-    adapters = [model.adapters[condition] for condition in used]
-    pipeline = StableDiffusionAdapterPipeline(
-        vae=model.vae,
-        text_encoder=model.text_encoder,
-        tokenizer=model.tokenizer,
-        unet=model.unet,
-        adapter=MultiAdapter(adapters) if len(adapters) > 1 else adapters[0],
-        scheduler=type(model.scheduler).from_config(model.scheduler.config),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    pipeline.set_progress_bar_config(disable=True)
-    width, height = size
-    cells = (1, int(model.unet.config.in_channels), height // model.pixels_per_latent, width // model.pixels_per_latent)
-    noise = torch.from_numpy(draw_noise(cells, subject.seed)).to(model.device, model.dtype)
-    weights = [model.settings.weights.get(condition, 1.0) for condition in used]
-
-    def draw() -> Image.Image:
-        made = pipeline(
-            priors.semantic.prompt if priors.semantic else "",
-            image=images if len(images) > 1 else images[0],
-            height=height,
-            width=width,
-            num_inference_steps=steps,
-            guidance_scale=model.settings.guidance,
-            latents=noise.clone(),
-            adapter_conditioning_scale=weights if len(weights) > 1 else weights[0],
-            output_type="latent",
-        ).images
-        with torch.inference_mode():
-            decoded = model.vae.decode(made / float(model.vae.config.scaling_factor), return_dict=False)[0]
-        pixels = ((decoded.float() / 2 + 0.5).clamp(0, 1) * 255).round().byte()[0].permute(1, 2, 0).cpu().numpy()
-        return Image.fromarray(np.ascontiguousarray(pixels)).resize(priors.canvas, Image.Resampling.LANCZOS)
-
-    return draw

@@ -1,6 +1,7 @@
 """`layercast decode`: renders streams at each level."""
 
 import argparse
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,16 +69,21 @@ def run(options: argparse.Namespace) -> int | None:
             priors = stream.decode()
             renderer = LevelRenderer(model, stream.header.seed, steps=options.steps)
             written: dict[str, str] = {}
+            work: dict[str, dict[str, float]] = {}
             for level, known in levels_of(priors, levels):
                 task = bars.add_task(f"{path.stem} {layer_name(level)}", total=None, note="")
+                before, started = renderer.passes, time.perf_counter()
                 for frame in renderer.render(known):
                     bars.update(task, completed=frame.step, total=frame.steps, note=f"step {frame.step}/{frame.steps}")
                 target = options.output / f"{path.stem}.{layer_name(level)}.png"
+                taken = time.perf_counter() - started
                 save_whole(frame.image, target)
                 written[layer_name(level)] = str(target)
+                work[layer_name(level)] = {"passes": renderer.passes - before, "seconds": round(taken, 3)}
             if options.save_priors:
                 save_priors(priors, options.output, path.stem)
-            rows.append({"file": str(path), "bytes": len(stream.to_bytes()), "model": name, "levels": written})
+            row = {"file": str(path), "bytes": len(stream.to_bytes()), "model": name, "levels": written, "work": work}
+            rows.append(row)
             if difference := describe_mismatch(stream.header.model, model.name, model.revision):
                 say(f"{path}: {difference}", quiet=options.quiet)
             if not options.json:

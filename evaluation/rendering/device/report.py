@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from evaluation.rendering.device.beside_stock import compare_with_stock
 from evaluation.rendering.device.correctness import compare_batches, compare_second_device
 from evaluation.rendering.device.figures import Figures
 from evaluation.rendering.device.full_memory import LEFT_FREE_MB, fill_memory
 from evaluation.rendering.device.levels import compare_level_starts
-from evaluation.rendering.device.timing import compare_with_stock, measure_throughput, time_passes
+from evaluation.rendering.device.timing import measure_throughput, time_passes
 from evaluation.rendering.report import describe_device
 from receiver.rendering.selftest import draw_test_picture
 from receiver.rendering.settings.performance import Performance

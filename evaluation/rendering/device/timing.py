@@ -1,19 +1,15 @@
-"""How fast a model draws on a device, where the seconds go, and how that compares with a stock pipeline."""
+"""How fast a model draws on a device, and where the seconds go."""
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from codec.layers import Priors
-from evaluation.rendering.device.figures import PATIENCE_S, Figures, difference
+from evaluation.rendering.device.figures import PATIENCE_S, Figures
 from evaluation.rendering.runs import RunDriver
-from evaluation.rendering.speed import stock_pipeline, wait_for
-from evaluation.rendering.subjects import Subject
+from evaluation.rendering.speed import wait_for
 from receiver.rendering.selftest import make_test_priors
 
 if TYPE_CHECKING:
@@ -97,32 +93,3 @@ def _one_picture(submit: Callable[..., Any], priors: Priors, key: int) -> tuple[
 
     submit(("single", key), priors, key, on_frame).result(PATIENCE_S)
     return shown[0], shown[-1]
-
-
-def compare_with_stock(ways: Mapping[str, "Model"], rounds: int) -> Figures:
-    """Time diffusers' own pipeline and each way of running the model; same weights, steps and noise, one picture each.
-
-    Args:
-        ways: the model by the name of the way that it runs; "plain" is one of them.
-        rounds: pictures that count.
-    """
-    model = ways["plain"]
-    steps, priors = model.settings.steps, make_test_priors(model.settings.native)
-    blank = np.zeros((priors.canvas[1], priors.canvas[0], 3), np.uint8)
-    draws: dict[str, Callable[[], Any]] = {
-        "stock": stock_pipeline(model, Subject("test picture", blank, priors, 0), steps)
-    }
-    for name, way in ways.items():
-        # A stock pipeline does not fit colours and edges, so ours does not either.
-        unfitted = replace(way, settings=replace(way.settings, color_fit=False, line_fit=False))
-        draws[name] = partial(RunDriver(unfitted, steps).draw, priors, 0)
-    figures: Figures = {"steps": steps}
-    pictures = {}
-    for name, draw in draws.items():
-        times = []
-        for _ in range(rounds + 1):
-            started = time.perf_counter()
-            pictures[name] = np.asarray(draw(), np.int16)
-            times.append(time.perf_counter() - started)
-        figures[f"{name}_ms"] = round(1000 * statistics.median(times[1:]), 1)
-    return figures | {f"{name}_from_stock": difference(pictures[name], pictures["stock"]) for name in ways}

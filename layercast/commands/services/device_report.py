@@ -16,6 +16,7 @@ def write_device_report(options: argparse.Namespace) -> None:
     from layercast_common.files import make_folder, save_whole
     from layercast_common.stopping.unfinished import scratch_folder
     from receiver.rendering import load_model
+    from receiver.rendering.models.parts import quiet_libraries
 
     make_folder(options.report.absolute().parent)
     found: dict[str, Any] = {"model": options.name or "random weights", "parts": {}}
@@ -30,7 +31,8 @@ def write_device_report(options: argparse.Namespace) -> None:
         name = options.name
         if name is None:
             name = scratch / "random-sd15"
-            build(name, device=options.device, on_part=lambda part: bars.update(task, note=f"making {part}"))
+            with quiet_libraries():
+                build(name, device=options.device, on_part=lambda part: bars.update(task, note=f"making {part}"))
             note(f"made a model with random weights in {time.monotonic() - started:.1f} s")
         started = time.monotonic()
         model = load_model(name, options.device, performance="plain", tuning=parts_of(options))

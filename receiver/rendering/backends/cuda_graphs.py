@@ -163,7 +163,8 @@ class CudaGraph:
                     forward(self._inputs)
             torch.cuda.current_stream().wait_stream(side_stream)
             self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph, pool=pool):
+            # Other threads wait for pixels meanwhile; the default mode would forbid them to.
+            with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):
                 self._output = forward(self._inputs)
 
     def replay(self, inputs: list[Tensor]) -> Tensor:

@@ -1,28 +1,28 @@
-"""Delivery: pixels become frames, and callers get them. On an accelerator a thread of its own does it.
+"""Delivery: pixels become frames, and callers get them. On an accelerator threads of its own do it.
 
 Fitting lines and colours and resizing take as long as a whole denoising run on a GPU. They need only the CPU, so the
-engine's thread hands the pixels over and goes on with the next step. On a CPU, where the steps use the same cores, the
-engine's thread delivers frames itself.
+engine's thread hands the pixels over, before the device has computed them, and goes on with the next step. On a CPU,
+where the steps use the same cores, the engine's thread delivers frames itself.
 """
 
-import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from layercast_common.errors import DeviceMemoryError
-from receiver.rendering.engine.attempts import attempt, forget_frames
+from receiver.rendering.engine.attempts import FailureLog, attempt, forget_frames, name_error
 from receiver.rendering.engine.requests import Request, RequestQueue
 
 if TYPE_CHECKING:
+    from receiver.rendering.frames import Frame
     from receiver.rendering.output.finishing import FrameRecipe
 
-_log = logging.getLogger(__name__)
+#: Waits for the pixels of a frame, (H, W, 3) uint8 RGB, and returns them.
+Pixels = Callable[[], NDArray[np.uint8]]
 
 
 class Count(Protocol):
@@ -32,38 +32,44 @@ class Count(Protocol):
 
 
 class FrameDelivery:
-    """Finishes frames in the order in which they were decoded, and calls `on_frame` and the futures of their requests.
+    """Finishes frames, and calls `on_frame` and the futures of their requests.
 
-    A preview that still waits when a later frame of its picture comes is left out, so at most one frame waits for each
-    picture.
+    The frames of one picture come in the order in which they were put. A preview that still waits when a later frame
+    of its picture comes is left out, so at most one frame waits for each picture. Several threads may finish frames of
+    different pictures at once, but only one at a time calls back.
     """
 
-    def __init__(self, queue: RequestQueue, count: Count, *, threaded: bool) -> None:
-        """Start the thread.
+    def __init__(self, queue: RequestQueue, count: Count, *, threads: int) -> None:
+        """Start the threads.
 
         Args:
             queue: keeps the places of pictures whose final frame waits here.
             count: adds to the engine's counters.
-            threaded: whether to finish frames in a thread; otherwise `put` does it.
+            threads: threads that finish frames; with 0, `put` does it.
         """
         self._queue = queue
         self._count = count
         self._changed = threading.Condition()
+        self._calling = threading.Lock()
         self._waiting: deque[_Waiting] = deque()
+        self._in_hand: set[int] = set()
+        self._failures = FailureLog()
         self._closed = False
-        self._thread: threading.Thread | None = None
-        if threaded:
-            self._thread = threading.Thread(target=self._run, name="layercast-frames", daemon=True)
-            self._thread.start()
+        self._threads = tuple(
+            threading.Thread(target=self._run, name=f"layercast-frames-{number}", daemon=True)
+            for number in range(threads)
+        )
+        for thread in self._threads:
+            thread.start()
 
     @property
     def in_own_thread(self) -> bool:
-        """Whether the caller runs in this object's thread."""
-        return threading.current_thread() is self._thread
+        """Whether the caller runs in one of this object's threads."""
+        return threading.current_thread() in self._threads
 
-    def put(self, request: Request, recipe: "FrameRecipe", pixels: NDArray[np.uint8]) -> None:
+    def put(self, request: Request, recipe: "FrameRecipe", pixels: Pixels) -> None:
         """Deliver a frame, now or soon."""
-        if self._thread is None:
+        if not self._threads:
             self._deliver(request, recipe, pixels)
             return
         if recipe.final:
@@ -84,13 +90,11 @@ class FrameDelivery:
                 self._queue.release(key)
 
     def close(self, *, drain: bool) -> None:
-        """Wait for the thread to end.
+        """Wait for the threads to end.
 
         Args:
             drain: deliver what waits; otherwise cancel it.
         """
-        if self._thread is None:
-            return
         if not drain:
             for key in {item.request.key for item in tuple(self._waiting)}:
                 self.cancel(key)
@@ -98,69 +102,82 @@ class FrameDelivery:
             self._closed = True
             self._changed.notify_all()
         if not self.in_own_thread:
-            self._thread.join()
+            for thread in self._threads:
+                thread.join()
+        self._failures.succeeded()
 
     def fail(self, request: Request, error: Exception) -> None:
         """End a picture with an error, which keeps no tensor alive."""
         self._count(failed=1)
-        error = _named(error)
-        _log.warning("rendering %r failed: %s", request.key, error)
+        error = name_error(error)
+        self._failures.warn(f"rendering {request.key!r} failed", error)
         if not request.result.done() and request.result.set_running_or_notify_cancel():
             request.result.set_exception(forget_frames(error))
 
+    def leave_out(self, request: Request, error: Exception) -> None:
+        """Go on without a preview that failed."""
+        self._failures.warn(f"a preview of {request.key!r} is left out", name_error(error))
+
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-                if not self._waiting:
-                    return
-                item = self._waiting.popleft()
+        while (item := self._next()) is not None:
             self._deliver(item.request, item.recipe, item.pixels)
             if item.recipe.final:
                 self._queue.release(item.request.key)
+            with self._changed:
+                self._in_hand.discard(id(item.request))
+                self._changed.notify_all()
             del item
 
-    def _deliver(self, request: Request, recipe: "FrameRecipe", pixels: NDArray[np.uint8]) -> None:
+    def _next(self) -> "_Waiting | None":
+        """Wait for a frame whose picture no other thread has in hand; return None at the end."""
+        with self._changed:
+            while True:
+                for place, item in enumerate(self._waiting):
+                    if id(item.request) not in self._in_hand:
+                        del self._waiting[place]
+                        self._in_hand.add(id(item.request))
+                        return item
+                if self._closed and not self._waiting:
+                    return None
+                self._changed.wait()
+
+    def _deliver(self, request: Request, recipe: "FrameRecipe", pixels: Pixels) -> None:
         if request.result.done():
             return
-        started = time.perf_counter()
-        frame, error = attempt(lambda: recipe.finish(pixels))
-        self._count(finishing_s=time.perf_counter() - started)
+        frame, error = attempt(lambda: self._finish(recipe, pixels))
         if frame is None:
             assert error is not None
             if recipe.final:
                 self.fail(request, error)
             else:
-                _log.warning("a preview of %r is left out: %s", request.key, error)
+                self.leave_out(request, error)
             return
         self._count(frames=1)
-        _, error = attempt(lambda: request.on_frame(frame))
-        if error is not None:
-            self.fail(request, error)
-        elif frame.final:
-            self._count(finished=1)
-            if request.result.set_running_or_notify_cancel():
-                request.result.set_result(frame)
+        with self._calling:
+            _, error = attempt(lambda: request.on_frame(frame))
+            if error is not None:
+                self.fail(request, error)
+            elif frame.final:
+                self._failures.succeeded()
+                self._count(finished=1)
+                if request.result.set_running_or_notify_cancel():
+                    request.result.set_result(frame)
 
-
-def _named(error: Exception) -> Exception:
-    """Return a full memory's error with the way out; every other error as it is."""
-    from receiver.rendering.models.memory import is_out_of_memory
-
-    if not is_out_of_memory(error):
-        return error
-    return DeviceMemoryError(
-        "the device's memory is too small for one picture; use --performance low-memory, a smaller model,"
-        f" or another device ({str(error).splitlines()[0]})"
-    )
+    def _finish(self, recipe: "FrameRecipe", pixels: Pixels) -> "Frame":
+        picture = pixels()
+        started = time.perf_counter()
+        try:
+            return recipe.finish(picture)
+        finally:
+            self._count(finishing_s=time.perf_counter() - started)
 
 
 class _Waiting:
-    """A frame that waits for the thread."""
+    """A frame that waits for a thread."""
 
     __slots__ = ("pixels", "recipe", "request")
 
-    def __init__(self, request: Request, recipe: "FrameRecipe", pixels: NDArray[np.uint8]) -> None:
+    def __init__(self, request: Request, recipe: "FrameRecipe", pixels: Pixels) -> None:
         self.request = request
         self.recipe = recipe
         self.pixels = pixels

@@ -51,7 +51,11 @@ def render(
 
 
 class LevelRenderer:
-    """Renders one picture level by level; a level may begin from the one before, as the model's `StartPlan` says."""
+    """Renders one picture level by level; a level may begin from the one before, as the model's `StartPlan` says.
+
+    Attributes:
+        passes: passes of the denoiser so far.
+    """
 
     def __init__(self, model: "Model", seed: int = 0, *, steps: int | None = None) -> None:
         """Begin a picture.
@@ -68,6 +72,7 @@ class LevelRenderer:
         self._steps = steps
         self._conditioner = Conditioner(model)
         self._earlier: EarlierPicture | None = None
+        self.passes = 0
 
     def render(self, priors: Priors) -> Iterator[Frame]:
         """Render the next level; its last frame is final.
@@ -95,6 +100,7 @@ class LevelRenderer:
         while not final:
             if job.run is not None:
                 advance(self._model, [job.run])
+                self.passes += 1
             draft = job.draft_frame()
             if draft is not None:
                 final = draft.recipe.final

@@ -9,6 +9,7 @@
 Between two steps new pictures start, new layers join, and cancelled pictures stop.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 GPU_BATCH = 4
 CPU_BATCH = 1
 
+#: Most threads that finish frames beside a GPU.
+GPU_FINISHERS = 4
+
 #: Pictures that may wait or be rendered at once, by default.
 CAPACITY = 128
 
@@ -45,7 +49,7 @@ class Engine(Renderer):
         batch: int | None = None,
         capacity: int = CAPACITY,
         clock: Callable[[], float] = time.monotonic,
-        overlap: bool | None = None,
+        finishers: int | None = None,
     ) -> None:
         """Start the thread.
 
@@ -54,8 +58,9 @@ class Engine(Renderer):
             batch: most pictures in one UNet pass, at least 1; None for 4 on a GPU and 1 on a CPU.
             capacity: most pictures that wait or are rendered at once, at least 1; more are refused.
             clock: returns seconds, for the times in frames.
-            overlap: whether a second thread fits and delivers frames while the first goes on with the next step; None
-                for yes on a GPU, and no on a CPU, where both would use the same cores.
+            finishers: threads that fit and deliver frames while the engine's own goes on with the next step; with 0 it
+                does that itself. None for half the cores on a GPU, at most `GPU_FINISHERS`, and for 0 on a CPU, where
+                the steps use the same cores.
 
         Raises:
             UsageError: `batch` or `capacity` is below 1.
@@ -68,8 +73,9 @@ class Engine(Renderer):
         self._queue = RequestQueue(capacity)
         on_cpu = model.device.type == "cpu"
         usual = CPU_BATCH if on_cpu else GPU_BATCH
-        threaded = not on_cpu if overlap is None else overlap
-        self._worker = Worker(model, self._queue, batch or usual, clock, threaded=threaded)
+        if finishers is None:
+            finishers = 0 if on_cpu else max(1, min(GPU_FINISHERS, (os.cpu_count() or 1) // 2))
+        self._worker = Worker(model, self._queue, batch or usual, clock, finishers=finishers)
         self._thread = threading.Thread(target=self._worker.run, name="layercast-engine", daemon=True)
         self._thread.start()
 

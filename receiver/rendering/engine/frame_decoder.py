@@ -1,8 +1,13 @@
-"""Decode the frames that are due in batches; a full memory costs time, but no picture. Loads no torch until used."""
+"""Decode the frames that are due in batches; a full memory costs time, but no picture. Loads no torch until used.
 
-import logging
+On a CUDA device the engine's thread does not wait for the pixels: it goes on with the next step while the device
+decodes, and the threads that finish frames wait instead. Only one decoding is under way at a time, so that a picture
+that arrives does not wait for many steps of others.
+"""
+
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +20,8 @@ from receiver.rendering.engine.requests import Request
 
 if TYPE_CHECKING:
     from receiver.rendering.models.model import Model
+    from receiver.rendering.output.decoding import PendingPixels
     from receiver.rendering.output.drafts import FrameDraft
-
-_log = logging.getLogger(__name__)
 
 #: A frame that is due, with the request of its picture.
 Due = tuple[Request, "FrameDraft"]
@@ -33,13 +37,14 @@ class FrameDecoder:
         self._count = count
         # 0 stands for less than a whole picture: tiles.
         self._limit = BatchLimit(batch, least=0)
+        self._under_way: PendingPixels | None = None
 
     def draw(self, due: Sequence[Due]) -> None:
         """Decode the frames that are due; those of one size and kind share a pass."""
         groups: dict[tuple[object, ...], list[Due]] = {}
         for request, draft in due:
             if draft.pixels is not None:
-                self._delivery.put(request, draft.recipe, draft.pixels)
+                self._delivery.put(request, draft.recipe, partial(_known, draft.pixels))
             else:
                 groups.setdefault(draft.group, []).append((request, draft))
         for group in groups.values():
@@ -50,33 +55,55 @@ class FrameDecoder:
     def _decode(self, batch: Sequence[Due]) -> None:
         started = time.perf_counter()
         tiles = self._limit.size == 0
-        pixels, error = attempt(lambda: self._pixels(batch, tiles=tiles))
+        pending, error = attempt(lambda: self._begin(batch, tiles=tiles))
         full = make_room(self._model, error)
         if full and not tiles:
             self._limit.shrink(len(batch))
         if full and len(batch) == 1 and not tiles:
-            pixels, error = attempt(lambda: self._pixels(batch, tiles=True))
+            pending, error = attempt(lambda: self._begin(batch, tiles=True))
         self._count(decoding_s=time.perf_counter() - started)
-        if pixels is not None:
+        if pending is not None:
             self._limit.record_pass()
-            for (request, draft), picture in zip(batch, pixels, strict=True):
-                self._delivery.put(request, draft.recipe, picture)
+            self._under_way = pending
+            for number, (request, draft) in enumerate(batch):
+                self._delivery.put(request, draft.recipe, partial(self._take, pending, number))
         elif len(batch) > 1:
             for one in batch:
                 self._decode([one])
         elif error is not None:
             self._give_up(*batch[0], error)
 
-    def _pixels(self, batch: Sequence[Due], *, tiles: bool) -> list[NDArray[np.uint8]]:
+    def _begin(self, batch: Sequence[Due], *, tiles: bool) -> "PendingPixels":
         import torch
 
-        from receiver.rendering.output.decoding import decode_pixels
+        from receiver.rendering.output.decoding import begin_decoding
 
+        before, self._under_way = self._under_way, None
+        if before is not None:
+            before.wait()
         latents = torch.cat([draft.latents for _, draft in batch if draft.latents is not None])
-        return decode_pixels(self._model, latents, final=batch[0][1].recipe.final, tiles=tiles)
+        return begin_decoding(self._model, latents, final=batch[0][1].recipe.final, tiles=tiles)
+
+    def _take(self, pending: "PendingPixels", number: int) -> NDArray[np.uint8]:
+        """Wait for a picture; called in the thread that delivers it.
+
+        Raises:
+            NotFiniteError: it is not finite.
+        """
+        pixels, error = attempt(lambda: pending.take(number))
+        if make_room(self._model, error):
+            pixels, error = attempt(lambda: pending.take(number, tiles=True))
+        if pixels is None:
+            assert error is not None
+            raise error
+        return pixels
 
     def _give_up(self, request: Request, draft: "FrameDraft", error: Exception) -> None:
         if draft.recipe.final:
             self._delivery.fail(request, error)
         else:
-            _log.warning("a preview of %r is left out: %s", request.key, error)
+            self._delivery.leave_out(request, error)
+
+
+def _known(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return pixels

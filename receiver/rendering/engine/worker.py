@@ -64,7 +64,7 @@ class Worker:
     """The loop of the engine's thread. Only one thread may run it."""
 
     def __init__(
-        self, model: "Model", queue: RequestQueue, batch: int, clock: Callable[[], float], *, threaded: bool
+        self, model: "Model", queue: RequestQueue, batch: int, clock: Callable[[], float], *, finishers: int
     ) -> None:
         """Prepare the loop.
 
@@ -73,7 +73,7 @@ class Worker:
             queue: where requests come from.
             batch: most pictures in one pass.
             clock: returns seconds, for the times in frames.
-            threaded: whether another thread finishes and delivers frames.
+            finishers: other threads that finish and deliver frames; 0 for none.
         """
         from receiver.rendering.engine.jobs.finished import FinishedPictures
         from receiver.rendering.sampling.conditioning import Conditioner
@@ -85,7 +85,7 @@ class Worker:
         self._conditioner = Conditioner(model)
         self._queue = queue
         self._limit = BatchLimit(batch)
-        self._delivery = FrameDelivery(queue, self._count, threaded=threaded)
+        self._delivery = FrameDelivery(queue, self._count, threads=finishers)
         self._decoder = FrameDecoder(model, self._delivery, self._count, batch)
         self._clock = clock
         self._active: dict[Hashable, _ActivePicture] = {}
@@ -99,7 +99,7 @@ class Worker:
 
     @property
     def delivers_here(self) -> bool:
-        """Whether the caller runs in the thread that delivers frames."""
+        """Whether the caller runs in a thread that delivers frames."""
         return self._delivery.in_own_thread
 
     def run(self) -> None:
@@ -240,6 +240,6 @@ class Worker:
         self._delivery.fail(request, error)
 
     def _count(self, **more: float) -> None:
-        # Two threads count; the object is replaced as a whole, so readers always see a consistent set.
+        # Several threads count; the object is replaced as a whole, so readers always see a consistent set.
         with self._counting:
             self._counters = self._counters.plus(**more)

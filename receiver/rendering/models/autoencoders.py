@@ -1,7 +1,12 @@
-"""Encode and decode with a model's autoencoders, in the number format that each can bear."""
+"""Encode and decode with a model's autoencoders, in the number format that each can bear.
 
+Two threads of an engine may use one autoencoder, and either may switch it to float32, so each use takes its lock.
+"""
+
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -11,6 +16,15 @@ if TYPE_CHECKING:
 
 #: Overlap of two tiles as a share of a tile, over which one fades into the other.
 _OVERLAP = 0.25
+
+_locks: WeakKeyDictionary[Any, threading.RLock] = WeakKeyDictionary()
+_finding = threading.Lock()
+
+
+def lock_of(vae: Any) -> threading.RLock:
+    """Return the lock of an autoencoder, held while it is used or changed."""
+    with _finding:
+        return _locks.setdefault(vae, threading.RLock())
 
 
 def number_format(model: "Model", vae: Any) -> torch.dtype:
@@ -43,7 +57,8 @@ def encode_image(model: "Model", image: Tensor) -> Tensor:
         The clean latents, (1, C, h, w) float32, scaled as the UNet's.
     """
     vae = model.vae
-    encoded = vae.encode(image.to(model.device, number_format(model, vae)))
+    with lock_of(vae):
+        encoded = vae.encode(image.to(model.device, number_format(model, vae)))
     latents = encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latents
     shift, scale = float(vae.config.shift_factor or 0.0), float(vae.config.scaling_factor)
     return torch.as_tensor((latents.float() - shift) * scale)
@@ -62,12 +77,13 @@ def decode_latents(model: "Model", vae: Any, latents: Tensor, *, tiles: bool = F
         (N, 3, H, W) float32 from about -1 to 1.
     """
     plain = latents / float(vae.config.scaling_factor) + float(vae.config.shift_factor or 0.0)
-    plain = plain.to(number_format(model, vae)).contiguous(memory_format=torch.channels_last)
 
     def decode(part: Tensor) -> Tensor:
         return torch.as_tensor(vae.decode(part, return_dict=False)[0]).float()
 
-    return _decode_tiles(plain, decode, model.pixels_per_latent) if tiles else decode(plain)
+    with lock_of(vae):
+        plain = plain.to(number_format(model, vae)).contiguous(memory_format=torch.channels_last)
+        return _decode_tiles(plain, decode, model.pixels_per_latent) if tiles else decode(plain)
 
 
 def _decode_tiles(latents: Tensor, decode: Callable[[Tensor], Tensor], scale: int) -> Tensor:

@@ -23,7 +23,10 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Suppress the libraries' progress bars, and their warnings about their own old config keys, within the block."""
+    """Suppress the libraries' progress bars, and their warnings about their own affairs, within the block.
+
+    These are old config keys, and modules that are cast to the format in which they are loaded or saved anyway.
+    """
     bars, level = transformers_logging.is_progress_bar_enabled(), diffusers_logging.get_verbosity()
     transformers_logging.disable_progress_bar()
     diffusers_logging.set_verbosity_error()

@@ -1,7 +1,7 @@
 """Frames finished and delivered by a second thread."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
 import numpy as np
@@ -9,10 +9,13 @@ import pytest
 
 from codec.layers import Priors
 from layercast_common.errors import EngineBusyError
+from receiver.rendering.engine.delivery import FrameDelivery
 from receiver.rendering.engine.direct import render
 from receiver.rendering.engine.engine import Engine
+from receiver.rendering.engine.requests import Request, RequestQueue
 from receiver.rendering.frames import Frame
 from receiver.rendering.models.model import Model
+from receiver.rendering.output.finishing import FrameRecipe
 
 PATIENCE = 120
 
@@ -23,14 +26,14 @@ def ignore(frame: Frame) -> None:
 
 @pytest.fixture
 def engine(mini: Model) -> Iterator[Engine]:
-    with Engine(mini, batch=2, overlap=True) as running:
+    with Engine(mini, batch=2, finishers=1) as running:
         yield running
 
 
 def test_the_tail_of_a_frame_leaves_the_engines_thread(engine: Engine, mini: Model, priors: Priors) -> None:
     threads: list[str] = []
     final = engine.submit("a", priors, 1, lambda _: threads.append(threading.current_thread().name)).result(PATIENCE)
-    assert set(threads) == {"layercast-frames"}
+    assert set(threads) == {"layercast-frames-0"}
     assert np.array_equal(np.asarray(final.image), np.asarray(list(render(priors, 1, model=mini))[-1].image))
     assert engine.counters.finishing_s > 0
     assert engine.counters.finished == 1
@@ -59,7 +62,7 @@ def test_a_frame_that_waits_keeps_its_place(mini: Model, priors: Priors) -> None
             reached.set()
             go.wait(PATIENCE)
 
-    with Engine(mini, capacity=1, overlap=True) as engine:
+    with Engine(mini, capacity=1, finishers=1) as engine:
         first = engine.submit("a", priors, 1, block, 1)
         assert reached.wait(PATIENCE)
         with pytest.raises(EngineBusyError):
@@ -89,13 +92,13 @@ def test_closing_ends_both_threads(mini: Model, priors: Priors, *, drain: bool) 
         reached.set()
         go.wait(PATIENCE)
 
-    engine = Engine(mini, overlap=True)
+    engine = Engine(mini, finishers=1)
     futures: list[Future[Frame]] = [engine.submit("a", priors, 1, block, 1)]
     assert reached.wait(PATIENCE)
     futures.append(engine.submit("b", priors, 1, ignore, 1))
     threading.Timer(0.05, go.set).start()
     engine.close(drain=drain)
-    assert "layercast-frames" not in {thread.name for thread in threading.enumerate()}
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("layercast-frames")]
     assert futures[0].result(PATIENCE).final
     # Without draining the second picture is cancelled, unless it was just being delivered.
     assert futures[1].done()
@@ -103,7 +106,7 @@ def test_closing_ends_both_threads(mini: Model, priors: Priors, *, drain: bool) 
 
 
 def test_closing_from_a_callback_does_not_hang(mini: Model, priors: Priors) -> None:
-    engine = Engine(mini, overlap=True)
+    engine = Engine(mini, finishers=1)
     done = threading.Event()
 
     def close(frame: Frame) -> None:
@@ -113,3 +116,85 @@ def test_closing_from_a_callback_does_not_hang(mini: Model, priors: Priors) -> N
     engine.submit("a", priors, 1, close)
     assert done.wait(PATIENCE)
     engine.close()
+
+
+class Delivered:
+    """Frames put into a delivery of three threads, by hand.
+
+    Attributes:
+        shown: key and step of each frame that was delivered, in order.
+        at_once: most callbacks that ran at the same time.
+    """
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[str, int]] = []
+        self.at_once = 0
+        self._inside = 0
+        self._requests: dict[str, Request] = {}
+        self.delivery = FrameDelivery(RequestQueue(8), lambda **_: None, threads=3)
+
+    def put(self, key: str, step: int, pixels: Callable[[], None] = lambda: None) -> Future[Frame]:
+        priors = Priors((8, 8))
+        request = self._requests.setdefault(
+            key, Request(key=key, priors=priors, seed=0, steps=4, on_frame=self._show(key), result=Future())
+        )
+        recipe = FrameRecipe(
+            canvas=(8, 8), layers=frozenset(), step=step, steps=4, final=step == 4, started=0, clock=lambda: 0
+        )
+
+        def wait() -> np.ndarray:
+            pixels()
+            return np.zeros((8, 8, 3), np.uint8)
+
+        self.delivery.put(request, recipe, wait)
+        return request.result
+
+    def _show(self, key: str) -> Callable[[Frame], None]:
+        def show(frame: Frame) -> None:
+            self._inside += 1
+            self.at_once = max(self.at_once, self._inside)
+            threading.Event().wait(0.01)
+            self.shown.append((key, frame.step))
+            self._inside -= 1
+
+        return show
+
+
+def test_frames_of_several_pictures_are_finished_at_once() -> None:
+    delivered = Delivered()
+    together = threading.Barrier(3)
+    # Each waits for the two others: one thread alone would never come to the second.
+    results = [delivered.put(key, 4, lambda: together.wait(PATIENCE) and None) for key in "abc"]
+    assert all(result.result(PATIENCE).final for result in results)
+    delivered.delivery.close(drain=True)
+    assert sorted(delivered.shown) == [("a", 4), ("b", 4), ("c", 4)]
+    assert delivered.at_once == 1
+
+
+def test_frames_of_one_picture_keep_their_order() -> None:
+    delivered = Delivered()
+    begun, go = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        begun.set()
+        go.wait(PATIENCE)
+
+    first = delivered.put("a", 1, slow)
+    assert begun.wait(PATIENCE)
+    # The second preview is left out for the final one, which two threads could finish before the first is there.
+    delivered.put("a", 2)
+    delivered.put("a", 4)
+    assert delivered.put("b", 4).result(PATIENCE).final
+    go.set()
+    assert first.result(PATIENCE).final
+    delivered.delivery.close(drain=True)
+    assert delivered.shown == [("b", 4), ("a", 1), ("a", 4)]
+
+
+def test_many_pictures_come_out_of_several_threads_as_from_one(mini: Model, priors: Priors) -> None:
+    def draw(finishers: int) -> list[np.ndarray]:
+        with Engine(mini, batch=2, finishers=finishers) as engine:
+            futures = [engine.submit(key, priors, key, ignore, 3) for key in range(6)]
+            return [np.asarray(future.result(PATIENCE).image) for future in futures]
+
+    assert all(np.array_equal(one, other) for one, other in zip(draw(1), draw(3), strict=True))

@@ -110,6 +110,39 @@ def test_out_of_memory_the_errors_of_futures_hold_no_tensors(quick: Model, prior
         assert set(device.alive) == {0}
 
 
+def test_out_of_memory_is_said_once_and_shortly(quick: Model, priors: Priors, caplog: pytest.LogCaptureFixture) -> None:
+    text = (
+        "CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 79.18 GiB of which 16.19 MiB"
+        " is free. If reserved but unallocated memory is large try setting PYTORCH_CUDA_ALLOC_CONF"
+    )
+    allowed = [False]
+
+    def refuse(*_: object) -> None:
+        if not allowed[0]:
+            raise torch.OutOfMemoryError(text)
+
+    hook = quick.unet.register_forward_pre_hook(refuse)
+    try:
+        with Engine(quick, batch=2) as engine:
+            futures = [engine.submit(key, priors, key, ignore) for key in range(4)]
+            assert all(isinstance(future.exception(PATIENCE), DeviceMemoryError) for future in futures)
+            said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+            assert len(said) == 1
+            assert said[0].startswith("rendering ")
+            assert said[0].endswith("or another device (tried to allocate 20.00 MiB)")
+            allowed[0] = True
+            assert engine.submit("a", priors, 1, ignore).result(PATIENCE).final
+            allowed[0] = False
+            assert engine.submit("b", priors, 1, ignore).exception(PATIENCE)
+    finally:
+        hook.remove()
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert said[1] == "3 more failures of the same kind: DeviceMemoryError"
+    # Something succeeded in between, so the cause is new again.
+    assert len(said) == 3
+    assert said[2].startswith("rendering 'b' failed")
+
+
 def test_out_of_memory_once_alone_is_tried_again(quick: Model, priors: Priors) -> None:
     failures = iter([False])
     with full(quick.unet, lambda sample: next(failures, True)), Engine(quick) as engine:
