@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from codec.encoder.options import EncodeOptions
     from codec.layers import ColorMap, EdgeMap, Layer, Priors, Semantic, Skeleton
     from layercast.api import encode, render
+    from layercast.notebook.show import show
     from layercast_common.errors import LayercastError
     from receiver.options import ArchiveOptions, RenderOptions, Security
     from receiver.receiver import Receiver
@@ -56,6 +57,7 @@ __all__ = [
     "editing",
     "encode",
     "render",
+    "show",
 ]
 
 _HOMES = {
@@ -83,6 +85,7 @@ _HOMES = {
     "Skeleton": "codec.layers",
     "encode": "layercast.api",
     "render": "layercast.api",
+    "show": "layercast.notebook.show",
 }
 
 

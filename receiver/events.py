@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from codec.container.guess import Guess
 from codec.layers import Layer, Priors, Size
+from receiver.change import PictureChange
 from receiver.rendering.frames import Frame
 
 
@@ -96,4 +97,27 @@ class PictureFailed:
     at: float
 
 
-Event = PictureOpened | LayerArrived | FrameRendered | PictureCompleted | PictureFailed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantDrawn:
+    """A variant, a picture that is drawn again with changes, began, has a better frame, or failed.
+
+    Attributes:
+        picture: as in `PictureOpened`.
+        number: the variant's number.
+        change: how it differs from the picture as it was sent.
+        frame: its newest frame; None before the first.
+        notes: remarks for a person on what was changed besides.
+        reason: why it failed, one line for a person; None if it did not.
+        at: time in seconds of the receiver's clock.
+    """
+
+    picture: str
+    number: int
+    change: PictureChange
+    frame: Frame | None = None
+    notes: tuple[str, ...] = ()
+    reason: str | None = None
+    at: float
+
+
+Event = PictureOpened | LayerArrived | FrameRendered | PictureCompleted | PictureFailed | VariantDrawn

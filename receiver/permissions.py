@@ -4,7 +4,7 @@
     name = "ship"                  # for logs; not the token itself
     sha256 = "9f86d08..."          # of the token; or token = "..." itself
     streams = ["ship-*"]           # streams that it may send; all by default
-    roles = ["send"]               # any of send, watch and operate; send by default
+    roles = ["send"]               # any of send, watch, steer and operate; send by default
 
 A stream's name is its id as text, or `hex:` and hexadecimal digits if the id is not plain text.
 """
@@ -38,10 +38,11 @@ MAX_FILE = 4 * 1024 * 1024
 
 
 class Right(StrEnum):
-    """A right of a token: send pictures, watch the page, or read the metrics."""
+    """A right of a token: send pictures, watch the page, use the page's controls, or read the metrics."""
 
     SEND = "send"
     WATCH = "watch"
+    STEER = "steer"
     OPERATE = "operate"
 
 

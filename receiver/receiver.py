@@ -9,34 +9,33 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Union
 
+from codec.container.bitstream import Bitstream
 from layercast_common.steady_clock import steady_now
-from layercast_common.tasks import BackgroundTasks, notify, repeat, run_abandonable
+from layercast_common.tasks import BackgroundTasks, notify, repeat
 from protocol.connection.events import OfferReceived, ReceiverEvent, SectionReceived
 from receiver.archive import ArchiveWriter, label_of
+from receiver.change import PictureChange
 from receiver.condition import ReceiverCondition
+from receiver.drawing import start_drawing, stop_drawing
 from receiver.events import Event, FrameRendered
 from receiver.metrics import ReceiverMetrics, ReceiverStats
 from receiver.options import ArchiveOptions, RenderOptions, Security
 from receiver.pictures.drawn_pictures import DrawnPictures, SentPicture
+from receiver.pictures.variants import Variants
 from receiver.pipeline import Pipeline
 from receiver.rendering.frames import Frame
 from receiver.replay import redraw
 from receiver.server import Server
 
 if TYPE_CHECKING:
-    from receiver.rendering.engine.renderer import Renderer
     from receiver.rendering.models.model import Model
 
 #: Interval of the check for idle pictures, in seconds.
 IDLE_CHECK_SECONDS = 60.0
-
-#: How long a receiver that is stopped waits for the renderer, in seconds.
-STOP_SECONDS = 1.0
 
 _DEFAULT_MODEL = "mini"
 
@@ -92,6 +91,9 @@ class Receiver:
         self._drawn = DrawnPictures()
         self._ready = asyncio.Event()
         self._tasks = BackgroundTasks("the receiver")
+        self._variants = Variants(
+            self._tasks, self._emit, self._arriving, lambda: self._pipeline.renderer, steps=render.steps
+        )
         self._redrawing: asyncio.Task[None] | None = None
         self._stack = contextlib.AsyncExitStack()
         self._condition = ReceiverCondition.LOADING
@@ -108,14 +110,12 @@ class Receiver:
         """
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._archive.close)
-            stack.push_async_callback(self._close_renderer)
+            stack.push_async_callback(lambda: stop_drawing(self._pipeline.renderer, at_once=self._stopped))
             # Before the model, which takes seconds to load: a port in use is reported at once.
             await stack.enter_async_context(self._server)
             # If loading fails, events that wait for it must not block the server's shutdown.
             stack.callback(self._ready.set)
-            if self._render.model is not None:
-                load = partial(self._start_renderer, self._render.model)
-                self._pipeline.renderer = await run_abandonable(load, name="loading", discard=lambda one: one.close())
+            self._pipeline.renderer = await start_drawing(self._render)
             self._condition = ReceiverCondition.OK
             self._ready.set()
             await stack.enter_async_context(self._tasks)
@@ -173,6 +173,22 @@ class Receiver:
         """
         return self._drawn.frames()
 
+    def redraw(self, picture: str, change: PictureChange, stream: Bitstream | None = None) -> int:
+        """Draw a variant, a picture with changes, beside the picture itself; return its number.
+
+        Events `VariantDrawn` have its frames. While the picture arrives, further layers are drawn, too.
+
+        Args:
+            picture: the picture's name, as in events.
+            change: the changes.
+            stream: the picture, if it is not arriving now.
+
+        Raises:
+            RenderError: this receiver renders nothing, or draws as many variants as it can.
+            UsageError: nothing of the picture has arrived, and no stream is given.
+        """
+        return self._variants.start(picture, change, stream)
+
     def store_arrival(self, picture: str, recording: bytes) -> None:
         """Store how a picture arrived, beside its stream in the archive; for `ViewerOptions.on_recorded`."""
         self._archive.store_arrival(picture, recording)
@@ -185,28 +201,6 @@ class Receiver:
         self._server.drain()
         await self._pipeline.wait_until_idle()
 
-    def _start_renderer(self, model: Union[str, Path, "Model"]) -> "Renderer":
-        from receiver.rendering.start import start_renderer, warm_up
-
-        options = self._render
-        renderer = start_renderer(
-            model,
-            options.device,
-            performance=options.performance,
-            replicas=options.replicas,
-            gpus_per_replica=options.gpus_per_replica,
-            tuning=options.tuning,
-        )
-        warm_up(renderer, options.steps)
-        return renderer
-
-    async def _close_renderer(self) -> None:
-        if self._pipeline.renderer:
-            # A stop does not wait for a step of a large model, which nothing can interrupt.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(STOP_SECONDS if self._stopped else None):
-                    await run_abandonable(self._pipeline.renderer.close, name="closing")
-
     async def _accept_event(self, event: ReceiverEvent) -> None:
         await self._ready.wait()
         if self._condition is ReceiverCondition.LOADING:
@@ -217,6 +211,10 @@ class Receiver:
         if isinstance(event, SectionReceived):
             self.metrics.count_section(event.layer, len(event.payload))
         await self._pipeline.accept_event(event)
+
+    def _arriving(self, name: str) -> Bitstream | None:
+        """Return what has arrived of a picture in progress."""
+        return next((one.stream for one in self._pipeline if one.name == name and one.sections), None)
 
     def _stats(self) -> ReceiverStats:
         ages = [(steady_now() - picture.arrived).total_seconds() for picture in self._pipeline]
@@ -231,6 +229,7 @@ class Receiver:
     def _emit(self, event: Event) -> None:
         self.metrics.count(event)
         self._drawn.accept(event)
+        self._variants.accept(event)
         what = f"picture {event.picture}"
         notify(self._on_event, event, what=what)
         if isinstance(event, FrameRendered):

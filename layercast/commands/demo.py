@@ -6,6 +6,8 @@ from pathlib import Path
 from layercast.commands.options.parser import Subparsers, add_command, add_json
 from layercast.commands.options.peer import add_link
 from layercast.commands.options.rendering import add_rendering, tuning_of
+from layercast.commands.options.steering import CONTROLS, add_allow, allowed_of
+from layercast.commands.options.values import host_and_port, is_loopback
 from layercast.console import report, say
 from layercast_common.errors import UsageError
 
@@ -37,6 +39,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="with --headless: folder for the pictures and the contact sheet"
     )
+    add_allow(parser, tuple(CONTROLS), "all on this machine only, none at other addresses")
     add_link(parser, DEFAULT_LINK)
     add_rendering(parser)
     add_json(parser)
@@ -54,6 +57,7 @@ def run(options: argparse.Namespace) -> None:
         raise UsageError("--headless and --out DIR go together")
     link = parse_link(options.link, options.rate)
     assert link is not None
+    own = frozenset(CONTROLS) if is_loopback(host_and_port(options.viewer)[0]) else frozenset[str]()
     config = DemoConfig(
         link=link,
         image=options.image,
@@ -63,6 +67,7 @@ def run(options: argparse.Namespace) -> None:
         performance=options.performance,
         tuning=tuning_of(options),
         steps=options.steps,
+        allow=allowed_of(options, own),
         quiet=options.quiet or options.json,
     )
     if not options.headless:

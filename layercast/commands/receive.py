@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from layercast.commands.options.parser import Subparsers, add_command
 from layercast.commands.options.peer import ADDRESSES, add_listening, certificate_of, shared_key_of, trust_of
 from layercast.commands.options.rendering import add_rendering, tuning_of
+from layercast.commands.options.steering import add_allow, allowed_of
 from layercast.commands.options.token import add_permissions, permissions_of
 from layercast.commands.options.values import byte_count, host_and_port
 from layercast.console import say
@@ -61,6 +62,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         metavar="URL",
         help="origin of another web page that may show the pictures and send from a browser, such as https://show.example",
     )
+    add_allow(parser, ("redraw",), "none")
     parser.add_argument("--archive", type=Path, metavar="DIR", help="store streams and pictures here")
     parser.add_argument(
         "--keep",
@@ -109,7 +111,9 @@ async def _serve(options: argparse.Namespace, draining: "DrainRequest") -> None:
     from receiver.options import ArchiveOptions, RenderOptions, Security
     from receiver.receiver import Receiver
     from receiver.viewer import Viewer, ViewerOptions
+    from receiver.viewer.control.controls import Controls
 
+    allow = allowed_of(options, frozenset())
     addresses = options.listen or [DEFAULT_ADDRESS]
     certificate, trust, shared_key = certificate_of(options), trust_of(options), shared_key_of(options)
     permissions, keep = permissions_of(options), _keep_of(options)
@@ -126,6 +130,7 @@ async def _serve(options: argparse.Namespace, draining: "DrainRequest") -> None:
                 condition=lambda: receiver.condition if receiver else ReceiverCondition.LOADING,
                 library=None if options.archive is None else Library(options.archive),
                 on_recorded=lambda name, data: receiver.store_arrival(name, data) if receiver else None,
+                controls=lambda: Controls(redraw=receiver.redraw if receiver and "redraw" in allow else None),
                 note=lambda: None if receiver and receiver.condition is not ReceiverCondition.LOADING else loading,
             )
         )

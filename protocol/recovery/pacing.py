@@ -141,6 +141,13 @@ class Pacer:
         """When the next packet may leave, in seconds."""
         return self._next_send_at
 
+    def configure(self, rate: float) -> None:
+        """Replace the configured rate, in bit/s; 0 if unknown. What was measured before counts no more."""
+        self.configured_rate = rate
+        self._measured = WindowedFilter(operator.gt)
+        self._rate_known = rate > 0
+        self._next_send_at = -math.inf
+
     def on_rate_sample(self, rate: float, now: float, round_trip: float, *, saturated: bool) -> None:
         """Add a delivery rate, in bit/s; a sample of an idle link counts only if it is higher than the current rate.
 

@@ -57,7 +57,7 @@ class SenderConnection(Connection[SenderEvent]):
     @property
     def statistics(self) -> LinkStatistics:
         """The measurements of the link."""
-        return LinkStatistics.of(self._path, sent_before=self._sent_before, lost_before=self._lost_before)
+        return LinkStatistics.of(self.path, sent_before=self._sent_before, lost_before=self._lost_before)
 
     @property
     def open_pictures(self) -> int:
@@ -97,7 +97,7 @@ class SenderConnection(Connection[SenderEvent]):
         )
         if picture.size > self._limits.peer_bytes:
             raise LocalProtocolError(f"a picture is at most {self._limits.peer_bytes} bytes, not {picture.size}")
-        self._send_queue.offer(OutgoingPicture(picture, self._path.packet_sizes(picture.size)))
+        self._send_queue.offer(OutgoingPicture(picture, self.path.packet_sizes(picture.size)))
         self.wake()
         return number
 
@@ -133,12 +133,13 @@ class SenderConnection(Connection[SenderEvent]):
             self._send_queue.refragment()
 
     @property
-    def _path(self) -> NetworkPath:
+    def path(self) -> NetworkPath:
+        """The path over the present transport."""
         return self._send_queue.path
 
     @property
     def _link_rate(self) -> float:
-        return self._path.pacer.rate
+        return self.path.pacer.rate
 
     def _start_path(self, path: PathOptions, now: float) -> NetworkPath:
         path = replace(path, mtu=min(path.mtu, MAX_PACKET))
@@ -193,9 +194,9 @@ class SenderConnection(Connection[SenderEvent]):
         session_before = self._handshake.session
         round_trip = self._handshake.on_welcome(welcome, now)
         if round_trip is not None:
-            self._path.rtt.update(round_trip, now)
+            self.path.rtt.update(round_trip, now)
         self._codec.seal, self._codec.peer_seal = self._handshake.seal, self._handshake.peer_seal
-        self._codec.mtu = self._path.mtu = min(self._codec.mtu, welcome.max_packet)
+        self._codec.mtu = self.path.mtu = min(self._codec.mtu, welcome.max_packet)
         self._probe_timers.keepalive = welcome.keepalive
         self._events.append(Welcomed(session=welcome.session.hex(), resumed=session_before == welcome.session != b""))
         if self.state is State.READY:
@@ -236,7 +237,7 @@ class SenderConnection(Connection[SenderEvent]):
             return False
         self._control.clear()
         self._send_queue.suspend()
-        detector = self._path.loss_detector
+        detector = self.path.loss_detector
         self._sent_before += detector.packets_sent
         self._lost_before += detector.packets_lost
         detector.packets_sent = detector.packets_lost = 0
@@ -246,5 +247,4 @@ class SenderConnection(Connection[SenderEvent]):
 
     def _on_closed(self, code: Code, retry: int) -> None:
         self._send_queue.end_all(Code.DISCONNECTED)
-        self._events.extend(self._send_queue.take_events())
-        self._events.append(Closed(code=code, retry=retry))
+        self._events.extend((*self._send_queue.take_events(), Closed(code=code, retry=retry)))

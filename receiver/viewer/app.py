@@ -18,6 +18,7 @@ from layercast_common.http.guard import AccessGuard, AccessPolicy, client_addres
 from layercast_common.http.seats import Seats
 from receiver.condition import ReceiverCondition
 from receiver.viewer.broadcast import Broadcaster
+from receiver.viewer.control.routes import PREFIX, control_routes
 from receiver.viewer.downloads import download_routes
 from receiver.viewer.event_stream import full_state, live_stream
 from receiver.viewer.images import picture_routes
@@ -52,7 +53,7 @@ def build_app(options: ViewerOptions, broadcaster: Broadcaster, shown: Shown) ->
         names=frozenset(name.lower() for name in options.names),
         name_option="--viewer-name",
         origins=frozenset(options.origins),
-        origin_paths=("/live", "/login"),
+        origin_paths=("/live", "/login", PREFIX),
         open_paths=("/healthz", "/login", "/static/"),
         check_token=None if options.permissions is None else viewer_token_check(options.permissions, logins),
     )
@@ -69,6 +70,7 @@ def build_app(options: ViewerOptions, broadcaster: Broadcaster, shown: Shown) ->
             Route("/api/archive", search_endpoint(shown)),
             *picture_routes(shown),
             *download_routes(shown),
+            *control_routes(options.controls, shown),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(_Headers), Middleware(AccessGuard, policy=policy)],

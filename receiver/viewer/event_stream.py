@@ -48,6 +48,7 @@ def _state(options: ViewerOptions, broadcaster: Broadcaster, since: int) -> byte
         now=round(options.clock(), 3),
         address=options.address,
         archive=options.library is not None,
+        controls=options.controls().names,
         speed=options.speed,
         note=options.note(),
     )

@@ -11,13 +11,14 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 
+from layercast_common.http.body import read_body
 from layercast_common.http.guard import CHALLENGE, TokenCheck, client_address, token_required
 from protocol.wire.limits import MAX_TOKEN
 from receiver.permissions import Permissions, Right
+from receiver.viewer.control.routes import PREFIX
 from receiver.viewer.options import STATIC
 
 #: Lifetime of a login session, in seconds, and limit of sessions.
@@ -29,6 +30,9 @@ MAX_FORM = 12 * MAX_TOKEN + 64
 
 COOKIE = "layercast"
 
+#: The rights that a login session may have.
+_RIGHTS = frozenset({Right.WATCH, Right.STEER})
+
 
 class LoginSessions:
     """Login sessions.
@@ -39,30 +43,37 @@ class LoginSessions:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._ends: OrderedDict[bytes, float] = OrderedDict()
+        self._sessions: OrderedDict[bytes, tuple[float, frozenset[Right]]] = OrderedDict()
 
-    def open(self) -> str:
-        """Open a session and return the content of its cookie. Only a digest of it is stored."""
+    def open(self, rights: frozenset[Right] = frozenset({Right.WATCH})) -> str:
+        """Open a session with these rights and return the content of its cookie. Only a digest of it is stored."""
         cookie = secrets.token_urlsafe(32)
-        self._ends[_digest(cookie)] = self._clock() + LOGIN_SECONDS
-        if len(self._ends) > MAX_LOGINS:
-            self._ends.popitem(last=False)
+        self._sessions[_digest(cookie)] = self._clock() + LOGIN_SECONDS, rights
+        if len(self._sessions) > MAX_LOGINS:
+            self._sessions.popitem(last=False)
         return cookie
 
-    def is_valid(self, cookie: str) -> bool:
-        """Return whether a cookie belongs to a session that has not expired."""
-        return self._clock() < self._ends.get(_digest(cookie), 0.0)
+    def is_valid(self, cookie: str, right: Right = Right.WATCH) -> bool:
+        """Return whether a cookie belongs to a session that has a right and has not expired."""
+        end, rights = self._sessions.get(_digest(cookie), (0.0, frozenset()))
+        return self._clock() < end and right in rights
 
 
 def viewer_token_check(permissions: Permissions, logins: LoginSessions) -> TokenCheck:
-    """Build the token check of the page: `/metrics` requires the right to operate, all other paths the one to watch."""
+    """Build the token check of the page.
+
+    `/metrics` requires the right to operate. The controls require the right to steer, or the one to watch if no token
+    has that one. All other paths require the right to watch.
+    """
 
     async def check(request: Request, token: str) -> Response | None:
         path = request.url.path
         right = Right.OPERATE if path == "/metrics" else Right.WATCH
+        if path.startswith(f"{PREFIX}/") and permissions.requires_token(Right.STEER):
+            right = Right.STEER
         if not permissions.requires_token(right):
             return None
-        if right is Right.WATCH and logins.is_valid(request.cookies.get(COOKIE, "")):
+        if right in _RIGHTS and logins.is_valid(request.cookies.get(COOKIE, ""), right):
             return None
         if not token:
             return (
@@ -82,12 +93,17 @@ def login_endpoint(permissions: Permissions | None, logins: LoginSessions) -> Ca
 
     async def login(request: Request) -> Response:
         token = await _read_token(request)
-        if permissions is None or not await permissions.admits(client_address(request), token, Right.WATCH):
+        rights = frozenset[Right]()
+        if permissions is not None:
+            rights = frozenset(right for right in _RIGHTS if permissions.allows(token, right))
+            # Waits if this address guesses, and counts wrong tokens.
+            await permissions.admits(client_address(request), token, next(iter(rights), Right.WATCH))
+        if not rights:
             return FileResponse(STATIC / "login.html", 403)
         response = RedirectResponse("./", 303)
         secure = request.url.scheme == "https"
         response.set_cookie(
-            COOKIE, logins.open(), max_age=int(LOGIN_SECONDS), httponly=True, samesite="strict", secure=secure
+            COOKIE, logins.open(rights), max_age=int(LOGIN_SECONDS), httponly=True, samesite="strict", secure=secure
         )
         return response
 
@@ -95,11 +111,7 @@ def login_endpoint(permissions: Permissions | None, logins: LoginSessions) -> Ca
 
 
 async def _read_token(request: Request) -> str:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FORM:
-            raise HTTPException(413, f"the login form has at most {MAX_FORM} bytes")
+    body = await read_body(request, MAX_FORM, "the login form")
     fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=4)
     return fields.get("token", [""])[0]
 

@@ -9,6 +9,7 @@ from layercast_common.errors import UsageError
 from receiver.archive.library import Library
 from receiver.condition import ReceiverCondition
 from receiver.permissions import Permissions
+from receiver.viewer.control.controls import Controls, no_controls
 from receiver.viewer.pictures.state import HISTORY_LIMIT
 
 #: Folder of the page's files.
@@ -40,6 +41,7 @@ class ViewerOptions:
         on_recorded: called in the event loop when a picture has ended, with its name and how it arrived, as a file.
         speed: how fast the page replays recorded arrivals; it starts to do so by itself.
         note: one line that the page shows above everything, such as what is being loaded; read again with each event.
+        controls: returns what visitors may do; nothing by default. Read again with each request.
         pictures: number of pictures to remember, at least 1.
         clock: the clock of the events' times, in seconds.
 
@@ -58,6 +60,7 @@ class ViewerOptions:
     on_recorded: Callable[[str, bytes], None] | None = None
     speed: float = 1.0
     note: Callable[[], str | None] = _nothing
+    controls: Callable[[], Controls] = no_controls
     pictures: int = HISTORY_LIMIT
     clock: Callable[[], float] = time.monotonic
 

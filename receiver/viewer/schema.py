@@ -60,6 +60,28 @@ class ArrivalView(msgspec.Struct, frozen=True, kw_only=True):
     received: int
 
 
+class VariantView(msgspec.Struct, frozen=True, kw_only=True):
+    """The picture drawn again with changes.
+
+    Attributes:
+        number: the variant's number.
+        layers: the layers that it is drawn from only; None for all.
+        prompt, seed, steps: what differs; None for what stays.
+        notes: remarks on what was changed besides.
+        reason: why it failed; None if it did not.
+        frame: its newest frame.
+    """
+
+    number: int
+    layers: list[LayerName] | None
+    prompt: str | None
+    seed: int | None
+    steps: int | None
+    notes: list[str]
+    reason: str | None
+    frame: FrameView | None
+
+
 class PictureView(msgspec.Struct, frozen=True, kw_only=True):
     """One picture. `opened_at` is in seconds of the receiver's clock, as `StateView.now`; other times count from it."""
 
@@ -86,6 +108,7 @@ class PictureView(msgspec.Struct, frozen=True, kw_only=True):
     frames: int
     rivals: int
     has_original: bool
+    variants: list[VariantView]
     recorded: bool
     autoplay: bool
 
@@ -129,12 +152,14 @@ class AboutView(msgspec.Struct, frozen=True, kw_only=True):
         address: the URL for senders, if known.
         archive: whether there is an archive to search.
         speed: how fast the page replays recorded arrivals.
+        controls: what visitors may do: redraw, link, send.
         note: one line about what is going on, such as what is being loaded.
     """
 
     now: float
     address: str | None = None
     archive: bool = False
+    controls: list[str] = []
     speed: float = 1.0
     note: str | None = None
 

@@ -15,7 +15,7 @@ from layercast_common.errors import StorageError
 from layercast_common.http.server import open_socket, quiet_server, serving, url_of
 from layercast_common.tasks import BackgroundTasks, notify
 from receiver.condition import ReceiverCondition
-from receiver.events import Event, FrameRendered, PictureCompleted
+from receiver.events import Event, FrameRendered, PictureCompleted, VariantDrawn
 from receiver.viewer.broadcast import Broadcaster
 from receiver.viewer.options import ViewerOptions
 from receiver.viewer.pictures.history import (
@@ -82,9 +82,15 @@ class Viewer:
     def publish(self, event: Event) -> None:
         """Show an event to all watchers. Returns at once; call it in the event loop.
 
-        Events are shown in order. A newer frame replaces a queued one of the same picture and level.
+        Events are shown in order. A newer frame replaces a queued one of the same picture and level, or variant.
         """
-        key = (event.picture, event.frame.layers) if isinstance(event, FrameRendered) else object()
+        match event:
+            case FrameRendered(frame=frame):
+                key: object = event.picture, frame.layers
+            case VariantDrawn(number=number):
+                key = event.picture, number
+            case _:
+                key = object()
         self._queue.pop(key, None)
         self._queue[key] = event
         if len(self._queue) > MAX_QUEUED:

@@ -14,6 +14,7 @@ from layercast_common.errors import LayercastError
 from receiver.archive.library import Library, LibraryEntry
 from receiver.events import PictureOpened, SectionSize
 from receiver.viewer.broadcast import Broadcaster
+from receiver.viewer.pictures.history import with_past
 from receiver.viewer.pictures.recording import recording_from_bytes
 from receiver.viewer.pictures.state import Arrival, FrameState, LayerState, PictureState, Status
 from receiver.viewer.pictures.thumbnails import layer_image, webp
@@ -80,6 +81,13 @@ class Shown:
             if len(self._opened) > MAX_OPEN:
                 self._opened.popitem(last=False)
         return picture
+
+    def hold(self, picture: PictureState) -> bool:
+        """Keep a picture of the archive among those that the page remembers; return whether there is room."""
+        history = self._broadcaster.history
+        if history.picture(picture.id) is None:
+            self._broadcaster.update(with_past(history, (picture,)))
+        return self._broadcaster.history.picture(picture.id) is not None
 
     async def load_past(self, count: int) -> tuple[PictureState, ...]:
         """Return the newest pictures of the archive, oldest first."""

@@ -6,7 +6,15 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from codec.layers import Layer
-from receiver.viewer.pictures.state import Arrival, FrameState, History, LayerState, PictureState, RivalStage
+from receiver.viewer.pictures.state import (
+    Arrival,
+    FrameState,
+    History,
+    LayerState,
+    PictureState,
+    RivalStage,
+    VariantState,
+)
 from receiver.viewer.pictures.thumbnails import EncodedImage
 from receiver.viewer.schema import (
     AboutView,
@@ -20,6 +28,7 @@ from receiver.viewer.schema import (
     RivalView,
     StateView,
     TimelineView,
+    VariantView,
 )
 
 
@@ -58,6 +67,7 @@ def picture_view(picture: PictureState) -> PictureView:
         frames=len(picture.shown),
         rivals=len(picture.rivals),
         has_original=picture.original is not None,
+        variants=[_variant_view(picture, one) for one in picture.variants if not _fills_level(picture, one)],
         recorded=picture.recorded,
         autoplay=picture.autoplay,
     )
@@ -149,15 +159,47 @@ def _rival_view(picture: PictureState, stage: RivalStage) -> RivalView:
     )
 
 
+def _variant_view(picture: PictureState, variant: VariantState) -> VariantView:
+    change = variant.change
+    return VariantView(
+        number=variant.number,
+        layers=None if change.layers is None else _names(change.layers),
+        prompt=change.prompt,
+        seed=change.seed,
+        steps=change.steps,
+        notes=list(variant.notes),
+        reason=variant.reason,
+        frame=None if variant.frame is None else _frame_view(picture, variant.frame),
+    )
+
+
+def _fills_level(picture: PictureState, variant: VariantState) -> bool:
+    """Return whether a variant is the picture at a level that was skipped while it arrived."""
+    layers = variant.change.layers
+    is_level = variant.change.is_level and layers is not None and layers in _levels(picture)
+    return is_level and variant.reason is None
+
+
+def _levels(picture: PictureState) -> dict[frozenset[Layer], FrameState | None]:
+    """Return the levels with a frame, and those passed while layers arrive, with their newest frame."""
+    order = sorted(picture.layers, key=lambda layer: (min(layer.arrivals, default=float("inf")), layer.layer))
+    levels: dict[frozenset[Layer], FrameState | None] = {
+        frozenset(layer.layer for layer in order[: count + 1]): None for count in range(len(order))
+    }
+    for variant in picture.variants:
+        if variant.frame is not None and variant.change.is_level and variant.change.layers in levels:
+            levels[variant.change.layers] = variant.frame
+    return levels | {frame.layers: frame for frame in picture.frames}
+
+
 def _level_views(picture: PictureState) -> list[LevelView]:
     """Return the levels with a frame, and those passed while layers arrive; smallest first."""
-    order = sorted(picture.layers, key=lambda layer: (min(layer.arrivals, default=float("inf")), layer.layer))
-    on_the_way = [frozenset(layer.layer for layer in order[: count + 1]) for count in range(len(order))]
-    sizes = {layer.layer: layer.arrived_size for layer in order}
+    sizes = {layer.layer: layer.arrived_size for layer in picture.layers}
+    found = _levels(picture)
     views = []
     before: frozenset[Layer] = frozenset()
-    for layers in sorted({*on_the_way, *(frame.layers for frame in picture.frames)}, key=lambda ls: (len(ls), max(ls))):
-        frame = picture.frame(layers)
+    for layers in sorted(found, key=lambda ls: (len(ls), max(ls))):
+        frame = found[layers]
         views.append(
             LevelView(
                 layers=_names(layers),

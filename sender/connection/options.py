@@ -18,6 +18,10 @@ STREAM_ID_BYTES = 6
 RECONNECT_SECONDS = 120.0
 
 
+#: How long a receiver may take to answer HELLO, in seconds.
+WELCOME_SECONDS = 30.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectOptions:
     """How to connect to a receiver.

@@ -80,6 +80,10 @@ class Connector:
                 return await self.open()
         return None
 
+    def limit_rate(self, rate: float) -> None:
+        """Replace the configured rate, in bit/s; 0 if it must be measured."""
+        self._profile = LinkProfile(name="custom", rate=rate)
+
     def rate_over(self, transport: Transport) -> float:
         """Return the rate to send at over a transport, in bit/s; 0 if it must be measured."""
         return self._profile.rate if self._profile else transport.rate_hint

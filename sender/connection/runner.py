@@ -73,6 +73,12 @@ class ConnectionRunner:
         """Make the driver look at the connection: it has something to send."""
         self._driver.wake()
 
+    def limit_rate(self, rate: float) -> None:
+        """Send at another rate from now on, in bit/s; 0 if it must be measured."""
+        self._connector.limit_rate(rate)
+        self.connection.path.pacer.configure(rate)
+        self.wake()
+
     def close(self) -> None:
         """Close the connection; `run` returns once the peer knows, or soon after."""
         self._closing.set()

@@ -18,16 +18,13 @@ from protocol.wire.limits import Limits
 from protocol.wire.tokens import check_token
 from sender.connection.delivery import Delivery, Progress
 from sender.connection.layer_order import prioritize, urgency_of
-from sender.connection.options import ConnectOptions, SenderIdentity
+from sender.connection.options import WELCOME_SECONDS, ConnectOptions, SenderIdentity
 from sender.connection.reconnect import Connector
 from sender.connection.runner import ConnectionRunner
 from sender.connection.tracking import Tracked, Tracker, refused_for
 
 if TYPE_CHECKING:
     from codec.container.bitstream import Bitstream
-
-#: How long a receiver may take to answer HELLO, in seconds.
-WELCOME_SECONDS = 30.0
 
 
 class Sender:
@@ -128,6 +125,10 @@ class Sender:
         """The link's rate, configured or measured, in bit/s."""
         return self._runner.connection.statistics.rate
 
+    def limit_rate(self, rate: float) -> None:
+        """Send at another rate from now on, in bit/s, such as after a change of the link; 0 measures it."""
+        self._runner.limit_rate(rate)
+
     @property
     def round_trip(self) -> float:
         """The smoothed round-trip time, in seconds."""
@@ -176,8 +177,7 @@ class Sender:
             RemoteProtocolError: the receiver refused the picture, or broke the protocol.
             AuthenticationError: after reconnecting, the receiver refused the token.
         """
-        sections = prioritize(stream.sections, self._order)
-        head = stream.header.to_bytes()
+        head, sections = stream.header.to_bytes(), prioritize(stream.sections, self._order)
         return await self.send_sections(
             head, sections, picture_id=picture_id, jpeg_size=jpeg_size, lifetime=lifetime, on_progress=on_progress
         )

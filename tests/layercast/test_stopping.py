@@ -139,7 +139,7 @@ def load(self, model):
     while time.monotonic() < end:
         time.sleep(0.01)
 
-receiver.receiver.Receiver._start_renderer = load
+receiver.drawing._start = load
 sys.argv[1:] = ["receive", "--listen", "ws://127.0.0.1:0", "--viewer", "none", "-q", "--archive", sys.argv[1]]
 sys.exit(main())
 """

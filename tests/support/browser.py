@@ -26,6 +26,9 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--force-prefers-reduced-motion",
+    # A camera that shows a pattern, and that pages may use.
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
     "--window-size=1280,800",
 )
 

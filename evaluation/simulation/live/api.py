@@ -1,7 +1,8 @@
 """The HTTP interface of a live link: its state, changes while it runs, and a page with sliders.
 
 GET  /link    the link's values and the counters
-POST /link    {"rate": 2400, "loss": 0.05, "down": false, ...}: the keys of a link in a scenario file, and "down"
+POST /link    {"rate": 2400, "loss": 0.05, "down": false, ...}: the keys of a link in a scenario file, and "down"; a
+              "profile" replaces all values
 POST /cut     breaks all connections
 """
 
@@ -16,6 +17,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from evaluation.simulation.links.model import LinkDirection
+from evaluation.simulation.links.profiles import SIMULATED_LINKS
 from evaluation.simulation.live.proxy import LiveLink
 from evaluation.simulation.scenario.link_tables import link_of
 from layercast_common.errors import LayercastError, UsageError
@@ -50,7 +52,7 @@ class LiveApi:
             Route("/", self._page),
             Route("/link", self._show),
             Route("/link", self._change, methods=["POST"]),
-            Route("/cut", self._cut, methods=["POST"]),
+            Route("/cut", self._break, methods=["POST"]),
         ]
         return AccessGuard(Starlette(routes=routes), AccessPolicy())
 
@@ -59,6 +61,7 @@ class LiveApi:
         link = self._live.link
         return {
             "link": link.name,
+            "links": sorted(SIMULATED_LINKS),
             "down": self._live.down,
             "there": _values(link.there),
             "back": _values(link.back),
@@ -107,13 +110,20 @@ class LiveApi:
         losses = ("loss", "gemodel", "state")
         replaced = losses if any(key in changes for key in losses) else ()
         table = {key: value for key, value in self._table.items() if key not in replaced} | changes
-        link = link_of(self._live.link.name, table, Path())
+        if "profile" in changes:
+            # Packets keep their size: programs on both sides have been given it.
+            table = {"mtu": self._live.link.mtu} | changes
+        link = link_of(str(changes.get("profile", self._live.link.name)), table, Path())
         self._table = table
         self._live.link = link
         self._live.down = down
 
-    async def _cut(self, _: Request) -> Response:
+    def cut(self) -> None:
+        """Break all connections."""
         self._live.cut()
+
+    async def _break(self, _: Request) -> Response:
+        self.cut()
         return JSONResponse(self.state())
 
 

@@ -1,6 +1,7 @@
 """Parses values of options."""
 
 import contextlib
+import ipaddress
 import re
 
 from layercast_common.errors import UsageError
@@ -17,6 +18,13 @@ def host_and_port(address: str) -> tuple[str, int]:
         if colon and host and 0 <= int(port) <= 65535:
             return host.removeprefix("[").removesuffix("]"), int(port)
     raise UsageError(f"an address is HOST:PORT, such as 127.0.0.1:8080, not {address!r}")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches a host name or address."""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
 
 
 def byte_count(text: str) -> int | None:

@@ -3,7 +3,15 @@
 from typing import Any
 
 from layercast.reports import layer_name
-from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
+from receiver.events import (
+    Event,
+    FrameRendered,
+    LayerArrived,
+    PictureCompleted,
+    PictureFailed,
+    PictureOpened,
+    VariantDrawn,
+)
 
 
 def event_line(event: Event) -> str | None:
@@ -44,4 +52,6 @@ def event_row(event: Event) -> dict[str, Any]:
             row |= {"received": event.received}
         case PictureFailed():
             row |= {"reason": event.reason}
+        case VariantDrawn(frame=frame):
+            row |= {"variant": event.number, "reason": event.reason, "final": frame is not None and frame.final}
     return row

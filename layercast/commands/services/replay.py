@@ -158,7 +158,7 @@ def _draw(config: ReplayConfig, path: Path, stream: Bitstream, model: "Model") -
             config.link,
             name="".join(c for c in path.stem if c.isascii() and (c.isalnum() or c in "-_"))[:64] or "picture",
             steps=config.steps,
-            on_section=lambda done: bars.update(task, completed=done),
+            on_change=lambda so_far: bars.update(task, completed=len(so_far.arrivals)),
         )
         if original is None:
             return picture

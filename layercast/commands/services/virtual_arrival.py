@@ -25,7 +25,7 @@ def virtual_arrival(
     *,
     name: str,
     steps: int | None = None,
-    on_section: Callable[[int], None] = lambda _: None,
+    on_change: Callable[[PictureState], None] = lambda _: None,
 ) -> PictureState:
     """Return the arrival of a stream as the page would show it, as a recording.
 
@@ -35,15 +35,16 @@ def virtual_arrival(
         link: its rate decides when sections arrive; without one, all arrive at once.
         name: the picture's name.
         steps: denoising steps; the model's own number if None.
-        on_section: called with the number of sections drawn so far.
+        on_change: called with the arrival so far, after each section and frame.
 
     Raises:
         BitstreamError: a section does not decode.
         RenderError: the picture cannot be drawn.
     """
     history = History()
-    for event in _events(stream, model, link, name, steps, on_section):
+    for event in _events(stream, model, link, name, steps):
         history = fold(history, event, encode_image(event))
+        on_change(history.pictures[0])
     return history.pictures[0]
 
 
@@ -53,7 +54,6 @@ def _events(
     link: LinkProfile,
     name: str,
     steps: int | None,
-    on_section: Callable[[int], None],
 ) -> Iterator[Event]:
     sections = [section for section in stream.sections if section.layer in set(Layer)]
     yield PictureOpened(
@@ -83,7 +83,6 @@ def _events(
         for frame in _frames(known, model, stream.header.seed, now, following, steps, name):
             now = frame.at
             yield frame
-        on_section(index + 1)
     yield PictureCompleted(picture=name, received=received, at=now, stream=stream.to_bytes())
 
 

@@ -8,7 +8,6 @@ HTTP ----> sender.http ----+
 import argparse
 import asyncio
 import contextlib
-import ipaddress
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,7 +15,7 @@ from layercast.commands.options.encoding import encoding_of
 from layercast.commands.options.identity import stream_id_of
 from layercast.commands.options.peer import certificate_of
 from layercast.commands.options.token import token_of
-from layercast.commands.options.values import host_and_port
+from layercast.commands.options.values import host_and_port, is_loopback
 from layercast.commands.services.json_events import JsonEvents
 from layercast.commands.services.outbox_rows import entry_row
 from layercast.commands.services.sender_factory import sender_factory
@@ -121,7 +120,7 @@ async def _serve_http(
     """Run the HTTP server within the block, which gets its URL."""
     host, port = host_and_port(options.http)
     token = token_of(options, name="http-token")
-    if token is None and not _is_loopback(host):
+    if token is None and not is_loopback(host):
         raise UsageError(f"--http {options.http} lets the whole network upload; add an --http-token-file FILE")
     if not 0 < options.max_upload <= 1024:
         raise UsageError(f"--max-upload is 1 to 1024 MiB, not {options.max_upload}")
@@ -139,12 +138,6 @@ async def _serve_http(
     server = quiet_server(build_app(config), listener, ssl=certificate)
     async with serving(server, listener, on_end=relay.updates.close):
         yield url_of(listener, "https" if certificate else "http")
-
-
-def _is_loopback(host: str) -> bool:
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
 
 
 def _update_line(update: Update) -> str | None:

@@ -4,6 +4,7 @@ import base64
 import html
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -27,7 +28,8 @@ def arrival_page(picture: PictureState) -> str:
     """
     title = html.escape(picture.prompt or "A picture")
     # "<" cannot end the script element when it is escaped.
-    data = json.dumps(_data(picture), separators=(",", ":")).replace("<", "\\u003c")
+    data = json.dumps(arrival_data(picture), separators=(",", ":")).replace("<", "\\u003c")
+    script = join_modules(*(STATIC / name for name in _MODULES)).replace("</script", "<\\/script")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>{title} - layercast</title>"
@@ -36,11 +38,12 @@ def arrival_page(picture: PictureState) -> str:
         f"<style>{(STATIC / 'export.css').read_text('utf-8')}</style></head>\n"
         f"<body>{(STATIC / 'export.html').read_text('utf-8')}"
         f'<script type="application/json" id="data">{data}</script>\n'
-        f'<script type="module">{_script()}</script></body></html>\n'
+        f'<script type="module">{script}</script></body></html>\n'
     )
 
 
-def _data(picture: PictureState) -> dict[str, Any]:
+def arrival_data(picture: PictureState) -> dict[str, Any]:
+    """Return an arrival as JSON values, with frames and original as data URLs."""
     view: dict[str, Any] = msgspec.to_builtins(picture_view(picture))
     view |= msgspec.to_builtins(timeline_view(picture))
     # Rivals would double the file; the original is worth its bytes.
@@ -52,14 +55,18 @@ def _data(picture: PictureState) -> dict[str, Any]:
     return {name: view[name] for name in (*keep, "arrivals", "frames", "original")}
 
 
-def _script() -> str:
-    """Return the modules as one: without their imports and exports, since one file has no other to import from."""
+def join_modules(*paths: Path) -> str:
+    """Return modules of JavaScript as one: without their imports and exports, since one file has no other.
+
+    Args:
+        paths: the modules, each after those it imports.
+    """
     parts = []
-    for name in _MODULES:
-        source = (STATIC / name).read_text("utf-8")
+    for path in paths:
+        source = path.read_text("utf-8")
         source = re.sub(r"^import .*?;\n", "", source, flags=re.MULTILINE | re.DOTALL)
         parts.append(re.sub(r"^export ", "", source, flags=re.MULTILINE))
-    return "\n".join(parts).replace("</script", "<\\/script")
+    return "\n".join(parts)
 
 
 def _data_url(image: EncodedImage) -> str:

@@ -3,9 +3,19 @@
 from dataclasses import replace
 from typing import Any
 
-from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureFailed, PictureOpened
+from receiver.events import (
+    Event,
+    FrameRendered,
+    LayerArrived,
+    PictureCompleted,
+    PictureFailed,
+    PictureOpened,
+    VariantDrawn,
+)
+from receiver.rendering.frames import Frame
 from receiver.viewer.pictures.state import (
     MAX_FRAMES,
+    MAX_VARIANTS,
     Arrival,
     FrameState,
     History,
@@ -13,6 +23,7 @@ from receiver.viewer.pictures.state import (
     PictureState,
     RivalStage,
     Status,
+    VariantState,
 )
 from receiver.viewer.pictures.thumbnails import EncodedImage
 
@@ -89,7 +100,7 @@ def _with_opened(
 
 def _changed(
     picture: PictureState,
-    event: LayerArrived | FrameRendered | PictureCompleted | PictureFailed,
+    event: LayerArrived | FrameRendered | PictureCompleted | PictureFailed | VariantDrawn,
     image: EncodedImage | None,
 ) -> PictureState:
     match event:
@@ -97,6 +108,8 @@ def _changed(
             return _with_layer(picture, event, image)
         case FrameRendered():
             return picture if image is None else _with_frame(picture, event, image)
+        case VariantDrawn():
+            return _with_variant(picture, event, image)
         case PictureCompleted():
             received = max(picture.received, event.received)
             return replace(picture, status=Status.COMPLETE, received=received, ended_at=event.at, stream=event.stream)
@@ -126,18 +139,32 @@ def _with_layer(picture: PictureState, event: LayerArrived, image: EncodedImage 
 
 
 def _with_frame(picture: PictureState, event: FrameRendered, image: EncodedImage) -> PictureState:
-    frame = event.frame
-    newest = FrameState(
+    newest = _frame_state(picture, event.frame, event.at, image)
+    return replace(picture, shown=_thinned((*picture.shown, newest)))
+
+
+def _with_variant(picture: PictureState, event: VariantDrawn, image: EncodedImage | None) -> PictureState:
+    before = next((one for one in picture.variants if one.number == event.number), None)
+    frame = before.frame if before else None
+    if event.frame is not None and image is not None:
+        frame = _frame_state(picture, event.frame, event.at, image)
+    after = VariantState(number=event.number, change=event.change, frame=frame, notes=event.notes, reason=event.reason)
+    if before is not None:
+        return replace(picture, variants=tuple(after if one is before else one for one in picture.variants))
+    return replace(picture, variants=(*picture.variants, after)[-MAX_VARIANTS:])
+
+
+def _frame_state(picture: PictureState, frame: Frame, at: float, image: EncodedImage) -> FrameState:
+    return FrameState(
         layers=frame.layers,
         step=frame.step,
         steps=frame.steps,
         final=frame.final,
         seconds=frame.seconds,
-        at=event.at,
+        at=at,
         received=picture.received,
         image=image,
     )
-    return replace(picture, shown=_thinned((*picture.shown, newest)))
 
 
 def _thinned(shown: tuple[FrameState, ...]) -> tuple[FrameState, ...]:

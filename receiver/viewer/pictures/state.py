@@ -4,12 +4,16 @@ import enum
 from dataclasses import dataclass, field
 
 from codec.layers import Layer
+from receiver.change import PictureChange
 from receiver.events import PictureOpened
 from receiver.viewer.pictures.thumbnails import EncodedImage
 
 #: Default number of remembered pictures. Each holds every frame that was shown, 5 to 20 kB each at 512x512, and a small
 #: image per layer: about 200 kB.
 HISTORY_LIMIT = 32
+
+#: Limit of variants per picture; beyond it, the oldest is dropped.
+MAX_VARIANTS = 8
 
 #: Limit of kept frames per picture; beyond it, every second frame that no level needs is dropped.
 MAX_FRAMES = 48
@@ -71,6 +75,21 @@ class FrameState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VariantState:
+    """A picture drawn again with changes; fields as in `receiver.events.VariantDrawn`.
+
+    Attributes:
+        frame: its newest frame; None before the first.
+    """
+
+    number: int
+    change: PictureChange
+    frame: FrameState | None = None
+    notes: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
     """A section was complete.
 
@@ -126,6 +145,7 @@ class PictureState:
         reason: the reason of the failure.
         original: the original, where it is known.
         rivals: what other formats show, by time; needs the original.
+        variants: drawings of it with changes, oldest first, at most `MAX_VARIANTS`.
         recorded: whether this is the recording of an earlier arrival.
         autoplay: whether pages play it by themselves.
         stream: the whole `.lcast` stream; empty until the picture is complete.
@@ -144,6 +164,7 @@ class PictureState:
     reason: str | None = None
     original: EncodedImage | None = None
     rivals: tuple[RivalStage, ...] = ()
+    variants: tuple[VariantState, ...] = ()
     recorded: bool = False
     autoplay: bool = False
     stream: bytes = field(default=b"", repr=False)
@@ -171,9 +192,10 @@ class PictureState:
         return next((frame for frame in reversed(self.shown) if layers is None or frame.layers == layers), None)
 
     def image(self, tag: str) -> EncodedImage | None:
-        """Return a frame, the original or a rival by the digest of its bytes; None if there is none."""
+        """Return a frame, the original, a rival or a variant by the digest of its bytes; None if there is none."""
         stages = (stage.image for stage in self.rivals)
-        images = (*(frame.image for frame in self.shown), self.original, *stages)
+        variants = (variant.frame.image for variant in self.variants if variant.frame is not None)
+        images = (*(frame.image for frame in self.shown), self.original, *stages, *variants)
         return next((image for image in images if image is not None and image.tag == tag), None)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from codec.layers import Layer, Priors, Size
-from receiver.events import Event, FrameRendered, LayerArrived
+from receiver.events import Event, FrameRendered, LayerArrived, VariantDrawn
 
 #: Longest side of a layer's image, in pixels: enough for half a projector's height, a few kilobytes.
 LAYER_SIDE = 512
@@ -44,7 +44,7 @@ class EncodedImage:
 def encode_image(event: Event) -> EncodedImage | None:
     """Encode the frame or the layer of an event; None for events without an image."""
     match event:
-        case FrameRendered(frame=frame):
+        case FrameRendered(frame=frame) | VariantDrawn(frame=frame) if frame is not None:
             return webp(frame.image) if frame.final else webp(frame.image, PREVIEW_QUALITY, side=PREVIEW_SIDE)
         case LayerArrived(layer=layer, priors=priors):
             return layer_image(layer, priors)

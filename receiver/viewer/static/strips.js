@@ -31,36 +31,78 @@ export function levelName(level) {
   return level.layers.length === level.adds.length ? `${adds[0].toUpperCase()}${adds.slice(1)} only` : `+ ${adds}`;
 }
 
-export const levelKey = (level) => level.layers.join(",");
+export const levelKey = (level) => (level.variant ? `variant:${level.number}` : level.layers.join(","));
+
+const ALL = Object.keys(LAYERS);
+
+/** The name of a variant: what differs from the picture as it was sent. */
+export function variantName(variant) {
+  const off = variant.only && ALL.filter((name) => !variant.only.includes(name) && variant.here.includes(name));
+  const parts = [
+    variant.prompt !== null && "other words",
+    off?.length && `without ${off.map((name) => LAYERS[name].short).join(", ")}`,
+    variant.seed !== null && `seed ${variant.seed}`,
+    variant.steps !== null && `${variant.steps} steps`,
+  ].filter(Boolean);
+  return parts.join(", ") || "again";
+}
+
+/** The variants of a picture in the form of its levels. */
+export function variantsOf(picture) {
+  const here = picture.layers.map((layer) => layer.name);
+  return picture.variants.map((one) => ({ ...one, here, variant: true, adds: [], only: one.layers, layers: one.frame?.layers ?? one.layers ?? [] }));
+}
+
+/** A level or variant by its key. */
+export const findLevel = (picture, key) => [...picture.levels, ...variantsOf(picture)].find((one) => levelKey(one) === key);
+
+function variantNote({ frame, reason }) {
+  if (reason) return "failed";
+  if (!frame) return "waiting to be drawn";
+  return frame.final ? "drawn again" : `step ${frame.step} of ${frame.steps}`;
+}
 
 /**
- * Draw the levels of a picture.
- * chosen: key of the selected level, or null; ready(frame): whether to load the frame as a thumbnail.
+ * Draw the levels of a picture, and its variants.
+ * chosen: key of the selected one, or null; ready(frame): whether to load the frame as a thumbnail.
+ * onDraw(layers): draws a level that was skipped; null where that is not allowed.
  */
-export function drawLevels(row, picture, chosen, ready, onChoose) {
+export function drawLevels(row, picture, chosen, ready, onChoose, onDraw) {
+  const drawable = onDraw && picture.status !== "receiving";
   sync(
     row,
-    picture.levels,
+    [...picture.levels, ...variantsOf(picture)],
     (level) => `${picture.id}/${levelKey(level)}`,
     (level) => {
       const button = make("button", "level");
       button.type = "button";
       button.dataset.layer = level.adds.at(-1) ?? level.layers.at(-1);
+      if (level.variant) button.dataset.variant = level.number;
       make("span", "thumb", button).append(make("img", ""));
       const words = make("span", "level-words", button);
       make("b", "", words);
       make("small", "", words);
       button.querySelector("img").alt = "";
-      button.addEventListener("click", () => onChoose(levelKey(level)));
       return button;
     },
     (button, level) => {
-      const missing = picture.status === "receiving" ? "not drawn yet" : "skipped";
-      button.querySelector("b").textContent = levelName(level);
-      button.querySelector("small").textContent = level.frame ? sizeText(level.size) : missing;
-      button.disabled = !level.frame;
+      const { frame, variant } = level;
+      const draw = drawable && !frame && !variant;
+      const asked = draw && button.dataset.asked === "true";
+      button.classList.toggle("level-draw", draw && !asked);
+      const missing = asked ? "being drawn" : draw ? "skipped: draw now" : picture.status === "receiving" ? "not drawn yet" : "skipped";
+      const name = variant ? variantName(level) : levelName(level);
+      button.querySelector("b").textContent = name;
+      button.querySelector("small").textContent = variant ? variantNote(level) : frame ? sizeText(level.size) : missing;
+      button.disabled = !frame && (!draw || asked);
       button.ariaPressed = String(levelKey(level) === chosen);
-      button.ariaLabel = `The picture drawn from ${layersText(level.layers)}`;
+      button.ariaLabel = variant ? `Drawn again: ${name}` : draw && !asked ? `Draw ${name} now, it was skipped` : `The picture drawn from ${layersText(level.layers)}`;
+      button.title = variant ? [level.prompt, level.reason, ...level.notes].filter(Boolean).join(". ") : "";
+      button.onclick = () => {
+        if (!draw) return onChoose(levelKey(level));
+        button.dataset.asked = "true";
+        onDraw(level.layers);
+      };
       button.dataset.current = String(!!level.frame && level.frame.url === picture.frame?.url);
       if (!level.frame) setThumb(button.querySelector("img"), null);
       else if (ready(level.frame)) setThumb(button.querySelector("img"), `${address(level.frame.url)}?small`);

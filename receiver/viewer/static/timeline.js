@@ -102,11 +102,12 @@ function layerAt(layer, arrivals) {
   };
 }
 
-/** What can be compared at a moment: [{key, label, url}]; url is null where a format shows nothing. */
-export function sourcesAt(picture, timeline, at, levelName) {
-  const sources = picture.levels
-    .filter((level) => level.frame)
-    .map((level) => ({ key: level.layers.join(","), label: levelName(level), url: address(level.frame.url) }));
+/**
+ * What can be compared at a moment: [{key, label, url}]; url is null where a format shows nothing.
+ * levels: the levels and variants that are drawn, [{key, label, frame}].
+ */
+export function sourcesAt(picture, timeline, at, levels) {
+  const sources = levels.map(({ key, label, frame }) => ({ key, label, url: address(frame.url) }));
   if (timeline?.original) sources.push({ key: "original", label: "Original", url: address(timeline.original) });
   for (const name of new Set(timeline?.rivals.map((stage) => stage.name))) {
     const stage = lastAt(timeline.rivals.filter((one) => one.name === name), at);

@@ -10,7 +10,8 @@ import { Race } from "./race.js";
 import { Scrubber } from "./scrubber.js";
 import { Archive, Share } from "./share.js";
 import { Stage } from "./stage.js";
-import { drawHistory, drawLevels, levelKey, levelName } from "./strips.js";
+import { Steer } from "./steer.js";
+import { drawHistory, drawLevels, findLevel, levelKey, levelName, variantName, variantsOf } from "./strips.js";
 import { pictureAt, sourcesAt, Timelines } from "./timeline.js";
 import { LAYERS, layersText, promptText, secondsText, sizeText } from "./words.js";
 import { Zoom } from "./zoom.js";
@@ -68,6 +69,15 @@ const race = new Race();
 
 const share = new Share(() => shown());
 const archive = new Archive((picture) => visit(picture));
+const steer = new Steer(
+  () => shown(),
+  (picture, number) => {
+    // Stay with this picture while others arrive.
+    chosenPicture = picture.id;
+    if (number) chosenLevel = `variant:${number}`;
+    head.seek(null);
+  },
+);
 
 const list = () => [...pictures.values()];
 const shown = () => pictures.get(chosenPicture) ?? visited.get(chosenPicture) ?? list().at(-1);
@@ -77,6 +87,7 @@ function applyMessage(message) {
   limit = message.limit;
   byId("archive-open").hidden = !message.archive;
   showNote(message.note);
+  steer.allow(message.controls);
   // The message with the least delay gives the best estimate of the clock offset.
   clockLead = Math.max(clockLead ?? -Infinity, message.now - pageClock());
   showAddress(message.address);
@@ -178,24 +189,28 @@ function render() {
   const wanted = picture.status !== "receiving" || head.at !== null || compare.on;
   const timeline = wanted ? timelines.of(picture) : timelines.peek(picture);
   const seen = head.at !== null && timeline ? pictureAt(picture, timeline, head.at) : picture;
-  const level = chosenLevel && picture.levels.find((one) => levelKey(one) === chosenLevel);
+  const level = chosenLevel && findLevel(picture, chosenLevel);
   renderStage(seen, level?.frame ?? seen.frame, timeline);
   cards.update(seen);
   // Load a frame that will be replaced soon as a thumbnail only if the stage has loaded it already.
   const ready = (frame, of = picture) =>
     frame.final || of.status !== "receiving" || frame.url !== of.frame?.url || loaded.has(address(frame.url));
-  drawLevels(byId("levels"), picture, level ? chosenLevel : null, ready, chooseLevel);
+  const draw = steer.canRedraw ? (layers) => steer.draw(layers) : null;
+  drawLevels(byId("levels"), picture, level ? chosenLevel : null, ready, chooseLevel, draw);
+  steer.update();
   drawHistory(byId("history"), list(), picture.id, ready, choosePicture);
   tick();
 }
 
 function renderStage(picture, frame, timeline) {
   const denoising = byId("denoising");
-  denoising.hidden = !frame || frame.final || picture.status !== "receiving";
+  denoising.hidden = !frame || frame.final || (picture.status !== "receiving" && !chosenLevel?.startsWith("variant:"));
   denoising.firstElementChild.style.transform = `scaleX(${frame?.steps ? frame.step / frame.steps : 0})`;
   const from = frame ? layersText(frame.layers) : "";
   const here = frame && { url: address(frame.url), alt: `${promptText(picture) ?? "A picture"} (drawn from ${from})` };
-  const sources = sourcesAt(picture, timeline, head.at ?? Infinity, levelName);
+  const drawn = [...picture.levels, ...variantsOf(picture)].filter((one) => one.frame);
+  const levels = drawn.map((one) => ({ key: levelKey(one), label: one.variant ? variantName(one) : levelName(one), frame: one.frame }));
+  const sources = sourcesAt(picture, timeline, head.at ?? Infinity, levels);
   const main = compare.update(here, sources, picture.id);
   if (main) stage.show({ picture: picture.id, ...main, instant: head.at !== null || compare.on });
   else stage.clear();
@@ -332,6 +347,7 @@ handleKeys(
     { keys: ["+", "-"], does: "zoom in, out", run: () => {} },
     { keys: ["1", "0"], does: "the picture's own pixels, the whole picture", run: () => {} },
     { keys: ["s"], does: "save and share", run: () => share.open() },
+    { keys: ["e"], does: "steer: draw again, change the link, send a picture", run: () => steer.toggle() },
     { keys: ["/"], does: "search the archive", run: () => byId("archive-open").hidden || archive.open() },
     { keys: ["p"], does: "presenter view, with a QR code", run: () => presentation.toggle() },
     { keys: ["PageDown", "PageUp"], does: "clicker: next level or picture, or back", run: () => {} },

@@ -25,6 +25,17 @@ def test_round_trip_is_the_least_and_the_mean() -> None:
     assert (trip.minimum, trip.smoothed, trip.latest) == (2.0, 2.25, 4.0)
 
 
+def test_a_rate_that_is_configured_later_replaces_what_was_measured() -> None:
+    pace = Pacer(2400)
+    pace.on_rate_sample(1200, 0.0, 1.0, saturated=True)
+    pace.on_packet_sent(300, 0.0)
+    pace.configure(96_000)
+    assert (pace.rate, pace.rate_known) == (96_000, True)
+    assert pace.next_send_at < 0
+    pace.configure(0)
+    assert (pace.rate, pace.rate_known) == (ASSUMED_RATE, False)
+
+
 def test_a_told_rate_is_never_exceeded() -> None:
     pace = Pacer(2400)
     pace.on_rate_sample(9600, 0.0, 1.0, saturated=True)

@@ -31,6 +31,7 @@ def test_empty_state() -> None:
         "now": 1.235,
         "address": "ws://192.0.2.7:8765",
         "archive": False,
+        "controls": [],
         "speed": 1.0,
         "note": None,
         "limit": 5,

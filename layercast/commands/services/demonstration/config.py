@@ -21,6 +21,7 @@ class DemoConfig:
         prompt: description of the picture; from a file beside it or from its metadata if None.
         model, device, steps: as for `layercast.render`.
         performance, tuning: as for `receiver.rendering.load_model`.
+        allow: what visitors of the page may do, see `Controls`.
         quiet: write nothing to stderr.
     """
 
@@ -32,6 +33,7 @@ class DemoConfig:
     performance: str
     tuning: "Tuning"
     steps: int | None
+    allow: frozenset[str]
     quiet: bool
 
     @property

@@ -2,6 +2,7 @@
 
 import asyncio
 import webbrowser
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from layercast.commands.options.values import host_and_port
 from layercast.console import say
 from layercast.samples import recorded_path
 from receiver.viewer import Viewer, ViewerOptions
+from receiver.viewer.control.controls import Controls
 from receiver.viewer.pictures.recording import recording_from_bytes
 
 if TYPE_CHECKING:
@@ -33,12 +35,12 @@ async def show(config: "DemoConfig", viewer_address: str, *, open_browser: bool)
         UsageError: the viewer's address is not valid.
     """
     host, port = host_and_port(viewer_address)
-    ready = False
-    viewer = Viewer(ViewerOptions(note=lambda: None if ready else _LOADING))
+    controls: Controls | None = None
+    viewer = Viewer(ViewerOptions(note=lambda: None if controls else _LOADING, controls=lambda: controls or Controls()))
 
-    def on_ready() -> None:
-        nonlocal ready
-        ready = True
+    def on_ready(available: Controls) -> None:
+        nonlocal controls
+        controls = replace(available, **dict.fromkeys(set(available.names) - config.allow))
         viewer.refresh()
 
     async with viewer.serve(host, port) as page:

@@ -1,17 +1,17 @@
 """The demo: receiver, viewer and sender on one machine, over a loopback WebSocket that emulates a slow link."""
 
 import asyncio
-import itertools
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codec.encoder.options import EncodeOptions
+from codec.encoder.options import EncodeOptions, Order
 from codec.encoder.picture import EncodeResult, encode_picture
-from codec.image_io import load_picture
 from codec.layers import Layer, Priors
 from layercast.commands.services.demonstration.config import DemoConfig
+from layercast.commands.services.demonstration.link import emulated_link
+from layercast.commands.services.demonstration.queue import PictureQueue
 from layercast.commands.services.demonstration.report import draw_demo_sheet, timing_row
 from layercast.commands.services.receive_events import event_line
 from layercast.console import progress, say
@@ -25,7 +25,9 @@ from receiver.events import Event, PictureCompleted, PictureFailed, PictureOpene
 from receiver.options import RenderOptions
 from receiver.receiver import Receiver
 from receiver.viewer import Viewer
+from receiver.viewer.control.controls import Controls
 from sender.connection.delivery import Delivery, Progress
+from sender.connection.layer_order import prioritize
 from sender.connection.sender import Sender
 
 if TYPE_CHECKING:
@@ -37,51 +39,50 @@ if TYPE_CHECKING:
 PAUSE_SECONDS = 6.0
 
 
-async def send_all(config: DemoConfig, viewer: Viewer, on_ready: Callable[[], None]) -> None:
+async def send_all(config: DemoConfig, viewer: Viewer, on_ready: Callable[[Controls], None]) -> None:
     """Load the model, then send the pictures one after the other and show them on the page, until cancelled.
 
     Args:
         config: the configuration.
         viewer: the page, which is served already.
-        on_ready: called once the model is loaded.
+        on_ready: called with the page's controls once the model is loaded.
 
     Raises:
         CodecError: the picture cannot be read.
         RenderError: the model cannot be loaded.
     """
+    queue = PictureQueue(config.images, _encoding(config))
     # Before the model, so that a wrong path is reported at once.
-    first = await run_abandonable(partial(_encode, config, config.images[0]), name="encoding")
+    picture = await queue.next()
     say(f"loading {config.model} ...", quiet=config.quiet)
     done = asyncio.Event()
-    sending = config.images[0]
 
     def on_event(event: Event) -> None:
         viewer.publish(event)
         if isinstance(event, PictureOpened):
-            viewer.show_original(event.picture, load_picture(sending).image)
+            viewer.show_original(event.picture, picture.original)
         if isinstance(event, PictureCompleted | PictureFailed):
             done.set()
 
-    async with Receiver(
-        "ws://127.0.0.1:0",
-        on_event=on_event,
-        render=RenderOptions(
-            model=config.model,
-            device=config.device,
-            performance=config.performance,
-            tuning=config.tuning,
-            steps=config.steps,
-        ),
-    ) as receiver:
-        on_ready()
-        async with Sender(receiver.url, link=config.link) as sender:
-            for sending in itertools.cycle(config.images):
-                done.clear()
-                chosen = sending == config.images[0]
-                encoded = first if chosen else await run_abandonable(partial(_encode, config, sending), name="encoding")
-                await _send(sender, sending, encoded, quiet=config.quiet)
-                await done.wait()
-                await asyncio.sleep(PAUSE_SECONDS)
+    render = RenderOptions(
+        model=config.model,
+        device=config.device,
+        performance=config.performance,
+        tuning=config.tuning,
+        steps=config.steps,
+    )
+    async with (
+        Receiver("ws://127.0.0.1:0", on_event=on_event, render=render) as receiver,
+        emulated_link(config.link, receiver.url) as (link, sender),
+    ):
+        queue.order = lambda: link.order
+        on_ready(Controls(redraw=receiver.redraw, link=link, send=queue.accept))
+        while True:
+            done.clear()
+            await _send(sender, picture.name, picture.encoded, quiet=config.quiet, order=link.order)
+            await done.wait()
+            await queue.wait(PAUSE_SECONDS)
+            picture = await queue.next()
 
 
 async def run_headless(config: DemoConfig, folder: Path) -> dict[str, Any]:
@@ -121,7 +122,7 @@ async def run_headless(config: DemoConfig, folder: Path) -> dict[str, Any]:
         # Only now, so that an earlier failure leaves no empty folder.
         await asyncio.to_thread(make_folder, folder)
         say(f"sending {image.name} over {_describe_link(config.link)} ...", quiet=config.quiet)
-        delivery = await _send(sender, image, encoded, quiet=config.quiet)
+        delivery = await _send(sender, image.name, encoded, quiet=config.quiet)
         await done.wait()
     for event in events:
         if isinstance(event, PictureFailed):
@@ -162,17 +163,27 @@ def _encode(config: DemoConfig, image: Path) -> EncodeResult:
     Raises:
         CodecError: the picture or its prompt cannot be read.
     """
-    return encode_picture(image, EncodeOptions(prompt=config.prompt, model=config.model))
+    return encode_picture(image, _encoding(config))
 
 
-async def _send(sender: Sender, image: Path, encoded: EncodeResult, *, quiet: bool) -> Delivery:
+def _encoding(config: DemoConfig) -> EncodeOptions:
+    return EncodeOptions(prompt=config.prompt, model=config.model)
+
+
+async def _send(sender: Sender, name: str, encoded: EncodeResult, *, quiet: bool, order: str = Order.PAPER) -> Delivery:
     with progress(quiet=quiet) as bars:
-        task = bars.add_task(f"sending {image.name}", total=len(encoded.stream.sections), note="")
+        task = bars.add_task(f"sending {name}", total=len(encoded.stream.sections), note="")
 
         def on_progress(step: Progress) -> None:
             bars.update(task, completed=step.done, note=f"{layer_name(Layer(step.layer))} {step.seconds:.1f} s")
 
-        return await sender.send(encoded.stream, jpeg_size=encoded.jpeg_size, on_progress=on_progress)
+        stream = encoded.stream
+        return await sender.send_sections(
+            stream.header.to_bytes(),
+            prioritize(stream.sections, order),
+            jpeg_size=encoded.jpeg_size,
+            on_progress=on_progress,
+        )
 
 
 def _render_levels(priors: Priors, model: "Model", seed: int, steps: int | None) -> dict[Layer, "Image.Image"]:

@@ -1,0 +1,1 @@
+"""Pictures in Jupyter notebooks, with the extra `notebook`."""
