@@ -11,6 +11,7 @@ from codec.encoder.encode import encode
 from codec.encoder.options import EncodeOptions
 from layercast import cli
 from layercast_common.errors import BudgetError, EngineBusyError, LayercastError, MissingExtraError, RemoteProtocolError
+from layercast_common.stopping import handlers
 from sender.connection.sender import Sender
 from sender.http.app import IngestConfig, build_app
 from sender.outbox.outbox import Outbox
@@ -40,7 +41,13 @@ def test_every_error_has_a_row() -> None:
 
 def test_exit_codes() -> None:
     codes = re.findall(r"^\| ([0-9]+) \|", PAGE, re.MULTILINE)
-    assert [int(code) for code in codes] == [cli.DONE, cli.FAILED, cli.WRONG_USAGE, cli.INTERRUPTED, cli.TERMINATED]
+    assert [int(code) for code in codes] == [
+        cli.DONE,
+        cli.FAILED,
+        cli.WRONG_USAGE,
+        handlers.INTERRUPTED,
+        handlers.TERMINATED,
+    ]
 
 
 def example_of(name: str) -> LayercastError:

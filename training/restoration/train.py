@@ -97,8 +97,12 @@ class Trainer:
 
     def save(self) -> None:
         """Write a checkpoint and the averaged network."""
-        modules = {"network": self.network, "average": self.average, "optimizer": self.optimizer}
-        self.run.save({name: module.state_dict() for name, module in modules.items()})
+        states = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        self.run.save(states)
         save_restoration(self.average, self.run.folder / "restoration")
 
     def step(self) -> None:
@@ -114,8 +118,8 @@ class Trainer:
         # Average over few steps at first, so that the untrained network does not count.
         share = min(AVERAGED, (1 + self.run.step) / (10 + self.run.step))
         with torch.no_grad():
-            kept, now = (list(of.parameters()) for of in (self.average, self.network))
-            torch._foreach_lerp_(kept, now, 1 - share)
+            for kept, now in zip(self.average.parameters(), self.network.parameters(), strict=True):
+                kept.lerp_(now, 1 - share)
         for name, figure in figures.items():
             self.sums[name] = self.sums.get(name, torch.zeros_like(figure)) + figure
         if (self.run.step + 1) % LOGGED == 0:

@@ -46,8 +46,7 @@ class Block(nn.Module):
         self.second = nn.Conv2d(width, width, 3, padding=1)
         self.modulation = nn.Linear(condition, 2 * width)
         for layer in (self.second, self.modulation):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            _clear(layer)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """Return the features (N, C, H, W) after the block; `condition` is (N, condition)."""
@@ -87,8 +86,7 @@ class RestorationNetwork(nn.Module):
         self.grow = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, 2) for a, b in itertools.pairwise(widths))
         self.up = nn.ModuleList(Stage(*sizes, condition) for sizes in zip(widths, reversed(form.up), strict=False))
         self.leave = nn.Conv2d(widths[0], ESTIMATED, 3, padding=1)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
+        _clear(self.leave)
 
     def forward(self, inputs: PlaneInputs) -> Tensor:
         """Estimate the differences between the original and the decoded channels: float (N, 3, H, W), as `inputs`."""
@@ -108,3 +106,8 @@ class RestorationNetwork(nn.Module):
         )
         height, width = inputs.shape
         return torch.cat([luma, chroma], 1)[:, :, :height, :width]
+
+
+def _clear(layer: nn.Module) -> None:
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)

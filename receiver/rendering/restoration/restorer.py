@@ -6,6 +6,7 @@ A restored picture is consistent with the plane: all coefficients are moved into
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,7 +54,9 @@ class Restorer:
             config = parse_json((folder / _CONFIG).read_bytes())
             if config.pop("_class_name") != _CLASS_NAME:
                 raise ValueError(f"{_CONFIG} describes another network, not a {_CLASS_NAME}")
-            form = {name: tuple(value) if isinstance(value, list) else value for name, value in config.items()}
+            form: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value for name, value in config.items()
+            }
             network = RestorationNetwork(NetworkForm(**form))
             network.load_state_dict(_unpacked(load_file(folder / _WEIGHTS)))
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:

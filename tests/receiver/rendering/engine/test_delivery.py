@@ -160,11 +160,15 @@ class Delivered:
         return show
 
 
+def meet(barrier: threading.Barrier) -> None:
+    barrier.wait(PATIENCE)
+
+
 def test_frames_of_several_pictures_are_finished_at_once() -> None:
     delivered = Delivered()
     together = threading.Barrier(3)
     # Each waits for the two others: one thread alone would never come to the second.
-    results = [delivered.put(key, 4, lambda: together.wait(PATIENCE) and None) for key in "abc"]
+    results = [delivered.put(key, 4, lambda: meet(together)) for key in "abc"]
     assert all(result.result(PATIENCE).final for result in results)
     delivered.delivery.close(drain=True)
     assert sorted(delivered.shown) == [("a", 4), ("b", 4), ("c", 4)]
