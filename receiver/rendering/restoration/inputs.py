@@ -62,8 +62,8 @@ def network_inputs(decoded: Tensor, steps: Tensor, last_plane: Tensor, lines: Te
     height, width = decoded.shape[2:]
     canvas = (width, height)
     last_plane = torch.where(last_plane > top_plane(*canvas), MAX_PLANE, last_plane)
-    means = mean_planes(last_plane)
-    reached = means[:, 0, 2:5].mean(1)[:, None, None, None]
+    condition = ((mean_planes(last_plane) - 8) / 3).flatten(1)
+    reached = reached_plane(condition)[:, None, None, None]
     tall, wide = (side + -side % MULTIPLE for side in (height, width))
     known = ((last_plane[:, :1] - reached) / 2).clamp(-2, 2)
     fine = decoded.new_zeros(len(decoded), 3, tall // 2, wide // 2)
@@ -84,8 +84,12 @@ def network_inputs(decoded: Tensor, steps: Tensor, last_plane: Tensor, lines: Te
     luma = F.pixel_unshuffle(padded[:, :1], 4)
     chroma = F.pixel_unshuffle(F.avg_pool2d(padded[:, 1:], 2), 2)
     first = torch.cat([luma, chroma, F.pixel_unshuffle(fine, 2), shown, stages[0]], 1)
-    condition = ((means - 8) / 3).flatten(1)
     return PlaneInputs((first, *stages[1:]), condition, (height, width))
+
+
+def reached_plane(condition: Tensor) -> Tensor:
+    """Return the mean last bit plane of the levels 3 to 5 of luma, (N,), given the condition (N, CONDITIONS)."""
+    return condition[:, 2:5].mean(1) * 3 + 8
 
 
 def in_steps(magnitudes: Tensor, signs: Tensor) -> Tensor:

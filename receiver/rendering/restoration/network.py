@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from receiver.rendering.restoration.inputs import CONDITIONS, DECODED, FIRST_LEVEL, PlaneInputs
+from receiver.rendering.restoration.inputs import CONDITIONS, DECODED, FIRST_LEVEL, PlaneInputs, reached_plane
 
 #: Channels that the network estimates at a quarter of the side: 4x4 samples of luma, and 2x2 of each chroma channel at
 #: half of the side.
@@ -15,6 +15,10 @@ ESTIMATED = 16 + 8
 
 #: Factor of the network's outputs, in levels of 0 to 255: a typical error of a decoded picture.
 SCALE = 12.0
+
+#: Period of the pattern that is removed from estimates, in pixels; side of the area in which it repeats, in periods;
+#: and the plane from which on estimates are kept as they are.
+PERIOD, AREA, KEPT_FROM = 8, 7, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +104,33 @@ class RestorationNetwork(nn.Module):
         for place in range(len(kept) - 1, -1, -1):
             x = self.up[place](self.grow[place](x) + kept[place], condition)
         estimated = self.leave(x).float() * SCALE
-        luma = F.pixel_shuffle(estimated[:, :16], 4)
+        luma = without_pattern(F.pixel_shuffle(estimated[:, :16], 4), inputs.condition)
         chroma = F.interpolate(
             F.pixel_shuffle(estimated[:, 16:], 2), scale_factor=2, mode="bilinear", align_corners=False
         )
         height, width = inputs.shape
         return torch.cat([luma, chroma], 1)[:, :, :height, :width]
+
+
+def without_pattern(luma: Tensor, condition: Tensor) -> Tensor:
+    """Remove what repeats every `PERIOD` pixels from estimates of luma (N, 1, H, W); both sides are multiples of it.
+
+    A network that is trained for similar gradients fills surfaces of unknown texture with a regular pattern. No picture
+    has it: a texture that repeats exactly on the network's grid is not found at these rates. Below plane `KEPT_FROM`
+    the pattern fades out, and the estimates are kept.
+
+    Args:
+        luma: the estimates.
+        condition: (N, CONDITIONS), see `PlaneInputs`.
+    """
+    parts = F.pixel_unshuffle(luma, PERIOD)
+    mean = parts.mean(1, keepdim=True)
+    smooth = F.interpolate(mean, scale_factor=PERIOD, mode="bilinear", align_corners=False)
+    margin = AREA // 2
+    local = F.pad(parts - F.pixel_unshuffle(smooth, PERIOD), (margin,) * 4, mode="replicate")
+    pattern = F.pixel_shuffle(F.avg_pool2d(local, AREA, 1), PERIOD)
+    share = ((reached_plane(condition) - KEPT_FROM) / 2).clamp(0, 1)
+    return luma - share[:, None, None, None] * pattern
 
 
 def _clear(layer: nn.Module) -> None:

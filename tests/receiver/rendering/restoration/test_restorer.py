@@ -24,7 +24,7 @@ from receiver.rendering.restoration.inputs import (
     in_steps,
     network_inputs,
 )
-from receiver.rendering.restoration.network import NetworkForm, RestorationNetwork
+from receiver.rendering.restoration.network import NetworkForm, RestorationNetwork, without_pattern
 from receiver.rendering.restoration.restorer import Restorer, draw_lines, save_restoration
 from tests.support.models import build_restoration
 
@@ -137,6 +137,19 @@ def test_lines_are_part_of_what_the_network_sees() -> None:
     lines = EdgeMap(grid, plane.canvas)
     assert draw_lines(lines).shape == (17, 26)
     assert (restorer.restore(plane, lines) != restorer.restore(plane)).any()
+
+
+def test_a_pattern_on_the_grid_of_the_network_is_removed() -> None:
+    torch.manual_seed(0)
+    rows, columns = torch.meshgrid(torch.arange(128.0), torch.arange(96.0), indexing="ij")
+    shapes = (rows / 8 - columns / 16 + 20 * ((rows - 60) ** 2 + (columns - 40) ** 2 < 900))[None, None]
+    pattern = torch.randn(1, 1, 8, 8).repeat(1, 1, 16, 12)
+    pattern -= pattern.mean()
+    coarse, fine = (torch.full((1, CONDITIONS), (plane - 8) / 3) for plane in (8.0, 5.0))
+    cleaned = without_pattern(shapes + pattern, coarse)
+    assert (cleaned - without_pattern(shapes, coarse)).abs().max() < 1e-4
+    assert (without_pattern(shapes, coarse) - shapes).abs().mean() < 0.5
+    assert torch.equal(without_pattern(shapes + pattern, fine), shapes + pattern)
 
 
 def test_a_picture_without_known_chroma_stays_grey() -> None:
