@@ -6,13 +6,16 @@ from pathlib import Path
 from layercast.commands.options.parser import Subparsers, add_command, add_json
 from layercast.commands.options.peer import add_link
 from layercast.commands.options.rendering import add_rendering, tuning_of
-from layercast.commands.options.steering import CONTROLS, add_allow, allowed_of
+from layercast.commands.options.steering import add_allow, allowed_of
 from layercast.commands.options.values import host_and_port, is_loopback
 from layercast.console import report, say
 from layercast_common.errors import UsageError
 
 #: 2,400 bit/s with a delay of almost one second.
 DEFAULT_LINK = "iridium"
+
+#: What the demo's page may be allowed to do.
+DEMO_CONTROLS = ("redraw", "link", "send")
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
@@ -39,7 +42,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="with --headless: folder for the pictures and the contact sheet"
     )
-    add_allow(parser, tuple(CONTROLS), "all on this machine only, none at other addresses")
+    add_allow(parser, DEMO_CONTROLS, "all on this machine only, none at other addresses")
     add_link(parser, DEFAULT_LINK)
     add_rendering(parser)
     add_json(parser)
@@ -57,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
         raise UsageError("--headless and --out DIR go together")
     link = parse_link(options.link, options.rate)
     assert link is not None
-    own = frozenset(CONTROLS) if is_loopback(host_and_port(options.viewer)[0]) else frozenset[str]()
+    own = frozenset(DEMO_CONTROLS) if is_loopback(host_and_port(options.viewer)[0]) else frozenset[str]()
     config = DemoConfig(
         link=link,
         image=options.image,

@@ -62,7 +62,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         metavar="URL",
         help="origin of another web page that may show the pictures and send from a browser, such as https://show.example",
     )
-    add_allow(parser, ("redraw",), "none")
+    add_allow(parser, ("redraw", "original"), "none")
     parser.add_argument("--archive", type=Path, metavar="DIR", help="store streams and pictures here")
     parser.add_argument(
         "--keep",
@@ -130,7 +130,10 @@ async def _serve(options: argparse.Namespace, draining: "DrainRequest") -> None:
                 condition=lambda: receiver.condition if receiver else ReceiverCondition.LOADING,
                 library=None if options.archive is None else Library(options.archive),
                 on_recorded=lambda name, data: receiver.store_arrival(name, data) if receiver else None,
-                controls=lambda: Controls(redraw=receiver.redraw if receiver and "redraw" in allow else None),
+                controls=lambda: Controls(
+                    redraw=receiver.redraw if receiver and "redraw" in allow else None,
+                    original=viewer.show_original if viewer and "original" in allow else None,
+                ),
                 note=lambda: None if receiver and receiver.condition is not ReceiverCondition.LOADING else loading,
             )
         )

@@ -20,6 +20,7 @@ EMPTY_CHECK_SECONDS = 2.0
 if TYPE_CHECKING:
     from codec.container.bitstream import Bitstream
     from sender.connection.delivery import Delivery, Progress
+    from sender.connection.options import SenderIdentity
     from sender.connection.sender import Sender
     from sender.sources.files import Item
 
@@ -45,6 +46,12 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         help="keep pictures in this file until the receiver has them, through broken links, restarts and crashes; "
         "without PATH, send the pictures in it",
     )
+    parser.add_argument(
+        "--with-original",
+        metavar="URL",
+        help="give the page at this address a copy of each picture to compare with: over HTTP, not over the link, and "
+        "in no byte count; the receiver allows it with --allow original",
+    )
     parser.add_argument("--loop", action="store_true", help="start again after the last picture, until Ctrl-C")
     add_connecting(parser)
     add_link(parser)
@@ -60,7 +67,13 @@ def run(options: argparse.Namespace) -> int | None:
     from layercast.signals import run_async, run_loop, run_until_terminated
 
     options.to = receiver_of(options.to)
+    if options.with_original is not None:
+        from layercast.commands.services.original import check_page
+
+        options.with_original = check_page(options.with_original)
     if options.outbox is not None:
+        if options.with_original:
+            raise UsageError("--with-original and --outbox exclude each other: an outbox delivers later")
         from layercast.commands.services.send_outbox import send_through_outbox
 
         return send_through_outbox(options)
@@ -85,7 +98,7 @@ async def _send_all(options: argparse.Namespace) -> int | None:
     # Report wrong paths before connecting.
     items = await _wait_for_items(options)
     stream_id = stream_id_of(options)
-    identity = None if stream_id is None else SenderIdentity(stream_id=stream_id)
+    identity = SenderIdentity.generate() if stream_id is None else SenderIdentity(stream_id=stream_id)
     rows = []
     batch = BatchFailures(len(items))
     async with sender_factory(options)(identity) as sender:
@@ -100,6 +113,8 @@ async def _send_all(options: argparse.Namespace) -> int | None:
                 _print_notes(item, stream, quiet=options.quiet or options.json)
                 delivery = await _send_one(sender, item, stream, jpeg_size, quiet=options.quiet)
                 rows.append(_delivery_row(item, stream, delivery))
+                if options.with_original:
+                    rows[-1]["original_bytes"] = await _give_original(options, item, stream, identity, delivery)
                 if not options.json:
                     _print_row(rows[-1], quiet=options.quiet)
             if not options.loop:
@@ -145,6 +160,34 @@ async def _send_one(sender: "Sender", item: "Item", stream: "Bitstream", jpeg_si
             bars.update(task, completed=step.done, note=f"{step.seconds:.1f} s")
 
         return await sender.send(stream, jpeg_size=jpeg_size, on_progress=on_progress)
+
+
+async def _give_original(
+    options: argparse.Namespace, item: "Item", stream: "Bitstream", identity: "SenderIdentity", delivery: "Delivery"
+) -> int | None:
+    """Give the page the original; return its bytes, None if that failed: the picture is delivered all the same."""
+    from functools import partial
+
+    from layercast.commands.options.token import token_of
+    from layercast.commands.services.original import give_original
+    from layercast_common.errors import LayercastError
+    from layercast_common.tasks import run_abandonable
+    from receiver.archive.names import label_of
+    from sender.sources.files import SourceKind
+
+    if item.kind is SourceKind.STREAM:
+        say(f"{item.path.name}: a stream has no original to compare with", quiet=options.quiet)
+        return None
+    label = label_of(identity.stream_id, identity.epoch, delivery.picture_id)
+    canvas = stream.header.canvas
+    give = partial(give_original, options.with_original, label, item.path, canvas, token_of(options))
+    try:
+        size = await run_abandonable(give, name="original")
+    except LayercastError as error:
+        say(f"{item.path.name}: {error}", quiet=options.quiet)
+        return None
+    say(f"{item.path.name}: original of {size} bytes given to the page, not over the link", quiet=options.quiet)
+    return size
 
 
 def _delivery_row(item: "Item", stream: "Bitstream", delivery: "Delivery") -> dict[str, Any]:

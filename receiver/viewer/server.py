@@ -110,9 +110,14 @@ class Viewer:
         self._published.set()
         self._drawn.set()
 
-    def show_recording(self, picture: PictureState) -> None:
-        """Show a recorded arrival as the newest picture; the page plays it. Call it in the event loop."""
-        self._broadcaster.update(with_picture(self._broadcaster.history, replace(picture, autoplay=True)))
+    def show_recording(self, picture: PictureState, *, autoplay: bool = True) -> None:
+        """Show a recorded arrival as the newest picture. Call it in the event loop.
+
+        Args:
+            picture: the recorded arrival.
+            autoplay: whether the page plays it by itself.
+        """
+        self._broadcaster.update(with_picture(self._broadcaster.history, replace(picture, autoplay=autoplay)))
 
     def refresh(self) -> None:
         """Send the receiver's address and note to all watchers again."""

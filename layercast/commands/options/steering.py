@@ -9,6 +9,7 @@ CONTROLS = {
     "redraw": "draw pictures with other words, layers, seed or steps",
     "link": "change the emulated link",
     "send": "send pictures from the page",
+    "original": "take originals to compare with, from send --with-original",
 }
 
 

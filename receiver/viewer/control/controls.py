@@ -1,7 +1,10 @@
 """What the page may control, as given by the program around the viewer. Nothing by default."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from PIL import Image
 
 from codec.container.bitstream import Bitstream
 from receiver.change import PictureChange
@@ -9,8 +12,8 @@ from receiver.change import PictureChange
 #: Limit of denoising steps that a visitor may ask for: each costs the device time.
 MAX_VISITOR_STEPS = 50
 
-#: Limit of a picture that a visitor sends, in bytes.
-MAX_UPLOAD = 32 * 1024 * 1024
+#: Limits of a picture that a visitor sends, and of an original to compare with, in bytes.
+MAX_UPLOAD, MAX_ORIGINAL = 32 * 1024 * 1024, 4 * 1024 * 1024
 
 
 class Redraw(Protocol):
@@ -51,15 +54,17 @@ class Controls:
         redraw: draws pictures with changes.
         link: the emulated link.
         send: takes pictures.
+        original: takes the original of a picture by name, a PIL image: `Viewer.show_original`.
     """
 
     redraw: Redraw | None = None
     link: LinkControl | None = None
     send: Intake | None = None
+    original: Callable[[str, Image.Image], None] | None = None
 
     @property
     def names(self) -> list[str]:
-        """The names of what is allowed, for the page."""
+        """The names of what the page shows controls for."""
         return [name for name in ("redraw", "link", "send") if getattr(self, name) is not None]
 
 

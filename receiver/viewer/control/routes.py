@@ -5,6 +5,7 @@ GET  /control/link                     the link's values and counters
 POST /control/link                     {"rate": 2400, "loss": 0.05, "profile": "gsm", "down": false, ...}
 POST /control/link/cut                 breaks all connections
 POST /control/images?prompt=TEXT       sends the picture in the body
+POST /control/pictures/{name}/original shows the picture in the body as the original to compare with
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from codec.container.bitstream import Bitstream
+from codec.image_io import load_picture
 from codec.layers import Layer
 from layercast_common.errors import (
     CodecError,
@@ -32,7 +34,7 @@ from layercast_common.errors import (
 from layercast_common.http.body import read_body
 from layercast_common.http.guard import client_address
 from receiver.change import MAX_PROMPT, MAX_SEED, PictureChange
-from receiver.viewer.control.controls import MAX_UPLOAD, MAX_VISITOR_STEPS, Controls
+from receiver.viewer.control.controls import MAX_ORIGINAL, MAX_UPLOAD, MAX_VISITOR_STEPS, Controls
 from receiver.viewer.control.rate_limit import RateLimit
 from receiver.viewer.pictures.state import PictureState
 from receiver.viewer.schema import LayerName
@@ -68,6 +70,7 @@ def control_routes(controls: Callable[[], Controls], shown: Shown) -> list[Route
         Route(f"{PREFIX}/pictures/{{picture}}/redraw", _redraw(controls, shown), methods=["POST"]),
         Route(f"{PREFIX}/link", link, methods=["GET", "POST"]),
         Route(f"{PREFIX}/link/cut", _cut(controls), methods=["POST"]),
+        Route(f"{PREFIX}/pictures/{{picture}}/original", _original(controls, shown), methods=["POST"]),
         Route(f"{PREFIX}/images", _send(controls), methods=["POST"]),
     ]
 
@@ -160,6 +163,28 @@ def _send(controls: Callable[[], Controls]) -> _Endpoint:
         return _json({"waiting": waiting}, 202)
 
     return send
+
+
+def _original(controls: Callable[[], Controls], shown: Shown) -> _Endpoint:
+    limit = RateLimit(*SEND_RATE)
+    turn = asyncio.Lock()
+
+    async def original(request: Request) -> Response:
+        show = _allowed(controls().original, "original")
+        _count(limit, request)
+        picture = await shown.requested(request)
+        try:
+            async with asyncio.timeout(UPLOAD_SECONDS), turn:
+                body = await read_body(request, MAX_ORIGINAL, "an original")
+                loaded = await asyncio.to_thread(load_picture, body)
+        except TimeoutError as error:
+            raise HTTPException(408, f"the upload took longer than {UPLOAD_SECONDS:g} seconds") from error
+        except CodecError as error:
+            raise HTTPException(422, str(error)) from error
+        show(picture.id, loaded.image)
+        return _json({"bytes": len(body)}, 202)
+
+    return original
 
 
 def _allowed(control: _Control | None, name: str) -> _Control:

@@ -1,9 +1,11 @@
 """What other picture formats show of a picture for the same bytes, to compare it with.
 
-Two questions, one stage each: what a decoder shows of the first bytes of an ordinary JPEG, and what the best WebP or
-AVIF looks like that has no more bytes than have arrived.
+Two questions, one stage each: what a decoder shows of the first bytes of an ordinary JPEG, and what the best WebP, AVIF
+or JPEG XL looks like that has no more bytes than have arrived. JPEG XL needs imagecodecs, of the extra `bench`.
 """
 
+import functools
+import importlib.util
 import io
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -26,8 +28,14 @@ _END_OF_IMAGE = b"\xff\xd9"
 #: Factors by which a picture is scaled down to fit in few bytes.
 SCALES = (1, 2, 4, 8, 16)
 
-#: Encoders of fitted files: Pillow's format name and settings. AVIF at speed 8 takes a tenth of a second per picture.
-_FITTED: dict[Literal["WebP", "AVIF"], dict[str, int]] = {"WebP": {"method": 4}, "AVIF": {"speed": 8}}
+#: Formats of fitted files.
+FittedName = Literal["WebP", "AVIF", "JPEG XL"]
+
+#: Settings of Pillow's encoders. AVIF at speed 8 takes a tenth of a second per picture.
+_SETTINGS = {"WebP": {"method": 4}, "AVIF": {"speed": 8}}
+
+#: Distance of JPEG XL at quality 0, in just noticeable differences (Butteraugli), and the encoder's effort.
+_MOST_DISTANCE, _EFFORT = 25.0, 5
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -56,7 +64,10 @@ def next_rivals(picture: PictureState) -> tuple[RivalStage, ...]:
     original = open_own(picture.original.data).convert("RGB")
     # Sections that arrived at the same moment share their stages: the last of them has the most bytes.
     newest = [arrival for arrival in picture.arrivals if arrival.at == missing.at][-1]
-    return (_prefix_stage(picture, newest, original), *(_fitted_stage(newest, original, name) for name in _FITTED))
+    return (
+        _prefix_stage(picture, newest, original),
+        *(_fitted_stage(newest, original, name) for name in fitted_names()),
+    )
 
 
 def with_comparison(picture: PictureState, original: Image.Image) -> PictureState:
@@ -90,7 +101,17 @@ def decode_prefix(data: bytes, count: int) -> Image.Image | None:
     return image.convert("RGB")
 
 
-def fit(image: Image.Image, budget: int, name: Literal["WebP", "AVIF"]) -> Fitted | None:
+@functools.cache
+def fitted_names() -> tuple[FittedName, ...]:
+    """Return the formats that this machine can encode."""
+    if importlib.util.find_spec("imagecodecs") is None:
+        return "WebP", "AVIF"
+    from imagecodecs import JPEGXL
+
+    return ("WebP", "AVIF", "JPEG XL") if JPEGXL.available else ("WebP", "AVIF")
+
+
+def fit(image: Image.Image, budget: int, name: FittedName) -> Fitted | None:
     """Return the file nearest to a picture (least squares) among those of at most `budget` bytes; None if none fits.
 
     Args:
@@ -105,7 +126,7 @@ def fit(image: Image.Image, budget: int, name: Literal["WebP", "AVIF"]) -> Fitte
         data = _largest_within(image.resize(size, Image.Resampling.BOX), budget, name)
         if data is None:
             continue
-        drawn = open_own(data).convert("RGB").resize(image.size, Image.Resampling.BICUBIC)
+        drawn = _decode(data, name).resize(image.size, Image.Resampling.BICUBIC)
         error = _squared_error(original, np.asarray(drawn, np.float32))
         if best is None or error < best[0]:
             best = error, Fitted(len(data), drawn)
@@ -130,7 +151,7 @@ def _prefix_stage(picture: PictureState, arrival: Arrival, original: Image.Image
     )
 
 
-def _fitted_stage(arrival: Arrival, original: Image.Image, name: Literal["WebP", "AVIF"]) -> RivalStage:
+def _fitted_stage(arrival: Arrival, original: Image.Image, name: FittedName) -> RivalStage:
     found = fit(original, arrival.received, name)
     return RivalStage(
         name=name,
@@ -146,15 +167,33 @@ def _small(image: Image.Image) -> EncodedImage:
     return webp(image, side=512)
 
 
-def _largest_within(image: Image.Image, budget: int, name: Literal["WebP", "AVIF"]) -> bytes | None:
+def _encode(image: Image.Image, quality: int, name: FittedName) -> bytes:
+    if name == "JPEG XL":
+        from imagecodecs import jpegxl_encode
+
+        distance = _MOST_DISTANCE * (1 - quality / 100) + 0.1
+        return bytes(jpegxl_encode(np.asarray(image), distance=distance, effort=_EFFORT, numthreads=1))
+    out = io.BytesIO()
+    image.save(out, name.upper(), quality=quality, **_SETTINGS[name])
+    return out.getvalue()
+
+
+def _decode(data: bytes, name: FittedName) -> Image.Image:
+    if name == "JPEG XL":
+        from imagecodecs import jpegxl_decode
+
+        return Image.fromarray(jpegxl_decode(data, numthreads=1)).convert("RGB")
+    return open_own(data).convert("RGB")
+
+
+def _largest_within(image: Image.Image, budget: int, name: FittedName) -> bytes | None:
     """Return the file of the highest quality that fits; None if even the lowest does not."""
     low, high, best = 0, 100, None
     while low <= high:
         middle = (low + high) // 2
-        out = io.BytesIO()
-        image.save(out, name.upper(), quality=middle, **_FITTED[name])
-        if out.tell() <= budget:
-            low, best = middle + 1, out.getvalue()
+        data = _encode(image, middle, name)
+        if len(data) <= budget:
+            low, best = middle + 1, data
         else:
             high = middle - 1
     return best

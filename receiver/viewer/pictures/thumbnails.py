@@ -24,8 +24,8 @@ FINAL_QUALITY = 85
 #: Longest side of thumbnails in pixels, and the limit of remembered ones.
 THUMBNAIL_SIDE, MAX_THUMBNAILS = 128, 512
 
-#: JPEG quality of detail.
-DETAIL_QUALITY = 82
+#: Longest side and JPEG quality of detail, which each of its sections replaces: about 11 kB.
+DETAIL_SIDE, DETAIL_QUALITY = 384, 75
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,8 @@ def _lines(priors: Priors) -> Image.Image:
 
 
 def _fit(image: Image.Image) -> Image.Image:
-    """Reduce an image to `LAYER_SIDE`; smaller ones stay as they are."""
-    image.thumbnail((LAYER_SIDE, LAYER_SIDE))
+    """Reduce an image to `DETAIL_SIDE`; smaller ones stay as they are."""
+    image.thumbnail((DETAIL_SIDE, DETAIL_SIDE))
     return image
 
 

@@ -34,6 +34,10 @@ let chosenPicture = null;
 let chosenLevel = null;
 // Seconds to add to this page's clock to get the receiver's.
 let clockLead = null;
+// What the receiver has said about itself.
+let shownAbout = null;
+// The timer of everything that moves with time; 0 while nothing does.
+let ticking = 0;
 
 const stage = new Stage(byId("layer-a"), (url) => {
   if (loaded.size >= REMEMBERED_LOADS) loaded.clear();
@@ -97,6 +101,10 @@ function applyMessage(message) {
   }
   for (const id of list().slice(0, Math.max(0, pictures.size - limit)).map((picture) => picture.id)) pictures.delete(id);
   if (chosenPicture && !pictures.has(chosenPicture) && !visited.has(chosenPicture)) goLive();
+  // A heartbeat changes nothing that is drawn.
+  const about = JSON.stringify([message.address, message.note, message.controls, message.speed]);
+  if (!message.pictures.length && about === shownAbout) return;
+  shownAbout = about;
   autoplay(message.speed);
   render();
 }
@@ -157,6 +165,7 @@ followLink();
 new LiveConnection({
   state(message) {
     pictures.clear();
+    shownAbout = null;
     clockLead = null;
     applyMessage(message);
   },
@@ -200,6 +209,7 @@ function render() {
   steer.update();
   drawHistory(byId("history"), list(), picture.id, ready, choosePicture);
   tick();
+  keepTicking();
 }
 
 function renderStage(picture, frame, timeline) {
@@ -253,7 +263,16 @@ function moving() {
   return pageClock() + clockLead - picture.opened_at < picture.jpeg.seconds + 1;
 }
 
-setInterval(() => document.hidden || !moving() || tick(), TICK);
+/** Tick while anything moves: a timer that finds nothing to do would cost an idle page most of its time. */
+function keepTicking() {
+  if (ticking || !moving()) return;
+  ticking = setInterval(() => {
+    if (!document.hidden) tick();
+    if (moving()) return;
+    clearInterval(ticking);
+    ticking = 0;
+  }, TICK);
+}
 
 function showZoom() {
   const percent = Math.round((100 * zoom.scale) / zoom.natural);

@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from codec.layers import Layer
+from receiver.viewer.pictures.rivals import fitted_names
 from tests.support.browser import NEEDS_BROWSER, SCREENS, Page, find_axe, publish
 from tests.support.pictures import draw_picture
 from tests.support.scenes import Scene
@@ -101,7 +102,7 @@ async def test_two_sides_of_a_line(page: Page) -> None:
     await page.sees(True, "return document.getElementById('right').options.length === 0")
     await page.press("c")
     options = "return [...document.getElementById('right').options].map((one) => one.label)"
-    await page.sees(["Text only", "+ lines", "+ colours", "Original", "JPEG", "WebP", "AVIF"], options)
+    await page.sees(["Text only", "+ lines", "+ colours", "Original", "JPEG", *fitted_names()], options)
     assert await page.run("return document.getElementById('right').value") == "original"
     await page.sees(96, SIDE_B)
     await page.run(CHOOSE, "right", "rival:WebP")

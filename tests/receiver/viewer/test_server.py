@@ -18,6 +18,7 @@ from layercast_common.errors import ListenError
 from layercast_common.http import sse
 from receiver.viewer import Viewer, ViewerOptions, app, server
 from receiver.viewer.options import STATIC
+from receiver.viewer.pictures.rivals import fitted_names
 from tests.support.pictures import draw_picture
 from tests.support.scenes import Scene
 
@@ -144,11 +145,11 @@ async def test_how_a_picture_arrived_and_what_others_would_show() -> None:
         viewer.show_original("p1", Image.fromarray(draw_picture(96, 64)))
         async with watching(client) as messages:
             show(viewer, scene)
-            picture = await until(messages, lambda picture: picture["rivals"] == 9)
+            picture = await until(messages, lambda picture: picture["rivals"] == 3 * (1 + len(fitted_names())))
         assert picture["has_original"]
         arrival = (await client.get("/api/pictures/p1/arrival")).json()
         assert [frame["received"] for frame in arrival["frames"]] == [75, 390, 480]
-        assert [stage["name"] for stage in arrival["rivals"]] == ["JPEG", "WebP", "AVIF"] * 3
+        assert [stage["name"] for stage in arrival["rivals"]] == ["JPEG", *fitted_names()] * 3
         for url in (arrival["original"], *(stage["url"] for stage in arrival["rivals"] if stage["url"])):
             response = await client.get(url)
             assert (response.status_code, response.content[:4]) == (200, b"RIFF")

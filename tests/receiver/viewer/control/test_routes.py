@@ -1,10 +1,12 @@
 """The controls over HTTP: what is allowed, to whom, how often, and how much."""
 
+import io
 import json
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from codec.layers import Layer
 from evaluation.simulation.links.profiles import named_link
@@ -17,6 +19,7 @@ from receiver.viewer.control import routes
 from receiver.viewer.control.controls import Controls
 from tests.receiver.viewer.test_login import bearer, grant
 from tests.receiver.viewer.test_server import served, show, until_complete, watching
+from tests.support.pictures import draw_picture
 from tests.support.scenes import Scene
 
 TEXT, LINES = Layer.SEMANTIC, Layer.STRUCTURE
@@ -198,3 +201,23 @@ async def changed(client: httpx.AsyncClient, changes: dict[str, object]) -> dict
     assert answer.status_code == 200, answer.text
     state: dict[str, Any] = answer.json()
     return state
+
+
+async def test_originals_are_pictures_of_pictures_that_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[tuple[str, tuple[int, int]]] = []
+    controls = Controls(original=lambda name, image: shown.append((name, image.size)))
+    out = io.BytesIO()
+    Image.fromarray(draw_picture(96, 64)).save(out, "PNG")
+    async with served(controls=lambda: controls) as (viewer, client):
+        async with watching(client) as messages:
+            show(viewer, Scene())
+            await until_complete(messages, "p1")
+        # The page has no button for it.
+        assert (await client.get("/api/pictures")).json()["controls"] == []
+        path = "/control/pictures/p1/original"
+        assert (await client.post(path, content=out.getvalue())).status_code == 202
+        assert (await client.post(path, content=b"no picture")).status_code == 422
+        assert (await client.post("/control/pictures/p2/original", content=b"x")).status_code == 404
+        monkeypatch.setattr(routes, "MAX_ORIGINAL", 10)
+        assert (await client.post(path, content=bytes(11))).status_code == 413
+    assert shown == [("p1", (96, 64))]

@@ -8,7 +8,7 @@ from PIL import Image
 
 from codec.layers import Layer
 from receiver.viewer.pictures.history import fold, with_original, with_rivals
-from receiver.viewer.pictures.rivals import decode_prefix, fit, next_rivals, progressive_jpeg
+from receiver.viewer.pictures.rivals import FittedName, decode_prefix, fit, fitted_names, next_rivals, progressive_jpeg
 from receiver.viewer.pictures.state import History
 from receiver.viewer.pictures.thumbnails import webp
 from tests.support.pictures import draw_picture
@@ -32,10 +32,10 @@ def test_a_prefix_shows_more_with_every_byte() -> None:
     assert errors[-1] < 6
 
 
-@pytest.mark.parametrize("name", ["WebP", "AVIF"])
-def test_a_fitted_file_has_at_most_its_budget(name: str) -> None:
-    assert fit(PICTURE, 20, name) is None  # type: ignore[arg-type]
-    small, large = fit(PICTURE, 400, name), fit(PICTURE, 2000, name)  # type: ignore[arg-type]
+@pytest.mark.parametrize("name", fitted_names())
+def test_a_fitted_file_has_at_most_its_budget(name: FittedName) -> None:
+    assert fit(PICTURE, 10, name) is None
+    small, large = fit(PICTURE, 400, name), fit(PICTURE, 2000, name)
     assert small is not None
     assert large is not None
     assert small.size <= 400 < large.size <= 2000
@@ -54,6 +54,8 @@ def test_stages_are_computed_once_for_each_arrival() -> None:
     while stages := next_rivals(history.pictures[0]):
         history = with_rivals(history, "p1", stages)
         seen += [(stage.name, stage.fitted, stage.budget, stage.at) for stage in stages]
+    # JPEG XL only where the library is there.
+    seen = [stage for stage in seen if stage[0] != "JPEG XL"]
     # By the time of the second section, the link would have carried 75 bytes and 300 more.
     assert seen == [
         ("JPEG", False, 75, 100.0),

@@ -11,6 +11,7 @@ from codec.layers import SKELETON_POINTS, Layer, Priors, Skeleton
 from codec.wavelet.plane import Plane
 from codec.wavelet.transform import forward, to_channels
 from receiver.viewer.pictures.thumbnails import (
+    DETAIL_SIDE,
     LAYER_SIDE,
     PREVIEW_SIDE,
     THUMBNAIL_SIDE,
@@ -61,7 +62,7 @@ def test_detail_of_a_large_picture_is_reduced() -> None:
     coefficients = forward(to_channels(draw_picture(1024, 256)))
     plane = Plane.of(coefficients, np.full(coefficients.shape, 6, np.int8))
     event = replace(Scene().layer(Layer.DETAIL), priors=Priors((1024, 256), plane=plane))
-    assert opened(encode_image(event)).size == (LAYER_SIDE, LAYER_SIDE // 4)
+    assert opened(encode_image(event)).size == (DETAIL_SIDE, DETAIL_SIDE // 4)
 
 
 def test_frames_are_webps_named_by_their_bytes() -> None:
