@@ -76,5 +76,10 @@ def stock_pipeline(model: Model, scheduler: Any, **extra: Any) -> Any:
 def stock_latents(pipeline: Any, prompt: str, steps: int, guidance: float, **named: Any) -> Tensor:
     """Run a pipeline from our noise and return its final latents."""
     sized = {"height": SIZE[1], "width": SIZE[0]} if "image" not in named or "XL" in type(pipeline).__name__ else {}
-    settings = {"num_inference_steps": steps, "guidance_scale": guidance, "latents": starting_noise(), **sized}
+    settings = {
+        "num_inference_steps": steps,
+        "guidance_scale": guidance,
+        "latents": starting_noise().to(pipeline.unet.dtype),
+        **sized,
+    }
     return torch.as_tensor(pipeline(prompt, output_type="latent", **settings, **named).images)

@@ -42,7 +42,10 @@ def upcast(vae: Any) -> bool:
     """Switch an autoencoder to float32 for good; return False if it already computes in float32."""
     if getattr(vae, "dtype", torch.float32) is torch.float32:
         return False
-    vae.to(dtype=torch.float32)
+    from receiver.rendering.models.parts import quiet_libraries
+
+    with quiet_libraries():
+        vae.to(dtype=torch.float32)
     return True
 
 

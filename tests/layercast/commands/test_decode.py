@@ -18,6 +18,8 @@ def test_every_level_is_drawn(run: Run, stream_file: Path, tiny_model: Path) -> 
     assert outcome.code == 0
     (row,) = json.loads(outcome.out)["pictures"]
     assert list(row["levels"]) == ["semantic", "structure", "texture"]
+    assert [work["passes"] for work in row["work"].values()] == [2, 2, 2]
+    assert all(work["seconds"] > 0 for work in row["work"].values())
     assert row["bytes"] == stream_file.stat().st_size
     pictures = [np.asarray(Image.open(path)) for path in row["levels"].values()]
     assert {picture.shape for picture in pictures} == {(128, 128, 3)}

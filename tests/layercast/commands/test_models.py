@@ -62,8 +62,8 @@ def test_a_report_measures_a_device_part_by_part(run: Run, tiny_model: Path, pla
     assert json.loads(outcome.out) == {"schema": 1} | report
     parts = report["parts"]
     assert set(parts) == {
-        "device", "batches", "graphs", "passes, plain", "speed, plain", "speed, 4 steps", "stock pipeline",
-        "level starts", "full memory",
+        "device", "batches", "graphs", "passes, plain", "passes in a thread, plain", "speed, plain", "speed, 4 steps",
+        "stock pipeline", "level starts", "full memory",
     }  # fmt: skip
     assert not [figures for figures in parts.values() if "error" in figures]
     assert parts["batches"]["again_the_same"]
@@ -77,6 +77,8 @@ def test_a_report_measures_a_device_part_by_part(run: Run, tiny_model: Path, pla
     stock = parts["stock pipeline"]
     assert min(stock["stock_ms"], stock["plain_ms"], parts["passes, plain"]["2_ms"]) > 0
     assert stock["plain_from_stock"]["mean"] < 1
+    assert stock["float32_from_stock"]["mean"] < 1
+    assert {"plain_from_float32", "stock_from_float32"} <= set(stock)
     for kind in ("colour grid", "bit planes"):
         noise, level = (parts["level starts"][kind][way] for way in ("from noise", "from the level before"))
         assert noise.keys() == level.keys()

@@ -12,9 +12,10 @@ import torch
 from layercast_common.errors import NotFiniteError
 from receiver.rendering.engine.direct import render
 from receiver.rendering.loader import load_model
-from receiver.rendering.models.autoencoders import decode_latents, encode_image, number_format
+from receiver.rendering.models.autoencoders import decode_latents, encode_image, number_format, upcast
 from receiver.rendering.models.model import Model
-from receiver.rendering.output.decoding import decode_pixels
+from receiver.rendering.models.parts import quiet_libraries
+from receiver.rendering.output.decoding import begin_decoding, decode_pixels
 from receiver.rendering.output.finishing import fit_picture
 
 
@@ -80,6 +81,34 @@ def test_a_picture_that_overflows_in_half_precision_is_decoded_again(sd15: Model
     assert picture.std() > 0
     (wanted,) = decode_pixels(expected, latents, final=True)
     assert np.array_equal(picture, wanted)
+
+
+def test_of_a_batch_only_pictures_that_are_not_finite_are_decoded_again(sd15: Model) -> None:
+    model = with_own_vae(sd15, dtype=torch.float16)
+    model.vae.half()
+    latents = torch.randn(3, 4, 8, 8)
+    # The first and the last overflow in half precision.
+    latents[::2] *= 1e7
+    expected = with_own_vae(sd15)
+    with torch.no_grad():
+        for name, parameter in expected.vae.named_parameters():
+            parameter.copy_(dict(model.vae.named_parameters())[name].float())
+    pending = begin_decoding(model, latents, final=True)
+    assert pending.finite.wait().tolist() == [False, True, False]
+    half = pending.take(1)
+    assert model.vae.dtype is torch.float16
+    for number in (0, 2):
+        (wanted,) = decode_pixels(expected, latents[number : number + 1], final=True)
+        assert np.array_equal(pending.take(number), wanted)
+    assert np.array_equal(pending.take(1), half)
+
+
+def test_switching_an_autoencoder_says_only_what_matters(sd15: Model, capfd: pytest.CaptureFixture[str]) -> None:
+    model = with_own_vae(sd15, dtype=torch.float16)
+    with quiet_libraries():
+        model.vae.half()
+    assert upcast(model.vae)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_numbers_that_are_never_finite_are_an_error_with_a_name(sd15: Model) -> None:
