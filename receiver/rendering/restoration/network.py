@@ -18,7 +18,7 @@ SCALE = 12.0
 
 #: Period of the pattern that is removed from estimates, in pixels; side of the area in which it repeats, in periods;
 #: and the plane from which on estimates are kept as they are.
-PERIOD, AREA, KEPT_FROM = 8, 7, 5
+PERIOD, AREA, KEPT_FROM = 8, 3, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class NetworkForm:
         widths: channels at 1/4, 1/8, 1/16 and 1/32 of the picture's side.
         down: residual blocks of each stage, from fine to coarse.
         up: residual blocks of each stage but the last, from coarse to fine.
-        condition: width of the vector that tells each block which bit planes are known.
+        condition: width of the vector by which each block knows the last bit planes.
     """
 
     widths: tuple[int, ...] = (56, 96, 128, 160)
