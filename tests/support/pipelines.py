@@ -73,8 +73,8 @@ def stock_pipeline(model: Model, scheduler: Any, **extra: Any) -> Any:
     return pipeline
 
 
-def stock_latents(pipeline: Any, prompt: str, steps: int, guidance: float, **named: Any) -> Tensor:
-    """Run a pipeline from our noise and return its final latents."""
+def stock_latents(pipeline: Any, prompt: str | None, steps: int, guidance: float, **named: Any) -> Tensor:
+    """Run a pipeline from our noise and return its final latents; without a prompt, `named` has its embeddings."""
     sized = {"height": SIZE[1], "width": SIZE[0]} if "image" not in named or "XL" in type(pipeline).__name__ else {}
     settings = {
         "num_inference_steps": steps,

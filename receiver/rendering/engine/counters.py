@@ -19,8 +19,10 @@ class EngineCounters:
         refused: pictures refused because the engine was full.
         preparing_s: seconds spent on encoding text and conditions.
         stepping_s: seconds spent on steps, including the work around the UNet.
-        decoding_s: seconds spent on decoding latents to pixels.
-        finishing_s: seconds spent on fitting and resizing frames after that; beside the other work on an accelerator.
+        decoding_s: seconds spent on decoding latents to pixels; on a CUDA device on beginning it, and on waiting for the
+            decoding before.
+        finishing_s: seconds spent on fitting and resizing frames after that; on an accelerator beside the other work,
+            summed over threads.
     """
 
     steps: int = 0

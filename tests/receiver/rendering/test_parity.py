@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from compel import Compel, ReturnedEmbeddingsType
 from diffusers import (
     DDIMScheduler,
     DPMSolverMultistepScheduler,
@@ -21,7 +22,7 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 
-from codec.layers import Layer, Priors
+from codec.layers import Layer, Priors, Semantic
 from receiver.rendering.loader import load_model
 from receiver.rendering.models.embedded_guidance import embed_guidance
 from receiver.rendering.models.model import Model
@@ -216,6 +217,49 @@ def test_distilled_models(row: str, clip_sample: bool | None, sd15: Model, prior
     model = replace(literal(sd15, guidance=1.0), scheduler=choose_scheduler(own, solver))
     theirs = stock_latents(stock_pipeline(model, theirs_scheduler()), PROMPT, steps, 0.0, **named)
     compare(our_latents(model, priors.only(TEXT), steps), theirs, most)
+
+
+#: Weights as web UIs write them, and the same in compel's notation.
+WEIGHTED = {
+    "brackets": ("a ((red)) cat", "a (red)1.21 cat"),
+    "number": ("a (red:1.3) cat", "a (red)1.3 cat"),
+    "square": ("a [red] cat", "a (red)0.909091 cat"),
+    "compel": ("a (red)++ cat", "a (red)1.21 cat"),
+    "none": ("a red cat", "a red cat"),
+}
+
+
+@pytest.mark.parametrize("kind", ["sd15", "sdxl"])
+@pytest.mark.parametrize("row", WEIGHTED)
+def test_weights_in_prompts(kind: str, row: str, sd15: Model, sdxl: Model, priors: Priors) -> None:
+    """Stock pipelines get compel's embeddings, as its documentation shows it."""
+    ours, theirs = WEIGHTED[row]
+    model = literal({"sd15": sd15, "sdxl": sdxl}[kind])
+    model = replace(model, scheduler=DDIMScheduler(**DDIM), settings=replace(model.settings, weighted_prompts=True))
+    if kind == "sdxl":
+        kinds = ReturnedEmbeddingsType
+        compel = Compel(
+            tokenizer=[model.tokenizer, model.tokenizer_2],
+            text_encoder=[model.text_encoder, model.text_encoder_2],
+            returned_embeddings_type=kinds.PENULTIMATE_HIDDEN_STATES_NON_NORMALIZED,
+            requires_pooled=[False, True],
+            device="cpu",
+        )
+        embedded, _ = compel(theirs)
+        # The pooled embedding is that of the words, without their weights.
+        pooled = compel("a red cat")[1]
+        named = {
+            "prompt_embeds": embedded,
+            "pooled_prompt_embeds": pooled,
+            "negative_prompt_embeds": torch.zeros_like(embedded),
+            "negative_pooled_prompt_embeds": torch.zeros_like(pooled),
+        }
+    else:
+        compel = Compel(tokenizer=model.tokenizer, text_encoder=model.text_encoder, device="cpu")
+        named = {"prompt_embeds": compel(theirs), "negative_prompt_embeds": compel("")}
+    expected = stock_latents(stock_pipeline(model, DDIMScheduler(**DDIM)), None, 4, 7.5, **named)
+    known = replace(priors.only(TEXT), semantic=Semantic(ours))
+    compare(our_latents(replace(model, settings=replace(model.settings, guidance=7.5)), known, 4), expected, 1e-5)
 
 
 HALF = {
