@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -35,7 +36,7 @@ _ATTENTION = {
 
 
 def write_checkpoint(file: Path, parts: Mapping[str, Any], *, layers: int = 1, flags: tuple[str, ...] = ()) -> Path:
-    """Write one file with UNet, autoencoder and text encoder of a tiny Stable Diffusion 1.
+    """Write one file with UNet, autoencoder and text encoders of a tiny Stable Diffusion 1 or XL.
 
     Args:
         file: the checkpoint.
@@ -46,11 +47,39 @@ def write_checkpoint(file: Path, parts: Mapping[str, Any], *, layers: int = 1, f
     unet, vae, text = (parts[name].state_dict() for name in ("unet", "vae", "text_encoder"))
     weights = {f"model.diffusion_model.{_unet_name(name, layers, unet)}": value for name, value in unet.items()}
     weights |= write_vae(vae, len(parts["vae"].config.block_out_channels), prefix="first_stage_model.")
-    prefix = "cond_stage_model.transformer."
+    large = "text_encoder_2" in parts
+    prefix = "conditioner.embedders.0.transformer." if large else "cond_stage_model.transformer."
+    if large:
+        second = _open_clip(parts["text_encoder_2"].state_dict())
+        weights |= {f"conditioner.embedders.1.model.{name}": value for name, value in second.items()}
     weights |= {f"{prefix}text_model.{name.removeprefix('text_model.')}": value for name, value in text.items()}
     weights |= {flag: next(iter(unet.values())).new_zeros(1) for flag in flags}
     save_file({name: value.contiguous().clone() for name, value in weights.items()}, file)
     return file
+
+
+def _open_clip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights of a CLIP text encoder under OpenCLIP's names, which joins queries, keys and values."""
+    plain = {name.removeprefix("text_model."): value for name, value in state.items()}
+    weights = {
+        "token_embedding.weight": plain["embeddings.token_embedding.weight"],
+        "positional_embedding": plain["embeddings.position_embedding.weight"],
+        "text_projection": plain["text_projection.weight"].T,
+    }
+    names = {"layer_norm1": "ln_1", "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj"}
+    names["self_attn.out_proj"] = "attn.out_proj"
+    for name, value in plain.items():
+        stem, _, leaf = name.rpartition(".")
+        if stem == "final_layer_norm":
+            weights[f"ln_final.{leaf}"] = value
+        elif match := re.fullmatch(r"encoder\.layers\.(\d+)\.(.+)", stem):
+            place = f"transformer.resblocks.{match[1]}"
+            if match[2] in names:
+                weights[f"{place}.{names[match[2]]}.{leaf}"] = value
+            elif match[2] == "self_attn.q_proj":
+                joined = [plain[f"{stem[:-6]}{part}_proj.{leaf}"] for part in "qkv"]
+                weights[f"{place}.attn.in_proj_{leaf}"] = torch.cat(joined)
+    return weights
 
 
 def write_vae(state: Mapping[str, Tensor], levels: int, prefix: str = "") -> dict[str, Tensor]:

@@ -26,6 +26,9 @@ TOKENS = 16
 
 _TEXT_WIDTH = 16
 
+#: Of Stable Diffusion XL's second text encoder, which is wider: diffusers distinguishes the two by that.
+_WIDE_TEXT_WIDTH = 24
+
 
 Kind = Literal["mini", "sd15", "controlnet", "sdxl"]
 
@@ -158,12 +161,12 @@ def _build_xl_unet() -> Any:
         layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=2 * _TEXT_WIDTH,
+        cross_attention_dim=_TEXT_WIDTH + _WIDE_TEXT_WIDTH,
         attention_head_dim=2,
         norm_num_groups=4,
         addition_embed_type="text_time",
         addition_time_embed_dim=4,
-        projection_class_embeddings_input_dim=_TEXT_WIDTH + 6 * 4,
+        projection_class_embeddings_input_dim=_WIDE_TEXT_WIDTH + 6 * 4,
     )
 
 
@@ -218,10 +221,11 @@ def _build_tokenizer() -> Any:
 
 
 def _build_text_encoder(tokenizer: Any, *, projecting: bool = False) -> Any:
+    width = _WIDE_TEXT_WIDTH if projecting else _TEXT_WIDTH
     config = CLIPTextConfig(
-        projection_dim=_TEXT_WIDTH,
+        projection_dim=width,
         vocab_size=len(tokenizer),
-        hidden_size=_TEXT_WIDTH,
+        hidden_size=width,
         intermediate_size=32,
         num_hidden_layers=3,
         num_attention_heads=2,

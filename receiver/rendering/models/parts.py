@@ -27,15 +27,17 @@ def quiet_libraries() -> Iterator[None]:
 
     These are old config keys, and modules that are cast to the format in which they are loaded or saved anyway.
     """
-    bars, level = transformers_logging.is_progress_bar_enabled(), diffusers_logging.get_verbosity()
-    transformers_logging.disable_progress_bar()
+    libraries, level = (transformers_logging, diffusers_logging), diffusers_logging.get_verbosity()
+    shown = [library for library in libraries if library.is_progress_bar_enabled()]
+    for library in shown:
+        library.disable_progress_bar()
     diffusers_logging.set_verbosity_error()
     try:
         yield
     finally:
         diffusers_logging.set_verbosity(level)
-        if bars:
-            transformers_logging.enable_progress_bar()
+        for library in shown:
+            library.enable_progress_bar()
 
 
 def load_module(kind: Any, folder: Path, part: str, device: torch.device, dtype: torch.dtype) -> Any:

@@ -9,9 +9,12 @@ import torch
 from diffusers import AutoencoderTiny, StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 
+from codec.layers import Priors, Semantic
 from layercast_common.errors import MissingModelError, ModelFilesError, UnknownModelError
+from receiver.rendering.engine.direct import render
 from receiver.rendering.loader import load_model
 from receiver.rendering.model_files.checkpoints import read_checkpoint
+from receiver.rendering.model_files.registry import REGISTRY
 from receiver.rendering.models.model import Model
 from receiver.rendering.selftest import _reference
 from receiver.rendering.settings.additions import Lora
@@ -19,7 +22,7 @@ from receiver.rendering.settings.settings import Condition
 from receiver.rendering.settings.tuning import Tuning
 from tests.support.checkpoints import write_checkpoint, write_vae
 from tests.support.hubs import BASE, LORA, LORA_MODULE, TAESD, fill_cache
-from tests.support.models import build_parts
+from tests.support.models import build_parts, build_tiny_model
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +61,32 @@ def test_a_checkpoint_is_loaded_with_the_configs_of_its_base(
         assert all(torch.equal(found[name], expected[name]) for name in expected), part
     assert "checkpoint" in model.recognised
     assert model.scheduler.config.prediction_type == "epsilon"
+
+
+def test_a_checkpoint_of_stable_diffusion_xl(
+    cache: Path, repositories: dict[str, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    base = build_tiny_model(tmp_path / "xl", "sdxl", seed=3)
+    entry = REGISTRY["sdxl"]
+    hub = {entry.base: base, entry.vae: base / "vae", entry.preview_vae: repositories[TAESD]}
+    hub |= {entry.adapters[Condition.EDGES][0]: base / "t2iadapter_canny"}
+    hub |= {entry.adapters[Condition.SKELETON][0]: base / "t2iadapter_openpose"}
+    fill_cache(cache, {str(name): folder for name, folder in hub.items()})
+    torch.manual_seed(8)
+    own = build_parts("sdxl")
+    file = write_checkpoint(tmp_path / "xl.safetensors", own)
+    capfd.readouterr()
+    model = load(file)
+    # No progress bar of a library, and none of its warnings.
+    assert capfd.readouterr() == ("", "")
+    for part in ("unet", "text_encoder", "text_encoder_2"):
+        expected, found = own[part].state_dict(), weights(model, part)
+        assert found.keys() == expected.keys()
+        assert all(torch.equal(found[name], expected[name]) for name in expected), part
+    assert set(model.adapters) == {Condition.EDGES, Condition.SKELETON}
+    assert "checkpoint" in model.recognised
+    final = list(render(Priors((64, 64), Semantic("a red house")), 1, model=model, steps=1))[-1]
+    assert final.image.size == (64, 64)
 
 
 def test_a_checkpoint_says_how_it_was_trained(
