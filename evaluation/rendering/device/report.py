@@ -69,8 +69,11 @@ def _parts(model: "Model", crowd: int | None, rounds: int) -> Iterator[tuple[str
     for name, way in ways.items():
         yield f"passes, {name}", lambda way=way: time_passes(way, batches, rounds)  # type: ignore[misc]
         # The engine runs in a thread of its own: does a pass take longer there?
-        yield f"passes in a thread, {name}", lambda way=way: _in_a_thread(  # type: ignore[misc]
-            lambda: time_passes(way, batches[:1], rounds)
+        yield (
+            f"passes in a thread, {name}",
+            lambda way=way: _in_a_thread(  # type: ignore[misc]
+                lambda: time_passes(way, batches[:1], rounds)
+            ),
         )
     for name, way in ways.items():
         yield f"speed, {name}", lambda way=way: measure_throughput(way, crowd, rounds)  # type: ignore[misc]

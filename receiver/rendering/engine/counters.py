@@ -19,8 +19,8 @@ class EngineCounters:
         refused: pictures refused because the engine was full.
         preparing_s: seconds spent on encoding text and conditions.
         stepping_s: seconds spent on steps, including the work around the UNet.
-        decoding_s: seconds spent on decoding latents to pixels; on a CUDA device only on beginning it, and on waiting for
-            the decoding before.
+        decoding_s: seconds spent on decoding latents to pixels; on a CUDA device on beginning it and on waiting
+            for the decoding before.
         finishing_s: seconds spent on fitting and resizing frames after that; on an accelerator beside the other work,
             summed over threads.
     """
