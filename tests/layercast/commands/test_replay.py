@@ -44,7 +44,7 @@ def test_a_stream_arrives_as_fast_as_its_link(run: Run, stream_file: Path, tiny_
     picture = recording_from_bytes(Path("house.arrival").read_bytes())
     assert picture.stream == stream_file.read_bytes()
     assert picture.original is not None
-    assert {stage.name for stage in picture.rivals} == {"JPEG", "WebP", "AVIF"}
+    assert {stage.name for stage in picture.rivals} - {"JPEG XL"} == {"JPEG", "WebP", "AVIF"}
     first, *later = picture.arrivals
     assert first.at == 0.0
     for arrival in later:

@@ -76,7 +76,7 @@ async def test_a_faster_link_is_used_at_once_and_a_broken_one_again() -> None:
     ("line", "message"),
     [
         (("demo", "--allow", "everything"), "there are redraw, link, send and none"),
-        (("receive", "--allow", "link"), "there are redraw and none"),
+        (("receive", "--allow", "link"), "there are redraw, original and none"),
     ],
 )
 def test_only_what_a_command_has_can_be_allowed(run: Run, line: tuple[str, ...], message: str) -> None:
