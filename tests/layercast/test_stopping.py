@@ -111,16 +111,13 @@ def test_a_command_ends_whatever_it_is_busy_with(step: str, number: signal.Signa
     assert_all_gone(process.pid, tmp_path)
 
 
-def test_a_second_signal_ends_a_command_at_once(stream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-
+def test_a_second_signal_ends_a_command_at_once(tmp_path: Path) -> None:
     process = start("patient", "info", tmp_path / "file")
     process.send_signal(signal.SIGINT)
     time.sleep(REPEAT)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=120)
-    # On a busy machine the time for an orderly end is over before the second signal is seen.
-    assert process.returncode in (128 + signal.SIGTERM, 128 + signal.SIGINT)
-    assert errors == b"layercast: stopped\n"
+    assert (process.returncode, errors) == (128 + signal.SIGTERM, b"layercast: stopped\n")
     assert_all_gone(process.pid, tmp_path)
 
 
