@@ -19,6 +19,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from layercast_common.stopping.processes import session_members
+
 #: Command lines by name. PICTURE, IMAGES, STREAM and OUT stand for paths.
 COMMANDS = {
     "encode": "encode PICTURE -o OUT/a.lcast --captioner none",
@@ -80,7 +82,7 @@ def stop_at(name: str, line: Sequence[str], out: Path, moment: float, number: si
     seconds = 0.0 if ended else time.monotonic() - start
     # The watchdog cleans up a moment after the command has ended.
     time.sleep(0.5)
-    left = sum(1 for _ in out.rglob(".*.part")) + _processes_of(process.pid)
+    left = sum(1 for _ in out.rglob(".*.part")) + len(session_members(process.pid))
     return Stop(
         command=name, moment=moment, signal=number.name, seconds=round(seconds, 2), code=process.returncode, left=left
     )
@@ -113,18 +115,6 @@ def stops(images: Path, names: Sequence[str], moments: Sequence[float]) -> Itera
 def _replace(word: str, paths: dict[str, str]) -> str:
     first, slash, rest = word.partition("/")
     return paths[first] + slash + rest if first in paths else word
-
-
-def _processes_of(session: int) -> int:
-    """Return how many processes of a session have not ended. Linux alone lists them."""
-    count = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_bytes().rpartition(b")")[2].split()
-        except OSError:
-            continue
-        count += int(fields[3]) == session and fields[0] != b"Z"
-    return count
 
 
 def main() -> int:

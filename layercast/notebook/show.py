@@ -1,22 +1,17 @@
 """Shows an arrival in a notebook: live frames while it is drawn, then a slider through all of it."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
-from PIL import Image
-
-from codec.canvas import fit_to_canvas
 from codec.container.bitstream import Bitstream
 from codec.image_io import PictureSource, load_picture
-from layercast.commands.services.virtual_arrival import virtual_arrival
-from layercast_common.errors import MissingExtraError, StorageError
+from layercast.commands.services.virtual_arrival import arrival_name, virtual_arrival
+from layercast_common.errors import MissingExtraError
 from protocol.link_profiles import LinkProfile, parse_link
-from receiver.viewer.pictures.recording import MAX_RECORDING, SUFFIX, recording_from_bytes
-from receiver.viewer.pictures.rivals import ORIGINAL_QUALITY
+from receiver.viewer.pictures.recording import SUFFIX, load_recording
+from receiver.viewer.pictures.rivals import copy_original
 from receiver.viewer.pictures.state import PictureState
-from receiver.viewer.pictures.thumbnails import webp
 
 if TYPE_CHECKING:
     from receiver.rendering.models.model import Model
@@ -63,7 +58,7 @@ def show(
     canvas = arrival.header.canvas if isinstance(arrival, Bitstream) else arrival.opened.canvas
     reference = None
     if original is not None:
-        reference = webp(Image.fromarray(fit_to_canvas(load_picture(original).image, canvas)), ORIGINAL_QUALITY)
+        reference = copy_original(load_picture(original).image, canvas)
     widget = ArrivalWidget()
     display(widget)  # type: ignore[no-untyped-call]
     if isinstance(arrival, Bitstream):
@@ -71,20 +66,10 @@ def show(
 
         named = arrival.header.model if model is None else model
         loaded = load_model(named, device) if isinstance(named, str | Path) else named
-        arrival = virtual_arrival(arrival, loaded, profile, name=_name(source), steps=steps, on_change=widget.update)
+        name = arrival_name("" if isinstance(source, Bitstream) else Path(source).stem)
+        arrival = virtual_arrival(arrival, loaded, profile, name=name, steps=steps, on_change=widget.update)
     widget.finish(replace(arrival, original=reference or arrival.original))
 
 
 def _open(path: Path) -> Bitstream | PictureState:
-    if path.suffix != SUFFIX:
-        return Bitstream.load(path)
-    try:
-        with path.open("rb") as file:
-            return recording_from_bytes(file.read(MAX_RECORDING + 1))
-    except OSError as error:
-        raise StorageError.of(error, path) from error
-
-
-def _name(source: object) -> str:
-    stem = source.stem if isinstance(source, Path) else Path(source).stem if isinstance(source, str) else ""
-    return re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:64] or "picture"
+    return load_recording(path) if path.suffix == SUFFIX else Bitstream.load(path)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 #: How long children may take to end by themselves after SIGTERM, in seconds.
@@ -13,15 +14,17 @@ TERM_WAIT = 0.1
 def descendants(process: int) -> list[int]:
     """Return the ids of the children of a process, and of their children. Only Linux has this list; else empty."""
     children: dict[int, list[int]] = {}
-    for name in _listed():
-        # The command's name, in parentheses, may contain spaces; the parent's id is the second field after it.
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            fields = Path(f"/proc/{name}/stat").read_bytes().rpartition(b")")[2].split()
-            children.setdefault(int(fields[1]), []).append(int(name))
+    for one, fields in _status():
+        children.setdefault(int(fields[1]), []).append(one)
     found = list(children.get(process, ()))
     for one in found:
         found += children.get(one, ())
     return found
+
+
+def session_members(session: int) -> set[int]:
+    """Return the ids of the processes of a session that have not ended. Only Linux has this list; else empty."""
+    return {one for one, fields in _status() if int(fields[3]) == session and fields[0] != b"Z"}
 
 
 def kill_descendants(process: int, *, spare: int = 0) -> None:
@@ -40,8 +43,15 @@ def kill_descendants(process: int, *, spare: int = 0) -> None:
             time.sleep(wait)
 
 
-def _listed() -> list[str]:
-    try:
-        return [name for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208 - thousands of names
-    except OSError:
-        return []
+def _status() -> Iterator[tuple[int, list[bytes]]]:
+    """Yield the id of each process and its fields: state, parent, process group, session, ..."""
+    names: list[str] = []
+    with contextlib.suppress(OSError):
+        names = os.listdir("/proc")  # noqa: PTH208 - thousands of names
+    for name in names:
+        if name.isdecimal():
+            # A process may end meanwhile. The command's name, in parentheses, may contain spaces.
+            with contextlib.suppress(OSError):
+                fields = Path(f"/proc/{name}/stat").read_bytes().rpartition(b")")[2].split()
+                if fields:
+                    yield int(name), fields

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from PIL import Image
 
-from codec.canvas import fit_to_canvas
 from layercast_common.errors import StorageError
 from layercast_common.http.server import open_socket, quiet_server, serving, url_of
 from layercast_common.tasks import BackgroundTasks, notify
@@ -25,9 +24,9 @@ from receiver.viewer.pictures.history import (
     with_rivals,
 )
 from receiver.viewer.pictures.recording import recording_to_bytes
-from receiver.viewer.pictures.rivals import ORIGINAL_QUALITY, next_rivals
+from receiver.viewer.pictures.rivals import copy_original, next_rivals
 from receiver.viewer.pictures.state import PictureState
-from receiver.viewer.pictures.thumbnails import encode_image, webp
+from receiver.viewer.pictures.thumbnails import encode_image
 from receiver.viewer.shown import Shown
 
 #: Limit of queued events; beyond it, the oldest is dropped. The queue holds at most one frame per picture and level,
@@ -212,8 +211,7 @@ class Viewer:
 
     async def _compare_picture(self, picture: PictureState) -> None:
         if image := self._originals.pop(picture.id, None):
-            fitted = await asyncio.to_thread(fit_to_canvas, image, picture.opened.canvas)
-            original = await asyncio.to_thread(webp, Image.fromarray(fitted), ORIGINAL_QUALITY)
+            original = await asyncio.to_thread(copy_original, image, picture.opened.canvas)
             self._broadcaster.update(with_original(self._broadcaster.history, picture.id, original))
         while current := self._broadcaster.history.picture(picture.id):
             stages = await asyncio.to_thread(next_rivals, current)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from layercast_common.stopping.processes import session_members
 from layercast_common.stopping.timing import REPEAT
 
 ROOT = Path(__file__).parents[2]
@@ -74,25 +75,12 @@ def start(step: str, *line: object) -> subprocess.Popen[bytes]:
     return process
 
 
-def processes_of(session: int) -> set[int]:
-    """Return the processes of a session that have not ended."""
-    found = set()
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_bytes().rpartition(b")")[2].split()
-        except OSError:
-            continue
-        if int(fields[3]) == session and fields[0] != b"Z":
-            found.add(int(path.parent.name))
-    return found
-
-
 def assert_all_gone(session: int, folder: Path) -> None:
     """Check that nothing is left. The watchdog cleans up a moment after the command has ended."""
     end = time.monotonic() + 60
-    while (processes_of(session) or list(folder.iterdir())) and time.monotonic() < end:
+    while (session_members(session) or list(folder.iterdir())) and time.monotonic() < end:
         time.sleep(0.02)
-    assert not processes_of(session)
+    assert not session_members(session)
     assert not list(folder.iterdir())
 
 

@@ -1,6 +1,7 @@
 """Training data of the restoration network: pictures of 512x512 pixels with lines, coded at random rates."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from codec.layers import EdgeMap
 from codec.structure.contours import find_contours
 from receiver.rendering.restoration.restorer import draw_lines
 from training.data.scenes import draw_scene, plan_scenes, read_things
-from training.data.tiles import Source, is_held_out, load_tile, read_tiles
+from training.data.tiles import Source, Tile, is_held_out, load_tile, read_tiles
 from training.restoration.coding import dequantise, prefix_planes, quantise, to_channels, to_coefficients, to_samples
 
 _log = logging.getLogger(__name__)
@@ -63,31 +64,34 @@ def pack_pictures(source: Source, folder: Path, *, scenes: int, limit: int | Non
         seed: random seed of the scenes and of the lines.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tiles = [tile for tile in read_tiles(source.data) if not tile.held_out]
     for name, kept in (("train", False), ("validation", True)):
         path, path_of_lines = folder / f"{name}.npy", folder / f"{name}-lines.npy"
         if not path.exists():
+            tiles = [tile for tile in read_tiles(source.data) if not tile.held_out]
             chosen = [t for t in tiles if is_held_out(f"restoration/{t.sheet}", VALIDATION_PERCENT) is kept][:limit]
-            things = read_things(source.objects) if source.objects and not kept else []
-            plan = list(plan_scenes(things, scenes, len(chosen), seed)) if things else []
-            # Write under a temporary name first, so that an existing file is always complete.
-            unfinished = folder / f"{name}.part.npy"
-            shape = (len(chosen) + len(plan), SIZE, SIZE, 3)
-            pictures = open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape)
-            for row, tile in enumerate(chosen):
-                pictures[row] = np.asarray(load_tile(source.data, tile), np.uint8)
-            for row, scene in enumerate(plan, len(chosen)):
-                assert source.objects is not None
-                behind = pictures[scene.backdrop] if scene.backdrop >= 0 else None
-                pictures[row] = draw_scene(source.objects, scene, behind, SIZE)
-            pictures.flush()
-            unfinished.replace(path)
-            _log.info("%s: %d pictures", name, len(pictures))
+            _pack_tiles(source, path, chosen, scenes=0 if kept else scenes, seed=seed)
+        pictures = np.load(path, mmap_mode="r")
         if not path_of_lines.exists():
             random = np.random.default_rng(seed)
-            maps = [pack_lines(picture, int(random.choice(LINE_BYTES))) for picture in np.load(path, mmap_mode="r")]
+            maps = [pack_lines(picture, int(random.choice(LINE_BYTES))) for picture in pictures]
             np.save(path_of_lines, np.stack(maps))
-            _log.info("%s: lines of %d pictures", name, len(maps))
+        _log.info("%s: %d pictures with lines", name, len(pictures))
+
+
+def _pack_tiles(source: Source, path: Path, tiles: Sequence[Tile], *, scenes: int, seed: int) -> None:
+    """Write tiles, then composed scenes, as one file; under a temporary name first, so that it is always complete."""
+    plan = list(plan_scenes(read_things(source.objects), scenes, len(tiles), seed)) if source.objects and scenes else []
+    unfinished = path.with_suffix(".part.npy")
+    shape = (len(tiles) + len(plan), SIZE, SIZE, 3)
+    pictures = open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape)
+    for row, tile in enumerate(tiles):
+        pictures[row] = np.asarray(load_tile(source.data, tile), np.uint8)
+    for row, scene in enumerate(plan, len(tiles)):
+        assert source.objects is not None
+        behind = pictures[scene.backdrop] if scene.backdrop >= 0 else None
+        pictures[row] = draw_scene(source.objects, scene, behind, SIZE)
+    pictures.flush()
+    unfinished.replace(path)
 
 
 def pack_lines(picture: NDArray[np.uint8], limit: int) -> NDArray[np.uint8]:

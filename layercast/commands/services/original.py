@@ -6,14 +6,10 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from PIL import Image
-
-from codec.canvas import fit_to_canvas
 from codec.image_io import load_picture
 from codec.layers import Size
 from layercast_common.errors import ConnectError, UsageError
-from receiver.viewer.pictures.rivals import ORIGINAL_QUALITY
-from receiver.viewer.pictures.thumbnails import webp
+from receiver.viewer.pictures.rivals import copy_original
 
 #: How long the page may take to answer, in seconds; how often it is asked while it does not know the picture yet.
 TIMEOUT, TRIES = 30.0, 5
@@ -47,7 +43,7 @@ def give_original(page: str, label: str, picture: Path, canvas: Size, token: str
         ConnectError: the page cannot be reached, or does not take it.
         PictureError: the file cannot be read.
     """
-    copy = webp(Image.fromarray(fit_to_canvas(load_picture(picture).image, canvas)), ORIGINAL_QUALITY).data
+    copy = copy_original(load_picture(picture).image, canvas).data
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     request = urllib.request.Request(f"{page}/control/pictures/{label}/original", copy, headers)  # noqa: S310 - checked
     for attempt in range(TRIES):

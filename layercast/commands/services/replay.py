@@ -12,16 +12,16 @@ from codec.canvas import fit_to_canvas
 from codec.container.bitstream import Bitstream
 from codec.image_io import load_picture
 from layercast.commands.options.values import host_and_port
-from layercast.commands.services.virtual_arrival import virtual_arrival
+from layercast.commands.services.virtual_arrival import arrival_name, virtual_arrival
 from layercast.console import progress, report, say
-from layercast_common.errors import BitstreamError, StorageError, UsageError
+from layercast_common.errors import UsageError
 from layercast_common.files import save_whole
 from protocol.link_profiles import LinkProfile
 from receiver.archive.library import Library
 from receiver.viewer import Viewer, ViewerOptions
 from receiver.viewer.export.animation import animate
 from receiver.viewer.export.html import arrival_page
-from receiver.viewer.pictures.recording import MAX_RECORDING, SUFFIX, recording_from_bytes, recording_to_bytes
+from receiver.viewer.pictures.recording import SUFFIX, load_recording, recording_to_bytes
 from receiver.viewer.pictures.rivals import with_comparison
 from receiver.viewer.pictures.state import HISTORY_LIMIT, PictureState
 from receiver.viewer.shown import open_entry
@@ -119,7 +119,7 @@ def load_arrivals(config: ReplayConfig) -> list[PictureState]:
             entries = library.search(limit=HISTORY_LIMIT)
             pictures += [one for entry in reversed(entries) if (one := open_entry(library, entry)) and one.shown]
         elif path.suffix == SUFFIX:
-            pictures.append(_read(path))
+            pictures.append(load_recording(path))
         else:
             stream = Bitstream.load(path)
             model = model or _load_model(config)
@@ -127,18 +127,6 @@ def load_arrivals(config: ReplayConfig) -> list[PictureState]:
     if not pictures:
         raise UsageError(f"{', '.join(map(str, config.paths))}: no picture there has been drawn")
     return pictures
-
-
-def _read(path: Path) -> PictureState:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_RECORDING + 1)
-    except OSError as error:
-        raise StorageError.of(error, path) from error
-    try:
-        return recording_from_bytes(data)
-    except BitstreamError as error:
-        raise BitstreamError(f"{path}: {error}") from error
 
 
 def _load_model(config: ReplayConfig) -> "Model":
@@ -156,7 +144,7 @@ def _draw(config: ReplayConfig, path: Path, stream: Bitstream, model: "Model") -
             stream,
             model,
             config.link,
-            name="".join(c for c in path.stem if c.isascii() and (c.isalnum() or c in "-_"))[:64] or "picture",
+            name=arrival_name(path.stem),
             steps=config.steps,
             on_change=lambda so_far: bars.update(task, completed=len(so_far.arrivals)),
         )

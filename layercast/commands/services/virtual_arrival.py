@@ -1,5 +1,6 @@
 """A stream's arrival over a link, computed: sections arrive in virtual time, frames take their time here."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,11 @@ def virtual_arrival(
         history = fold(history, event, encode_image(event))
         on_change(history.pictures[0])
     return history.pictures[0]
+
+
+def arrival_name(stem: str) -> str:
+    """Return a picture's name from a file's, with what a name may contain."""
+    return re.sub(r"[^A-Za-z0-9_]+", "-", stem).strip("-")[:64] or "picture"
 
 
 def _events(

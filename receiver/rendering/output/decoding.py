@@ -48,11 +48,16 @@ def begin_decoding(model: Model, latents: Tensor, *, final: bool, tiles: bool = 
     with lock_of(vae):
         numbers = number_format(model, vae)
         decoded = decode_latents(model, vae, latents, tiles=tiles)
-    pixels = ((decoded / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+    pixels = _to_pixels(decoded)
     finite = torch.isfinite(decoded).flatten(1).all(dim=1)
     return PendingPixels(
         model=model, vae=vae, latents=latents, numbers=numbers, pixels=_begin_copy(pixels), finite=_begin_copy(finite)
     )
+
+
+def _to_pixels(decoded: Tensor) -> Tensor:
+    """Convert (N, 3, H, W) from about -1 to 1 -> (N, H, W, 3) uint8 RGB."""
+    return ((decoded / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -142,8 +147,7 @@ class PendingPixels:
                     )
                 decoded = decode_latents(model, self.vae, latents, tiles=tiles)
             if bool(torch.isfinite(decoded).all()):
-                pixels = ((decoded / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
-                return np.ascontiguousarray(pixels[0].permute(1, 2, 0).cpu().numpy())
+                return np.asarray(_to_pixels(decoded)[0].cpu().numpy())
         raise NotFiniteError(
             f"the autoencoder of {model.name} computes infinite numbers, in float32 as well; use another"
         )

@@ -22,11 +22,11 @@ CONDITIONS = 2 * (KNOWN_LEVELS + 1)
 
 #: Features of a stage: the coefficients of its level (three orientations of three channels), and the last bit planes
 #: of those of luma.
-FIRST_LEVEL = 9 + 3
+STAGE_FEATURES = 9 + 3
 
 #: Features of the first stage: also 4x4 samples of luma, 2x2 of each chroma channel at half of the side, luma
 #: coefficients of the finest level, lines, and whether lines are known.
-DECODED = FIRST_LEVEL + 16 + 8 + 12 + 2
+FIRST_STAGE_FEATURES = STAGE_FEATURES + 16 + 8 + 12 + 2
 
 #: The last bit plane where no plane is known.
 MAX_PLANE = 15
@@ -67,7 +67,7 @@ def network_inputs(decoded: Tensor, steps: Tensor, last_plane: Tensor, lines: Te
     tall, wide = (side + -side % MULTIPLE for side in (height, width))
     known = ((last_plane[:, :1] - reached) / 2).clamp(-2, 2)
     fine = decoded.new_zeros(len(decoded), 3, tall // 2, wide // 2)
-    stages = [decoded.new_zeros(len(decoded), FIRST_LEVEL, tall >> stage, wide >> stage) for stage in range(2, 6)]
+    stages = [decoded.new_zeros(len(decoded), STAGE_FEATURES, tall >> stage, wide >> stage) for stage in range(2, 6)]
     for band in bands(*canvas):
         kind = band.orientation - 1
         if kind >= 0 and band.level == 1:

@@ -7,7 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from receiver.rendering.restoration.inputs import CONDITIONS, DECODED, FIRST_LEVEL, PlaneInputs, reached_plane
+from receiver.rendering.restoration.inputs import (
+    CONDITIONS,
+    FIRST_STAGE_FEATURES,
+    STAGE_FEATURES,
+    PlaneInputs,
+    reached_plane,
+)
 
 #: Channels that the network estimates at a quarter of the side: 4x4 samples of luma, and 2x2 of each chroma channel at
 #: half of the side.
@@ -82,8 +88,9 @@ class RestorationNetwork(nn.Module):
         self.embed = nn.Sequential(
             nn.Linear(CONDITIONS, condition), nn.SiLU(), nn.Linear(condition, condition), nn.SiLU()
         )
+        entering = (FIRST_STAGE_FEATURES, *(STAGE_FEATURES for _ in widths[1:]))
         self.enter = nn.ModuleList(
-            nn.Conv2d(DECODED if place == 0 else FIRST_LEVEL, width, 3, padding=1) for place, width in enumerate(widths)
+            nn.Conv2d(features, width, 3, padding=1) for features, width in zip(entering, widths, strict=True)
         )
         self.down = nn.ModuleList(Stage(*sizes, condition) for sizes in zip(widths, form.down, strict=True))
         self.shrink = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in itertools.pairwise(widths))

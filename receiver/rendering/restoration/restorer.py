@@ -109,7 +109,7 @@ def save_restoration(network: RestorationNetwork, folder: Path) -> None:
     """Write the network's configuration and its weights into `folder`.
 
     Kernels of convolutions are written as 8-bit integers with a scale per output channel (input channel for transposed
-    ones), which changes PSNR by less than 0.01 dB; all other weights in half precision.
+    ones), all other weights in half precision.
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = {"_class_name": _CLASS_NAME, **asdict(network.form)}

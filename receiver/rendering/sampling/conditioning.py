@@ -139,7 +139,7 @@ class Conditioner:
         return self._draw_plane(prior, size) if condition is Condition.TILE else self._draw(condition, prior, size, 3)
 
     def _draw_plane_uncached(self, plane: Plane, size: Size) -> Tensor:
-        return self._to_tensor(plane_picture(self._model, plane, size))
+        return self._to_tensor(plane_picture(plane, size))
 
     def _low_band(self, priors: Priors, size: Size) -> tuple[Tensor | None, float, Tensor | None]:
         """Return the low band to pull to, how far, and the latents of the plane."""

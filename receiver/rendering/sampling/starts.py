@@ -53,17 +53,17 @@ def plane_latents(model: Model, plane: Plane, size: Size) -> Tensor:
     """Return the latents of a plane's picture: (1, C, h, w) float32, scaled as the UNet's.
 
     Args:
-        model: its restoration network, if it has one, estimates what the plane leaves open; its autoencoder encodes.
+        model: its autoencoder encodes. Models with a restoration network do not denoise from planes.
         plane: the known coefficients.
         size: (width, height) to render at, in pixels.
     """
-    picture = plane_picture(model, plane, size)
+    picture = plane_picture(plane, size)
     return encode_image(model, torch.from_numpy(picture).permute(2, 0, 1)[None] / 127.5 - 1)
 
 
-def plane_picture(model: Model, plane: Plane, size: Size) -> NDArray[np.uint8]:
-    """Return the picture that a plane says, at `size` (width, height): (H, W, 3) uint8 RGB; see `plane_latents`."""
-    picture = plane.to_image() if model.restoration is None else model.restoration.restore(plane)
+def plane_picture(plane: Plane, size: Size) -> NDArray[np.uint8]:
+    """Return the picture that a plane says, at `size` (width, height): (H, W, 3) uint8 RGB."""
+    picture = plane.to_image()
     if (picture.shape[1], picture.shape[0]) == size:
         return picture
     interpolation = cv2.INTER_AREA if picture.shape[1] > size[0] else cv2.INTER_CUBIC

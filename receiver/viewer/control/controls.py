@@ -30,7 +30,7 @@ class LinkControl(Protocol):
         """Return the link's values and counters, for JSON."""
 
     def change(self, changes: Any) -> None:
-        """PictureChange the link by a decoded JSON object; raises `UsageError` and changes nothing if it is wrong."""
+        """Change the link by a decoded JSON object; raises `UsageError` and changes nothing if it is wrong."""
 
     def cut(self) -> None:
         """Break all connections."""

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from codec.canvas import fit_to_canvas
+from codec.layers import Size
 from receiver.viewer.pictures.state import Arrival, PictureState, RivalStage
 from receiver.viewer.pictures.thumbnails import EncodedImage, open_own, webp
 
@@ -68,6 +70,16 @@ def next_rivals(picture: PictureState) -> tuple[RivalStage, ...]:
         _prefix_stage(picture, newest, original),
         *(_fitted_stage(newest, original, name) for name in fitted_names()),
     )
+
+
+def copy_original(original: Image.Image, canvas: Size) -> EncodedImage:
+    """Return a nearly lossless copy of a picture, to compare with.
+
+    Args:
+        original: PIL image of any size.
+        canvas: (width, height) of the canvas, to which it is fitted.
+    """
+    return webp(Image.fromarray(fit_to_canvas(original, canvas)), ORIGINAL_QUALITY)
 
 
 def with_comparison(picture: PictureState, original: Image.Image) -> PictureState:

@@ -17,9 +17,9 @@ from codec.wavelet.transform import forward, to_channels
 from layercast_common.errors import ModelFilesError
 from receiver.rendering.restoration.inputs import (
     CONDITIONS,
-    DECODED,
-    FIRST_LEVEL,
+    FIRST_STAGE_FEATURES,
     MAX_PLANE,
+    STAGE_FEATURES,
     PlaneInputs,
     in_steps,
     network_inputs,
@@ -103,7 +103,7 @@ def test_inputs_at_any_size(size: tuple[int, int]) -> None:
     assert inputs.condition.shape == (1, CONDITIONS)
     assert (inputs.condition == -1).all()
     tall, wide = (side + -side % 32 for side in inputs.shape)
-    for stage, channels in enumerate((DECODED, FIRST_LEVEL, FIRST_LEVEL, FIRST_LEVEL)):
+    for stage, channels in enumerate((FIRST_STAGE_FEATURES, STAGE_FEATURES, STAGE_FEATURES, STAGE_FEATURES)):
         assert inputs.stages[stage].shape == (1, channels, tall >> (stage + 2), wide >> (stage + 2))
 
 
