@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from protocol.transports.mqtt.transport import FRAMING
+from protocol.transports.mqtt.topics import FRAMING
 from protocol.transports.websocket.transport import FRAME_BYTES, SEGMENT_BYTES
 
 #: IPv4 and UDP headers; DTLS 1.2 record with an explicit nonce and tag (RFC 6347, RFC 5288); SCTP common header and

@@ -16,6 +16,9 @@ from protocol.wire.limits import MAX_SECTIONS
 from protocol.wire.packets import PacketKind
 from protocol.wire.peek import leading_numbers
 
+#: Bytes of a PUBLISH in addition to packet and topic: headers, lengths and the expiry.
+FRAMING = 16
+
 #: The most retained topics remembered per picture; no layercast picture has more.
 MAX_KEPT_TOPICS = 4096
 

@@ -10,7 +10,7 @@ from layercast_common.urls import Address
 from protocol.transports.base import Transport
 from protocol.transports.mqtt.broker import Broker, BrokerCallbacks
 from protocol.transports.mqtt.client import LastWill, Subscription
-from protocol.transports.mqtt.topics import RetainedPictures, Topics
+from protocol.transports.mqtt.topics import FRAMING, RetainedPictures, Topics
 from protocol.transports.receive_queue import ReceiveQueue
 from protocol.wire.limits import MAX_PACKET, MIN_PACKET
 from protocol.wire.packets import PacketKind
@@ -31,9 +31,6 @@ CLOSE_SECONDS = 2.0
 #: Idle time after which a watcher drops a link, in seconds: a sender does not announce its end to watchers, and its
 #: next link has a new name.
 IDLE_SECONDS = 900.0
-
-#: Bytes of a PUBLISH in addition to packet and topic: headers, lengths and the expiry.
-FRAMING = 16
 
 _log = logging.getLogger(__name__)
 
