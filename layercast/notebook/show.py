@@ -9,7 +9,8 @@ from codec.image_io import PictureSource, load_picture
 from layercast.commands.services.virtual_arrival import arrival_name, virtual_arrival
 from layercast_common.errors import MissingExtraError
 from protocol.link_profiles import LinkProfile, parse_link
-from receiver.viewer.pictures.recording import SUFFIX, load_recording
+from receiver.viewer.pictures.recording import SUFFIX
+from receiver.viewer.pictures.recording_file import load_recording
 from receiver.viewer.pictures.rivals import copy_original
 from receiver.viewer.pictures.state import PictureState
 

@@ -21,7 +21,8 @@ from receiver.archive.library import Library
 from receiver.viewer import Viewer, ViewerOptions
 from receiver.viewer.export.animation import animate
 from receiver.viewer.export.html import arrival_page
-from receiver.viewer.pictures.recording import SUFFIX, load_recording, recording_to_bytes
+from receiver.viewer.pictures.recording import SUFFIX, recording_to_bytes
+from receiver.viewer.pictures.recording_file import load_recording
 from receiver.viewer.pictures.rivals import with_comparison
 from receiver.viewer.pictures.state import HISTORY_LIMIT, PictureState
 from receiver.viewer.shown import open_entry

@@ -4,14 +4,13 @@ A file is MessagePack: a map with `format` and `version` first. Times count from
 """
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from codec.layers import Layer
-from layercast_common.errors import BitstreamError, StorageError
+from layercast_common.errors import BitstreamError
 from receiver.events import PictureOpened, SectionSize
 from receiver.viewer.pictures.state import Arrival, FrameState, LayerState, PictureState, RivalStage, Status
 from receiver.viewer.pictures.thumbnails import EncodedImage, tagged
@@ -143,24 +142,6 @@ def recording_to_bytes(picture: PictureState) -> bytes:
             stream=picture.stream,
         )
     )
-
-
-def load_recording(path: Path) -> PictureState:
-    """Read the file of a recording.
-
-    Raises:
-        StorageError: the file cannot be read.
-        BitstreamError: it is not a recording, is damaged, or exceeds a limit.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_RECORDING + 1)
-    except OSError as error:
-        raise StorageError.of(error, path) from error
-    try:
-        return recording_from_bytes(data)
-    except BitstreamError as error:
-        raise BitstreamError(f"{path}: {error}") from error
 
 
 def recording_from_bytes(data: bytes, *, name: str | None = None) -> PictureState:
