@@ -5,6 +5,7 @@ servers for asyncio (hypercorn, aiohttp) have some of these limits, none per add
 """
 
 import asyncio
+import contextlib
 from typing import Any, cast
 
 import h11
@@ -86,6 +87,8 @@ class LimitedProtocol(H11Protocol):
         if self.transport.is_closing():
             return
         if self.transport.can_write_eof():
-            self.transport.write_eof()
+            # The client may have reset the connection, and the event loop has not noticed yet.
+            with contextlib.suppress(OSError):
+                self.transport.write_eof()
         self.flow.resume_reading()
         self.loop.call_later(REST_SECONDS, self.transport.abort)

@@ -4,13 +4,16 @@ import asyncio
 import contextlib
 import errno
 import logging
+import socket
+import struct
+import threading
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from layercast_common.http import protocol, server
@@ -114,6 +117,36 @@ async def test_a_client_that_leaves_in_the_middle_is_no_error(caplog: pytest.Log
         assert (await client.post("/size", content=b"abc")).text == "3"
         async with asyncio.timeout(PATIENCE):
             while listener.connections > 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_a_client_that_resets_the_connection_during_the_answer_is_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    left = threading.Event()
+
+    async def answer(_: Request) -> Response:
+        async def content() -> AsyncIterator[bytes]:
+            yield b"x"
+            # The event loop must not notice the reset before the end of the answer.
+            assert left.wait(PATIENCE)
+
+        return StreamingResponse(content(), headers={"Content-Length": "1"})
+
+    def leave(address: tuple[str, int]) -> None:
+        with socket.create_connection(address, timeout=PATIENCE) as client:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx")
+            client.recv(1)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        left.set()
+
+    app = Starlette(routes=[Route("/", answer, methods=["POST"])])
+    listener = await open_socket("127.0.0.1", 0, option="--http")
+    async with serving(quiet_server(app, listener), listener, on_end=lambda: None):
+        await asyncio.to_thread(leave, listener.getsockname()[:2])
+        async with asyncio.timeout(PATIENCE):
+            while listener.connections:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
