@@ -74,6 +74,20 @@ class LimitedProtocol(H11Protocol):
         self._listener.wait(self._number)
         super().on_response_complete()
 
+    def send_400_response(self, msg: str) -> None:
+        """Answer something that is not HTTP, and end the connection.
+
+        uvicorn does not expect it in the body of a request: the application would go on to answer.
+        """
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        try:
+            super().send_400_response(msg)
+        except h11.LocalProtocolError:
+            # The application has begun to answer, or HEAD was asked for, whose answer has no body.
+            self.transport.close()
+
     def is_slow(self) -> bool:
         """Return whether the client sends the body of its request more slowly than `PACE`."""
         if self._rest is not None or self.cycle is None or not self.cycle.more_body or self.cycle.response_complete:

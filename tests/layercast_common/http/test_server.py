@@ -121,6 +121,27 @@ async def test_a_client_that_leaves_in_the_middle_is_no_error(caplog: pytest.Log
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"POST /size HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nxyz\r\n\r\n",
+        b"POST /size HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"POST /refused HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"HEAD /size HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"xyz\r\n\r\n",
+    ],
+)
+async def test_what_is_not_http_is_answered_and_logs_no_error(
+    request_: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with served() as (listener, client):
+        reader, writer = await connect(listener, request_)
+        assert (await until_closed(reader)).startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 200 "))
+        writer.close()
+        assert (await client.post("/size", content=b"abc")).text == "3"
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
 async def test_a_client_that_resets_the_connection_during_the_answer_is_no_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
