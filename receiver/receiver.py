@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Union
 
 from codec.container.bitstream import Bitstream
+from layercast_common.free_memory import return_free_memory
 from layercast_common.steady_clock import steady_now
 from layercast_common.tasks import BackgroundTasks, notify, repeat
 from protocol.connection.events import OfferReceived, ReceiverEvent, SectionReceived
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 #: Interval of the check for idle pictures, in seconds.
 IDLE_CHECK_SECONDS = 60.0
+
+#: Interval in seconds after which a receiver that has rendered returns free memory to the system.
+MEMORY_SECONDS = 30.0
 
 _DEFAULT_MODEL = "mini"
 
@@ -89,6 +93,7 @@ class Receiver:
         self._on_frame = on_frame
         self._on_event = on_event
         self._drawn = DrawnPictures()
+        self._rendered = 0
         self._ready = asyncio.Event()
         self._tasks = BackgroundTasks("the receiver")
         self._variants = Variants(
@@ -122,6 +127,7 @@ class Receiver:
             self._tasks.start(self._archive.maintain(), name="archive maintenance")
             self._tasks.start(repeat(self._pipeline.abandon_idle, IDLE_CHECK_SECONDS), name="idle check")
             if self._pipeline.renderer:
+                self._tasks.start(self._return_memory(), name="free memory")
                 self._redrawing = self._tasks.start(redraw(self._pipeline, self._archive), name="redrawing")
             self._stack = stack.pop_all()
         return self
@@ -226,6 +232,15 @@ class Receiver:
             archive=self._archive.stats(),
         )
 
+    async def _return_memory(self) -> None:
+        """Return free memory to the system at intervals while pictures are rendered."""
+        returned = 0
+        while True:
+            await asyncio.sleep(MEMORY_SECONDS)
+            if self._rendered != returned:
+                returned = self._rendered
+                await asyncio.to_thread(return_free_memory)
+
     def _emit(self, event: Event) -> None:
         self.metrics.count(event)
         self._drawn.accept(event)
@@ -233,4 +248,5 @@ class Receiver:
         what = f"picture {event.picture}"
         notify(self._on_event, event, what=what)
         if isinstance(event, FrameRendered):
+            self._rendered += 1
             notify(self._on_frame, event, what=what)
