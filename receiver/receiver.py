@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Union
 
 from codec.container.bitstream import Bitstream
-from layercast_common.free_memory import return_free_memory
+from layercast_common.free_memory import return_memory_after
 from layercast_common.steady_clock import steady_now
 from layercast_common.tasks import BackgroundTasks, notify, repeat
 from protocol.connection.events import OfferReceived, ReceiverEvent, SectionReceived
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
 #: Interval of the check for idle pictures, in seconds.
 IDLE_CHECK_SECONDS = 60.0
-
-#: Interval in seconds after which a receiver that has rendered returns free memory to the system.
-MEMORY_SECONDS = 30.0
 
 _DEFAULT_MODEL = "mini"
 
@@ -127,7 +124,7 @@ class Receiver:
             self._tasks.start(self._archive.maintain(), name="archive maintenance")
             self._tasks.start(repeat(self._pipeline.abandon_idle, IDLE_CHECK_SECONDS), name="idle check")
             if self._pipeline.renderer:
-                self._tasks.start(self._return_memory(), name="free memory")
+                self._tasks.start(return_memory_after(lambda: self._rendered), name="free memory")
                 self._redrawing = self._tasks.start(redraw(self._pipeline, self._archive), name="redrawing")
             self._stack = stack.pop_all()
         return self
@@ -231,15 +228,6 @@ class Receiver:
             bad_packets=self._server.bad_packets,
             archive=self._archive.stats(),
         )
-
-    async def _return_memory(self) -> None:
-        """Return free memory to the system at intervals while pictures are rendered."""
-        returned = 0
-        while True:
-            await asyncio.sleep(MEMORY_SECONDS)
-            if self._rendered != returned:
-                returned = self._rendered
-                await asyncio.to_thread(return_free_memory)
 
     def _emit(self, event: Event) -> None:
         self.metrics.count(event)

@@ -1,12 +1,14 @@
 """Free memory is returned to the system."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from layercast_common.free_memory import _malloc_trim, return_free_memory
+from layercast_common import free_memory
+from layercast_common.free_memory import _malloc_trim
 
 _PROGRAM = """
 from pathlib import Path
@@ -31,5 +33,22 @@ def test_memory_between_blocks_in_use_is_returned() -> None:
     assert int(returned.stdout) > 100_000_000
 
 
-def test_it_may_be_called_anywhere() -> None:
-    return_free_memory()
+async def test_it_is_returned_after_work_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    work, calls = iter([0, 0, 3, 3, 3, 7, 7]), list[str]()
+    ended = asyncio.Event()
+
+    def read() -> int:
+        done = next(work, None)
+        if done is None:
+            ended.set()
+            return 7
+        calls.append(f"work {done}")
+        return done
+
+    monkeypatch.setattr(free_memory, "INTERVAL", 0.0)
+    monkeypatch.setattr(free_memory, "return_free_memory", lambda: calls.append("returned"))
+    task = asyncio.create_task(free_memory.return_memory_after(read))
+    async with asyncio.timeout(60):
+        await ended.wait()
+    task.cancel()
+    assert calls == ["work 0", "work 0", "work 3", "returned", "work 3", "work 3", "work 7", "returned", "work 7"]
