@@ -12,6 +12,7 @@ from codec.analysis.prompt.text_bounds import PromptSource, parse_json
 
 #: Beginning of a JSON object, whole or broken. A brace alone may also begin a prompt with alternatives.
 _JSON_OBJECT = re.compile(r'\s*\{\s*["}]')
+_JSON_START = re.compile(r'\s*(?:\{\s*["}]|\[\s*["{\]0-9]|(?:[\[{]\s*){9})')
 
 #: Fields of Easy Diffusion's settings that no other program has.
 _EASY_DIFFUSION = frozenset(
@@ -82,7 +83,8 @@ def _read_easy_diffusion(record: Record) -> str | None:
     prompt = record.get("prompt")
     if record.parsed:
         return prompt if _EASY_DIFFUSION & set(record.fields) else None
-    return prompt if prompt.lstrip()[:1] not in ("{", "[") or parse_json(prompt) is None else None
+    # JSON that is cut short or nested too deeply is no prompt; "{a|b} fox" and "[[red]] fox" are.
+    return None if _JSON_START.match(prompt) else prompt
 
 
 def _read_fooocus(record: Record) -> str | None:

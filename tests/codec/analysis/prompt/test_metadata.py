@@ -100,6 +100,8 @@ class TestGenerators:
             ({"Comment": json.dumps({"prompt": "a fox", "uc": "x"})}, "a fox", "novelai"),
             ({"Comment": json.dumps({"v4_prompt": {"caption": {"base_caption": "a fox"}}})}, "a fox", "novelai"),
             ({"Software": "NovelAI", "Description": "a fox"}, "a fox", "novelai"),
+            ({"prompt": "{red|blue} fox"}, "{red|blue} fox", "easydiffusion"),
+            ({"prompt": "[[red]] fox"}, "red fox", "easydiffusion"),
         ],
     )  # fmt: skip
     def test_text_chunks(self, chunks: dict[str, str], text: str, source: str) -> None:
@@ -115,6 +117,9 @@ class TestGenerators:
             {"prompt": "[1]"},
             {"prompt": json.dumps({"1": 2})},
             {"prompt": "[" * 100_000},
+            {"prompt": '{"1": {"class_type": "CLIPTextEncode", "inputs": {"te'},
+            {"prompt": '[{"a": ' * 5000},
+            {"prompt": "[" * 5000 + "]" * 5000},
             {"parameters": '{"prompt":' * 100_000},
             {"sd-metadata": json.dumps({"image": {"prompt": [1, None, {"prompt": 3}]}})},
             {"sd-metadata": json.dumps({"image": [1]})},
