@@ -1,21 +1,41 @@
-"""Returns memory to the system that the C allocator holds free."""
+"""Keeps the C allocator from holding much free memory. Only glibc has the functions for it; else nothing happens.
+
+Large arrays come and go in several threads. glibc gives each thread a heap of its own, and every heap grows to the
+most that its thread has ever needed; what stays between the arrays keeps it from returning their memory by itself. A
+process that renders pictures for hours would grow for hours.
+"""
 
 import asyncio
 import ctypes
 import functools
+import os
 from collections.abc import Callable
+from typing import Any
+
+#: Heaps that the threads of the process share.
+HEAPS = 2
 
 #: Interval at which free memory is returned, in seconds.
 INTERVAL = 30.0
 
 
-def return_free_memory() -> None:
-    """Return free memory of the C allocator to the system; takes some ten milliseconds. Only glibc can do this.
+#: The parameter of `mallopt` for the number of heaps, from malloc.h.
+_M_ARENA_MAX = -8
 
-    Large arrays come and go in several threads, and what stays between them keeps the allocator from returning their
-    memory by itself: a process that renders pictures for hours would grow for hours.
+
+def share_heaps() -> None:
+    """Let all threads share `HEAPS` heaps. Call it before threads are started.
+
+    The environment variable MALLOC_ARENA_MAX goes first.
     """
-    trim = _malloc_trim()
+    mallopt = _function("mallopt", ctypes.c_int, ctypes.c_int)
+    if mallopt is not None and "MALLOC_ARENA_MAX" not in os.environ:
+        mallopt(_M_ARENA_MAX, HEAPS)
+
+
+def return_free_memory() -> None:
+    """Return free memory of the C allocator to the system; takes some ten milliseconds."""
+    trim = _function("malloc_trim", ctypes.c_size_t)
     if trim is not None:
         trim(0)
 
@@ -34,10 +54,11 @@ async def return_memory_after(work: Callable[[], int]) -> None:
 
 
 @functools.cache
-def _malloc_trim() -> Callable[[int], int] | None:
+def _function(name: str, *arguments: Any) -> Callable[..., int] | None:
+    """Return a function of the C library by name; None if it has none of this name."""
     try:
-        function = ctypes.CDLL(None).malloc_trim
+        function = ctypes.CDLL(None)[name]
     except (OSError, AttributeError, TypeError):
         return None
-    function.argtypes, function.restype = (ctypes.c_size_t,), ctypes.c_int
+    function.argtypes, function.restype = arguments, ctypes.c_int
     return function

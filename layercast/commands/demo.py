@@ -51,11 +51,12 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Run the demo, with or without the page."""
-
     from layercast.commands.services.demonstration.config import DemoConfig
     from layercast.signals import run_async, run_loop, run_until_terminated
+    from layercast_common.free_memory import share_heaps
     from protocol.link_profiles import parse_link
 
+    share_heaps()
     if options.headless != (options.out is not None):
         raise UsageError("--headless and --out DIR go together")
     link = parse_link(options.link, options.rate)

@@ -93,8 +93,10 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Receive until Ctrl-C, or until SIGTERM and the pictures in progress are rendered."""
-
     from layercast.signals import DRAIN_SECONDS, DrainRequest, run_loop, run_until_drained
+    from layercast_common.free_memory import share_heaps
+
+    share_heaps()
 
     async def work(draining: DrainRequest) -> None:
         await _serve(options, draining)

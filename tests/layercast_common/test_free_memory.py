@@ -1,4 +1,4 @@
-"""Free memory is returned to the system."""
+"""Threads share heaps, and free memory is returned to the system."""
 
 import asyncio
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from layercast_common import free_memory
-from layercast_common.free_memory import _malloc_trim
+from layercast_common.free_memory import HEAPS, _function
 
 _PROGRAM = """
 from pathlib import Path
@@ -26,11 +26,51 @@ print(before - resident())
 """
 
 
-@pytest.mark.skipif(_malloc_trim() is None, reason="only glibc can do this")
+_THREADS = """
+import ctypes, sys, threading
+from pathlib import Path
+from layercast_common.free_memory import share_heaps
+
+share_heaps()
+together = threading.Barrier(12)
+
+def work():
+    together.wait()
+    block = bytes([1]) * 3000
+    together.wait()
+
+threads = [threading.Thread(target=work) for _ in range(12)]
+for one in threads:
+    one.start()
+for one in threads:
+    one.join()
+libc = ctypes.CDLL(None)
+libc.fopen.restype = ctypes.c_void_p
+file = ctypes.c_void_p(libc.fopen(sys.argv[1].encode(), b"w"))
+libc.malloc_info(0, file)
+libc.fclose(file)
+print(Path(sys.argv[1]).read_text().count("<heap "))
+"""
+
+glibc = pytest.mark.skipif(_function("malloc_trim") is None, reason="only glibc can do this")
+
+
+def run(program: str, *arguments: object) -> int:
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return int(subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, check=True).stdout)
+
+
+@glibc
 def test_memory_between_blocks_in_use_is_returned() -> None:
-    command = [sys.executable, "-c", _PROGRAM]
-    returned = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, check=True)
-    assert int(returned.stdout) > 100_000_000
+    assert run(_PROGRAM) > 100_000_000
+
+
+@glibc
+def test_threads_share_heaps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    assert run(_THREADS, tmp_path / "heaps") == HEAPS
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "5")
+    assert run(_THREADS, tmp_path / "heaps") > HEAPS
 
 
 async def test_it_is_returned_after_work_alone(monkeypatch: pytest.MonkeyPatch) -> None:
