@@ -8,7 +8,6 @@
 A prior is the decoded content of a layer. It has the canvas that it was made for, and can be drawn at any size.
 """
 
-import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,28 +17,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from codec.layer_numbers import Layer as Layer
+from codec.layer_numbers import Size as Size
 from layercast_common.errors import UsageError
 
 if TYPE_CHECKING:
     from codec.wavelet.plane import Plane
-
-#: A picture's size as (width, height) in pixels.
-Size = tuple[int, int]
 
 
 def grid_size(canvas: Size, long_side: int) -> Size:
     """Return (columns, rows) of a grid with `long_side` cells on the canvas's long side."""
     longest = max(canvas)
     return (max(1, round(canvas[0] * long_side / longest)), max(1, round(canvas[1] * long_side / longest)))
-
-
-class Layer(enum.IntEnum):
-    """Number of a layer. The numbers appear in files and packets and never change."""
-
-    SEMANTIC = 0
-    STRUCTURE = 1
-    TEXTURE = 2
-    DETAIL = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The `layercast` command. Each subcommand is a module of `layercast.commands`.
 
-Nothing but argparse is imported before the arguments are parsed, so that `--help` answers at once.
+Nothing but argparse is imported before the arguments are parsed, and of the commands only the named one, so that
+`--help` answers at once.
 """
 
 import argparse
@@ -9,11 +10,9 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 
 from layercast import __version__
-from layercast.commands import decode, demo, edit, encode, info, models, outbox, receive, replay, send, watch
-from layercast.commands.bench import command as bench
-from layercast.commands.measuring import evaluate, simulate
 from layercast.commands.options.defaults import defaults_of, read_defaults
 from layercast.commands.options.parser import add_logging
 from layercast.console import flush_streams, prepare_streams
@@ -44,14 +43,31 @@ examples:
   layercast watch camera/ --to ws://127.0.0.1:8765  send every picture that appears there
 """
 
-_COMMANDS = (demo, encode, decode, info, edit, send, watch, outbox, receive, replay, models, simulate, evaluate, bench)
+#: The commands and their modules, in the order of the help.
+_COMMANDS = {
+    "demo": "layercast.commands.demo",
+    "encode": "layercast.commands.encode",
+    "decode": "layercast.commands.decode",
+    "info": "layercast.commands.info",
+    "edit": "layercast.commands.edit",
+    "send": "layercast.commands.send",
+    "watch": "layercast.commands.watch",
+    "outbox": "layercast.commands.outbox",
+    "receive": "layercast.commands.receive",
+    "replay": "layercast.commands.replay",
+    "models": "layercast.commands.models",
+    "simulate": "layercast.commands.measuring.simulate",
+    "evaluate": "layercast.commands.measuring.evaluate",
+    "bench": "layercast.commands.bench.command",
+}
 
 
-def build_parser(defaults: Mapping[str, str] | None = None) -> argparse.ArgumentParser:
-    """Build the parser of the whole command line.
+def build_parser(defaults: Mapping[str, str] | None = None, only: str | None = None) -> argparse.ArgumentParser:
+    """Build the parser of the command line.
 
     Args:
         defaults: from `read_defaults`; None for the commands' own defaults.
+        only: the one command that it must know, so that the others need not be imported; None for all.
     """
     parser = argparse.ArgumentParser(
         prog="layercast",
@@ -66,10 +82,10 @@ def build_parser(defaults: Mapping[str, str] | None = None) -> argparse.Argument
         help='print the completion of a shell; for bash: eval "$(layercast --print-completion bash)"',
     )
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for command in _COMMANDS:
+    for name in (only,) if only else _COMMANDS:
+        command = import_module(_COMMANDS[name])
         subparser = command.add_parser(subparsers)
         add_logging(subparser)
-        name = subparser.prog.rpartition(" ")[2]
         subparser.set_defaults(run=command.run, **defaults_of(name, defaults or {}))
     return parser
 
@@ -116,8 +132,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace | None:
         LayercastError: the defaults in the configuration file or the environment are wrong.
         SystemExit: after --help or wrong usage.
     """
-    parser = build_parser(read_defaults())
-    if "_ARGCOMPLETE" in os.environ:
+    completing = "_ARGCOMPLETE" in os.environ
+    first = next(iter(sys.argv[1:] if arguments is None else arguments), None)
+    parser = build_parser(read_defaults(), first if first in _COMMANDS and not completing else None)
+    if completing:
         import argcomplete
 
         argcomplete.autocomplete(parser)

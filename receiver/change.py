@@ -1,10 +1,14 @@
 """Changes with which a picture is drawn again: other words, layers, seed or steps. Pure."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from codec.container.bitstream import Bitstream
-from codec.layers import Layer, Priors
+from codec.layer_numbers import Layer
 from layercast_common.errors import UsageError
+
+if TYPE_CHECKING:
+    from codec.container.bitstream import Bitstream
+    from codec.layers import Priors
 
 #: Limit of an edited prompt, in characters.
 MAX_PROMPT = 2000
@@ -53,7 +57,7 @@ class PictureChange:
         """Whether this only leaves out layers, so that the picture is one of the levels as sent."""
         return (self.prompt, self.seed, self.steps) == (None, None, None)
 
-    def apply(self, stream: Bitstream) -> tuple[Priors, tuple[str, ...]]:
+    def apply(self, stream: "Bitstream") -> tuple["Priors", tuple[str, ...]]:
         """Return what to draw from, and notes for a person. Takes tenths of a second: call it in a thread.
 
         Args:

@@ -1,11 +1,15 @@
 """Events of a picture at the receiver, for the application, the viewer and metrics."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from codec.container.guess import Guess
-from codec.layers import Layer, Priors, Size
+from codec.layer_numbers import Layer, Size
 from receiver.change import PictureChange
 from receiver.rendering.frames import Frame
+
+if TYPE_CHECKING:
+    from codec.layers import Priors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +61,7 @@ class LayerArrived:
 
     picture: str
     layer: Layer
-    priors: Priors
+    priors: "Priors"
     received: int
     at: float
 

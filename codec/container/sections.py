@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from codec.container.header import read_varint, write_varint
-from codec.layers import Layer
+from codec.layer_numbers import Layer
 from layercast_common.errors import BitstreamError, TruncatedError, UsageError
 
 #: Longest payload of one section, in bytes.

@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 
 from evaluation.viewer.arrival import events_of
-from evaluation.viewer.idle import find_browser, measure_idle
+from evaluation.viewer.browser import find_browser
+from evaluation.viewer.idle import measure_idle
 from receiver.viewer import Viewer, ViewerOptions
 from receiver.viewer.pictures.recording import recording_from_bytes
 from receiver.viewer.pictures.state import PictureState

@@ -2,27 +2,18 @@
 
 import asyncio
 import os
-import shutil
-import tempfile
 import time
 from pathlib import Path
 
 from evaluation.viewer.arrival import events_of
+from evaluation.viewer.browser import running_browser
 from receiver.viewer import Viewer, ViewerOptions
 from receiver.viewer.pictures.state import PictureState
-
-#: Programs that show the page, in order of preference.
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 #: How long the browser has to load and draw everything before it counts as idle, in seconds.
 SETTLING = 15.0
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def find_browser() -> str | None:
-    """Return the path of a browser; None without one."""
-    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
 async def measure_idle(recording: PictureState, browser: str, seconds: float) -> dict[str, float]:
@@ -39,36 +30,23 @@ async def measure_idle(recording: PictureState, browser: str, seconds: float) ->
     loop = asyncio.get_running_loop()
     # The picture was complete an hour ago.
     viewer = Viewer(ViewerOptions(clock=lambda: loop.time() + 3600))
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        async with viewer.serve("127.0.0.1", 0) as url:
-            for event in events_of(recording):
-                viewer.publish(event)
-            process = await asyncio.create_subprocess_exec(
-                browser,
-                *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
-                *("--disable-background-networking", "--disable-component-update", "--disable-extensions"),
-                *(f"--user-data-dir={profile}", "--remote-debugging-port=0", "--window-size=1280,800", url),
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
-                start_new_session=True,
-            )
-            try:
-                while not viewer.watchers:  # noqa: ASYNC110 - the viewer has no event for this
-                    await asyncio.sleep(0.1)
-                await asyncio.sleep(SETTLING)
-                before, own, began = _used(process.pid), time.process_time(), time.monotonic()
-                await asyncio.sleep(seconds)
-                passed = time.monotonic() - began
-                return {
-                    "page_share": (_used(process.pid) - before) / passed,
-                    "server_share": (time.process_time() - own) / passed,
-                }
-            finally:
-                process.terminate()
-                await process.wait()
+    async with viewer.serve("127.0.0.1", 0) as url:
+        for event in events_of(recording):
+            viewer.publish(event)
+        async with running_browser(browser, url) as (process, _):
+            while not viewer.watchers:  # noqa: ASYNC110 - the viewer has no event for this
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(SETTLING)
+            before, own, began = session_seconds(process.pid), time.process_time(), time.monotonic()
+            await asyncio.sleep(seconds)
+            passed = time.monotonic() - began
+            return {
+                "page_share": (session_seconds(process.pid) - before) / passed,
+                "server_share": (time.process_time() - own) / passed,
+            }
 
 
-def _used(session: int) -> float:
+def session_seconds(session: int) -> float:
     """Return the processor time so far of all processes of a session, in seconds."""
     total = 0
     for folder in Path("/proc").iterdir():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from codec.layers import Layer
+from codec.layer_numbers import Layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -44,11 +44,15 @@ class Broadcaster:
 
     Args:
         limit: number of pictures to remember.
+
+    Attributes:
+        watched: set once there has been a watcher.
     """
 
     def __init__(self, limit: int) -> None:
         self.history = History(limit)
         self.closed = False
+        self.watched = asyncio.Event()
         self._watchers: set[Watcher] = set()
 
     @property
@@ -71,6 +75,7 @@ class Broadcaster:
         """Register a watcher while the block runs."""
         watcher = Watcher(self)
         self._watchers.add(watcher)
+        self.watched.set()
         try:
             yield watcher
         finally:

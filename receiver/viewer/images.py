@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from codec.layers import Layer
+from codec.layer_numbers import Layer
 from receiver.viewer.pictures.thumbnails import EncodedImage, thumbnail
 from receiver.viewer.shown import Shown
 from receiver.viewer.views import parse_layers, picture_view, timeline_view

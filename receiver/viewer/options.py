@@ -4,13 +4,16 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Union
 
 from layercast_common.errors import UsageError
-from receiver.archive.library import Library
 from receiver.condition import ReceiverCondition
 from receiver.permissions import Permissions
 from receiver.viewer.control.controls import Controls, no_controls
 from receiver.viewer.pictures.state import HISTORY_LIMIT
+
+if TYPE_CHECKING:
+    from receiver.archive.library import Library
 
 #: Folder of the page's files.
 STATIC = Path(__file__).parent / "static"
@@ -55,7 +58,7 @@ class ViewerOptions:
     permissions: Permissions | None = None
     metrics: Callable[[], tuple[bytes, str]] | None = None
     condition: Callable[[], ReceiverCondition] = _always_ok
-    library: Library | None = None
+    library: Union["Library", None] = None
     preload: bool = True
     on_recorded: Callable[[str, bytes], None] | None = None
     speed: float = 1.0

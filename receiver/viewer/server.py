@@ -24,7 +24,6 @@ from receiver.viewer.pictures.history import (
     with_rivals,
 )
 from receiver.viewer.pictures.recording import recording_to_bytes
-from receiver.viewer.pictures.rivals import copy_original, next_rivals
 from receiver.viewer.pictures.state import PictureState
 from receiver.viewer.pictures.thumbnails import encode_image
 from receiver.viewer.shown import Shown
@@ -77,6 +76,10 @@ class Viewer:
     def watchers(self) -> int:
         """Number of pages that follow the live channel."""
         return self._broadcaster.watchers
+
+    async def wait_for_watcher(self) -> None:
+        """Wait until a page follows the live channel, or has done so."""
+        await self._broadcaster.watched.wait()
 
     def publish(self, event: Event) -> None:
         """Show an event to all watchers. Returns at once; call it in the event loop.
@@ -210,6 +213,9 @@ class Viewer:
                     _log.exception("picture %s: the comparison with other formats failed", picture.id)
 
     async def _compare_picture(self, picture: PictureState) -> None:
+        # Only now: the page of a recorded arrival is served without numpy.
+        from receiver.viewer.pictures.rivals import copy_original, next_rivals
+
         if image := self._originals.pop(picture.id, None):
             original = await asyncio.to_thread(copy_original, image, picture.opened.canvas)
             self._broadcaster.update(with_original(self._broadcaster.history, picture.id, original))

@@ -4,20 +4,23 @@ import asyncio
 import io
 import re
 from collections import OrderedDict
+from typing import TYPE_CHECKING, Union
 
 from PIL import Image
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from codec.layers import Layer
+from codec.layer_numbers import Layer
 from layercast_common.errors import LayercastError
-from receiver.archive.library import Library, LibraryEntry
 from receiver.events import PictureOpened, SectionSize
 from receiver.viewer.broadcast import Broadcaster
 from receiver.viewer.pictures.history import with_past
 from receiver.viewer.pictures.recording import recording_from_bytes
 from receiver.viewer.pictures.state import Arrival, FrameState, LayerState, PictureState, Status
 from receiver.viewer.pictures.thumbnails import layer_image, webp
+
+if TYPE_CHECKING:
+    from receiver.archive.library import Library, LibraryEntry
 
 #: Limit of archived pictures, and of final frames without loss, that are held in memory.
 MAX_OPEN, MAX_FINALS = 16, 16
@@ -33,7 +36,7 @@ class Shown:
         library: the archive; None without one.
     """
 
-    def __init__(self, broadcaster: Broadcaster, library: Library | None = None) -> None:
+    def __init__(self, broadcaster: Broadcaster, library: Union["Library", None] = None) -> None:
         self.library = library
         self._broadcaster = broadcaster
         self._opened: OrderedDict[str, PictureState] = OrderedDict()
@@ -98,7 +101,7 @@ class Shown:
         return tuple(picture for picture in found if picture is not None)
 
 
-def open_entry(library: Library, entry: LibraryEntry) -> PictureState | None:
+def open_entry(library: "Library", entry: "LibraryEntry") -> PictureState | None:
     """Return an archived picture as it arrived if that was recorded, else as it is; None if it cannot be read."""
     try:
         if (data := library.recording(entry)) is not None:
@@ -108,12 +111,12 @@ def open_entry(library: Library, entry: LibraryEntry) -> PictureState | None:
         return None
 
 
-def _open_archived(library: Library, name: str) -> PictureState | None:
+def _open_archived(library: "Library", name: str) -> PictureState | None:
     entry = library.entry(name)
     return None if entry is None else open_entry(library, entry)
 
 
-def _without_recording(library: Library, entry: LibraryEntry) -> PictureState:
+def _without_recording(library: "Library", entry: "LibraryEntry") -> PictureState:
     """Return an archived picture of which only the stream and the drawn picture are known."""
     stream = library.stream(entry)
     priors = stream.decode()

@@ -5,7 +5,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from codec.layers import Layer
+from codec.layer_numbers import Layer
 from receiver.viewer.pictures.state import (
     Arrival,
     FrameState,

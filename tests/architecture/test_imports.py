@@ -130,6 +130,16 @@ def test_help_loads_next_to_nothing() -> None:
     assert not loaded & {*HEAVY, "numpy", "PIL", "rich", "numba", "cv2", "asyncio", "msgspec"}
 
 
+def test_the_page_of_the_demo_is_served_without_coders_and_numpy() -> None:
+    modules = (
+        "layercast.commands.services.demonstration.page",
+        "receiver.viewer.app",
+        "layercast_common.http.protocol",
+    )
+    loaded = loaded_after(f"import {', '.join(modules)}")
+    assert not loaded & {*HEAVY, "numpy", "numba", "cv2", "codec.layers", "protocol.driver", "receiver.archive.library"}
+
+
 @pytest.mark.parametrize("room", INSTALLED)
 def test_the_rooms_are_those_of_this_checkout(room: str) -> None:
     assert Path(str(importlib.import_module(room).__file__)) == ROOT / room / "__init__.py"

@@ -26,7 +26,7 @@ from tests.layercast.conftest import Run
 
 Fails = Callable[..., str]
 
-COMMANDS = [command.__name__.removesuffix(".command").rpartition(".")[2] for command in cli._COMMANDS]
+COMMANDS = list(cli._COMMANDS)
 
 
 class Signalling(StringIO):

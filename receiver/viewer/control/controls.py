@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Union
 
 from PIL import Image
 
-from codec.container.bitstream import Bitstream
 from receiver.change import PictureChange
+
+if TYPE_CHECKING:
+    from codec.container.bitstream import Bitstream
 
 #: Limit of denoising steps that a visitor may ask for: each costs the device time.
 MAX_VISITOR_STEPS = 50
@@ -19,7 +21,7 @@ MAX_UPLOAD, MAX_ORIGINAL = 32 * 1024 * 1024, 4 * 1024 * 1024
 class Redraw(Protocol):
     """Draws a picture again: `Receiver.redraw`."""
 
-    def __call__(self, picture: str, change: PictureChange, stream: Bitstream | None = None) -> int:
+    def __call__(self, picture: str, change: PictureChange, stream: Union["Bitstream", None] = None) -> int:
         """Start a variant and return its number; raises `RenderError` or `UsageError`."""
 
 

@@ -11,18 +11,17 @@ POST /control/pictures/{name}/original shows the picture in the body as the orig
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta
+from PIL import Image
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from codec.container.bitstream import Bitstream
-from codec.image_io import load_picture
-from codec.layers import Layer
+from codec.layer_numbers import Layer
 from layercast_common.errors import (
     CodecError,
     EngineBusyError,
@@ -39,6 +38,9 @@ from receiver.viewer.control.rate_limit import RateLimit
 from receiver.viewer.pictures.state import PictureState
 from receiver.viewer.schema import LayerName
 from receiver.viewer.shown import Shown
+
+if TYPE_CHECKING:
+    from codec.container.bitstream import Bitstream
 
 #: The path below which everything changes something.
 PREFIX = "/control"
@@ -102,7 +104,9 @@ def _redraw(controls: Callable[[], Controls], shown: Shown) -> _Endpoint:
     return redraw
 
 
-def _stream_of(picture: PictureState) -> Bitstream | None:
+def _stream_of(picture: PictureState) -> "Bitstream | None":
+    from codec.container.bitstream import Bitstream
+
     return Bitstream.from_bytes(picture.stream) if picture.stream else None
 
 
@@ -176,15 +180,26 @@ def _original(controls: Callable[[], Controls], shown: Shown) -> _Endpoint:
         try:
             async with asyncio.timeout(UPLOAD_SECONDS), turn:
                 body = await read_body(request, MAX_ORIGINAL, "an original")
-                loaded = await asyncio.to_thread(load_picture, body)
+                image = await asyncio.to_thread(_read_original, body)
         except TimeoutError as error:
             raise HTTPException(408, f"the upload took longer than {UPLOAD_SECONDS:g} seconds") from error
         except CodecError as error:
             raise HTTPException(422, str(error)) from error
-        show(picture.id, loaded.image)
+        show(picture.id, image)
         return _json({"bytes": len(body)}, 202)
 
     return original
+
+
+def _read_original(body: bytes) -> Image.Image:
+    """Return the picture in a file.
+
+    Raises:
+        CodecError: it is not a picture.
+    """
+    from codec.image_io import load_picture
+
+    return load_picture(body).image
 
 
 def _allowed(control: _Control | None, name: str) -> _Control:

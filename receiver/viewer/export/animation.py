@@ -4,7 +4,7 @@ import io
 
 from PIL import Image, ImageDraw, ImageFont
 
-from codec.layers import Layer
+from codec.layer_numbers import Layer
 from layercast_common.errors import PictureError
 from receiver.viewer.pictures.state import PictureState
 from receiver.viewer.pictures.thumbnails import open_own

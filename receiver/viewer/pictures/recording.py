@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from codec.layers import Layer
+from codec.layer_numbers import Layer
 from layercast_common.errors import BitstreamError
 from receiver.events import PictureOpened, SectionSize
 from receiver.viewer.pictures.state import Arrival, FrameState, LayerState, PictureState, RivalStage, Status

@@ -3,7 +3,7 @@
 import enum
 from dataclasses import dataclass, field
 
-from codec.layers import Layer
+from codec.layer_numbers import Layer
 from receiver.change import PictureChange
 from receiver.events import PictureOpened
 from receiver.viewer.pictures.thumbnails import EncodedImage

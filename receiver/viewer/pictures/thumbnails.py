@@ -4,13 +4,17 @@ import functools
 import hashlib
 import io
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from codec.layers import Layer, Priors, Size
+from codec.layer_numbers import Layer, Size
 from receiver.events import Event, FrameRendered, LayerArrived, VariantDrawn
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from codec.layers import Priors
 
 #: Longest side of a layer's image, in pixels: enough for half a projector's height, a few kilobytes.
 LAYER_SIDE = 512
@@ -52,7 +56,7 @@ def encode_image(event: Event) -> EncodedImage | None:
             return None
 
 
-def layer_image(layer: Layer, priors: Priors) -> EncodedImage | None:
+def layer_image(layer: Layer, priors: "Priors") -> EncodedImage | None:
     """Encode a layer as an image; None for text, and for a layer of which nothing is known."""
     match layer:
         case Layer.STRUCTURE:
@@ -97,8 +101,10 @@ def tagged(data: bytes) -> EncodedImage:
     return EncodedImage(data, hashlib.blake2s(data, digest_size=8).hexdigest())
 
 
-def _lines(priors: Priors) -> Image.Image:
+def _lines(priors: "Priors") -> Image.Image:
     """Draw edges and poses into one image, white on black, one bit per pixel."""
+    import numpy as np
+
     width, height = size = _fitted(priors.canvas)
     drawn: NDArray[np.uint8] = np.zeros((height, width), np.uint8)
     for prior in (priors.structure, priors.skeleton):

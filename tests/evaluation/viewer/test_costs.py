@@ -1,14 +1,16 @@
 """The measurement of what the page costs, on a recorded arrival that is over at once."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from evaluation.viewer import idle
+from evaluation.viewer import first_movement, idle
 from evaluation.viewer.__main__ import SAMPLE, main
-from evaluation.viewer.idle import find_browser, measure_idle
+from evaluation.viewer.browser import find_browser
+from evaluation.viewer.idle import measure_idle
 from receiver.viewer.pictures.recording import recording_from_bytes, recording_to_bytes
 from tests.support.browser import NEEDS_BROWSER
 
@@ -38,3 +40,14 @@ async def test_an_idle_page_is_measured(monkeypatch: pytest.MonkeyPatch) -> None
     shares = await measure_idle(picture, browser, 1.0)
     assert set(shares) == {"page_share", "server_share"}
     assert all(share >= 0 for share in shares.values())
+
+
+@NEEDS_BROWSER
+async def test_the_demo_moves_before_its_model_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_movement, "SETTLING", 0.5)
+    browser = find_browser()
+    assert browser is not None
+    times = await first_movement.measure(browser, 1, (sys.executable, "-m", "layercast", "demo", "--model", "absent"))
+    assert 0 < times["served"] < times["moving"] <= times["picture"]
+    assert times["demo_cpu"] > 0
+    assert times["browser_cpu"] > 0

@@ -1,6 +1,7 @@
 """The demo's page: there at once, with the recorded arrival of a sample while the model loads."""
 
 import asyncio
+import contextlib
 import webbrowser
 from dataclasses import replace
 from importlib import import_module
@@ -16,6 +17,9 @@ from receiver.viewer.pictures.recording import recording_from_bytes
 if TYPE_CHECKING:
     from layercast.commands.services.demonstration.config import DemoConfig
     from protocol.link_profiles import LinkProfile
+
+#: Loading the model waits so long for a page, and gives it so long to draw the recorded arrival, in seconds.
+WAIT_SECONDS, DRAW_SECONDS = 3.0, 1.0
 
 _LOADING = "Loading the model. Meanwhile, this is the recorded arrival of a sample picture."
 
@@ -48,9 +52,18 @@ async def show(config: "DemoConfig", viewer_address: str, *, open_browser: bool)
         say(f"page at {page}; link: {_describe_link(config.link)}; Ctrl-C stops", quiet=config.quiet)
         if open_browser:
             await asyncio.to_thread(webbrowser.open, page)
+        await _let_page_draw(viewer)
         # Coders, network and renderer take seconds to import: in a thread, so that the page answers meanwhile.
         demo = await asyncio.to_thread(import_module, "layercast.commands.services.demonstration.run")
         await demo.send_all(config, viewer, on_ready)
+
+
+async def _let_page_draw(viewer: Viewer) -> None:
+    """Wait until a page that is opened at once shows the recorded arrival: loading the model uses every processor."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(WAIT_SECONDS):
+            await viewer.wait_for_watcher()
+            await asyncio.sleep(DRAW_SECONDS)
 
 
 def _describe_link(link: "LinkProfile") -> str:
