@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from codec.container.bitstream import Bitstream
@@ -26,18 +27,18 @@ from evaluation.simulation.transmission.carriers import CARRIERS, Carrier
 from evaluation.simulation.transmission.events import RunRecord
 from evaluation.simulation.transmission.layered import LayeredRun, run_layered
 from evaluation.virtual_time import run_virtual
-from evaluation.wire.receiving import Receiving
-from evaluation.wire.slow_links import (
-    BURST,
-    SlowLink,
+from evaluation.wire.links.interfaces import (
+    FRAME_HEADER,
+    bucket_bytes,
     kernel_missing,
     link_through_interfaces,
-    link_through_proxy,
     netem_missing,
 )
+from evaluation.wire.links.slow_links import SlowLink, link_through_proxy
+from evaluation.wire.receiving import Receiving
 from layercast_common.errors import LayercastError
-from protocol.link_profiles import LINKS
-from protocol.transports.websocket.transport import FRAME_BYTES, PACKET_OVERHEAD
+from protocol.link_profiles import LINKS, LinkProfile
+from protocol.transports.websocket.transport import FRAME_BYTES, PACKET_OVERHEAD, SEGMENT_BYTES
 from protocol.wire.limits import MAX_PACKET
 from sender.connection.sender import Sender
 
@@ -47,11 +48,15 @@ DEFAULT_LINKS = ("iridium", "gsm", "nb-iot")
 #: The largest difference that counts as agreement: this many seconds, or this share of the real time.
 AGREED_SECONDS, AGREED_SHARE = 0.05, 0.05
 
-#: Seconds between pictures in virtual time; longer than any of them takes.
-_GAP = 25.0
+#: Seconds from one picture to the next, in virtual and in real time; longer than any of them takes.
+GAP = 15.0
+
+#: The largest IP packet of the interfaces, in bytes: that of slow serial lines (RFC 1144), because their token buckets
+#: must hold a packet, and let so many bytes pass at once after a pause.
+INTERFACE_MTU = 296
 
 #: The WebSocket through the proxy: frames without the headers of a network, costs as a real sender assumes them.
-_PROXIED = Carrier(name="proxy", overhead=FRAME_BYTES, acknowledgement=0, reliable=True, accounted=PACKET_OVERHEAD)
+_PROXIED = Carrier(name="proxy", overhead=FRAME_BYTES, reliable=True, accounted=PACKET_OVERHEAD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +85,7 @@ class LayerArrival:
 
 
 async def compare_way(
-    links: Sequence[str], streams: Sequence[Bitstream], *, kernel: bool, delays: bool
+    links: Sequence[str], streams: Sequence[Bitstream], *, kernel: bool, gap: float = GAP
 ) -> list[LayerArrival]:
     """Send pictures over links for real, and compare with the simulation.
 
@@ -88,19 +93,19 @@ async def compare_way(
         links: names of plain profiles.
         streams: the pictures; the first one opens the connection and is not compared.
         kernel: whether to use network interfaces.
-        delays: whether the links have their delays.
+        gap: seconds from one picture to the next.
     """
-    make_link = link_through_interfaces if kernel else link_through_proxy
-    profiles = [LINKS[name] if delays else replace(LINKS[name], delay=0.0) for name in links]
-    real = await asyncio.gather(*(_send(make_link, one.rate, one.delay, streams) for one in profiles))
-    carrier, way = (CARRIERS["websocket"], "interfaces") if kernel else (_PROXIED, "proxy")
+    make_link: SlowLink = partial(link_through_interfaces, mtu=INTERFACE_MTU) if kernel else link_through_proxy
+    profiles = [LINKS[name] for name in links]
+    real = await asyncio.gather(*(_send(make_link, one, streams, gap) for one in profiles))
+    carrier, way = (_websocket(INTERFACE_MTU), "interfaces") if kernel else (_PROXIED, "proxy")
     arrivals = []
     for profile, times in zip(profiles, real, strict=True):
         link = SimulatedLink.of(replace(profile, mtu=MAX_PACKET))
         if kernel:
-            direction = replace(link.there, burst=BURST)
+            direction = replace(link.there, burst=bucket_bytes(INTERFACE_MTU))
             link = replace(link, there=direction, back=direction)
-        simulated = await asyncio.to_thread(_simulate, link, carrier, streams)
+        simulated = await asyncio.to_thread(_simulate, link, carrier, streams, gap)
         arrivals += [
             LayerArrival(
                 link=profile.name,
@@ -111,32 +116,37 @@ async def compare_way(
                 real=round(at, 4),
             )
             for (picture, section), at in sorted(times.items())
+            if picture
         ]
     return arrivals
 
 
+def _websocket(mtu: int) -> Carrier:
+    """Return WebSockets over interfaces with a largest IP packet."""
+    carrier = CARRIERS["websocket"]
+    assert carrier.tcp is not None
+    return replace(carrier, tcp=replace(carrier.tcp, segment=mtu - SEGMENT_BYTES + FRAME_HEADER))
+
+
 async def _send(
-    make_link: SlowLink, rate: float, delay: float, streams: Sequence[Bitstream]
+    make_link: SlowLink, profile: LinkProfile, streams: Sequence[Bitstream], gap: float
 ) -> dict[tuple[int, int], float]:
     """Return when each section arrived, by index of picture and section, in seconds after the offer."""
     async with (
-        make_link(rate, delay) as (within, listen, reach),
+        make_link(profile.rate, profile.delay) as (within, listen, reach),
         Receiving(listen, within=within) as receiving,
         reach(receiving.url) as url,
-        Sender(url, rate=rate) as sender,
+        Sender(url, rate=profile.rate) as sender,
     ):
-        await sender.send(streams[0])
+        start = time.monotonic()
         began: dict[int, tuple[int, float]] = {}
-        for index, stream in enumerate(streams[1:], 1):
-            # The token bucket of an interface fills up again, as it does between pictures of the simulation.
-            await asyncio.sleep(8 * BURST / rate + 0.2)
+        for index, stream in enumerate(streams):
+            await asyncio.sleep(start + gap * index - time.monotonic())
             offered = time.monotonic()
             delivery = await sender.send(stream)
             began[delivery.picture_id] = index, offered
         sections = (await receiving.look()).sections
-    return {
-        (began[picture][0], section): at - began[picture][1] for at, picture, section in sections if picture in began
-    }
+    return {(began[picture][0], section): at - began[picture][1] for at, picture, section in sections}
 
 
 async def _measure_lateness(timers: int = 100) -> float:
@@ -149,7 +159,9 @@ async def _measure_lateness(timers: int = 100) -> float:
     return round(sorted(late)[-timers // 20], 4)
 
 
-def _simulate(link: SimulatedLink, carrier: Carrier, streams: Sequence[Bitstream]) -> dict[tuple[int, int], float]:
+def _simulate(
+    link: SimulatedLink, carrier: Carrier, streams: Sequence[Bitstream], gap: float
+) -> dict[tuple[int, int], float]:
     record = RunRecord()
     run = LayeredRun(
         link=link,
@@ -159,7 +171,7 @@ def _simulate(link: SimulatedLink, carrier: Carrier, streams: Sequence[Bitstream
         seed=0,
         workload=Workload(),
         streams=streams,
-        times=[_GAP * number for number in range(len(streams))],
+        times=[gap * number for number in range(len(streams))],
     )
     run_virtual(run_layered(run, record))
     return {
@@ -186,11 +198,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             encode_picture(load_picture(path).image, EncodeOptions(prompt="a picture", budget=655)).stream
             for path in options.images
         ] or _drawn_streams()
-        arrivals = asyncio.run(compare_way(links, streams, kernel=False, delays=True))
+        arrivals = asyncio.run(compare_way(links, streams, kernel=False))
         missing = kernel_missing()
         netem = missing or netem_missing()
         if missing is None:
-            arrivals += asyncio.run(compare_way(links, streams, kernel=True, delays=netem is None))
+            arrivals += asyncio.run(compare_way(links, streams, kernel=True))
     except LayercastError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

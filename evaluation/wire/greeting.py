@@ -2,7 +2,7 @@
 
 import asyncio
 
-from evaluation.wire.bottleneck import Bottleneck
+from evaluation.wire.links.bottleneck import Bottleneck
 from evaluation.wire.many_senders import picture
 from layercast_common.tasks import cancel, start_task
 from protocol.connection.events import OfferReceived, ReceiverEvent

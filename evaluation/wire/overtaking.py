@@ -9,8 +9,9 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+from evaluation.wire.links.interfaces import link_through_interfaces
+from evaluation.wire.links.slow_links import SlowLink, link_through_proxy
 from evaluation.wire.receiving import Receiving
-from evaluation.wire.slow_links import SlowLink, link_through_interfaces, link_through_proxy
 from layercast_common.tasks import start_task
 from protocol.recovery import window as windows
 from protocol.sending.pictures.fragmentation import OutgoingSection
@@ -91,7 +92,7 @@ async def measure_overtaking(
         queued: bytes of detail.
         rate: the link's rate, in bit/s.
         delay: the one-way delay, in seconds; links of network interfaces have none.
-        kernel: whether the links are network interfaces; needs root on Linux, see `slow_links.kernel_missing`.
+        kernel: whether the links are network interfaces; needs root on Linux, see `interfaces.kernel_missing`.
     """
     make_link, delay = (link_through_interfaces, 0.0) if kernel else (link_through_proxy, delay)
     (ours, round_trip), fifo = await asyncio.gather(

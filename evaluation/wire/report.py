@@ -8,10 +8,10 @@ from pathlib import Path
 from evaluation.thresholds import Threshold
 from evaluation.virtual_time import run_virtual
 from evaluation.wire.greeting import count_greeting
+from evaluation.wire.links.interfaces import kernel_missing
 from evaluation.wire.many_senders import IDLE_BYTES, STARVED, IdleReport, RushReport, measure_idle, measure_rush
 from evaluation.wire.overtaking import OvertakingReport, measure_overtaking
 from evaluation.wire.packets import DATA_OVERHEAD_BAR, GREETING_BAR, SPEED_BAR, PacketFigures, measure_packets
-from evaluation.wire.slow_links import kernel_missing
 from evaluation.wire.soak import SoakReport, soak
 from protocol.link_profiles import LINKS
 

@@ -15,10 +15,12 @@ from typing import Self
 
 from evaluation.simulation.links.clock import DirectionClock, Fate
 from evaluation.simulation.links.model import SimulatedLink
-from evaluation.simulation.transmission.path import carrier_timeout
 from layercast_common.errors import ConnectError
 from layercast_common.http.server import open_socket
 from layercast_common.tasks import BackgroundTasks
+
+#: After how long a lost packet is repeated: so many round trips, and at least so many seconds (Linux TCP_RTO_MIN).
+REPEAT_ROUND_TRIPS, LEAST_REPEAT = 1.5, 0.2
 
 #: The most repetitions of a packet; a link that loses more is as good as down.
 MOST_REPEATS = 64
@@ -170,7 +172,8 @@ class LiveLink:
                     way.last = max(way.last, passage.arrivals[0])
                     return way.last
                 self.counters.lost += 1
-                await asyncio.sleep(carrier_timeout(self._link.there.delay + self._link.back.delay))
+                round_trip = self._link.there.delay + self._link.back.delay
+                await asyncio.sleep(max(LEAST_REPEAT, REPEAT_ROUND_TRIPS * round_trip))
         return way.last
 
     async def _deliver(

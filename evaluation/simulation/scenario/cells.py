@@ -13,7 +13,7 @@ from evaluation.simulation.links.model import SimulatedLink
 from evaluation.simulation.scenario.model import Scenario
 
 #: Raised when results of the same scenario change; older cells in a folder are then run again.
-RESULTS_VERSION = 2
+RESULTS_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

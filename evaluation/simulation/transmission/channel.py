@@ -1,18 +1,16 @@
 """The link of one run: its two clocks, shared by all senders, and the record of what passes."""
 
 import random
+from functools import partial
 
-from evaluation.simulation.links.clock import DirectionClock, Fate, Passage
+from evaluation.simulation.links.clock import DirectionClock
 from evaluation.simulation.links.model import SimulatedLink
-from evaluation.simulation.transmission.carriers import Carrier
-from evaluation.simulation.transmission.events import RunEvent, RunRecord
-from evaluation.simulation.transmission.packets import PacketObserver
-from evaluation.simulation.transmission.path import (
-    PathSettings,
-    SimulatedPath,
-    SimulatedTransport,
-    carrier_timeout,
-)
+from evaluation.simulation.transmission.carriers import Carrier, TcpCarrier
+from evaluation.simulation.transmission.events import RunRecord
+from evaluation.simulation.transmission.passages import PassageRecord
+from evaluation.simulation.transmission.path import DatagramLane, EndOptions, SimulatedTransport, TcpLane
+from evaluation.simulation.transmission.tcp.connection import TcpEnd, TcpOptions
+from protocol.transports.websocket.transport import SEGMENT_BYTES
 
 
 class Channel:
@@ -39,72 +37,30 @@ class Channel:
             pictures: the picture index of each picture number, for the record.
             rate_hint: the rate that the modem reports to the sender, in bit/s; 0 if unknown.
         """
-        observer = PacketObserver()
-        there = self._path(self._there, self._back, observer, pictures)
-        back = self._path(self._back, self._there, observer, pictures)
-        options = {"carrier": self._carrier, "mtu": self._link.mtu, "rate_hint": rate_hint}
-        return SimulatedTransport(there, back, **options), SimulatedTransport(back, there, **options)  # type: ignore[arg-type]
+        record = PassageRecord(self._record, self._link, pictures)
+        options = EndOptions(carrier=self._carrier, mtu=self._link.mtu, rate_hint=rate_hint)
+        if self._carrier.tcp is not None:
+            there, back = self._tcp_lanes(self._carrier.tcp, record)
+            return SimulatedTransport(there, back, options), SimulatedTransport(back, there, options)
+        overhead = self._carrier.overhead
+        out = DatagramLane(self._there, overhead, record.of_packets(overhead, outward=True), self._rng)
+        into = DatagramLane(self._back, overhead, record.of_packets(overhead, outward=False), self._rng)
+        return SimulatedTransport(out, into, options), SimulatedTransport(into, out, options)
 
-    def charge(self, passage: Passage, size: int) -> None:
-        """Count the cost of a packet that used the link.
-
-        Args:
-            passage: its passage.
-            size: its size with all headers, in bytes.
-        """
-        if passage.fate is Fate.DROPPED:
-            return
-        step = self._link.cost.message_bytes
-        self._record.packets += 1
-        self._record.charged += -(-size // step) * step
-        self._record.airtime += passage.airtime
-
-    def _path(
-        self, clock: DirectionClock, other: DirectionClock, observer: PacketObserver, pictures: dict[int, int]
-    ) -> SimulatedPath:
-        outward = clock is self._there
-        carrier, link = self._carrier, self._link
-
-        def on_passage(packet: bytes, passage: Passage, again: bool) -> None:
-            view = observer.view(packet)
-            extra = carrier.overhead + clock.direction.overhead
-            size = len(packet) + extra
-            record, fate = self._record, passage.fate
-            picture = pictures.get(view.picture, -1)
-            if fate is not Fate.DROPPED:
-                self.charge(passage, size)
-                cause = "retransmission" if again else view.cause
-                record.causes["transport"] += extra
-                if cause in ("payload", "repair"):
-                    record.causes[cause] += view.payload
-                    record.causes["framing"] += len(packet) - view.payload
-                else:
-                    record.causes[cause] += len(packet)
-                if view.payload:
-                    record.layers[view.layer] += view.payload
-            else:
-                cause = view.cause
-            if not outward:
-                return
-            record.add(RunEvent(passage.start, "sent", picture, view.layer, cause, size, view.section))
-            if fate is Fate.LOST or fate is Fate.DROPPED:
-                record.add(RunEvent(passage.end, fate.value, picture, view.layer, cause, size, view.section))
-            elif passage.arrivals:
-                event = "corrupted" if fate is Fate.CORRUPTED else "arrived"
-                record.add(RunEvent(passage.arrivals[0], event, picture, view.layer, cause, size, view.section))
-
-        def on_acknowledged() -> None:
-            if carrier.acknowledgement:
-                size = carrier.acknowledgement + other.direction.overhead
-                self.charge(other.passage(carrier.acknowledgement, path.now), size)
-                self._record.causes["transport"] += size
-
+    def _tcp_lanes(self, tcp: TcpCarrier, record: PassageRecord) -> tuple[TcpLane, TcpLane]:
+        link = self._link
+        # A modem's packets hold a packet of ours with its framing.
+        most = min(tcp.segment, link.mtu + tcp.framing(link.mtu, True))
         round_trip = link.there.delay + link.back.delay
-        options = PathSettings(
-            carrier=carrier,
-            timeout=carrier_timeout(round_trip),
-            on_passage=on_passage,
-            on_acknowledged=on_acknowledged,
-        )
-        path = SimulatedPath(clock, options, self._rng)
-        return path
+        round_trip += sum(8 * SEGMENT_BYTES / way.rate for way in (link.there, link.back) if way.rate)
+        lanes = TcpLane(), TcpLane()
+        for lane, other, clock in ((lanes[0], lanes[1], self._there), (lanes[1], lanes[0], self._back)):
+            outward = clock is self._there
+            options = TcpOptions(most=most, round_trip=round_trip, framing=partial(_framing, tcp, outward))
+            lane.end = TcpEnd(clock, options, record.of_segments(outward=outward), other.arrive)
+        lanes[0].end.other, lanes[1].end.other = lanes[1].end, lanes[0].end
+        return lanes
+
+
+def _framing(tcp: TcpCarrier, outward: bool, size: int) -> int:
+    return tcp.framing(size, outward)

@@ -1,112 +1,125 @@
-"""One direction of a simulated link in an event loop, and the transport over two of them."""
+"""The two directions of a connection over a simulated link, and the transport over them."""
 
 import asyncio
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from evaluation.simulation.links.clock import DirectionClock, Fate, Passage
-from evaluation.simulation.transmission.carriers import LEAST_TIMEOUT, TIMEOUT_ROUND_TRIPS, Carrier
+from evaluation.simulation.transmission.carriers import Carrier
+from evaluation.simulation.transmission.tcp.connection import TcpEnd
 from layercast_common.errors import DisconnectedError
 from protocol.transports.base import Transport
 
-#: Called with every packet that was put on the link: the packet, its passage, and whether the carrier repeats it.
-OnPassage = Callable[[bytes, Passage, bool], None]
+#: Called with every packet that was put on the link, and its passage.
+OnPassage = Callable[[bytes, Passage], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathSettings:
-    """How a path treats packets.
+class Lane(ABC):
+    """One direction of a connection: `put` sends, `get` returns what arrives.
 
     Attributes:
-        carrier: the transport.
-        timeout: after how long the carrier repeats a lost packet, in seconds.
-        on_passage: observes packets.
-        on_acknowledged: called when the carrier acknowledges a packet that has arrived.
+        closed: whether it is closed.
+        unacknowledged: bytes that the transport holds for it, as far as it knows.
     """
 
-    carrier: Carrier
-    timeout: float
-    on_passage: OnPassage
-    on_acknowledged: Callable[[], None]
-
-
-class SimulatedPath:
-    """One direction for one sender: `put` sends, `get` returns what arrives. Several may share a clock.
-
-    Args:
-        clock: computes the passages.
-        options: the carrier, and observers.
-        rng: chooses the bits that are flipped.
-    """
-
-    def __init__(self, clock: DirectionClock, options: PathSettings, rng: random.Random) -> None:
-        self._clock, self._options, self._rng = clock, options, rng
-        self._loop = asyncio.get_running_loop()
-        self._arrived: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self._sent = 0
-        self._due = 0
-        self._early: dict[int, bytes] = {}
+    def __init__(self) -> None:
         self.closed = False
+        self._arrived: asyncio.Queue[bytes | None] = asyncio.Queue()
 
-    @property
-    def now(self) -> float:
-        """The event loop's time, in seconds."""
-        return self._loop.time()
-
+    @abstractmethod
     def put(self, packet: bytes) -> None:
         """Send a packet; it never blocks."""
-        self._transmit(self._sent, packet, again=False)
-        self._sent += 1
+
+    @property
+    def unacknowledged(self) -> int:
+        """See the class."""
+        return 0
+
+    def arrive(self, packet: bytes) -> None:
+        """Take up a packet that has arrived."""
+        if not self.closed:
+            self._arrived.put_nowait(packet)
 
     async def get(self) -> bytes | None:
-        """Return the next packet that arrives; None once the path is closed."""
+        """Return the next packet that arrives; None once the lane is closed."""
         packet = await self._arrived.get()
         if packet is None:
             self._arrived.put_nowait(None)
         return packet
 
     def close(self) -> None:
-        """Close the path. What is in transit is lost."""
+        """Close the lane. What is in transit is lost."""
         if not self.closed:
             self.closed = True
             self._arrived.put_nowait(None)
 
-    def _transmit(self, number: int, packet: bytes, *, again: bool) -> None:
+
+class DatagramLane(Lane):
+    """Puts packets on the link as they are.
+
+    Args:
+        clock: computes the passages; several lanes may share it.
+        overhead: bytes that the carrier adds to every packet.
+        on_passage: observes packets.
+        rng: chooses the bits that are flipped.
+    """
+
+    def __init__(self, clock: DirectionClock, overhead: int, on_passage: OnPassage, rng: random.Random) -> None:
+        super().__init__()
+        self._clock, self._overhead, self._on_passage, self._rng = clock, overhead, on_passage, rng
+        self._loop = asyncio.get_running_loop()
+
+    def put(self, packet: bytes) -> None:
+        """See `Lane.put`."""
         if self.closed:
             return
-        carrier = self._options.carrier
-        passage = self._clock.passage(len(packet) + carrier.overhead, self._loop.time())
-        self._options.on_passage(packet, passage, again)
-        if passage.end == float("inf"):
-            return
-        if carrier.reliable and passage.fate is not Fate.ARRIVED:
-            self._loop.call_at(passage.end + self._options.timeout, self._repeat, number, packet)
-            return
+        passage = self._clock.passage(len(packet) + self._overhead, self._loop.time())
+        self._on_passage(packet, passage)
         if passage.fate is Fate.CORRUPTED:
             place = self._rng.randrange(8 * len(packet))
             damaged = bytearray(packet)
             damaged[place // 8] ^= 1 << place % 8
             packet = bytes(damaged)
         for arrival in passage.arrivals:
-            self._loop.call_at(arrival, self._arrive, number, packet)
+            if arrival != float("inf"):
+                self._loop.call_at(arrival, self.arrive, packet)
 
-    def _repeat(self, number: int, packet: bytes) -> None:
-        self._transmit(number, packet, again=True)
 
-    def _arrive(self, number: int, packet: bytes) -> None:
-        if self.closed:
-            return
-        if not self._options.carrier.reliable:
-            self._arrived.put_nowait(packet)
-            return
-        self._options.on_acknowledged()
-        self._early[number] = packet
-        while self._due in self._early:
-            self._arrived.put_nowait(self._early.pop(self._due))
-            self._due += 1
-        # A duplicate of a packet that was delivered already.
-        self._early = {key: value for key, value in self._early.items() if key > self._due}
+class TcpLane(Lane):
+    """Sends packets as messages of one end of a TCP connection."""
+
+    end: TcpEnd
+
+    @property
+    def unacknowledged(self) -> int:
+        """See `Lane`."""
+        return self.end.unacknowledged
+
+    def put(self, packet: bytes) -> None:
+        """See `Lane.put`."""
+        self.end.send(packet)
+
+    def close(self) -> None:
+        """See `Lane.close`."""
+        super().close()
+        self.end.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndOptions:
+    """What both ends of a connection have in common.
+
+    Attributes:
+        carrier: the transport that is emulated.
+        mtu: the largest packet, in bytes.
+        rate_hint: the rate as the modem reports it, in bit/s; 0 if unknown.
+    """
+
+    carrier: Carrier
+    mtu: int
+    rate_hint: float
 
 
 class SimulatedTransport(Transport):
@@ -115,19 +128,14 @@ class SimulatedTransport(Transport):
     Args:
         out: carries the packets of this end.
         into: carries those of the other end.
-        carrier: the transport that is emulated.
-        mtu: the largest packet, in bytes.
-        rate_hint: the rate as the modem reports it, in bit/s; 0 if unknown.
+        options: what both ends have in common.
     """
 
-    def __init__(
-        self, out: SimulatedPath, into: SimulatedPath, *, carrier: Carrier, mtu: int, rate_hint: float
-    ) -> None:
-        self.mtu = mtu
-        self.reliable = carrier.reliable
-        self.ordered = carrier.reliable
-        self.overhead = carrier.path_overhead
-        self.rate_hint = rate_hint
+    def __init__(self, out: Lane, into: Lane, options: EndOptions) -> None:
+        self.mtu = options.mtu
+        self.reliable = self.ordered = options.carrier.reliable
+        self.overhead = options.carrier.accounted
+        self.rate_hint = options.rate_hint
         self.peer = "simulation"
         self._out, self._into = out, into
 
@@ -137,6 +145,11 @@ class SimulatedTransport(Transport):
         if self._out.closed:
             raise DisconnectedError("the simulated link is cut")
         self._out.put(packet)
+
+    @property
+    def backlog(self) -> int:
+        """See `Transport.backlog`."""
+        return self._out.unacknowledged
 
     async def recv(self) -> bytes:
         """See `Transport.recv`."""
@@ -154,8 +167,3 @@ class SimulatedTransport(Transport):
         """See `Transport.close`."""
         del code
         self.cut()
-
-
-def carrier_timeout(round_trip: float) -> float:
-    """Return after how long a reliable carrier repeats a lost packet, in seconds."""
-    return max(LEAST_TIMEOUT, TIMEOUT_ROUND_TRIPS * round_trip)

@@ -5,13 +5,13 @@ import time
 
 import pytest
 
-from evaluation.wire.bottleneck import Bottleneck
 from evaluation.wire.greeting import count_greeting
+from evaluation.wire.links.bottleneck import Bottleneck
+from evaluation.wire.links.interfaces import kernel_missing
 from evaluation.wire.many_senders import IdleReport, RushReport, measure_idle, measure_rush
 from evaluation.wire.overtaking import OvertakingReport, TransferRun, measure_overtaking
 from evaluation.wire.packets import GREETING_BAR, measure_packets
 from evaluation.wire.report import WireReport
-from evaluation.wire.slow_links import kernel_missing
 from protocol.transports.addresses import open_listener, open_transport
 from protocol.transports.base import Transport
 

@@ -13,8 +13,12 @@ from urllib.parse import urlsplit
 
 from layercast_common.tasks import BackgroundTasks
 
-#: Bytes forwarded at once: few, for smooth timing.
-PIECE = 64
+#: The longest transmission time of what is forwarded at once, in seconds: the last byte of a packet must not wait for
+#: the next packet.
+PIECE_SECONDS = 0.004
+
+#: The most bytes forwarded at once.
+MOST = 65536
 
 #: The longest late wake-up that is compensated, in seconds: the link would continue meanwhile.
 LATE = 0.1
@@ -68,8 +72,9 @@ class Bottleneck:
     async def _enter(self, source: asyncio.StreamReader, passing: "asyncio.Queue[tuple[float, bytes]]") -> None:
         loop = asyncio.get_running_loop()
         free_at = 0.0
+        piece_bytes = max(1, min(MOST, int(self._rate / 8 * PIECE_SECONDS))) if self._rate else MOST
         with contextlib.suppress(ConnectionError):
-            while piece := await source.read(PIECE if self._rate else 65536):
+            while piece := await source.read(piece_bytes):
                 now = loop.time()
                 began = free_at if now < free_at + LATE else now
                 free_at = began + (8 * len(piece) / self._rate if self._rate else 0.0)
