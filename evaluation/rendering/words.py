@@ -11,6 +11,7 @@ example:
 import argparse
 import json
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, product
 from pathlib import Path
@@ -51,21 +52,24 @@ def subject_prompts() -> Iterator[tuple[str, str]]:
             yield subject, wording.format(subject)
 
 
-def draw(model: "Model", prompt: str, seed: int) -> Image.Image:
-    """Render a prompt alone; return an RGB picture of `SIZE`."""
-    image = None
-    for frame in render(Priors(SIZE, semantic=Semantic(prompt)), seed, model=model):
-        image = frame.image
-    assert image is not None
-    return image
+def draw(model: "Model", prompt: str, seed: int, *, first: bool = False) -> Image.Image:
+    """Render a prompt alone; return the last frame, or the first: an RGB picture of `SIZE`."""
+    frames = render(Priors(SIZE, semantic=Semantic(prompt)), seed, model=model)
+    return next(frames).image if first else deque(frames, 1).pop().image
 
 
-def subjects_right(model: "Model", count: int) -> float:
-    """Return the share of `count` pictures on which the captioner recognises the subject of the prompt."""
+def subjects_right(model: "Model", count: int, *, first: bool = False) -> float:
+    """Return the share of `count` pictures on which the captioner recognises the subject of the prompt.
+
+    Args:
+        model: draws the pictures.
+        count: pictures.
+        first: classify each picture's first frame instead of its last.
+    """
     asked = list(islice(subject_prompts(), count))
     right = 0
     for seed, (subject, prompt) in enumerate(_tracked(asked, "subjects")):
-        seen = classify(draw(model, prompt, seed)).subjects
+        seen = classify(draw(model, prompt, seed, first=first)).subjects
         right += max(seen, key=lambda name: seen[name]) == subject
     return right / count
 
@@ -96,6 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--model", default="mini", help="registered name, folder or hub id of the model (default: %(default)s)"
     )
     parser.add_argument("--count", type=int, default=200, help="pictures of subjects (default: %(default)s)")
+    parser.add_argument("--first", action="store_true", help="classify first frames of subjects, instead of last ones")
     parser.add_argument("--objects", type=Path, metavar="TABLE", help="also render objects; table of their classifier")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     options = parser.parse_args(arguments)
@@ -103,7 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from receiver.rendering import load_model
 
         model = load_model(options.model)
-        bars = [Threshold("subjects right", subjects_right(model, options.count), 0.8, at_least=True)]
+        right = subjects_right(model, options.count, first=options.first)
+        bars = [Threshold("subjects right", right, 0.8, at_least=True)]
         if options.objects:
             bars.append(Threshold("objects right", objects_right(model, options.objects), 0.6, at_least=True))
     except (LayercastError, OSError) as error:

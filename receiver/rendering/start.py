@@ -17,8 +17,8 @@ from receiver.rendering.settings.tuning import Tuning
 if TYPE_CHECKING:
     from receiver.rendering.models.model import Model
 
-#: Canvas side of the picture that is rendered to warm up, in pixels.
-WARM_UP_SIDE = 256
+#: Canvas side of the pictures that are rendered to warm up, in pixels, and the prompt: `mini` retrieves one for it.
+WARM_UP_SIDE, WARM_UP_PROMPT = 512, "a woman"
 
 
 def start_renderer(
@@ -62,7 +62,9 @@ def start_renderer(
 
 
 def warm_up(renderer: Renderer, steps: int | None = None) -> None:
-    """Do what is slow before the first picture: compile the coders, run the first kernels. Close a renderer that fails.
+    """Do what is slow before the first picture: load the coders, run the first kernels. Close a renderer that fails.
+
+    It draws a prompt alone, and then bit planes with one step.
 
     Args:
         renderer: the renderer.
@@ -72,11 +74,15 @@ def warm_up(renderer: Renderer, steps: int | None = None) -> None:
         RenderError: the renderer cannot render.
     """
     canvas = (WARM_UP_SIDE, WARM_UP_SIDE)
-    blank = np.zeros((WARM_UP_SIDE, WARM_UP_SIDE, 3), np.uint8)
+    picture = np.zeros((WARM_UP_SIDE, WARM_UP_SIDE, 3), np.uint8)
+    picture[WARM_UP_SIDE // 4 : WARM_UP_SIDE // 2, : WARM_UP_SIDE // 2] = 200
+    text = Semantic(WARM_UP_PROMPT)
     try:
         for texture in TextureForm:
-            encode(blank, "warm up", EncodeOptions(texture=texture)).decode()
-        renderer.submit("warm up", Priors(canvas, Semantic("warm up")), 0, lambda _: None, steps).result()
+            priors = encode(picture, text.prompt, EncodeOptions(texture=texture)).decode()
+            if priors.plane is not None:
+                renderer.submit("warm up", priors, 0, lambda _: None, 1).result()
+        renderer.submit("warm up", Priors(canvas, text), 0, lambda _: None, steps).result()
     except BaseException:
         renderer.close()
         raise

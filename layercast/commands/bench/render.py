@@ -88,11 +88,21 @@ def _show(measured: "RenderReport") -> None:
     speed, crowd = measured.speed, measured.crowd
     show_line(f"{measured.model}, {measured.performance}; {measured.device}; {measured.pictures} pictures\n")
     show_table(
-        ("medians, ms", "bare forward", "engine's step", "first frame", "its parts", "total", "stock pipeline"),
+        (
+            "medians, ms",
+            "bare forward",
+            "engine's step",
+            "first frame",
+            "its parts",
+            "from text",
+            "total",
+            "stock pipeline",
+        ),
         [
             (
                 f"{speed.steps} steps",
-                *map(_ms, (speed.bare_s, speed.engine_s, speed.first_s, speed.parts_s, speed.whole_s, speed.stock_s)),
+                *map(_ms, (speed.bare_s, speed.engine_s, speed.first_s, speed.parts_s, speed.text_s)),
+                *map(_ms, (speed.whole_s, speed.stock_s)),
             )
         ],
     )

@@ -1,5 +1,6 @@
 """A stream's arrival over a link, computed: sections arrive in virtual time, frames take their time here."""
 
+import collections
 import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -79,6 +80,10 @@ def _events(
         received += len(section.to_bytes()) + (FRAMING if arrivals else 0)
         # Times count from the first packet, which holds the header and the first section.
         arrivals.append((8 * (received - first) / link.rate if link.rate else 0.0, received))
+    # Draw before the times count: the first frames of a process also load code and choose kernels.
+    for count in (1, len(sections)):
+        known = Bitstream(stream.header, tuple(sections[:count])).decode()
+        collections.deque(_frames(known, model, stream.header.seed, 0.0, 0.0, steps, name))
     now = 0.0
     for index, (arrived, total) in enumerate(arrivals):
         known = Bitstream(stream.header, tuple(sections[: index + 1])).decode()

@@ -67,6 +67,11 @@ class FrameDelivery:
         """Whether the caller runs in one of this object's threads."""
         return threading.current_thread() in self._threads
 
+    @property
+    def has_threads(self) -> bool:
+        """Whether other threads finish frames; otherwise `put` does."""
+        return bool(self._threads)
+
     def put(self, request: Request, recipe: "FrameRecipe", pixels: Pixels) -> None:
         """Deliver a frame, now or soon."""
         if not self._threads:

@@ -79,6 +79,11 @@ class RequestQueue:
         """The number of requests refused because the queue was full."""
         return self._refused
 
+    def has_newcomer(self, rendering: Collection[Hashable]) -> bool:
+        """Return whether a picture waits that is not among those being rendered, given by their keys."""
+        with self._changed:
+            return any(key not in rendering for key in self._requests)
+
     def put(self, request: Request, *, wait: float = 0.0) -> None:
         """Add a request; it replaces an older one of the same key.
 

@@ -214,8 +214,12 @@ class Worker:
     def _draw(self, chosen: list[_ActivePicture]) -> None:
         """Decode and hand over the frames that are due."""
         others_wait = sum(not other.shown for other in self._active.values()) > 1
+        # A picture came during the pass: its first frame is not held up by another frame of a picture that is shown.
+        hurry = not self._delivery.has_threads and self._queue.has_newcomer(self._active.keys())
         due = []
         for active in chosen:
+            if hurry and active.shown and active.job.run and not active.job.run.finished:
+                continue
             draft, error = self._attempt_twice(partial(active.job.draft_frame, small=others_wait))
             if error is not None:
                 self._fail(active.request, error)

@@ -43,6 +43,9 @@ BLUR, ALONG, TURN = 4.0, 6.0, 2.0
 #: Cells along a line that are averaged, to hide the steps of its grid.
 SMOOTH = 3
 
+#: Gaussian sigma from which half the size is enough, in pixels.
+_WIDE = 4.0
+
 #: Sub-pixel bits of OpenCV's coordinates.
 _SHIFT = 4
 
@@ -105,8 +108,11 @@ def _normals(drawn: NDArray[np.float32], sigma: float) -> tuple[NDArray[np.float
     soft = cv2.GaussianBlur(drawn, (0, 0), 1.5)
     x, y = cv2.Sobel(soft, -1, 1, 0), cv2.Sobel(soft, -1, 0, 1)
     xx, yy, xy = (cv2.GaussianBlur(product, (0, 0), sigma) for product in (x * x, y * y, x * y))
-    angle = 0.5 * np.arctan2(2 * xy, xx - yy)
-    return np.cos(angle), np.sin(angle)
+    # Half of the angle that `turned` and `2 * xy` give, by the half-angle formulas.
+    turned = xx - yy
+    turned /= np.hypot(turned, 2 * xy) + np.float32(1e-12)
+    turned *= np.float32(0.5)
+    return np.sqrt(np.maximum(0.5 + turned, 0)), np.copysign(np.sqrt(np.maximum(0.5 - turned, 0)), xy)
 
 
 def _slopes(
@@ -118,10 +124,20 @@ def _slopes(
 ) -> NDArray[np.float32]:
     """Return the signed slope across the lines, in Sobel's scale, averaged along them."""
     soft = cv2.GaussianBlur(gray, (0, 0), BLUR * scale)
-    near = cv2.GaussianBlur(drawn, (0, 0), ALONG * scale) + np.float32(1e-6)
-    x = cv2.GaussianBlur(cv2.Sobel(soft, -1, 1, 0) * drawn, (0, 0), ALONG * scale) / near
-    y = cv2.GaussianBlur(cv2.Sobel(soft, -1, 0, 1) * drawn, (0, 0), ALONG * scale) / near
+    near = _average(drawn, ALONG * scale) + np.float32(1e-6)
+    x = _average(cv2.Sobel(soft, -1, 1, 0) * drawn, ALONG * scale) / near
+    y = _average(cv2.Sobel(soft, -1, 0, 1) * drawn, ALONG * scale) / near
     return np.asarray(x * across + y * down, np.float32)
+
+
+def _average(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Blur (H, W), a wide one at half the size: an eighth of the work, for the same averages."""
+    height, width = values.shape
+    if sigma < _WIDE or min(height, width) < 2:
+        return np.asarray(cv2.GaussianBlur(values, (0, 0), sigma), np.float32)
+    half = cv2.resize(values, (-(-width // 2), -(-height // 2)), interpolation=cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(half, (0, 0), sigma / 2)
+    return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _integrate(

@@ -134,7 +134,7 @@ class DenoisingJob:
         """Return the frame that is due after the last step; None if none is due.
 
         Args:
-            small: whether to decode a preview from a quarter of the latents, because other pictures wait.
+            small: whether to decode a preview at half the size, because other pictures wait.
         """
         run, settings = self.run, self._model.settings
         final = run.finished
@@ -145,7 +145,7 @@ class DenoisingJob:
         lines = structure if settings.line_fit and isinstance(structure, EdgeMap) else None
         plane = self._completed.plane if settings.color_fit and run.conditions.plane is not None else None
         colors = self._completed.texture if settings.color_fit and plane is None else None
-        if small and not final:
+        if not final and (small or (settings.small_first and not self.shown)):
             latents = halve(latents)
         self.shown, self._layers_changed = True, False
         recipe = FrameRecipe(
