@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 #: Canvas side of the pictures that are rendered to warm up, in pixels, and the prompt: `mini` retrieves one for it.
 WARM_UP_SIDE, WARM_UP_PROMPT = 512, "a woman"
 
+#: Most denoising steps of a picture that is rendered to warm up: further ones do the same again, and a full-size model
+#: on a CPU needs half a minute for each.
+WARM_UP_STEPS = 2
+
 
 def start_renderer(
     model: Union[str, Path, "Model"],
@@ -64,11 +68,11 @@ def start_renderer(
 def warm_up(renderer: Renderer, steps: int | None = None) -> None:
     """Do what is slow before the first picture: load the coders, run the first kernels. Close a renderer that fails.
 
-    It draws a prompt alone, and then bit planes with one step.
+    It draws bit planes with one step, and a prompt alone with at most `WARM_UP_STEPS`.
 
     Args:
         renderer: the renderer.
-        steps: denoising steps; the model's own number if None.
+        steps: denoising steps that pictures will get; the model's own number if None.
 
     Raises:
         RenderError: the renderer cannot render.
@@ -82,7 +86,9 @@ def warm_up(renderer: Renderer, steps: int | None = None) -> None:
             priors = encode(picture, text.prompt, EncodeOptions(texture=texture)).decode()
             if priors.plane is not None:
                 renderer.submit("warm up", priors, 0, lambda _: None, 1).result()
-        renderer.submit("warm up", Priors(canvas, text), 0, lambda _: None, steps).result()
+        renderer.submit(
+            "warm up", Priors(canvas, text), 0, lambda _: None, min(steps or WARM_UP_STEPS, WARM_UP_STEPS)
+        ).result()
     except BaseException:
         renderer.close()
         raise
