@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from codec.container.bitstream import Bitstream
 from evaluation.quality.quality import Quality, compare
 from evaluation.rendering.runs import RunDriver
 from layercast_common.errors import UsageError
+from receiver.rendering.engine.direct import render
 from receiver.rendering.engine.render_method import RenderMethod, render_method
 
 if TYPE_CHECKING:
@@ -73,15 +75,22 @@ def search_seeds(
     """
     check_count(count)
     priors = stream.decode()
-    if render_method(priors, model) is RenderMethod.RESTORE:
+    if priors.plane is not None and render_method(priors, model, 0) is RenderMethod.RESTORE:
         raise UsageError(
             f"{model.name} restores bit planes without noise, so every seed gives the same picture: leave out "
             "--search-seeds, or encode with --texture grid"
         )
-    driver = RunDriver(model, steps or model.settings.steps)
+    if render_method(priors, model, 0) is RenderMethod.RESTORE:
+        # The seed chooses the picture that the model retrieves for the prompt.
+        def draw(seed: int) -> NDArray[np.uint8]:
+            *_, last = render(priors, seed, model=model)
+            return np.asarray(last.image)
+    else:
+        driver = RunDriver(model, steps or model.settings.steps)
+        draw = partial(driver.draw, priors)
     tried = []
     for seed in track(range(count)):
-        quality = compare(driver.draw(priors, seed), original)
+        quality = compare(draw(seed), original)
         tried.append(TriedSeed(seed, score(quality), quality))
     tried.sort(key=lambda result: (-result.score, result.seed))
     return replace(stream, header=replace(stream.header, seed=tried[0].seed)), tried

@@ -1,25 +1,26 @@
-"""Retrieval: edges and colours of a training picture, for a prompt that arrives alone.
+"""Retrieval: a training picture, for a prompt that arrives alone.
 
 The embedded model is too small to draw a horse from the word "horse". So it ships with its training pictures, encoded
-by this codec, and a prompt alone is rendered from the edges and colours of a picture of the same subject (retrieval
-augmentation; Blattmann et al., "Retrieval-Augmented Diffusion Models", NeurIPS 2022). If no picture shows the subject,
-nothing is retrieved. Retrieved layers are never mixed with received ones: as soon as edges or colours arrive, only
-these are used.
+by this codec in a few hundred bytes each, and shows a picture of the same subject for a prompt alone (retrieval
+augmentation; Blattmann et al., "Retrieval-Augmented Diffusion Models", NeurIPS 2022): restored from its bit planes, or
+drawn from its edges and colours by a model that does not restore. If no picture shows the subject, nothing is
+retrieved. Retrieved layers are never mixed with received ones: as soon as colours or fine lines arrive, only these are
+used.
 """
 
 import math
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from codec.container.bitstream import Bitstream
-from codec.layers import ColorMap, EdgeMap, Priors, Semantic
+from codec.container.bitstream import Bitstream, Coder
+from codec.layers import ColorMap, EdgeMap, Layer, Priors, Semantic
 from codec.structure.contours import line_f1
 from layercast_common.errors import BitstreamError, ModelFilesError
 from receiver.rendering.prompt_subject import MAX_WORDS, is_form, subject_phrases, words_of
@@ -31,8 +32,8 @@ MAX_BYTES = 16 << 20
 #: Words of the longest name.
 MAX_NAME = 4
 
-#: Decoded pictures that are cached.
-DECODED = 64
+#: Decoded pictures that are cached, of 5 MB each with bit planes, and decoded edges.
+DECODED, DECODED_EDGES = 2, 64
 
 #: Received lines on a grid with at most this long side, and at most this number of cells with a line, are coarse: they
 #: choose between retrieved pictures. Finer lines are drawn as they are.
@@ -49,12 +50,25 @@ class RetrievedPicture(msgspec.Struct, array_like=True, frozen=True):
     Attributes:
         names: names of the thing that it shows; a picture without a name is never found.
         tags: words for its medium and style.
-        stream: its edges and colours, as a layercast stream.
+        stream: a layercast stream without text: edges and colours, or coarse edges and bit planes.
     """
 
     names: tuple[str, ...]
     tags: tuple[str, ...]
     stream: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrieved:
+    """A retrieved picture.
+
+    Attributes:
+        priors: its layers, on its own canvas.
+        mirrored: whether its mirror image is meant.
+    """
+
+    priors: Priors
+    mirrored: bool = False
 
 
 class RetrievalIndex:
@@ -71,6 +85,7 @@ class RetrievalIndex:
             for name in picture.names:
                 self._by_name.setdefault(tuple(words_of(name)[:MAX_NAME]), []).append(number)
         self._decode = lru_cache(DECODED)(self._decode_uncached)
+        self._edges = lru_cache(DECODED_EDGES)(self._edges_uncached)
 
     def __len__(self) -> int:
         return len(self._pictures)
@@ -109,20 +124,33 @@ class RetrievalIndex:
         Raises:
             ModelFilesError: the picture's stream is broken.
         """
-        coarse = priors.structure if isinstance(priors.structure, EdgeMap) else None
-        if priors.semantic is None or priors != Priors(priors.canvas, priors.semantic, coarse):
+        if (found := self.choose(priors, seed)) is None:
             return priors
-        if coarse is not None and (
-            max(coarse.grid.shape) > MAX_COARSE_SIDE or np.count_nonzero(coarse.grid) > MAX_COARSE_CELLS
-        ):
-            return priors
-        found = self._rank(priors.semantic, seed)
-        if not found:
-            return priors
-        retrieved = self._decode(found[0]) if coarse is None else self._match(found[:MATCHED], coarse)
+        retrieved = _mirrored(found.priors) if found.mirrored else found.priors
         structure = retrieved.structure and replace(retrieved.structure, canvas=priors.canvas)
         texture = retrieved.texture and replace(retrieved.texture, canvas=priors.canvas)
         return replace(priors, structure=structure, texture=texture)
+
+    def choose(self, priors: Priors, seed: int) -> Retrieved | None:
+        """Return the picture for a prompt alone, or with coarse lines; None for other priors, or if none fits.
+
+        Raises:
+            ModelFilesError: the picture's stream is broken.
+        """
+        found = self._candidates(priors, seed)
+        if not found:
+            return None
+        coarse = priors.structure
+        if not isinstance(coarse, EdgeMap):
+            return Retrieved(priors=self._decode(found[0]))
+        number, mirrored = self._match(found[:MATCHED], coarse)
+        return Retrieved(priors=self._decode(number), mirrored=mirrored)
+
+    def has_planes(self, priors: Priors, seed: int) -> bool:
+        """Return whether `choose` returns a picture with bit planes. Decodes nothing."""
+        found = self._candidates(priors, seed)
+        # One index has pictures of one kind.
+        return bool(found) and any(section.coder is Coder.PLANES for section in self._stream(found[0]).sections)
 
     def find(self, semantic: Semantic, seed: int) -> int | None:
         """Return the number of the picture that fits a prompt best; None if no picture shows the prompt's subject."""
@@ -140,20 +168,34 @@ class RetrievalIndex:
         scores = {n: round(sum(self._weights[word] for word in self._tags[n] & prompt_words), 6) for n in named}
         return sorted(named, key=lambda number: -scores[number])
 
-    def _match(self, numbers: Sequence[int], coarse: EdgeMap) -> Priors:
-        """Return the picture, or its mirror image, whose edges agree best with coarse lines."""
+    def _candidates(self, priors: Priors, seed: int) -> list[int]:
+        """Return the numbers of the pictures for a prompt alone or with coarse lines, the best first; else none."""
+        coarse = priors.structure if isinstance(priors.structure, EdgeMap) else None
+        if priors.semantic is None or priors != Priors(priors.canvas, priors.semantic, coarse):
+            return []
+        if coarse is not None and (
+            max(coarse.grid.shape) > MAX_COARSE_SIDE or np.count_nonzero(coarse.grid) > MAX_COARSE_CELLS
+        ):
+            return []
+        return self._rank(priors.semantic, seed)
+
+    def _match(self, numbers: Sequence[int], coarse: EdgeMap) -> tuple[int, bool]:
+        """Return the picture whose edges agree best with coarse lines, and whether its mirror image does."""
         wanted = coarse.to_image((MATCH_SIDE, MATCH_SIDE))
 
-        def agreement(candidate: Priors) -> float:
-            edges = candidate.structure
-            if not isinstance(edges, EdgeMap):
+        def agreement(number: int, *, mirrored: bool) -> float:
+            edges = self._edges(number)
+            if edges is None:
                 return 0.0
-            return line_f1(edges.to_image((MATCH_SIDE, MATCH_SIDE)), wanted, MATCH_TOLERANCE)
+            drawn = edges.to_image((MATCH_SIDE, MATCH_SIDE))
+            return line_f1(drawn[:, ::-1] if mirrored else drawn, wanted, MATCH_TOLERANCE)
 
-        pictures = [self._decode(number) for number in numbers]
-        best = max((of for picture in pictures for of in (picture, _mirrored(picture))), key=agreement)
+        agreements = {
+            (number, mirrored): agreement(number, mirrored=mirrored) for number in numbers for mirrored in (False, True)
+        }
+        best, first = max(agreements, key=agreements.__getitem__), (numbers[0], False)
         # The first picture is the one that the prompt alone showed. Do not change it for a small gain.
-        return best if agreement(best) > agreement(pictures[0]) + MATCH_GAIN else pictures[0]
+        return best if agreements[best] > agreements[first] + MATCH_GAIN else first
 
     def pictures_of(self, prompt: str) -> Sequence[int]:
         """Return the numbers of the pictures that show the subject of a prompt; none if there are no such pictures."""
@@ -169,11 +211,31 @@ class RetrievalIndex:
         """Return the names of a picture."""
         return self._pictures[number].names
 
+    def _stream(self, number: int) -> Bitstream:
+        try:
+            return Bitstream.from_bytes(self._pictures[number].stream)
+        except BitstreamError as error:
+            raise _broken(number, error) from error
+
     def _decode_uncached(self, number: int) -> Priors:
         try:
-            return Bitstream.from_bytes(self._pictures[number].stream).decode()
+            return self._stream(number).decode()
         except BitstreamError as error:
-            raise ModelFilesError(f"picture {number} of the model's retrieval index cannot be read: {error}") from error
+            raise _broken(number, error) from error
+
+    def _edges_uncached(self, number: int) -> EdgeMap | None:
+        """Decode the edges alone: bit planes take longer."""
+        stream = self._stream(number)
+        sections = tuple(section for section in stream.sections if section.layer is Layer.STRUCTURE)
+        try:
+            structure = replace(stream, sections=sections).decode().structure
+        except BitstreamError as error:
+            raise _broken(number, error) from error
+        return structure if isinstance(structure, EdgeMap) else None
+
+
+def _broken(number: int, error: BitstreamError) -> ModelFilesError:
+    return ModelFilesError(f"picture {number} of the model's retrieval index cannot be read: {error}")
 
 
 def _mirrored(priors: Priors) -> Priors:

@@ -1,7 +1,7 @@
-"""Stage 7: build the model's retrieval index, the edges and colours of training pictures by the names of subjects.
+"""Stage 7: build the model's retrieval index, training pictures in a few hundred bytes by the names of subjects.
 
 It runs after the export. Some labels are wrong, so a picture is in the index only if `training.data.subject_check` is
-certain of its subject. Some pictures cannot be rendered from so few bytes, so the model renders each of them, and the
+certain of its subject. Some pictures cannot be restored from so few bytes, so the model renders each of them, and the
 captioner must recognise the subject in the rendering. Held-out pictures are left out. Each object is in the index once,
 on a plain ground.
 
@@ -61,7 +61,7 @@ def tags_of(about: Tile | Thing) -> tuple[str, ...]:
 def make_entry(task: DrawTask) -> RetrievedPicture:
     """Encode one picture as an entry of the index, with all names that it may have."""
     names = (task.about.name,) if isinstance(task.about, Thing) else SUBJECTS.get(task.about.subject or "", ())
-    stream = encode(draw(task), "", EncodeOptions(budget=BUDGET, texture="grid"))
+    stream = encode(draw(task), "", EncodeOptions(budget=BUDGET))
     return RetrievedPicture(names, tags_of(task.about), stream.to_bytes())
 
 

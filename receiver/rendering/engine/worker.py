@@ -147,7 +147,7 @@ class Worker:
         from receiver.rendering.engine.jobs.job import start_job
 
         active = self._active.get(request.key)
-        method = render_method(request.priors, self._model)
+        method = render_method(request.priors, self._model, request.seed)
         if active and active.job.method is method and request.continues(active.request):
             active.request.result.cancel()
             active.request = request

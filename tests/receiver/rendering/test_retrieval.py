@@ -152,6 +152,65 @@ def test_frames_name_the_received_layers(retrieving: Model, mini: Model) -> None
     assert drawn.image != plain.image
 
 
+def _planes(shade: int) -> RetrievedPicture:
+    """Return a bright square at the left of a darker ground, with coarse lines, as bit planes."""
+    picture = np.full((128, 128, 3), shade, np.uint8)
+    picture[32:96, 16:64] = 250
+    stream = encode(picture, "", EncodeOptions(budget=600))
+    assert {section.coder for section in stream.sections} >= {Coder.EDGES, Coder.PLANES}
+    return RetrievedPicture(("fire",), (), stream.to_bytes())
+
+
+class TestBitPlanes:
+    @pytest.fixture(scope="class")
+    def recalling(self, mini: Model) -> Model:
+        return replace(mini, retrieval=RetrievalIndex([_planes(30)]))
+
+    def test_a_prompt_alone_shows_the_restored_picture(self, recalling: Model) -> None:
+        (frame,) = render(Priors((128, 128), Semantic("fire")), 1, model=recalling)
+        plane = Bitstream.from_bytes(_planes(30).stream).decode().plane
+        assert plane is not None
+        assert np.array_equal(np.asarray(frame.image), plane.to_image())
+        assert (frame.layers, frame.final) == ({Layer.SEMANTIC}, True)
+
+    def test_the_picture_fills_any_canvas(self, recalling: Model) -> None:
+        (frame,) = render(Priors((96, 256), Semantic("fire")), 1, model=recalling)
+        assert frame.image.size == (96, 256)
+        # The middle third of the picture is shown. The square is 64 of 128 pixels high.
+        column = np.asarray(frame.image.convert("L"))[:, 4]
+        assert np.count_nonzero(column > 140) == pytest.approx(128, abs=8)
+
+    def test_coarse_lines_may_choose_the_mirror_image(self, recalling: Model) -> None:
+        edges = Bitstream.from_bytes(_planes(30).stream).decode().structure
+        assert isinstance(edges, EdgeMap)
+        mirrored = replace(edges, grid=np.ascontiguousarray(edges.grid[:, ::-1]))
+        plain, other = (
+            np.asarray(list(render(Priors((128, 128), Semantic("fire"), lines), 1, model=recalling))[-1].image)
+            for lines in (edges, mirrored)
+        )
+        assert np.array_equal(plain[:, ::-1], other)
+
+    def test_received_planes_replace_it(self, recalling: Model, mini: Model) -> None:
+        received = Bitstream.from_bytes(_planes(90).stream).decode()
+        received = replace(received, semantic=Semantic("fire"))
+        (ours,), (plain,) = (list(render(received, 1, model=model)) for model in (recalling, mini))
+        assert ours.image == plain.image
+
+    def test_a_prompt_that_names_nothing_is_drawn(self, recalling: Model) -> None:
+        *_, last = render(Priors((64, 64), Semantic("a river")), 1, model=recalling)
+        assert last.steps == recalling.settings.steps
+
+    def test_models_that_do_not_restore_get_edges_and_colours(self, sd15: Model) -> None:
+        model = replace(sd15, retrieval=RetrievalIndex([_planes(30)]))
+        *_, last = render(Priors((64, 64), Semantic("fire")), 1, model=model, steps=2)
+        assert last.steps == 2
+
+    def test_a_broken_picture_is_named(self, mini: Model) -> None:
+        broken = replace(mini, retrieval=RetrievalIndex([RetrievedPicture(("fire",), (), b"nothing")]))
+        with pytest.raises(ModelFilesError, match="picture 0"):
+            list(render(Priors((64, 64), Semantic("fire")), 1, model=broken))
+
+
 def test_received_layers_replace_retrieved_ones(retrieving: Model, mini: Model, priors: Priors) -> None:
     received = replace(priors, semantic=Semantic("fire"))
     conditioner = Conditioner(retrieving)

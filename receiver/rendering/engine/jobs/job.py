@@ -81,6 +81,6 @@ def start_job(
     steps = model.settings.steps if steps is None else steps
     if not 1 <= steps <= MAX_STEPS:
         raise UsageError(f"a picture takes 1 to {MAX_STEPS} steps, not {steps}")
-    if render_method(priors, model) is RenderMethod.RESTORE:
-        return RestorationJob(model, priors, clock=clock)
+    if render_method(priors, model, seed) is RenderMethod.RESTORE:
+        return RestorationJob(model, priors, seed=seed, clock=clock)
     return DenoisingJob(model, conditioner, priors, seed=seed, steps=steps, clock=clock, earlier=earlier)

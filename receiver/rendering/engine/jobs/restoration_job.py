@@ -1,13 +1,13 @@
-"""A job that restores: one final frame from the wavelet plane, without denoising."""
+"""A job that restores: one final frame from a wavelet plane, received or retrieved, without denoising."""
 
 from collections.abc import Callable
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.layers import EdgeMap, Priors
-from codec.wavelet.plane import Plane
+from codec.layers import EdgeMap, Priors, Size
 from receiver.rendering.engine.render_method import RenderMethod
 from receiver.rendering.models.model import Model
 from receiver.rendering.output.drafts import FrameDraft
@@ -20,24 +20,26 @@ class RestorationJob:
     Attributes:
         method: how the job renders.
         run: None, because nothing is denoised.
-        priors: the layers received so far, with a plane.
+        priors: the layers received so far.
         shown: whether the job has produced its frame.
     """
 
     method: Final = RenderMethod.RESTORE
     run: Final = None
 
-    def __init__(self, model: Model, priors: Priors, *, clock: Callable[[], float]) -> None:
+    def __init__(self, model: Model, priors: Priors, *, seed: int, clock: Callable[[], float]) -> None:
         """Do nothing yet.
 
         Args:
             model: the model whose restoration network is used; without a network the inverse transform is the picture.
-            priors: the layers received so far, with a plane.
+            priors: the layers received so far, for which `render_method` is RESTORE.
+            seed: chooses among retrieved pictures.
             clock: returns seconds.
         """
         self.priors = priors
         self.shown = False
         self._model = model
+        self._seed = seed
         self._clock = clock
         self._started = clock()
 
@@ -66,10 +68,7 @@ class RestorationJob:
             small: ignored, because the only frame is final.
         """
         del small
-        plane = self.priors.plane
-        assert plane is not None
-        structure = self.priors.structure
-        picture = self._restore(plane, structure if isinstance(structure, EdgeMap) else None)
+        picture = self._restore(self.priors) if self.priors.plane is not None else self._recall()
         self.shown = True
         recipe = FrameRecipe(
             canvas=self.priors.canvas,
@@ -82,6 +81,30 @@ class RestorationJob:
         )
         return FrameDraft(recipe=recipe, pixels=picture)
 
-    def _restore(self, plane: Plane, lines: EdgeMap | None) -> NDArray[np.uint8]:
-        restorer = self._model.restoration
-        return plane.to_image() if restorer is None else restorer.restore(plane, lines)
+    def _restore(self, priors: Priors) -> NDArray[np.uint8]:
+        assert priors.plane is not None
+        restorer, lines = self._model.restoration, priors.structure
+        if restorer is None:
+            return priors.plane.to_image()
+        return restorer.restore(priors.plane, lines if isinstance(lines, EdgeMap) else None)
+
+    def _recall(self) -> NDArray[np.uint8]:
+        """Restore the picture that the model retrieves for a prompt, in the middle of the canvas."""
+        assert self._model.retrieval is not None
+        found = self._model.retrieval.choose(self.priors, self._seed)
+        assert found is not None
+        picture = _filling(self._restore(found.priors), self.priors.canvas)
+        return np.ascontiguousarray(picture[:, ::-1]) if found.mirrored else picture
+
+
+def _filling(picture: NDArray[np.uint8], canvas: Size) -> NDArray[np.uint8]:
+    """Crop a picture around its middle and scale it, so that it fills a canvas: (H, W, 3) uint8."""
+    height, width = picture.shape[:2]
+    scale = max(canvas[0] / width, canvas[1] / height)
+    columns, rows = (
+        max(1, min(side, round(pixels / scale))) for side, pixels in ((width, canvas[0]), (height, canvas[1]))
+    )
+    top, left = (height - rows) // 2, (width - columns) // 2
+    cut = picture[top : top + rows, left : left + columns]
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(cut, canvas, interpolation=interpolation), np.uint8)

@@ -51,12 +51,12 @@ def first_frame(action: Callable[[], object]) -> Callable[[Frame], None]:
 def test_planes_are_restored_by_models_that_can(
     mini: Model, restoring: Model, sd15: Model, priors: Priors, planes: Priors
 ) -> None:
-    assert render_method(planes, restoring) is RenderMethod.RESTORE
-    assert render_method(planes, mini) is RenderMethod.RESTORE
-    assert render_method(planes, sd15) is RenderMethod.DENOISE
-    assert render_method(planes, replace(sd15, restoration=restoring.restoration)) is RenderMethod.RESTORE
+    assert render_method(planes, restoring, 0) is RenderMethod.RESTORE
+    assert render_method(planes, mini, 0) is RenderMethod.RESTORE
+    assert render_method(planes, sd15, 0) is RenderMethod.DENOISE
+    assert render_method(planes, replace(sd15, restoration=restoring.restoration), 0) is RenderMethod.RESTORE
     for model in (mini, restoring, sd15):
-        assert render_method(priors, model) is RenderMethod.DENOISE
+        assert render_method(priors, model, 0) is RenderMethod.DENOISE
 
 
 def test_a_restored_picture_is_one_final_frame(restoring: Model, planes: Priors) -> None:
