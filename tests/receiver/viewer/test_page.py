@@ -98,6 +98,22 @@ async def test_detail_arrives_and_nothing_jumps(page: Page, screen: str) -> None
     assert await page.run("return document.querySelector('.layer[data-layer=detail]').hidden")
 
 
+@pytest.mark.parametrize("screen", SCREENS)
+async def test_the_notes_of_layers_are_whole(page: Page, screen: str) -> None:
+    await page.screen(screen)
+    # On a wide picture the panel beside it is narrow, and four layers share it.
+    scene = Scene(canvas=(576, 384))
+    publish(page, scene.opened(), scene.layer(TEXT, 0.0, 75))
+    await page.reads('.layer[data-layer="structure"] .layer-note', "waiting for 300 bytes")
+    cut = (
+        "return [...document.querySelectorAll('.layer-note')].filter((one) => one.scrollWidth > one.clientWidth).length"
+    )
+    assert await page.run(cut) == 0
+    publish(page, *scene.whole()[1:])
+    await page.reads('.layer[data-layer="structure"] .layer-note', "300 bytes, at 1.0 s")
+    assert await page.run(cut) == 0
+
+
 async def test_the_comparison_moves(page: Page) -> None:
     publish(page, Scene(rate=24_000.0).opened(), Scene().layer(TEXT))
     await page.sees(True, "return document.getElementById('comparison').innerText.length > 0")
