@@ -1,19 +1,14 @@
 """Compares the simulation with real sockets: when each layer of a picture arrives, in virtual time and in real time.
 
-    python -m evaluation.simulation.reality --json
-
 The same pictures are sent over each link twice: simulated, and from a sender to a receiver process over a WebSocket
-through a proxy that shapes both directions; as root also over network interfaces of the kernel with a token bucket,
-and with netem's delay where the kernel has netem.
+through a proxy that shapes both directions; as root also over network interfaces of the kernel, see
+`wire/links/interfaces.py`.
 """
 
-import argparse
 import asyncio
-import json
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -36,7 +31,6 @@ from evaluation.wire.links.interfaces import (
 )
 from evaluation.wire.links.slow_links import SlowLink, link_through_proxy
 from evaluation.wire.receiving import Receiving
-from layercast_common.errors import LayercastError
 from protocol.link_profiles import LINKS, LinkProfile
 from protocol.transports.websocket.transport import FRAME_BYTES, PACKET_OVERHEAD, SEGMENT_BYTES
 from protocol.wire.limits import MAX_PACKET
@@ -181,51 +175,55 @@ def _simulate(
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code: 0 if all arrivals agree."""
-    parser = argparse.ArgumentParser(
-        prog="python -m evaluation.simulation.reality",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealityReport:
+    """The comparison.
+
+    Attributes:
+        arrivals: of every section, over every link and way.
+        interfaces_missing: why there were no network interfaces; None if there were.
+        netem_missing: why the kernel's netem did not delay the packets; None if it did.
+        late_s: 95 % of this machine's timers were late by at most this many seconds: a busy one cannot shape a link.
+    """
+
+    arrivals: tuple[LayerArrival, ...]
+    interfaces_missing: str | None
+    netem_missing: str | None
+    late_s: float
+
+    @property
+    def agreed(self) -> bool:
+        """Whether all arrivals agree."""
+        return all(arrival.agrees for arrival in self.arrivals)
+
+
+def compare_with_reality(links: Sequence[str], images: Sequence[Path]) -> RealityReport:
+    """Compare the simulation with real sockets; takes two minutes.
+
+    Args:
+        links: names of plain profiles.
+        images: pictures; the first one is not compared. Three drawn ones if there are none.
+
+    Raises:
+        LayercastError: a picture cannot be read, or a link cannot be set up.
+    """
+    streams = [
+        encode_picture(load_picture(path).image, EncodeOptions(prompt="a picture", budget=655)).stream
+        for path in images
+    ] or drawn_streams()
+    arrivals = asyncio.run(compare_way(links, streams, kernel=False))
+    missing = kernel_missing()
+    if missing is None:
+        arrivals += asyncio.run(compare_way(links, streams, kernel=True))
+    return RealityReport(
+        arrivals=tuple(arrivals),
+        interfaces_missing=missing,
+        netem_missing=missing or netem_missing(),
+        late_s=asyncio.run(_measure_lateness()),
     )
-    parser.add_argument("images", nargs="*", type=Path, help="pictures (default: three of the demo's samples' kind)")
-    parser.add_argument("--link", action="append", choices=sorted(LINKS), help="a link; may be repeated")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args(arguments)
-    links = options.link or DEFAULT_LINKS
-    try:
-        streams = [
-            encode_picture(load_picture(path).image, EncodeOptions(prompt="a picture", budget=655)).stream
-            for path in options.images
-        ] or _drawn_streams()
-        arrivals = asyncio.run(compare_way(links, streams, kernel=False))
-        missing = kernel_missing()
-        netem = missing or netem_missing()
-        if missing is None:
-            arrivals += asyncio.run(compare_way(links, streams, kernel=True))
-    except LayercastError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
-    agreed = all(arrival.agrees for arrival in arrivals)
-    late = asyncio.run(_measure_lateness())
-    if options.json:
-        rows = [{**asdict(arrival), "agrees": arrival.agrees} for arrival in arrivals]
-        facts = {"interfaces_missing": missing, "netem_missing": netem, "agreed": agreed, "late_s": late}
-        sys.stdout.write(json.dumps({"arrivals": rows, **facts}) + "\n")
-    else:
-        for arrival in arrivals:
-            sys.stdout.write(
-                f"{arrival.way:10} {arrival.link:8} picture {arrival.picture} layer {arrival.layer}: simulated "
-                f"{arrival.simulated:.3f} s, real {arrival.real:.3f} s{'' if arrival.agrees else '  DIFFERS'}\n"
-            )
-        sys.stdout.write(f"timers of this machine are up to {late:.3f} s late now (95 % of them are less)\n")
-        for what, reason in (("network interfaces", missing), ("netem's delay", netem)):
-            if reason is not None:
-                sys.stdout.write(f"without {what}: {reason}\n")
-    return 0 if agreed else 1
 
 
-def _drawn_streams() -> list[Bitstream]:
+def drawn_streams() -> list[Bitstream]:
     """Return streams of three pictures that need no file."""
     import numpy as np
 
@@ -235,7 +233,3 @@ def _drawn_streams() -> list[Bitstream]:
     ]
     options = EncodeOptions(prompt="coloured squares", budget=655)
     return [encode_picture(pixels, options).stream for pixels in pictures]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

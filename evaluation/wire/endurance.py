@@ -1,13 +1,10 @@
 """Endurance test: a real receiver in real time, and the curve of its memory, threads and descriptors.
 
-    python -m evaluation.wire.endurance --minutes 120 --json > curve.json
-
 `layercast receive` runs as its users run it: with `mini`, the page, a watcher that loads every picture, and an archive
-within a limit. Pictures come one after the other, each over a connection of its own. `evaluation.wire.soak` covers the
+within a limit. Pictures come one after the other, each over a connection of its own. `soak.py` covers the
 protocol in virtual time; this test covers what only time and real memory show.
 """
 
-import argparse
 import asyncio
 import contextlib
 import dataclasses
@@ -26,7 +23,6 @@ import numpy as np
 from codec.container.bitstream import Bitstream
 from codec.encoder.encode import encode
 from codec.encoder.options import EncodeOptions
-from layercast_common.errors import LayercastError
 from layercast_common.tasks import cancel, start_task
 from sender.connection.sender import Sender
 
@@ -190,33 +186,11 @@ def _load(url: str) -> None:
         response.read()
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return its exit code: 0 if the memory stayed flat."""
-    parser = argparse.ArgumentParser(
-        prog="python -m evaluation.wire.endurance",
-        description="Run a receiver for hours of real time, send it pictures, and check that its memory stays flat.",
-        epilog="example: python -m evaluation.wire.endurance --minutes 120 --every 5",
+def describe_endurance(report: EnduranceReport) -> str:
+    """Return a report in a sentence."""
+    first, last = report.samples[0], report.samples[-1]
+    return (
+        f"{last.pictures} pictures in {last.minutes:.0f} minutes: anonymous memory {first.anonymous_mb:.0f} to "
+        f"{last.anonymous_mb:.0f} MB, {report.mb_per_hour:+.1f} MB per hour after the first third, largest step "
+        f"{report.largest_step_mb:.1f} MB; {last.threads} threads, {last.descriptors} descriptors"
     )
-    parser.add_argument("--minutes", type=float, default=120.0, help="the duration in real minutes (120)")
-    parser.add_argument("--every", type=float, default=5.0, help="seconds between two pictures (5)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object with the whole curve")
-    options = parser.parse_args(arguments)
-    try:
-        report = asyncio.run(endure(60 * options.minutes, options.every, show=True))
-    except LayercastError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    if options.json:
-        sys.stdout.write(f"{json.dumps(dataclasses.asdict(report))}\n")
-    else:
-        first, last = report.samples[0], report.samples[-1]
-        sys.stdout.write(
-            f"{last.pictures} pictures in {last.minutes:.0f} minutes: anonymous memory {first.anonymous_mb:.0f} to "
-            f"{last.anonymous_mb:.0f} MB, {report.mb_per_hour:+.1f} MB per hour after the first third, largest step "
-            f"{report.largest_step_mb:.1f} MB; {last.threads} threads, {last.descriptors} descriptors\n"
-        )
-    return 0 if report.flat else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,27 +1,19 @@
 """Measures on an emulated link whether a new picture overtakes bytes that are already queued.
 
-    python -m evaluation.wire.priority --link iridium --json
-
 A long, unurgent section is queued first. While it is sent, new pictures are offered, and the time until the receiver
 holds the first packet of each, which carries its text, is measured. The link is a WebSocket on this machine in real
-time, or with --virtual a link in memory in virtual time.
+time, or a link in memory in virtual time.
 """
 
-import argparse
 import asyncio
 import contextlib
-import dataclasses
-import json
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from evaluation.virtual_time import run_virtual
-from layercast_common.errors import LayercastError
 from layercast_common.tasks import start_task
 from protocol.connection.events import OfferReceived, ReceiverEvent
 from protocol.driver import Driver
-from protocol.link_profiles import LINKS, LinkProfile, parse_link
+from protocol.link_profiles import LinkProfile
 from protocol.receiving.connection import ReceiverConnection
 from protocol.receiving.options import ReceiverOptions
 from protocol.sending.pictures.fragmentation import OutgoingSection
@@ -158,42 +150,10 @@ async def _over_memory(link: LinkProfile, offers: _Offers) -> AsyncIterator[Send
     await receiving
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return its exit code: 0 if the bound holds."""
-    parser = argparse.ArgumentParser(
-        prog="python -m evaluation.wire.priority",
-        description="Measure how soon a new picture's text arrives behind queued bytes, on an emulated link.",
-        epilog="example: python -m evaluation.wire.priority --link iridium --json",
-    )
-    parser.add_argument("--link", default="iridium", choices=sorted(LINKS), help="the link to emulate (iridium)")
-    parser.add_argument("--rate", type=float, help="rate in bit/s instead of the link's own")
-    parser.add_argument("--queued", type=int, default=6000, help="unurgent bytes to queue first (6000)")
-    parser.add_argument("--pictures", type=int, default=3, help="new pictures to time (3)")
-    parser.add_argument("--bound", type=float, default=BOUND_SECONDS, help="the longest time allowed, in seconds (1.5)")
-    parser.add_argument("--virtual", action="store_true", help="a link in memory, in virtual time")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args(arguments)
-    try:
-        link = parse_link(options.link, options.rate)
-        assert link is not None
-        measuring = measure_priority(
-            link, queued=options.queued, pictures=options.pictures, bound=options.bound, virtual=options.virtual
-        )
-        report = run_virtual(measuring) if options.virtual else asyncio.run(measuring)
-    except LayercastError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    sys.stdout.write(f"{json.dumps(dataclasses.asdict(report)) if options.json else _to_text(report)}\n")
-    return 0 if report.holds else 1
-
-
-def _to_text(report: PriorityReport) -> str:
+def describe_priority(report: PriorityReport) -> str:
+    """Return a report in a sentence."""
     return (
         f"{report.link}, {report.rate:g} bit/s: behind {report.queued_bytes} queued bytes a new picture's text took "
         f"{report.worst_seconds:.2f} s at worst; {report.unhindered_seconds:.2f} s over the idle link, "
         f"{report.fifo_seconds:.2f} s behind the queue; at most {report.bound_seconds:.2f} s are allowed"
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

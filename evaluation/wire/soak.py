@@ -1,29 +1,24 @@
 """Soak test: pictures over a lossy link for hours of virtual time, with checks of memory, timers and tasks.
 
-    python -m evaluation.wire.soak --link all --json
-
 Pictures of a typical size are offered at random times, so that the link is busy for about half of the time. The report
 gives the latency of the text, the base and the whole of the pictures, and whether memory, timers or tasks grow.
 """
 
-import argparse
 import asyncio
 import contextlib
-import dataclasses
 import gc
-import json
 import random
 import sys
 import time
 from array import array
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from evaluation.virtual_time import VirtualTimeLoop, run_virtual
+from evaluation.virtual_time import VirtualTimeLoop
 from evaluation.wire.latency import SECTIONS, Latency, LatencyRecorder
 from layercast_common.errors import LayercastError
 from layercast_common.tasks import start_task
 from protocol.driver import Driver
-from protocol.link_profiles import LINKS, LinkProfile, parse_link
+from protocol.link_profiles import LinkProfile
 from protocol.receiving.connection import ReceiverConnection
 from protocol.receiving.options import ReceiverOptions
 from protocol.sending.pictures.fragmentation import OutgoingSection
@@ -166,39 +161,8 @@ async def soak(link: LinkProfile, *, seconds: float = 3600.0, seed: int = 0) -> 
     )
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return its exit code: 0 if every picture arrived and nothing grew."""
-    parser = argparse.ArgumentParser(
-        prog="python -m evaluation.wire.soak",
-        description="Send pictures over an emulated link for hours of virtual time, and check that nothing grows.",
-        epilog="example: python -m evaluation.wire.soak --link all --loss 0.1 --json",
-    )
-    parser.add_argument("--link", default="all", choices=["all", *sorted(LINKS)], help="the link to emulate (all)")
-    parser.add_argument("--hours", type=float, default=1.0, help="hours of virtual time (1)")
-    parser.add_argument("--loss", type=float, default=0.05, help="the share of packets lost each way, 0 to 1 (0.05)")
-    parser.add_argument("--seed", type=int, default=0, help="decides when pictures are offered, and what is lost (0)")
-    parser.add_argument("--json", action="store_true", help="print one JSON array")
-    options = parser.parse_args(arguments)
-    reports = []
-    try:
-        for name in sorted(LINKS) if options.link == "all" else [options.link]:
-            link = parse_link(name)
-            assert link is not None
-            link = replace(link, loss=options.loss)
-            reports.append(run_virtual(soak(link, seconds=3600 * options.hours, seed=options.seed)))
-            if not options.json:
-                sys.stdout.write(f"{_to_text(reports[-1])}\n")
-    except LayercastError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    if options.json:
-        sys.stdout.write(
-            f"{json.dumps([dataclasses.asdict(report) | {'holds': report.holds} for report in reports])}\n"
-        )
-    return 0 if all(report.holds for report in reports) else 1
-
-
-def _to_text(report: SoakReport) -> str:
+def describe_soak(report: SoakReport) -> str:
+    """Return a report in a sentence."""
     late = ", ".join(
         f"{name} {one.median:.2f} / {one.p95:.2f} s"
         for name, one in (("text", report.text), ("base", report.base), ("whole", report.whole))
@@ -209,7 +173,3 @@ def _to_text(report: SoakReport) -> str:
         f"{report.payload_bytes} of payload; {'nothing grew' if report.flat else 'SOMETHING GREW'}: memory blocks "
         f"{report.blocks[0]} to {report.blocks[-1]}, at most {report.most_timers} timers and {report.most_tasks} tasks"
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

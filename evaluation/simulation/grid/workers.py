@@ -49,10 +49,13 @@ def run_in_worker(
     """
     output = OutputFolder(folder)
     key = result_key(scenario, cell, keys, cost)
-    run = run_cell(scenario, cell, load_pictures(scenario, cell, keys, output.pictures), cost)
-    result: dict[str, Any] = {
-        "systems": run.systems,
-        "took": {"simulated_s": round(run.simulated_s, 3), "processor_s": round(run.processor_s, 4)},
-    }
-    output.save_result(key, result)
+    try:
+        run = run_cell(scenario, cell, load_pictures(scenario, cell, keys, output.pictures), cost)
+        result: dict[str, Any] = {
+            "systems": run.systems,
+            "took": {"simulated_s": round(run.simulated_s, 3), "processor_s": round(run.processor_s, 4)},
+        }
+        output.save_result(key, result)
+    except LayercastError as error:
+        raise portable(error) from None
     return key, run.processor_s

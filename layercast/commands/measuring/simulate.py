@@ -20,6 +20,7 @@ examples:
   layercast simulate --images pictures/ --link gsm --rates 1200,2400,9600 --losses 0,0.05 --seeds 5 -o out/
   layercast simulate scenario.toml -o out/
   layercast simulate --list-links
+  layercast simulate --convert-trace Verizon-LTE-short.down -o lte.csv
   layercast simulate --live --link gsm --to ws://127.0.0.1:8765
 
 docs/simulation.md explains scenario files."""
@@ -35,7 +36,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("scenario", nargs="?", type=Path, metavar="SCENARIO.toml", help="scenario file")
-    parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="output folder")
+    parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="output folder; with --convert-trace a file")
     parser.add_argument("--list-links", action="store_true", help="list the named links, and stop")
     simple = parser.add_argument_group("without a scenario file")
     simple.add_argument("--images", type=Path, metavar="DIR", help="folder of pictures")
@@ -66,6 +67,21 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     run = parser.add_argument_group("running")
     run.add_argument("--processes", type=int, default=0, metavar="N", help="processes (default: one per core)")
     run.add_argument("--ray", metavar="ADDRESS", help="run on this Ray cluster, whose nodes share the output folder")
+    traces = parser.add_argument_group("traces of a link over time")
+    traces.add_argument(
+        "--convert-trace",
+        type=Path,
+        metavar="FILE",
+        help="write the trace to the file -o, and stop: names ending on .csv are CSV, seconds,bit_per_s[,delay_s"
+        "[,loss]]; all others are Mahimahi's format",
+    )
+    traces.add_argument(
+        "--bin",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="seconds over which Mahimahi's times become a rate (default: %(default)s)",
+    )
     live = parser.add_argument_group("live: a link between real programs, which changes while they run")
     live.add_argument("--live", action="store_true", help="put --link between senders and the receiver at --to")
     live.add_argument("--to", metavar="URL", help="the receiver's address: ws://HOST:PORT, or mqtt, http, tcp")
@@ -89,6 +105,11 @@ def run(options: argparse.Namespace) -> None:
 
     if options.list_links:
         list_links(as_json=options.json)
+        return
+    if options.convert_trace is not None:
+        from layercast.commands.measuring.simulate_trace import convert_trace
+
+        convert_trace(options)
         return
     if options.live:
         from layercast.commands.measuring.simulate_live import run_live

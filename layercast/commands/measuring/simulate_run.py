@@ -32,12 +32,14 @@ def simulate(options: argparse.Namespace, *, command: str) -> None:
     """
     began = time.perf_counter()
     scenario = scenario_of(options)
+    # Worker processes on other machines have other working directories.
+    scenario = replace(scenario, images=tuple(image.resolve() for image in scenario.images))
     mapping: AbstractContextManager[Mapper] = (
         ray_mapper(options.ray) if options.ray else local_mapper(options.processes)
     )
     with progress(quiet=options.quiet) as bars, mapping as mapper:
         tracker = _Tracker(bars, quiet=options.quiet)
-        grid = run_grid(scenario, options.out, mapper, tracker)
+        grid = run_grid(scenario, options.out.resolve(), mapper, tracker)
         facts = RunFacts.of(grid, command=command, wall_s=time.perf_counter() - began)
         written = write_report(grid, facts, tracker)
     if options.json:

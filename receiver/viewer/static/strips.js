@@ -90,7 +90,7 @@ export function drawLevels(row, picture, chosen, ready, onChoose, onDraw) {
       const draw = drawable && !frame && !variant;
       const asked = draw && button.dataset.asked === "true";
       button.classList.toggle("level-draw", draw && !asked);
-      const missing = asked ? "being drawn" : draw ? "skipped: draw now" : picture.status === "receiving" ? "not drawn yet" : "skipped";
+      const missing = asked ? "being drawn" : draw ? "skipped: draw" : picture.status === "receiving" ? "not drawn yet" : "skipped";
       const name = variant ? variantName(level) : levelName(level);
       button.querySelector("b").textContent = name;
       button.querySelector("small").textContent = variant ? variantNote(level) : frame ? sizeText(level.size) : missing;

@@ -5,8 +5,7 @@ import pickle
 import pytest
 
 from evaluation.simulation.grid.workers import portable
-from evaluation.simulation.reality import LayerArrival, compare_way
-from evaluation.simulation.reality import _drawn_streams as drawn_streams
+from evaluation.simulation.reality import LayerArrival, compare_way, drawn_streams
 from evaluation.wire.links.interfaces import kernel_missing
 from layercast_common.errors import (
     BudgetError,

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from evaluation.wire.soak import main
+from layercast.cli import main
 
 
 @pytest.mark.parametrize("link", ["gsm", "lte-m"])
 def test_a_quarter_of_an_hour(link: str, capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(["--link", link, "--hours", "0.25", "--loss", "0.03", "--json"])
-    (report,) = json.loads(capsys.readouterr().out)
+    code = main(["bench", "soak", "--link", link, "--hours", "0.25", "--loss", "0.03", "--json"])
+    (report,) = json.loads(capsys.readouterr().out)["links"]
     assert code == 0
     assert report["holds"]
     assert report["flat"]
@@ -21,5 +21,5 @@ def test_a_quarter_of_an_hour(link: str, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_in_words(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--link", "fast", "--hours", "0.02"]) == 0
+    assert main(["bench", "soak", "--link", "fast", "--hours", "0.02"]) == 0
     assert "fast, 5% lost, 72 s in" in capsys.readouterr().out

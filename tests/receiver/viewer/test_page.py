@@ -7,7 +7,7 @@ import pytest
 from codec.layers import Layer
 from receiver.viewer import Viewer, ViewerOptions
 from tests.receiver.viewer.test_login import PERMISSIONS
-from tests.support.browser import NEEDS_BROWSER, Page, publish
+from tests.support.browser import NEEDS_BROWSER, SCREENS, Page, publish
 from tests.support.scenes import Scene
 
 TEXT, LINES, COLOURS, DETAIL = Layer.SEMANTIC, Layer.STRUCTURE, Layer.TEXTURE, Layer.DETAIL
@@ -66,8 +66,10 @@ BOXES = """
 """
 
 
-async def test_detail_arrives_and_nothing_jumps(page: Page) -> None:
+@pytest.mark.parametrize("screen", SCREENS)
+async def test_detail_arrives_and_nothing_jumps(page: Page, screen: str) -> None:
     scene = Scene.with_planes()
+    await page.screen(screen)
     publish(page, scene.opened(), scene.layer(TEXT, 0.0, 75), scene.frame(TEXT, shade=10))
     await page.shows_shade(10)
     assert await page.text('.layer[data-layer="detail"] .layer-note') == "waiting for 800 bytes"
@@ -88,9 +90,28 @@ async def test_detail_arrives_and_nothing_jumps(page: Page) -> None:
     assert await page.run(levels) == ["Text only", "+ colours", "+ detail"]
     assert await page.text("#drawn-from") == "Drawn from text, colours and detail"
     assert await page.run(BOXES) == before
+    publish(page, scene.completed())
+    await page.reads("#clock-label", "until complete")
+    assert await page.run(BOXES) == before
     publish(page, *Scene(name="p2").whole())
     await page.shows_shade(30)
     assert await page.run("return document.querySelector('.layer[data-layer=detail]').hidden")
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+async def test_the_notes_of_layers_are_whole(page: Page, screen: str) -> None:
+    await page.screen(screen)
+    # On a wide picture the panel beside it is narrow, and four layers share it.
+    scene = Scene(canvas=(576, 384))
+    publish(page, scene.opened(), scene.layer(TEXT, 0.0, 75))
+    await page.reads('.layer[data-layer="structure"] .layer-note', "waiting for 300 bytes")
+    cut = (
+        "return [...document.querySelectorAll('.layer-note')].filter((one) => one.scrollWidth > one.clientWidth).length"
+    )
+    assert await page.run(cut) == 0
+    publish(page, *scene.whole()[1:])
+    await page.reads('.layer[data-layer="structure"] .layer-note', "300 bytes, at 1.0 s")
+    assert await page.run(cut) == 0
 
 
 async def test_the_comparison_moves(page: Page) -> None:

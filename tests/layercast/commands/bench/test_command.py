@@ -65,3 +65,13 @@ def test_a_missing_library_is_told_with_the_way_out(
 def test_loudness_may_stand_before_or_after_the_subject(line: tuple[str, ...]) -> None:
     options = build_parser().parse_args([*line, "--images", "pictures", "--prompts", "prompts.txt"])
     assert (options.quiet, options.verbose) == (True, False)
+
+
+def test_priority_is_measured_and_fails_beyond_its_bound(run: Run, fails: Callable[..., str]) -> None:
+    measure = "bench", "priority", "--virtual", "--link", "gsm", "--queued", "3000", "--pictures", "1"
+    facts = json.loads(run(*measure, "--json").out)
+    assert facts["holds"]
+    assert 0 < facts["unhindered_seconds"] <= facts["worst_seconds"] <= 1.5
+    missed = run(*measure, "--bound", "0.001")
+    assert (missed.code, "0.001 s are allowed" in missed.err) == (1, True)
+    assert "no link is called" in fails(2, *measure, "--link", "none")

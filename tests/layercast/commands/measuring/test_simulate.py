@@ -128,3 +128,42 @@ def test_a_live_link_needs_a_receiver(
 ) -> None:
     assert main(["simulate", "--live", *options]) == status
     assert text in capsys.readouterr().err
+
+
+def test_traces_are_converted_both_ways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    times = [100 * number for number in range(1, 21)]
+    (tmp_path / "a.down").write_text("".join(f"{time}\n" for time in times))
+    there, back = tmp_path / "a.csv", tmp_path / "again.down"
+    assert main(["simulate", "--convert-trace", str(tmp_path / "a.down"), "-o", str(there), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["seconds"], facts["lines"], facts["mean_bit_per_s"]) == (2.0, 2, 120_000.0)
+    assert main(["simulate", "--convert-trace", str(there), "-o", str(back)]) == 0
+    assert "20 lines, 120,000 bit/s on average" in capsys.readouterr().out
+    assert [int(line) for line in back.read_text().split()] == times
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "reason"),
+    [
+        (("a.csv",), 2, "-o"),
+        (("a.csv", "-o", "b.csv"), 1, "No such file"),
+        (("bad.csv", "-o", "b.csv"), 2, "line 1"),
+        (("good.csv", "-o", "none/b.csv"), 1, "none"),
+        (("good.down", "-o", "b.csv", "--bin", "0"), 2, "longer than 0"),
+    ],
+)
+def test_what_no_trace_conversion_can_do(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    code: int,
+    reason: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bad.csv").write_text("zero,fast\n")
+    Path("good.csv").write_text("0,9600\n5,9600\n")
+    Path("good.down").write_text("5\n")
+    assert main(["simulate", "--convert-trace", *options]) == code
+    assert reason in capsys.readouterr().err
+    assert not Path("b.csv").exists()

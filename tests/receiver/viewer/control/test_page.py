@@ -128,7 +128,7 @@ async def test_a_picture_is_drawn_again_with_the_keyboard_alone(steered: Steered
 async def test_a_skipped_level_is_drawn_when_asked_for(steered: Steered) -> None:
     page, scene = steered.page, Scene()
     publish(page, *[event for event in scene.whole() if event != scene.whole()[4]])
-    await page.reads(".level:nth-child(2) small", "skipped: draw now")
+    await page.reads(".level:nth-child(2) small", "skipped: draw")
     await page.click(".level:nth-child(2)")
     await page.reads(".level:nth-child(2) small", "being drawn")
     assert steered.changes == [PictureChange(layers=frozenset({TEXT, LINES}))]
