@@ -162,7 +162,7 @@ def _planes(shade: int) -> RetrievedPicture:
 
 
 class TestBitPlanes:
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def recalling(self, mini: Model) -> Model:
         return replace(mini, retrieval=RetrievalIndex([_planes(30)]))
 
