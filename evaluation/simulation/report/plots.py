@@ -96,16 +96,24 @@ def _write(
 
 
 def _color(system: str, systems: Sequence[str]) -> str:
-    return _COLORS[systems.index(system) % len(_COLORS)]
+    """Return the colour of a system: one for each format, whatever the size of its files."""
+    formats = list(dict.fromkeys(name.partition("@")[0] for name in systems))
+    return _COLORS[formats.index(system.partition("@")[0]) % len(_COLORS)]
+
+
+def _dashes(system: str, systems: Sequence[str]) -> str:
+    """Return the line style of a system: dashed for the second size of a format."""
+    same = [name for name in systems if name.partition("@")[0] == system.partition("@")[0]]
+    return "-" if system == same[0] else "--"
 
 
 def _lines(axes: Any, curves: dict[str, list[Any]], systems: Sequence[str], **options: Any) -> None:
     for system in systems:
         points = curves.get(system, [])
         xs, ys = [point[0] for point in points], [point[1] for point in points]
-        width = 2.2 if system == systems[0] else 1.1
+        look = {"linewidth": 2.2 if system == systems[0] else 1.1, "linestyle": _dashes(system, systems)}
         # A system without points is in the legend, too.
-        axes.plot(xs, ys, label=system, color=_color(system, systems), linewidth=width, **options)
+        axes.plot(xs, ys, label=system, color=_color(system, systems), **look, **options)
 
 
 def _bands(axes: Any, curves: dict[str, list[Any]], systems: Sequence[str]) -> None:

@@ -2,7 +2,10 @@
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 const NAMES = DATA.systems, HIDDEN = new Set();
-const color = (name) => `var(--s${NAMES.indexOf(name) % 11})`;
+// A colour for each format; the second of its sizes has dashed lines.
+const FORMATS = [...new Set(NAMES.map((name) => name.split("@")[0]))];
+const color = (name) => `var(--s${FORMATS.indexOf(name.split("@")[0]) % 11})`;
+const isSecond = (name) => NAMES.findIndex((one) => one.split("@")[0] === name.split("@")[0]) < NAMES.indexOf(name);
 const make = (tag, attributes = {}, ...children) => {
   const node = document.createElement(tag);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
@@ -84,7 +87,8 @@ function chart(place, series, options) {
       path += place && options.step ? `H${X(x)}V${Y(y)}` : `${place ? "L" : "M"}${X(x)} ${Y(y)}`;
     });
     if (options.step) path = `M${X(low)} ${Y(bottom)}H${X(one.points[0][0])}V${Y(one.points[0][1])}` + path.replace(/^M[^HL]*/, "") + `H${box.right}`;
-    svg.append(draw("path", {d: path, fill: "none", stroke, "stroke-width": one.name === NAMES[0] ? 3 : 1.8}));
+    svg.append(draw("path", {d: path, fill: "none", stroke, "stroke-width": one.name === NAMES[0] ? 3 : 1.8,
+      "stroke-dasharray": isSecond(one.name) ? "5 3" : "none"}));
     if (options.marks) for (const [x, y] of one.points) svg.append(draw("circle", {cx: X(x), cy: Y(y), r: 3.5, fill: stroke}));
   }
   place.append(svg);
@@ -169,6 +173,7 @@ function drawTiles() {
     const box = make("div", {class: "picture"});
     box.style.aspectRatio = DATA.aspects[picture];
     box.style.borderTopColor = name === "original" ? "transparent" : color(name);
+    box.style.borderTopStyle = isSecond(name) ? "dashed" : "solid";
     const source = frame && DATA.images[`${store}/${frame[1]}`];
     box.append(source ? make("img", {src: source, alt: `${name} at ${seconds(at)}`}) : frame ? "not kept" : "no picture yet");
     const facts = name === "original" ? "" : frame ? `since ${seconds(frame[0])}, ${number(frame[3])} B, ${DATA.figure} ${number(frame[2])}` : "";
@@ -198,7 +203,8 @@ for (const one of DATA.conditions) $("condition").append(make("option", {}, one.
 for (const name of DATA.pictures) $("picture").append(make("option", {}, name));
 for (const name of NAMES) {
   $("system").append(make("option", {}, name));
-  const swatch = make("i"); swatch.style.background = color(name);
+  const swatch = make("i"); swatch.style.background = isSecond(name)
+    ? `repeating-linear-gradient(90deg, ${color(name)} 0 5px, transparent 5px 8px)` : color(name);
   const button = make("button", {type: "button", "aria-pressed": "true"}, swatch, name);
   button.addEventListener("click", () => {
     const hide = !HIDDEN.has(name);
