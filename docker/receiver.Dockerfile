@@ -34,12 +34,12 @@ ENV PATH=/opt/layercast/bin:$PATH \
     HF_HOME=/data/cache/huggingface \
     LAYERCAST_CACHE=/data/cache/layercast
 
-USER layercast
+USER 10001
 WORKDIR /data
 EXPOSE 8080 8765 8767
 VOLUME ["/data/archive", "/data/cache"]
 
-HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=3s --start-period=300s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=2)"]
 
 ENTRYPOINT ["layercast"]

@@ -28,7 +28,7 @@ ENV PATH=/opt/layercast/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     NUMBA_CACHE_DIR=/data/cache/numba
 
-USER layercast
+USER 10001
 WORKDIR /data
 VOLUME ["/data/cache", "/data/outbox"]
 

@@ -1,11 +1,12 @@
 """A run over several pictures: one that fails costs a line and the exit code, and the others go on."""
 
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from layercast.console import say
-from layercast_common.errors import CodecError, StorageError
+from layercast_common.errors import CodecError, StorageError, UsageError
 
 #: Exit code of a run in which a picture failed.
 _FAILED = 1
@@ -48,3 +49,21 @@ class BatchFailures:
     def code(self) -> int | None:
         """The exit code of the run; None if nothing failed."""
         return _FAILED if self.failed else None
+
+
+def refuse_same_names(paths: Sequence[Path]) -> None:
+    """Refuse files whose results would replace each other: they have one name, but for the ending.
+
+    Raises:
+        UsageError: two files have the same name.
+    """
+    known: dict[str, Path] = {}
+    for path in paths:
+        # Two spellings of one name in Unicode are one file on some systems.
+        stem = unicodedata.normalize("NFC", path.stem)
+        if stem in known:
+            raise UsageError(
+                f"{known[stem]} and {path} have the same name, {stem!r}, and so would their results; "
+                "run the command for each, with different folders"
+            )
+        known[stem] = path

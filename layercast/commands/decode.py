@@ -39,7 +39,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int | None:
     """Render every level of every stream with one loaded model. Return the exit code if a stream failed."""
-    from layercast.batch import BatchFailures
+    from layercast.batch import BatchFailures, refuse_same_names
     from layercast.levels import levels_of, parse_levels
     from layercast.reports import layer_name, load_stream
     from layercast_common.files import make_folder, save_whole
@@ -47,8 +47,7 @@ def run(options: argparse.Namespace) -> int | None:
     from receiver.rendering.model_files.fingerprint import describe_mismatch
 
     levels = parse_levels(options.levels)
-    if len({path.stem for path in options.files}) < len(options.files):
-        raise UsageError("two files have the same name; decode them into different folders")
+    refuse_same_names(options.files)
     batch, streams = BatchFailures(len(options.files)), []
     for path in options.files:
         with batch.picture(path):

@@ -1,7 +1,6 @@
 """`layercast encode`: encodes pictures as streams."""
 
 import argparse
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -151,11 +150,10 @@ def _targets(images: list[Path], wanted: str) -> list[Path]:
         return [output]
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is a file, not a folder; to write a single stream there, end its name in .lcast")
-    targets = [output / f"{image.stem}.lcast" for image in images]
-    # Two spellings of one name in Unicode are one file on some systems.
-    if len({unicodedata.normalize("NFC", str(target)) for target in targets}) < len(targets):
-        raise UsageError("two pictures have the same name; encode them into different folders")
-    return targets
+    from layercast.batch import refuse_same_names
+
+    refuse_same_names(images)
+    return [output / f"{image.stem}.lcast" for image in images]
 
 
 def _print_row(row: dict[str, object], guess: "Guess | None", notes: tuple[str, ...], *, quiet: bool) -> None:

@@ -70,7 +70,7 @@ def test_two_spellings_of_one_name_are_one_name(run: Run, house: Path) -> None:
         Path(name).write_bytes(house.read_bytes())
     outcome = run("encode", *names, "-o", "out", "--prompt", "a house")
     assert outcome.code == 2
-    assert "two pictures have the same name" in outcome.err
+    assert f"{names[0]} and {names[1]} have the same name, 'caf\u00e9'" in outcome.err
 
 
 def test_the_good_streams_are_whole(run: Run, three: list[Path]) -> None:
