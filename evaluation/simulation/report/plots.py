@@ -122,6 +122,8 @@ def _bands(axes: Any, curves: dict[str, list[Any]], systems: Sequence[str]) -> N
         if known:
             lows, highs = [y - half for _, y, half in known], [y + half for _, y, half in known]
             xs = [x for x, _, _ in known]
+            # Wide intervals, as two seeds give, would flatten the curves: only these set the limits.
+            axes.autoscale(enable=False, axis="y")
             axes.fill_between(xs, lows, highs, color=_color(system, systems), alpha=0.15, linewidth=0)
 
 

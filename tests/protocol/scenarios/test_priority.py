@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from evaluation.virtual_time import run_virtual
-from evaluation.wire import priority
 from evaluation.wire.priority import PriorityReport, measure_priority
 from protocol.link_profiles import LINKS, LinkProfile
 from protocol.recovery.window import HEADROOM, packet_size
@@ -56,12 +55,3 @@ def test_a_plain_queue_would_not_hold_the_bound() -> None:
         return asyncio.get_running_loop().time()
 
     assert run_virtual(queue_up()) > 20
-
-
-def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert priority.main(["--link", "iridium", "--virtual"]) == 0
-    assert "at most 1.50 s are allowed" in capsys.readouterr().out
-    assert priority.main(["--link", "iridium", "--virtual", "--bound", "0.5", "--json"]) == 1
-    assert '"holds": false' in capsys.readouterr().out
-    assert priority.main(["--rate", "-1"]) == 1
-    assert "a rate is a positive number" in capsys.readouterr().err

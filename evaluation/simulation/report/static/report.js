@@ -51,8 +51,11 @@ function chart(place, series, options) {
   const xs = shown.flatMap((one) => one.points.map((point) => point[0])).filter((x) => !options.log || x > 0);
   let low = Math.min(...xs), high = Math.max(...xs);
   if (low === high) { low = options.log ? low / 2 : low - 1; high = options.log ? high * 2 : high + 1; }
-  const ys = shown.flatMap((one) => one.points.flatMap((point) => [point[1] - (point[2] || 0), point[1] + (point[2] || 0)]));
-  const bottom = options.low ?? Math.min(0, ...ys), top = options.high ?? Math.max(...ys) * 1.05;
+  // Wide intervals, as two seeds give, are cut off: they would flatten the curves.
+  const ys = shown.flatMap((one) => one.points.map((point) => point[1]));
+  const ends = options.dots ? ys : shown.flatMap((one) => one.points.map((point) => point[1] + (point[2] || 0)));
+  const bottom = options.low ?? Math.min(0, ...ys);
+  const top = options.high ?? Math.min(Math.max(...ends), Math.max(...ys) * 1.25) * 1.05;
   const scale = options.log ? (x) => Math.log(x / low) / Math.log(high / low) : (x) => (x - low) / (high - low);
   const X = (x) => box.left + Math.min(1, Math.max(0, scale(Math.max(x, options.log ? low : -Infinity)))) * (box.right - box.left);
   const logY = options.logY, floorY = logY ? Math.min(...ys.filter((y) => y > 0)) * 0.8 : bottom;
@@ -80,7 +83,7 @@ function chart(place, series, options) {
     }
     const banded = one.points.filter((point) => point[2]);
     if (banded.length > 1) svg.append(draw("path", {fill: stroke, "fill-opacity": .15, d: "M" +
-      banded.map(([x, y, half]) => `${X(x)} ${Y(y + half)}`).join("L") + "L" +
+      banded.map(([x, y, half]) => `${X(x)} ${Y(Math.min(top, y + half))}`).join("L") + "L" +
       banded.reverse().map(([x, y, half]) => `${X(x)} ${Y(Math.max(floorY, y - half))}`).join("L") + "Z"}));
     let path = "";
     one.points.forEach(([x, y], place) => {
