@@ -33,8 +33,6 @@ class RenderSettings:
         native: the long side that the model renders best, in pixels.
         steps: denoising steps of a run.
         previews: steps after which a frame of the clean estimate is shown, counted from 1.
-        small_first: whether a picture's first frame, if it is a preview, is decoded at half the size: it is smooth
-            anyway, and comes sooner. For models whose decoder takes as long as a step.
         guidance: scale of classifier-free guidance (arXiv 2207.12598); at 1 or below the second UNet pass is left out.
         negative_prompt: the prompt that guidance steers away from.
         weights: factor of each adapter's features, and of each ControlNet's residuals.
@@ -59,7 +57,6 @@ class RenderSettings:
     native: int
     steps: int
     previews: tuple[int, ...]
-    small_first: bool = False
     guidance: float = 1.0
     negative_prompt: str = ""
     weights: Mapping[Condition, float] = field(default_factory=_weights)
@@ -82,9 +79,7 @@ def flow_settings(native: int) -> RenderSettings:
     Args:
         native: the long side that the model renders best, in pixels; so in all functions below.
     """
-    return RenderSettings(
-        native=native, steps=4, previews=(1, 2), small_first=True, line_fit=True, restores_planes=True
-    )
+    return RenderSettings(native=native, steps=4, previews=(1, 2), line_fit=True, restores_planes=True)
 
 
 def diffusion_settings(native: int) -> RenderSettings:

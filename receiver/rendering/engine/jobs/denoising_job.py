@@ -145,7 +145,7 @@ class DenoisingJob:
         lines = structure if settings.line_fit and isinstance(structure, EdgeMap) else None
         plane = self._completed.plane if settings.color_fit and run.conditions.plane is not None else None
         colors = self._completed.texture if settings.color_fit and plane is None else None
-        if not final and (small or (settings.small_first and not self.shown)):
+        if small and not final:
             latents = halve(latents)
         self.shown, self._layers_changed = True, False
         recipe = FrameRecipe(

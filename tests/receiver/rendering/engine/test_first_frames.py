@@ -1,56 +1,18 @@
 """What makes a picture's first frame come sooner."""
 
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 
 import pytest
 
 from codec.layers import Layer, Priors, Semantic
 from receiver.rendering.engine.engine import Engine
-from receiver.rendering.engine.jobs.job import start_job
 from receiver.rendering.frames import Frame
 from receiver.rendering.models.model import Model
-from receiver.rendering.sampling.conditioning import Conditioner
-from receiver.rendering.sampling.passes import advance
-from receiver.rendering.settings.settings import flow_settings
 from receiver.rendering.start import warm_up
 
 #: Longest wait for a result, in seconds: reached only if the engine hangs.
 PATIENCE = 120
-
-
-@pytest.mark.parametrize(("small_first", "sides"), [(True, [1, 2, 2]), (False, [2, 2, 2])])
-def test_only_the_first_preview_is_decoded_at_half_the_size(
-    mini: Model, priors: Priors, *, small_first: bool, sides: list[int]
-) -> None:
-    model = replace(mini, settings=replace(mini.settings, small_first=small_first))
-    job = start_job(model, Conditioner(model), priors, seed=1, steps=None, clock=time.monotonic)
-    assert job.run is not None
-    drafts = []
-    while not job.run.finished:
-        advance(model, [job.run])
-        drafts.append(job.draft_frame())
-    shown = [draft for draft in drafts if draft is not None]
-    latents = [draft.latents.shape[-1] for draft in shown if draft.latents is not None]
-    assert [2 * side // job.run.shape[-2] for side in latents] == sides
-    assert [draft.draw(model).image.size for draft in shown] == [priors.canvas] * 3
-
-
-def test_a_run_of_one_step_is_decoded_whole(mini: Model, priors: Priors) -> None:
-    model = replace(mini, settings=replace(mini.settings, small_first=True))
-    job = start_job(model, Conditioner(model), priors, seed=1, steps=1, clock=time.monotonic)
-    assert job.run is not None
-    advance(model, [job.run])
-    draft = job.draft_frame()
-    assert draft is not None
-    assert draft.latents is not None
-    assert draft.latents.shape[-1] == job.run.shape[-2]
-
-
-def test_the_embedded_model_shows_a_small_first_frame() -> None:
-    assert flow_settings(256).small_first
 
 
 @pytest.mark.parametrize(("threads", "order"), [(0, ["a2", "b2", "b4", "a8", "b8"]), (1, None)])
