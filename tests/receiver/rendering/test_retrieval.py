@@ -171,7 +171,8 @@ class TestBitPlanes:
         plane = Bitstream.from_bytes(_planes(30).stream).decode().plane
         assert plane is not None
         assert np.array_equal(np.asarray(frame.image), plane.to_image())
-        assert (frame.layers, frame.final) == ({Layer.SEMANTIC}, True)
+        assert frame.layers == {Layer.SEMANTIC}
+        assert frame.final
 
     def test_the_picture_fills_any_canvas(self, recalling: Model) -> None:
         (frame,) = render(Priors((96, 256), Semantic("fire")), 1, model=recalling)
