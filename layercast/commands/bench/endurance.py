@@ -1,7 +1,6 @@
 """`layercast bench endurance`: a receiver in real time, and whether its memory stays flat."""
 
 import argparse
-import asyncio
 from dataclasses import asdict
 
 from layercast.commands.options.parser import Subparsers, add_command, add_json
@@ -32,6 +31,8 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         LayercastError: the receiver does not start or ends, or its memory grows.
     """
+    import asyncio
+
     from evaluation.wire.endurance import describe_endurance, endure
     from layercast_common.errors import LayercastError
 

@@ -1,7 +1,6 @@
 """`layercast bench priority`: whether a new picture overtakes bytes that are queued."""
 
 import argparse
-import asyncio
 from dataclasses import asdict
 
 from layercast.commands.options.parser import Subparsers, add_command, add_json
@@ -40,6 +39,8 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         LayercastError: the link does not exist, or the bound does not hold.
     """
+    import asyncio
+
     from evaluation.virtual_time import run_virtual
     from evaluation.wire.priority import describe_priority, measure_priority
     from layercast_common.errors import LayercastError
