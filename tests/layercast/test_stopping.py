@@ -32,6 +32,7 @@ _PROGRAM = """
 import ctypes, os, signal, subprocess, sys, time
 from pathlib import Path
 import layercast.cli
+import layercast.commands.info
 from layercast_common.stopping import timing, watchdog
 from layercast_common.files import save_whole
 
@@ -58,7 +59,7 @@ watchdog.LAST_WAIT = watchdog.LAST_WAIT if step == "interpreter" else 600.0
 MUTEX = ctypes.create_string_buffer(64)
 Path.replace = replace
 # A command that loads no library.
-layercast.cli.info.run = lambda options: save_whole(b'content', options.files[0])
+layercast.commands.info.run = lambda options: save_whole(b'content', options.files[0])
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(layercast.cli.main())
 """
