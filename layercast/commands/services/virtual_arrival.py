@@ -83,30 +83,35 @@ def _events(
     # Draw before the times count: the first frames of a process also load code and choose kernels.
     for count in (1, len(sections)):
         known = Bitstream(stream.header, tuple(sections[:count])).decode()
-        collections.deque(_frames(known, model, stream.header.seed, 0.0, 0.0, steps, name))
-    now = 0.0
+        collections.deque(_frames(known, model, stream.header.seed, 0.0, steps, name), maxlen=0)
+    now, late = 0.0, None
     for index, (arrived, total) in enumerate(arrivals):
         known = Bitstream(stream.header, tuple(sections[: index + 1])).decode()
         layer = Layer(sections[index].layer)
         yield LayerArrived(picture=name, layer=layer, priors=known, received=total, at=arrived)
         following = arrivals[index + 1][0] if index + 1 < len(arrivals) else float("inf")
+        if late is not None:
+            if late.at > following:
+                continue
+            yield late
+            now, late = late.at, None
         now = max(now, arrived)
-        for frame in _frames(known, model, stream.header.seed, now, following, steps, name):
+        for frame in _frames(known, model, stream.header.seed, now, steps, name):
+            if frame.at > following:
+                # A section that arrives meanwhile joins or restarts a denoising run. A restoration is one pass.
+                late = frame if frame.frame.steps == 1 else None
+                break
             now = frame.at
             yield frame
     yield PictureCompleted(picture=name, received=received, at=now, stream=stream.to_bytes())
 
 
 def _frames(
-    priors: Priors, model: "Model", seed: int, start: float, end: float, steps: int | None, name: str
+    priors: Priors, model: "Model", seed: int, start: float, steps: int | None, name: str
 ) -> Iterator[FrameRendered]:
-    """Draw a level until it is finished, or until the next section arrives."""
+    """Draw a level from a time on."""
     from receiver.rendering import render
 
-    if not priors.layers:
-        return
-    for frame in render(priors, seed, model=model, steps=steps):
-        at = start + frame.seconds
-        if at > end:
-            return
-        yield FrameRendered(picture=name, frame=frame, at=at)
+    if priors.layers:
+        for frame in render(priors, seed, model=model, steps=steps):
+            yield FrameRendered(picture=name, frame=frame, at=start + frame.seconds)
