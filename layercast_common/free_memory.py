@@ -18,7 +18,6 @@ HEAPS = 2
 #: Interval at which free memory is returned, in seconds.
 INTERVAL = 30.0
 
-
 #: The parameter of `mallopt` for the number of heaps, from malloc.h.
 _M_ARENA_MAX = -8
 
@@ -34,7 +33,7 @@ def share_heaps() -> None:
 
 
 def return_free_memory() -> None:
-    """Return free memory of the C allocator to the system; takes some ten milliseconds."""
+    """Return free memory of the C allocator to the system. May take long: call it in a thread."""
     trim = _function("malloc_trim", ctypes.c_size_t)
     if trim is not None:
         trim(0)

@@ -11,8 +11,9 @@ used.
 import math
 import random
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,10 +21,11 @@ import msgspec
 import numpy as np
 
 from codec.container.bitstream import Bitstream, Coder
-from codec.layers import ColorMap, EdgeMap, Layer, Priors, Semantic
+from codec.layers import EdgeMap, Layer, Priors, Semantic
 from codec.structure.contours import line_f1
 from layercast_common.errors import BitstreamError, ModelFilesError
 from receiver.rendering.prompt_subject import MAX_WORDS, is_form, subject_phrases, words_of
+from receiver.rendering.retrieved_layers import Retrieved
 
 #: The index file in a model's folder `memory`, and its largest size.
 FILE = "pictures.msgpack"
@@ -34,6 +36,9 @@ MAX_NAME = 4
 
 #: Decoded pictures that are cached, of 5 MB each with bit planes, and decoded edges.
 DECODED, DECODED_EDGES = 2, 64
+
+#: Prompts whose ranked pictures are cached: each level of a picture asks for them several times.
+RANKED = 16
 
 #: Received lines on a grid with at most this long side, and at most this number of cells with a line, are coarse: they
 #: choose between retrieved pictures. Finer lines are drawn as they are.
@@ -58,19 +63,6 @@ class RetrievedPicture(msgspec.Struct, array_like=True, frozen=True):
     stream: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retrieved:
-    """A retrieved picture.
-
-    Attributes:
-        priors: its layers, on its own canvas.
-        mirrored: whether its mirror image is meant.
-    """
-
-    priors: Priors
-    mirrored: bool = False
-
-
 class RetrievalIndex:
     """Pictures that are found by name. Read-only once it is made, and thread-safe."""
 
@@ -86,6 +78,7 @@ class RetrievalIndex:
                 self._by_name.setdefault(tuple(words_of(name)[:MAX_NAME]), []).append(number)
         self._decode = lru_cache(DECODED)(self._decode_uncached)
         self._edges = lru_cache(DECODED_EDGES)(self._edges_uncached)
+        self._rank = lru_cache(RANKED)(self._rank_uncached)
 
     def __len__(self) -> int:
         return len(self._pictures)
@@ -124,12 +117,8 @@ class RetrievalIndex:
         Raises:
             ModelFilesError: the picture's stream is broken.
         """
-        if (found := self.choose(priors, seed)) is None:
-            return priors
-        retrieved = _mirrored(found.priors) if found.mirrored else found.priors
-        structure = retrieved.structure and replace(retrieved.structure, canvas=priors.canvas)
-        texture = retrieved.texture and replace(retrieved.texture, canvas=priors.canvas)
-        return replace(priors, structure=structure, texture=texture)
+        found = self.choose(priors, seed)
+        return priors if found is None else found.complete(priors)
 
     def choose(self, priors: Priors, seed: int) -> Retrieved | None:
         """Return the picture for a prompt alone, or with coarse lines; None for other priors, or if none fits.
@@ -156,7 +145,7 @@ class RetrievalIndex:
         """Return the number of the picture that fits a prompt best; None if no picture shows the prompt's subject."""
         return next(iter(self._rank(semantic, seed)), None)
 
-    def _rank(self, semantic: Semantic, seed: int) -> list[int]:
+    def _rank_uncached(self, semantic: Semantic, seed: int) -> tuple[int, ...]:
         """Return the numbers of the pictures that show a prompt's subject, the best first; equal ones in random order.
 
         The candidates are the pictures with the name of the subject, see `receiver.rendering.prompt_subject`. Words for
@@ -166,17 +155,17 @@ class RetrievalIndex:
         named = list(self.pictures_of(semantic.prompt))
         random.Random(seed).shuffle(named)
         scores = {n: round(sum(self._weights[word] for word in self._tags[n] & prompt_words), 6) for n in named}
-        return sorted(named, key=lambda number: -scores[number])
+        return tuple(sorted(named, key=lambda number: -scores[number]))
 
-    def _candidates(self, priors: Priors, seed: int) -> list[int]:
+    def _candidates(self, priors: Priors, seed: int) -> Sequence[int]:
         """Return the numbers of the pictures for a prompt alone or with coarse lines, the best first; else none."""
         coarse = priors.structure if isinstance(priors.structure, EdgeMap) else None
         if priors.semantic is None or priors != Priors(priors.canvas, priors.semantic, coarse):
-            return []
+            return ()
         if coarse is not None and (
             max(coarse.grid.shape) > MAX_COARSE_SIDE or np.count_nonzero(coarse.grid) > MAX_COARSE_CELLS
         ):
-            return []
+            return ()
         return self._rank(priors.semantic, seed)
 
     def _match(self, numbers: Sequence[int], coarse: EdgeMap) -> tuple[int, bool]:
@@ -212,37 +201,26 @@ class RetrievalIndex:
         return self._pictures[number].names
 
     def _stream(self, number: int) -> Bitstream:
-        try:
+        with _named(number):
             return Bitstream.from_bytes(self._pictures[number].stream)
-        except BitstreamError as error:
-            raise _broken(number, error) from error
 
     def _decode_uncached(self, number: int) -> Priors:
-        try:
+        with _named(number):
             return self._stream(number).decode()
-        except BitstreamError as error:
-            raise _broken(number, error) from error
 
     def _edges_uncached(self, number: int) -> EdgeMap | None:
         """Decode the edges alone: bit planes take longer."""
         stream = self._stream(number)
         sections = tuple(section for section in stream.sections if section.layer is Layer.STRUCTURE)
-        try:
+        with _named(number):
             structure = replace(stream, sections=sections).decode().structure
-        except BitstreamError as error:
-            raise _broken(number, error) from error
         return structure if isinstance(structure, EdgeMap) else None
 
 
-def _broken(number: int, error: BitstreamError) -> ModelFilesError:
-    return ModelFilesError(f"picture {number} of the model's retrieval index cannot be read: {error}")
-
-
-def _mirrored(priors: Priors) -> Priors:
-    """Return edges and colours as seen in a mirror."""
-    structure, texture = priors.structure, priors.texture
-    if isinstance(structure, EdgeMap):
-        structure = replace(structure, grid=np.ascontiguousarray(structure.grid[:, ::-1]))
-    if isinstance(texture, ColorMap):
-        texture = replace(texture, colors=np.ascontiguousarray(texture.colors[:, ::-1]))
-    return replace(priors, structure=structure, texture=texture)
+@contextmanager
+def _named(number: int) -> Iterator[None]:
+    """Name the picture that cannot be read in the block."""
+    try:
+        yield
+    except BitstreamError as error:
+        raise ModelFilesError(f"picture {number} of the model's retrieval index cannot be read: {error}") from error

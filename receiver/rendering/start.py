@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 #: Canvas side of the pictures that are rendered to warm up, in pixels, and the prompt: `mini` retrieves one for it.
 WARM_UP_SIDE, WARM_UP_PROMPT = 512, "a woman"
 
-#: Most denoising steps of a picture that is rendered to warm up: further ones do the same again, and a full-size model
-#: on a CPU needs half a minute for each.
+#: Most denoising steps of a picture that is rendered to warm up: further ones do the same again, and take long with a
+#: full-size model on a CPU.
 WARM_UP_STEPS = 2
 
 

@@ -10,9 +10,9 @@ from codec.analysis.prompt.parameters import split_parameters
 from codec.analysis.prompt.records import Record, as_object, as_text
 from codec.analysis.prompt.text_bounds import PromptSource, parse_json
 
-#: Beginning of a JSON object, whole or broken. A brace alone may also begin a prompt with alternatives.
-_JSON_OBJECT = re.compile(r'\s*\{\s*["}]')
-_JSON_START = re.compile(r'\s*(?:\{\s*["}]|\[\s*["{\]0-9]|(?:[\[{]\s*){9})')
+#: Beginning of JSON, whole or broken: an object, a list of texts or objects, or something nested deeply. Brackets alone
+#: may also begin a prompt: "{a|b} fox", "[[red]] fox", "[1girl]".
+_JSON_START = re.compile(r'\s*(?:\{\s*["}]|\[\s*["{]|(?:[\[{]\s*){9})')
 
 #: Fields of Easy Diffusion's settings that no other program has.
 _EASY_DIFFUSION = frozenset(
@@ -83,8 +83,8 @@ def _read_easy_diffusion(record: Record) -> str | None:
     prompt = record.get("prompt")
     if record.parsed:
         return prompt if _EASY_DIFFUSION & set(record.fields) else None
-    # JSON that is cut short or nested too deeply is no prompt; "{a|b} fox" and "[[red]] fox" are.
-    return None if _JSON_START.match(prompt) else prompt
+    is_json = _JSON_START.match(prompt) or (prompt.lstrip().startswith("[") and parse_json(prompt) is not None)
+    return None if is_json else prompt
 
 
 def _read_fooocus(record: Record) -> str | None:
@@ -96,7 +96,7 @@ def _read_fooocus(record: Record) -> str | None:
 
 def _read_automatic1111(record: Record) -> str | None:
     text = record.get("parameters", "Parameters")
-    if text and not _JSON_OBJECT.match(text):
+    if text and not _JSON_START.match(text):
         return split_parameters(text).prompt
     # Cameras and phones write comments too ("Screenshot"); only settings prove a generator.
     parts = split_parameters(record.text)

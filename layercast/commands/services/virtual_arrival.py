@@ -9,6 +9,7 @@ from codec.container.bitstream import Bitstream
 from codec.layers import Layer, Priors
 from protocol.link_profiles import LinkProfile
 from receiver.events import Event, FrameRendered, LayerArrived, PictureCompleted, PictureOpened, SectionSize
+from receiver.rendering.start import WARM_UP_STEPS
 from receiver.viewer.pictures.history import fold
 from receiver.viewer.pictures.state import History, PictureState
 from receiver.viewer.pictures.thumbnails import encode_image
@@ -80,10 +81,11 @@ def _events(
         received += len(section.to_bytes()) + (FRAMING if arrivals else 0)
         # Times count from the first packet, which holds the header and the first section.
         arrivals.append((8 * (received - first) / link.rate if link.rate else 0.0, received))
-    # Draw before the times count: the first frames of a process also load code and choose kernels.
+    # Draw before the times count, in few steps: the first frames of a process also load code and choose kernels.
+    few = min(steps or WARM_UP_STEPS, WARM_UP_STEPS)
     for count in (1, len(sections)):
         known = Bitstream(stream.header, tuple(sections[:count])).decode()
-        collections.deque(_frames(known, model, stream.header.seed, 0.0, steps, name), maxlen=0)
+        collections.deque(_frames(known, model, stream.header.seed, 0.0, few, name), maxlen=0)
     now, late = 0.0, None
     for index, (arrived, total) in enumerate(arrivals):
         known = Bitstream(stream.header, tuple(sections[: index + 1])).decode()

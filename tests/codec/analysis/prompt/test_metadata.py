@@ -102,6 +102,7 @@ class TestGenerators:
             ({"Software": "NovelAI", "Description": "a fox"}, "a fox", "novelai"),
             ({"prompt": "{red|blue} fox"}, "{red|blue} fox", "easydiffusion"),
             ({"prompt": "[[red]] fox"}, "red fox", "easydiffusion"),
+            ({"prompt": "[1girl], fox"}, "1girl, fox", "easydiffusion"),
         ],
     )  # fmt: skip
     def test_text_chunks(self, chunks: dict[str, str], text: str, source: str) -> None:
@@ -115,6 +116,8 @@ class TestGenerators:
             {"parameters": json.dumps({"prompt": ["a"]})},
             {"Description": "made with a scanner", "Software": "scan", "Comment": "hello"},
             {"prompt": "[1]"},
+            {"prompt": "[]"},
+            {"prompt": '["a", "b'},
             {"prompt": json.dumps({"1": 2})},
             {"prompt": "[" * 100_000},
             {"prompt": '{"1": {"class_type": "CLIPTextEncode", "inputs": {"te'},
